@@ -1,0 +1,28 @@
+# What `cmake --install` puts into a prefix: headers, library, find_package(octavo) and pkg-config files.
+include(CMakePackageConfigHelpers)
+set(OCTAVO_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/octavo)
+set(OCTAVO_PC_DIR ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+# Both files find the prefix from where they lie, so that an installed tree can be moved.
+file(RELATIVE_PATH OCTAVO_PREFIX_FROM_PC /prefix/${OCTAVO_PC_DIR} /prefix)
+get_target_property(octavo_type octavo TYPE)
+if(octavo_type STREQUAL "STATIC_LIBRARY")
+  set(OCTAVO_IS_STATIC TRUE)
+  set(OCTAVO_PC_REQUIRES libutf8proc)
+  set(OCTAVO_PC_LIBS "-ldnnl -pthread")
+else()
+  set(OCTAVO_IS_STATIC FALSE)
+  file(RELATIVE_PATH lib_from_bin /prefix/${CMAKE_INSTALL_BINDIR} /prefix/${CMAKE_INSTALL_LIBDIR})
+  set(CMAKE_INSTALL_RPATH $ORIGIN/${lib_from_bin})  # where the installed command finds the library
+endif()
+
+configure_package_config_file(cmake/octavoConfig.cmake.in octavoConfig.cmake INSTALL_DESTINATION ${OCTAVO_CMAKE_DIR})
+write_basic_package_version_file(octavoConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+configure_file(cmake/octavo.pc.in octavo.pc @ONLY)
+
+install(DIRECTORY include/octavo DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN *.h)
+install(TARGETS octavo EXPORT octavoTargets)
+install(EXPORT octavoTargets NAMESPACE octavo:: DESTINATION ${OCTAVO_CMAKE_DIR})
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/octavoConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/octavoConfigVersion.cmake
+        DESTINATION ${OCTAVO_CMAKE_DIR})
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/octavo.pc DESTINATION ${OCTAVO_PC_DIR})

@@ -1,0 +1,102 @@
+// Runs a model on batches: in integers when it is quantized, else in float32 as the reference.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "octavo/model.h"
+#include "octavo/tensor.h"
+#include "octavo/tokenizer.h"
+
+namespace octavo {
+
+/// A ragged batch: nothing is padded, and a sequence's result does not depend on the others.
+struct TokenBatch {
+  std::vector<Tokens> sequences;
+};
+
+struct WorkspaceOptions {
+  int threads = 0;  ///< 0: the cores that affinity and cgroup quota allow (default_threads())
+};
+
+/// Buffers and threads of one caller. Not shared between concurrent runs.
+class Workspace {
+ public:
+  explicit Workspace(const WorkspaceOptions& options = {});
+  ~Workspace();
+  Workspace(Workspace&&) noexcept;
+  Workspace& operator=(Workspace&&) noexcept;
+
+  int threads() const;
+
+  struct Data;  // src/workspace.h
+  Data& data() { return *data_; }
+
+ private:
+  std::unique_ptr<Data> data_;
+};
+
+struct EngineOptions {
+  /// The best instruction set to use: "scalar", "avx2", "avx512vnni". Empty: OCTAVO_ISA from the environment, else the best
+  /// available. An unknown or unavailable name is an Error that lists what is available.
+  std::string isa = "";
+};
+
+/// Immutable and shared between threads; each concurrent caller brings its own Workspace.
+class Engine {
+ public:
+  explicit Engine(Model model, const EngineOptions& options = {});
+  ~Engine();
+  Engine(Engine&&) noexcept;
+  Engine& operator=(Engine&&) noexcept;
+
+  /// Last hidden state: f32 [total tokens of the batch, hidden_size], sequences one after the other. A quantized model
+  /// runs wholly in integers, and only this result is dequantized. Throws Error for an empty sequence, an id or type out of
+  /// range, or a sequence longer than info().max_positions; engine and workspace stay usable.
+  Tensor run(const TokenBatch& batch, Workspace& workspace) const;
+
+  /// One vector per sequence, not normalised: f32 [sequences, hidden_size]. `pooling` must be mean or cls; a quantized model
+  /// sums tokens in integers. Errors as run().
+  Tensor pool(const TokenBatch& batch, Pooling pooling, Workspace& workspace) const;
+
+  const Model& model() const;
+
+  /// What runs: "avx512vnni", "avx2", "scalar"; "float32" for a model that is not quantized.
+  std::string_view isa() const;
+
+  struct Data;
+
+ private:
+  std::unique_ptr<const Data> data_;
+};
+
+/// Threads that this process may really use: the smaller of its CPU affinity and its cgroup's quota, at least 1.
+int default_threads();
+
+/// Names usable as EngineOptions::isa on this machine, best first.
+std::vector<std::string> available_isas();
+
+struct IsaInfo {
+  std::string name;
+  bool available;
+  std::string reason;  ///< why it is not available; empty when it is
+};
+
+/// Every instruction set the library was built with, best first.
+std::vector<IsaInfo> isa_report();
+
+/// This CPU's name as it reports it.
+std::string cpu_name();
+
+struct SelfTestResult {
+  std::string isa, kernel;
+  int cases = 0;        ///< random and extreme inputs compared with scalar
+  int mismatches = 0;   ///< cases with any differing byte
+};
+
+/// Compares every kernel of every available instruction set with the scalar definition on this machine.
+std::vector<SelfTestResult> self_test(unsigned seed = 0);
+
+}  // namespace octavo

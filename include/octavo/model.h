@@ -1,0 +1,86 @@
+// A model: a graph of fused ops and its weights, in float32 or quantized to integers.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace octavo {
+
+/// real = scale * (code - zero_point)
+struct Encoding {
+  float scale = 1.0f;
+  std::int32_t zero_point = 0;
+};
+
+/// clip((zeta - gamma) * softmax(x) + gamma, 0, 1); Quantizable Transformers (Bondarenko et al. 2023), equation 4.
+/// The ordinary softmax is gamma 0, zeta 1.
+struct ClippedSoftmax {
+  double gamma = 0.0;  ///< <= 0
+  double zeta = 1.0;   ///< >= 1
+};
+
+/// How token vectors become one vector per sequence.
+enum class Pooling { none, mean, cls };
+
+/// What a checkpoint's config.json does not always say.
+struct CheckpointOptions {
+  std::optional<ClippedSoftmax> softmax = {};  ///< replaces config.json's attention_method.softmax
+  std::optional<double> gate_scale = {};        ///< replaces config.json's attention_method.gate.scale
+};
+
+/// Facts about a model that a caller may want to know.
+struct ModelInfo {
+  std::string name = {};    ///< directory name of the checkpoint
+  std::string family = {};  ///< "bert"
+  int layers = 0, hidden_size = 0, attention_heads = 0, intermediate_size = 0;
+  int vocab_size = 0;
+  int type_vocab_size = 0;  ///< 0: no token types
+  int max_positions = 0;    ///< longest sequence
+  Pooling pooling = Pooling::mean;
+  ClippedSoftmax softmax;
+  std::string gate = "none";  ///< "none" or "conditional_per_token (linear)"
+  double gate_scale = 1.0;
+  std::int64_t parameters = 0;
+};
+
+/// An immutable model; cheap to copy. Once it exists it is valid.
+class Model {
+ public:
+  /// Reads a Hugging Face directory: config.json, model.safetensors (or its shards), tokenizer files, pooling. Throws Error
+  /// naming the file and the tensor or key: what was found, what was expected.
+  static Model from_checkpoint(const std::filesystem::path& directory, const CheckpointOptions& options = {});
+
+  /// Maps a .octavo file written by save(); everything is checked here, once.
+  static Model from_file(const std::filesystem::path& file);
+
+  /// from_checkpoint for a directory, from_file for a file.
+  static Model open(const std::filesystem::path& path);
+
+  /// Writes a quantized model as one self-contained file: under a temporary name, then renamed.
+  void save(const std::filesystem::path& file) const;
+
+  bool is_quantized() const;
+  const ModelInfo& info() const;
+
+  /// The tokenizer.json of the model, or "" when the checkpoint had no tokenizer.
+  std::string_view tokenizer_json() const;
+
+  /// Human-readable: ops, encodings, softmax and gates, sizes.
+  std::string summary() const;
+
+  /// The same facts as one JSON object.
+  std::string summary_json() const;
+
+  struct Data;  // src/model_data.h
+  explicit Model(std::shared_ptr<const Data> data) : data_(std::move(data)) {}
+  const Data& data() const { return *data_; }
+
+ private:
+  std::shared_ptr<const Data> data_;
+};
+
+}  // namespace octavo

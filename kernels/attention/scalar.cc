@@ -1,0 +1,168 @@
+// Attention in plain C++: what scores, probabilities, gate and context are. Every other instruction set gives these
+// bits.
+#include "kernels.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+namespace octavo::kernels {
+namespace {
+
+// round(2^15 * 2^(-i / 32)), the first one capped to 16 bits.
+constexpr int16_t kExp[33] = {
+    32767, 32066, 31379, 30706, 30048, 29405, 28774, 28158, 27554, 26964, 26386,  //
+    25821, 25268, 24726, 24196, 23678, 23170, 22674, 22188, 21713, 21247, 20792,  //
+    20347, 19911, 19484, 19066, 18658, 18258, 17867, 17484, 17109, 16743, 16384,
+};
+
+// round(2^15 * sigmoid(i / 8)), constant from i = 64 on.
+constexpr int32_t kSigmoid[66] = {
+    16384, 17407, 18421, 19420, 20397, 21344, 22255, 23127, 23955, 24737, 25471,  //
+    26155, 26790, 27377, 27917, 28411, 28862, 29272, 29644, 29979, 30282, 30555,  //
+    30799, 31018, 31214, 31389, 31545, 31684, 31807, 31917, 32015, 32102, 32179,  //
+    32247, 32307, 32361, 32408, 32450, 32487, 32520, 32549, 32574, 32597, 32617,  //
+    32635, 32650, 32664, 32676, 32687, 32696, 32705, 32712, 32719, 32725, 32730,  //
+    32734, 32738, 32742, 32745, 32747, 32750, 32752, 32754, 32756, 32757, 32757,
+};
+
+// One query: the keys it sees and what is known of each.
+struct Row {
+  int keys;
+  int32_t* score;
+  int16_t* exponential;  // 2^-distance from the largest score, Q15
+  uint8_t* probability;  // in units that the row's multiplier carries
+};
+
+// real = multiplier * 2^-shift
+struct Multiplier {
+  int64_t multiplier;
+  int shift;
+};
+
+int32_t mulhrs(int32_t a, int32_t b) { return (a * b + (1 << 14)) >> 15; }
+uint32_t mulhu16(uint32_t a, uint32_t b) { return (a * b) >> 16; }
+int bit_length(uint32_t value) {
+  int bits = 0;
+  for (; value != 0; value >>= 1) ++bits;
+  return bits;
+}
+
+void find_scores(const Attention& attention, int query, const Row& row) {
+  const AttentionConstants& constants = *attention.constants;
+  const uint8_t* q = attention.q + query * attention.stride;
+  for (int key = 0; key < row.keys; ++key) {
+    const int8_t* k = attention.k + key * attention.stride;
+    row.score[key] = 0;
+    for (int d = 0; d < constants.head_size; ++d) row.score[key] += (q[d] - constants.query_zero_point) * k[d];
+  }
+}
+
+// The distance of a score from the largest, as a power of two in Q5.11.
+uint32_t log2_distance(const AttentionConstants& constants, uint32_t difference) {
+  const int shift = constants.score_shift;
+  const uint32_t scaled = shift >= 0 ? difference >> shift : difference << -shift;
+  return mulhu16(scaled < 65535 ? scaled : 65535, constants.score_multiplier);
+}
+
+// 2^-distance: 32 cells with linear interpolation, then a shift by the whole part.
+int32_t exp2_negative(uint32_t distance) {
+  const uint32_t cell = (distance >> 6) & 31, within = distance & 63;
+  const int32_t slope = kExp[cell] - kExp[cell + 1];
+  return (kExp[cell] - mulhrs(slope, static_cast<int32_t>(within << 9))) >> (distance >> 11);
+}
+
+void find_exponentials(const AttentionConstants& constants, const Row& row) {
+  int32_t largest = row.score[0];
+  for (int key = 1; key < row.keys; ++key) largest = row.score[key] > largest ? row.score[key] : largest;
+  for (int key = 0; key < row.keys; ++key) {
+    const uint32_t difference = static_cast<uint32_t>(largest - row.score[key]);
+    row.exponential[key] = static_cast<int16_t>(exp2_negative(log2_distance(constants, difference)));
+  }
+}
+
+// (5 a) The largest probability is always 255; the row's multiplier divides by their sum.
+Multiplier find_probabilities(const AttentionConstants& constants, const Row& row) {
+  uint32_t sum = 0;
+  for (int key = 0; key < row.keys; ++key) {
+    row.probability[key] = static_cast<uint8_t>(mulhrs(row.exponential[key], 255));
+    sum += row.probability[key];
+  }
+  const int bits = bit_length(sum);
+  return {(int64_t{constants.multiplier} << (bits - 1)) / sum, constants.shift + bits - 1};
+}
+
+// (5 b) clamp((zeta - gamma) * p + gamma, 0, 1) in units of its largest value in this row, `top` / sum * (zeta -
+// gamma).
+Multiplier find_clipped_probabilities(const AttentionConstants& constants, const Row& row) {
+  int64_t sum = 0;
+  for (int key = 0; key < row.keys; ++key) sum += row.exponential[key];
+  const int64_t threshold = (sum * constants.theta + (1 << 30)) >> 31;
+  const int64_t cap = (sum * constants.cap + (1 << 30)) >> 31;
+  int64_t top = 32767 - threshold < cap ? 32767 - threshold : cap;
+  if (top < 1) top = 1;
+  const int bits = bit_length(static_cast<uint32_t>(top)), normalize = 15 - bits;
+  const uint32_t inverse = (255u << 22) / (static_cast<uint32_t>(top) << normalize);
+  for (int key = 0; key < row.keys; ++key) {
+    const int64_t above = row.exponential[key] > threshold ? row.exponential[key] - threshold : 0;
+    const uint32_t kept = static_cast<uint32_t>(above < top ? above : top);
+    row.probability[key] = static_cast<uint8_t>((mulhu16(kept << normalize, inverse) + 32) >> 6);
+  }
+  const int sum_bits = bit_length(static_cast<uint32_t>(sum));
+  const int64_t numerator = (constants.multiplier * (top << normalize)) << (sum_bits - 15);
+  return {numerator / (2 * sum), constants.shift + sum_bits - bits - 1};
+}
+
+// (6) Q15, by symmetry and 64 linear cells over [0, 8).
+int32_t sigmoid(int32_t x) {
+  const int32_t magnitude = x < 0 ? -x : x, a = magnitude < 16384 ? magnitude : 16384, cell = a >> 8;
+  const int32_t s = kSigmoid[cell] + (((kSigmoid[cell + 1] - kSigmoid[cell]) * (a & 255) + 128) >> 8);
+  return x < 0 ? 32768 - s : s;
+}
+
+void apply_gate(const Attention& attention, int query, Multiplier* multiplier) {
+  if (attention.gate == nullptr) return;
+  const int32_t gate = sigmoid(attention.gate[query * attention.gate_stride]);
+  multiplier->multiplier = (multiplier->multiplier * gate + (1 << 14)) >> 15;
+}
+
+void store(const ByteMatrix& out, ptrdiff_t row, int column, int64_t value) {
+  out.data[row / kTileRows * out.tile_stride + row % kTileRows * out.row_stride +
+           column / kTileDepth * out.chunk_stride + column % kTileDepth] = static_cast<uint8_t>(value);
+}
+
+void store_context(const Attention& attention, int query, const Row& row, Multiplier by) {
+  const AttentionConstants& constants = *attention.constants;
+  for (int d = 0; d < constants.head_size; ++d) {
+    int64_t sum = 0;
+    for (int key = 0; key < row.keys; ++key) sum += row.probability[key] * attention.v[key * attention.stride + d];
+    const int64_t code = ((sum * by.multiplier + (int64_t{1} << (by.shift - 1))) >> by.shift) + constants.zero_point;
+    store(attention.context, attention.context_row + query, attention.context_column + d,
+          code < 0     ? 0
+          : code > 255 ? 255
+                       : code);
+  }
+}
+
+void attention(const Attention& attention) {
+  const AttentionConstants& constants = *attention.constants;
+  Row row;
+  row.score = static_cast<int32_t*>(attention.scratch);
+  row.exponential = reinterpret_cast<int16_t*>(row.score + attention.length);
+  row.probability = reinterpret_cast<uint8_t*>(row.exponential + attention.length);
+  for (int query = attention.first_query; query < attention.first_query + attention.queries; ++query) {
+    row.keys = constants.causal ? query + 1 : attention.length;
+    find_scores(attention, query, row);
+    find_exponentials(constants, row);
+    Multiplier multiplier =
+        constants.clipped ? find_clipped_probabilities(constants, row) : find_probabilities(constants, row);
+    apply_gate(attention, query, &multiplier);
+    store_context(attention, query, row, multiplier);
+  }
+}
+
+}  // namespace
+
+void install_attention_scalar(KernelTable& table);
+void install_attention_scalar(KernelTable& table) { table.attention = attention; }
+
+}  // namespace octavo::kernels

@@ -1,0 +1,65 @@
+// Which instruction sets can this process use? CPUID tells what the CPU has, XCR0 which registers the operating system
+// saves; a hypervisor may offer the first without the second.
+#include "cpu.h"
+
+#include <cpuid.h>
+#include <stddef.h>
+#include <stdint.h>
+
+namespace octavo::kernels {
+namespace {
+
+struct Leaf {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;  // zero, that is without features, for a leaf the CPU does not have
+};
+
+Leaf leaf(unsigned number) {
+  Leaf result;
+  __get_cpuid_count(number, 0, &result.eax, &result.ebx, &result.ecx, &result.edx);
+  return result;
+}
+
+// XCR0, the sets of registers that the operating system saves. Only valid if CPUID has osxsave.
+uint64_t saved_registers() {
+  uint32_t low, high;
+  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return static_cast<uint64_t>(high) << 32 | low;
+}
+
+struct Requirement {
+  bool met;
+  const char* missing;
+};
+
+const char* first_missing(const Requirement* requirements, size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    if (!requirements[i].met) return requirements[i].missing;
+  }
+  return "";
+}
+
+}  // namespace
+
+CpuFeatures cpu_features() {
+  const Leaf one = leaf(1), seven = leaf(7);
+  const uint64_t saved = (one.ecx & bit_OSXSAVE) != 0 ? saved_registers() : 0;
+  constexpr uint64_t kAvxRegisters = 0x6, kAvx512Registers = 0xe6;  // xmm, ymm; then also mask, upper zmm, zmm16-31
+  const Requirement avx2[] = {
+      {(one.ecx & bit_AVX) != 0, "the CPU lacks AVX"},
+      {(seven.ebx & bit_AVX2) != 0, "the CPU lacks AVX2"},
+      {(saved & kAvxRegisters) == kAvxRegisters, "the operating system does not save the AVX registers"},
+  };
+  const char* missing_avx2 = first_missing(avx2, sizeof avx2 / sizeof avx2[0]);
+  const Requirement avx512vnni[] = {
+      {missing_avx2[0] == '\0', missing_avx2},
+      {(seven.ebx & bit_AVX512F) != 0, "the CPU lacks AVX-512 F"},
+      {(seven.ebx & bit_AVX512BW) != 0, "the CPU lacks AVX-512 BW"},
+      {(seven.ebx & bit_AVX512DQ) != 0, "the CPU lacks AVX-512 DQ"},
+      {(seven.ebx & bit_AVX512VL) != 0, "the CPU lacks AVX-512 VL"},
+      {(seven.ecx & bit_AVX512VNNI) != 0, "the CPU lacks AVX-512 VNNI"},
+      {(saved & kAvx512Registers) == kAvx512Registers, "the operating system does not save the AVX-512 registers"},
+  };
+  return {missing_avx2, first_missing(avx512vnni, sizeof avx512vnni / sizeof avx512vnni[0])};
+}
+
+}  // namespace octavo::kernels

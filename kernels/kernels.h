@@ -1,0 +1,231 @@
+// What every kernel computes: integer arithmetic on plain arrays, one thread, no allocation, no failure.
+//
+// The scalar file of a family is the definition; every other instruction set gives the same bits for every input
+// that keeps the contract. docs/fixed-point.md derives the arithmetic; section numbers below are its sections.
+//
+// Words: `>>` is the arithmetic (floor) shift; sat16, satu8 clamp to the type; mulhi32(a, b) = (a * b) >> 32 of two s32;
+// mulhrs(a, b) = (a * b + 2^14) >> 15 of two s16; mulhu16(a, b) = (a * b) >> 16 of two u16.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+namespace octavo::kernels {
+
+constexpr int kTileRows = 16;      ///< rows of an activation tile
+constexpr int kTileDepth = 64;     ///< bytes of a tile row; depth of a weight tile
+constexpr int kPanelColumns = 32;  ///< columns of a packed weight panel
+
+/// A matrix of bytes in one of two orders. Element (row, column) is at
+///   data + (row / 16) * tile_stride + (row % 16) * row_stride + (column / 64) * chunk_stride + column % 64.
+/// Tile order, what GEMMs read: row_stride 64, chunk_stride 1024, tile_stride (depth / 64) * 1024.
+/// Row-major order, what attention reads: row_stride = columns, chunk_stride 64, tile_stride 16 * columns.
+struct ByteMatrix {
+  uint8_t* data;
+  ptrdiff_t tile_stride, row_stride, chunk_stride;
+};
+
+/// The integer product that every linear layer is made of (2):
+///   accumulator[i][j] = bias[j] + sum over k of a[i][k] * b[k][j], exact in s32.
+/// Rows up to the next multiple of 16 must be readable in `a` and writable in the outputs; what is written in rows
+/// beyond `rows` is unspecified. Bytes of `a` beyond the real depth meet zero weights.
+struct Gemm {
+  int rows;                   ///< >= 1
+  int columns;                ///< multiple of 32: whole panels
+  int depth;                  ///< multiple of 64, at most 32768
+  const uint8_t* a;           ///< tile order, 64-byte aligned: [ceil(rows / 16)][depth / 64][16][64]
+  const int8_t* b;            ///< packed panels, 64-byte aligned: [columns / 32][depth / 64][2][16][16 x 4]; see packed_index()
+  const int32_t* bias;        ///< [columns], zero points folded in, |bias| <= 2^30
+  const int32_t* multiplier;  ///< [columns], in [0, 2^31)
+  int shift;                  ///< 33..62, common to the layer
+  int pre_shift = 0;          ///< 0..15; above 0 for real multipliers of 1/4 and more, where shift is 33
+};
+
+/// Byte offset of weight (n, k) in a packed matrix whose depth is padded to `depth`. Tile row r of a 64 x 16 tile holds
+/// k = 4r .. 4r+3 of 16 columns: one 64-byte row is one operand of vpdpbusd.
+constexpr size_t packed_index(size_t n, size_t k, size_t depth) {
+  return (((n / 32) * (depth / 64) + k / 64) * 2 + (n % 32) / 16) * 1024 + (k % 64 / 4) * 64 + (n % 16) * 4 + k % 4;
+}
+
+/// The one requantization rule (2): with p = pre_shift and acc = clamp(accumulator, -2^(31-p), 2^(31-p) - 1) << p,
+///   r[i][j] = (acc * multiplier[j] + 2^(shift-1)) >> shift.
+/// The epilogues below turn r into what the next op reads. The fast form (mulhi32(acc, m) + 2^(shift-33)) >> (shift-32) is
+/// equal.
+
+/// out = clamp(r + zero_point, low, high), stored as its low byte. u8 activations: [0, 255]; symmetric s8 K and V: zero
+/// point 0, [-127, 127]; ReLU is low = zero_point. `out` is at column 0 of this product, 32-column groups aligned.
+struct ToBytes {
+  int32_t zero_point, low, high;
+  ByteMatrix out;
+};
+
+/// GELU in 16-bit pieces (7): x = sat16(r) in steps of u = S_o / 2^fraction_bits;
+///   p = min(mulhu16(min(|x|, limit) << normalize, inverse), 32767), c = p >> 10
+///   t = base[c] + mulhrs(slope[c], (p & 1023) << 5)
+///   out = satu8(sat16(sat16(max(x, 0) + t) + offset[j]) >> fraction_bits)
+/// offset (<= 0, [columns]) makes the saturating copies; zero for ordinary columns.
+struct Gelu {
+  int fraction_bits;           ///< 0..6
+  uint16_t limit;              ///< 1..32768
+  int normalize;               ///< 0..15, limit << normalize < 2^16
+  uint16_t inverse;
+  const int16_t* base;         ///< [32], 64-byte aligned
+  const int16_t* slope;        ///< [32], 64-byte aligned
+  const int16_t* offset;       ///< [columns]
+  ByteMatrix out;
+};
+
+/// Residual add (3), in place on the s16 stream: stream = sat16(sat16(r) + stream).
+struct AddToStream {
+  int16_t* stream;   ///< row-major, at column 0 of this product
+  ptrdiff_t stride;  ///< elements between rows, at least columns
+};
+
+/// The paper's 8-bit residual sum (3), on codes held without zero point in the s16 stream:
+///   a = clamp(r + zero_point, 0, 255) - zero_point
+///   stream = clamp((a * product_multiplier + stream * stream_multiplier + 2^19) >> 20, low, high)
+/// |multipliers| <= 2^22, |stream| <= 255 on entry, low = -z, high = 255 - z of the sum's encoding.
+struct AddToStream8 {
+  int32_t zero_point;
+  int32_t product_multiplier, stream_multiplier;
+  int32_t low, high;
+  int16_t* stream;
+  ptrdiff_t stride;
+};
+
+/// out = sat16(r + zero_point): gate logits, ViT patches.
+struct ToShorts {
+  int32_t zero_point;
+  int16_t* out;      ///< row-major
+  ptrdiff_t stride;  ///< elements between rows
+};
+
+/// out = accumulator, not requantized: logits, whose scale is known per column.
+struct ToAccumulators {
+  int32_t* out;      ///< row-major
+  ptrdiff_t stride;  ///< elements between rows
+};
+
+/// Constants of one attention layer, common to its sequences and heads (5, 6).
+struct AttentionConstants {
+  int head_size;             ///< d_head: multiple of 4, 4..256
+  bool causal;               ///< query i sees keys 0..i
+  int32_t query_zero_point;  ///< 0..255
+  uint16_t score_multiplier; ///< m16 in [2^15, 2^16): score -> log2 distance in Q5.11
+  int score_shift;           ///< k in -8..23: t' = min(t >> k, 65535), or min(t << -k, 65535) when k < 0
+  bool clipped;              ///< clipped softmax (5 b) instead of plain row mode (5 a)
+  int32_t theta;             ///< TH = round(-gamma / (zeta - gamma) * 2^31), [0, 2^31)
+  uint32_t cap;              ///< CP = round(2^31 / (zeta - gamma)), at most 2^31
+  int32_t multiplier;        ///< m0 of the context, [2^30, 2^31)
+  int shift;                 ///< s0; after the row's part it must lie in 33..62
+  int32_t zero_point;        ///< of the context, 0..255
+};
+
+/// Attention of one head over one sequence, for queries first_query .. first_query + queries - 1 (5, 6):
+///   score -> t = max over visible keys - score -> e = 2^-u in Q15 -> u8 probabilities -> context
+///   context = clamp(((sum_j p_j v_j) * m_r + 2^(s_r - 1)) >> s_r) + zero_point, 0, 255)
+/// with the row's own (m_r, s_r); the gate multiplies m_r. Row pointers are at the head's first column of the sequence's
+/// first row. No byte outside rows 0 .. length-1 and the head's columns is read or written.
+struct Attention {
+  const AttentionConstants* constants;
+  int length;                 ///< keys of the sequence, 1..65536
+  int first_query, queries;
+  const uint8_t* q;
+  const int8_t* k;
+  const int8_t* v;
+  ptrdiff_t stride;           ///< bytes between rows of q, of k and of v
+  const int16_t* gate;        ///< logits in steps of 2^-11 of this head, one per row; null: no gate
+  ptrdiff_t gate_stride;      ///< elements between rows of gate
+  ByteMatrix context;         ///< of the whole batch
+  ptrdiff_t context_row;      ///< row of the sequence's first token in context
+  int context_column;         ///< of the head's first column in context
+  void* scratch;              ///< 64-byte aligned, attention_scratch_bytes() long
+};
+
+/// Scratch one attention call needs: packed K and V, and a block of up to 16 queries' scores and probabilities. One formula
+/// for all instruction sets, generous, so that src/ need not know which runs.
+constexpr size_t attention_scratch_bytes(int length, int head_size) {
+  const size_t keys = (static_cast<size_t>(length) + 63) / 64 * 64, size = (static_cast<size_t>(head_size) + 63) / 64 * 64;
+  return 2 * keys * size + keys * 8 + 16 * keys * (4 + 2 + 1) + 16 * size * 4 + 4096;
+}
+
+/// One output of a LayerNorm (4): out = clamp((mulhi32(n, gain[j]) + offset[j]) >> shift, low, high), n the normalised
+/// value in Q22. Zero point and rounding are inside `offset`.
+struct NormLane {
+  const int32_t* gain;    ///< [columns]; null: the lane does not exist
+  const int32_t* offset;  ///< [columns]
+  int shift;              ///< 1..30
+  int32_t low, high;
+};
+
+/// Integer LayerNorm (4) over rows of the s16 stream, two lanes: a u8 one for the next GEMM and an s16 one for the stream.
+/// Columns past `columns` of the byte lane's last 64-byte chunk are left alone.
+struct LayerNorm {
+  int rows, columns;          ///< columns 1..8192
+  const int16_t* in;          ///< row-major
+  ptrdiff_t in_stride;        ///< elements between rows
+  int64_t epsilon;            ///< E = round(eps * D^2 / S_x^2), 0..2^58
+  NormLane bytes;
+  ByteMatrix bytes_out;
+  NormLane stream;
+  int16_t* stream_out;        ///< row-major; may equal `in`
+  ptrdiff_t stream_stride;
+};
+
+/// One table of an embedding sum: s8 rows, each with its multiplier in Q15 of the sum's step.
+struct EmbeddingTable {
+  const int8_t* rows;         ///< [count][columns]
+  const int32_t* multiplier;  ///< [count], |multiplier| < 2^22
+  const int32_t* index;       ///< [rows of the batch], already checked against count
+};
+
+/// Sum of up to three embedding rows (8): out = sat16((sum over tables of row * multiplier + 2^14) >> 15).
+struct EmbeddingSum {
+  int rows, columns;
+  int tables;                 ///< 1..3
+  EmbeddingTable table[3];
+  int16_t* out;               ///< row-major
+  ptrdiff_t stride;
+};
+
+/// Sum over rows: out[j] = sum over i of in[i][j], exact in s32 (rows <= 65536). Mean pooling before its division.
+struct ColumnSum {
+  int rows, columns;
+  const int16_t* in;          ///< row-major
+  ptrdiff_t stride;
+  int32_t* out;               ///< [columns]
+};
+
+/// The kernels of one choice of instruction sets. Every slot is filled.
+struct KernelTable {
+  void (*gemm_to_bytes)(const Gemm&, const ToBytes&);
+  void (*gemm_gelu)(const Gemm&, const Gelu&);
+  void (*gemm_add_to_stream)(const Gemm&, const AddToStream&);
+  void (*gemm_add_to_stream8)(const Gemm&, const AddToStream8&);
+  void (*gemm_to_shorts)(const Gemm&, const ToShorts&);
+  void (*gemm_to_accumulators)(const Gemm&, const ToAccumulators&);
+  void (*attention)(const Attention&);
+  void (*layer_norm)(const LayerNorm&);
+  void (*embedding_sum)(const EmbeddingSum&);
+  void (*column_sum)(const ColumnSum&);
+};
+
+/// Instruction sets a choice can be limited to, worst first. They are sets of CPU features, not a chain.
+enum class Isa { scalar, avx2, avx512vnni };
+constexpr int kIsaCount = 3;
+
+struct IsaStatus {
+  Isa isa;
+  const char* name;      ///< "scalar", "avx2", "avx512vnni"
+  bool available;        ///< the CPU has the instructions and the operating system saves their registers
+  const char* missing;   ///< why not, in words a user understands; "" when available
+};
+
+/// What this CPU has, worst first; the answer never changes during a process.
+const IsaStatus* isa_status();  // array of kIsaCount
+
+/// The kernels to use when the choice is limited to `isa` and what it builds on (avx512vnni: + avx2). Each family installs
+/// what is available, best last. `isa` must be available.
+KernelTable table_for(Isa isa);
+
+}  // namespace octavo::kernels

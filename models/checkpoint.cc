@@ -1,0 +1,67 @@
+#include "models/checkpoint.h"
+
+#include <algorithm>
+
+#include "octavo/error.h"
+
+namespace octavo {
+namespace {
+
+std::string shape_text(const Tensor::Shape& shape) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
+  return text + "]";
+}
+
+bool is_float(DType dtype) { return dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16; }
+
+}  // namespace
+
+CheckpointTensors::CheckpointTensors(TensorMap tensors, std::string_view prefix) {
+  for (auto& [name, tensor] : tensors) {
+    const std::string bare = name.starts_with(prefix) ? name.substr(prefix.size()) : name;
+    if (!tensors_.emplace(bare, std::move(tensor)).second) {
+      throw Error("the checkpoint has tensor " + bare + " both with and without the prefix " + std::string(prefix));
+    }
+  }
+}
+
+const Tensor::Shape& CheckpointTensors::shape(std::string_view name) const {
+  const auto found = tensors_.find(name);
+  if (found == tensors_.end()) throw Error("the checkpoint has no tensor " + std::string(name));
+  return found->second.shape();
+}
+
+std::string CheckpointTensors::take(const std::string& name, const Tensor::Shape& expected) {
+  if (shape(name) != expected) {
+    throw Error("tensor " + name + " has shape " + shape_text(shape(name)) + ", expected " + shape_text(expected));
+  }
+  const Tensor& tensor = tensors_.find(name)->second;
+  if (!is_float(tensor.dtype())) {
+    throw Error("tensor " + name + " has dtype " + std::string(name_of(tensor.dtype())) + ", expected F32, F16 or BF16");
+  }
+  used_.insert(name);
+  return name;
+}
+
+std::string CheckpointTensors::take_either(const std::string& name, const std::string& older,
+                                           const Tensor::Shape& expected) {
+  return take(!has(name) && has(older) ? older : name, expected);
+}
+
+TensorMap CheckpointTensors::finish(const std::vector<std::string_view>& unneeded) && {
+  TensorMap kept;
+  for (auto& [name, tensor] : tensors_) {
+    if (used_.contains(name)) {
+      kept.emplace(name, std::move(tensor));
+      continue;
+    }
+    const auto covers = [&](std::string_view prefix) { return name.starts_with(prefix); };
+    if (std::none_of(unneeded.begin(), unneeded.end(), covers)) {
+      throw Error("tensor " + name + " of the checkpoint is not known to this model family");
+    }
+  }
+  return kept;
+}
+
+}  // namespace octavo

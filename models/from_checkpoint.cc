@@ -1,0 +1,52 @@
+// Which family a checkpoint directory belongs to, and what lies beside its weights: tokenizer and pooling.
+#include "models/families.h"
+#include "octavo/error.h"
+#include "octavo/tokenizer.h"
+#include "safetensors.h"
+
+namespace octavo {
+namespace {
+
+/// The sentence-transformers pooling module, mean when there is none.
+Pooling read_pooling(const std::filesystem::path& directory) {
+  const std::filesystem::path file = directory / "1_Pooling" / "config.json";
+  if (!std::filesystem::exists(file)) return Pooling::mean;
+  const JsonObject config = JsonObject::read(file);
+  for (const char* mode : {"pooling_mode_max_tokens", "pooling_mode_mean_sqrt_len_tokens", "pooling_mode_weightedmean_tokens",
+                           "pooling_mode_lasttoken"}) {
+    if (config.flag_or(mode, false)) config.fail(mode, "false: mean and class-token pooling are supported");
+  }
+  const bool cls = config.flag_or("pooling_mode_cls_token", false), mean = config.flag_or("pooling_mode_mean_tokens", false);
+  if (cls == mean) config.fail("pooling_mode_cls_token", "exactly one of it and pooling_mode_mean_tokens to be true");
+  return cls ? Pooling::cls : Pooling::mean;
+}
+
+Model::Data read_family(const std::filesystem::path& directory, const CheckpointOptions& options) {
+  const JsonObject config = JsonObject::read(directory / "config.json", "config.json");
+  TensorMap tensors = read_checkpoint_tensors(directory);
+  try {
+    if (config.text_or("model_type", "") != "bert") config.fail("model_type", "bert");
+    return bert_from_checkpoint(config, std::move(tensors), options);
+  } catch (const Error& error) {
+    throw Error(directory.string() + ": " + error.what());
+  }
+}
+
+std::string read_tokenizer(const std::filesystem::path& directory) {
+  const bool present = std::filesystem::exists(directory / "tokenizer.json") || std::filesystem::exists(directory / "vocab.txt");
+  return present ? Tokenizer::from_checkpoint(directory).to_json() : "";
+}
+
+}  // namespace
+
+Model Model::from_checkpoint(const std::filesystem::path& directory, const CheckpointOptions& options) {
+  if (!std::filesystem::is_directory(directory)) throw Error(directory.string() + ": is not a checkpoint directory");
+  Data data = read_family(directory, options);
+  data.info.name = std::filesystem::weakly_canonical(directory).filename().string();
+  data.info.pooling = read_pooling(directory);
+  for (const auto& [name, tensor] : data.tensors) data.info.parameters += tensor.elements();
+  data.tokenizer = read_tokenizer(directory);
+  return Model(std::make_shared<const Data>(std::move(data)));
+}
+
+}  // namespace octavo

@@ -1,0 +1,185 @@
+#include "check_quantized.h"
+
+#include <algorithm>
+
+#include "kernels/kernels.h"
+#include "octavo/error.h"
+
+namespace octavo {
+namespace {
+
+int round_up(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }
+
+std::string shape_text(const Tensor& tensor) {
+  std::string text = std::string(name_of(tensor.dtype())) + " [";
+  for (std::size_t i = 0; i < tensor.shape().size(); ++i) text += (i ? ", " : "") + std::to_string(tensor.shape()[i]);
+  return text + "]";
+}
+
+/// Checks the nodes in order, tracking which forms of each value exist.
+class Checker {
+ public:
+  explicit Checker(const Model::Data& data) : data_(data), bytes_(data.graph.values.size()) {}
+
+  void run() {
+    for (std::size_t i = 0; i < data_.graph.nodes.size(); ++i) {
+      node_ = &data_.graph.nodes[i];
+      for (const ValueId input : node_->inputs) require_latest(input);
+      std::visit([&](const auto& op, const auto& constants) { check(op, constants); }, node_->op, data_.integer->ops.at(i));
+    }
+    const ValueId last = data_.graph.nodes.back().output;
+    if (on_stream_ != last || !std::holds_alternative<LayerNormOp>(data_.graph.nodes.back().op)) {
+      fail("is the last value, expected a LayerNorm with a stream lane");
+    }
+    if (data_.graph.columns(last) != data_.info.hidden_size) fail("does not have hidden_size columns");
+  }
+
+ private:
+  const std::string& name() const { return data_.graph.name(node_->output); }
+
+  [[noreturn]] void fail(const std::string& what) const { throw Error(name() + " " + what); }
+
+  template <typename T>
+  std::span<const T> get(const std::string& part, const Tensor::Shape& shape) const {
+    const std::string full = name() + "." + part;
+    const Tensor& found = tensor(data_.tensors, full);
+    if (found.dtype() != dtype_of<T>() || found.shape() != shape) {
+      std::string wanted = std::string(name_of(dtype_of<T>())) + " [";
+      for (std::size_t i = 0; i < shape.size(); ++i) wanted += (i ? ", " : "") + std::to_string(shape[i]);
+      throw Error("tensor " + full + " is " + shape_text(found) + ", expected " + wanted + "]");
+    }
+    return found.as<T>();
+  }
+
+  template <typename T>
+  void require_range(std::span<const T> values, const std::string& part, std::int64_t low, std::int64_t high) const {
+    for (const T value : values) {
+      if (value < low || value > high) {
+        throw Error("tensor " + name() + "." + part + " holds " + std::to_string(value) + ", expected values from " +
+                    std::to_string(low) + " to " + std::to_string(high));
+      }
+    }
+  }
+
+  /// The u8 values that ops of one kind make share a buffer: only the latest can be read.
+  void require_latest(ValueId input) const {
+    const Graph& graph = data_.graph;
+    const std::size_t kind = graph.nodes[static_cast<std::size_t>(input)].op.index();
+    for (ValueId later = input + 1; later < node_->output; ++later) {
+      if (graph.nodes[static_cast<std::size_t>(later)].op.index() == kind) {
+        fail("reads " + graph.name(input) + ", which " + graph.name(later) + " has replaced");
+      }
+    }
+  }
+
+  /// Form of an input; columns as the GEMM sees them (saturating copies add some).
+  int require_bytes(std::size_t input) const {
+    const auto id = static_cast<std::size_t>(node_->inputs[input]);
+    if (!bytes_[id]) fail("reads " + data_.graph.values[id].name + ", which is not made in 8 bits");
+    return bytes_[id];
+  }
+
+  /// The residual stream is one buffer: a value can be read from it until the next one is written.
+  int require_stream(std::size_t input) const {
+    const ValueId id = node_->inputs[input];
+    if (id != on_stream_) fail("reads " + data_.graph.name(id) + ", which is not on the residual stream");
+    return data_.graph.columns(id);
+  }
+
+  void set_bytes(int columns) { bytes_[static_cast<std::size_t>(node_->output)] = columns; }
+  void set_stream() { on_stream_ = node_->output; }
+
+  void check_product(int depth, const std::vector<const QuantizedBlock*>& blocks) const {
+    const int inputs = require_bytes(0);
+    if (depth != round_up(inputs, kernels::kTileDepth)) {
+      fail("has depth " + std::to_string(depth) + ", expected " + std::to_string(round_up(inputs, kernels::kTileDepth)));
+    }
+    int columns = 0;
+    for (const QuantizedBlock* block : blocks) {
+      if (block->first_column != columns) fail("has block " + block->name + " at column " + std::to_string(block->first_column) +
+                                               ", expected " + std::to_string(columns));
+      columns += round_up(block->columns, kernels::kPanelColumns);
+    }
+    get<std::int8_t>("weight", {columns, depth});
+    require_range(get<std::int32_t>("bias", {columns}), "bias", -(1 << 30), 1 << 30);
+    require_range(get<std::int32_t>("multiplier", {columns}), "multiplier", 0, 2147483647);
+  }
+
+  void check(const EmbedTokens& op, const QuantizedEmbedTokens&) {
+    const int columns = data_.graph.columns(node_->output);
+    const std::pair<const char*, int> tables[] = {
+        {"word", data_.info.vocab_size}, {"position", data_.info.max_positions}, {"type", op.type.empty() ? 0 : data_.info.type_vocab_size}};
+    for (const auto& [part, rows] : tables) {
+      if (rows == 0) continue;
+      get<std::int8_t>(part, {rows, columns});
+      const std::string multiplier = std::string(part) + "_multiplier";
+      require_range(get<std::int32_t>(multiplier, {rows}), multiplier, 0, (1 << 22) - 1);
+    }
+    if (op.type.empty() != (data_.info.type_vocab_size == 0)) fail("and type_vocab_size disagree about token types");
+    set_stream();
+  }
+
+  void check(const QkvProduct& op, const QuantizedQkv& constants) {
+    std::vector<const QuantizedBlock*> blocks = {&constants.query, &constants.key, &constants.value};
+    for (const QuantizedBlock& gate : constants.gate) blocks.push_back(&gate);
+    if (constants.gate.empty() != op.gate.empty()) fail("and its gate disagree");
+    check_product(constants.depth, blocks);
+  }
+
+  void check(const AttentionOp& op, const QuantizedAttention&) {
+    const auto produces = [&](const Node& node) { return node.output == node_->inputs[0]; };
+    const auto producer = std::find_if(data_.graph.nodes.begin(), data_.graph.nodes.end(), produces);
+    const auto* qkv = std::get_if<QkvProduct>(&producer->op);
+    if (!qkv || qkv->heads != op.heads || qkv->head_size != op.head_size || qkv->gate.empty() == op.gate.has_value() ||
+        &*producer + 1 != node_) {
+      fail("does not fit the product it reads");
+    }
+    set_bytes(op.heads * op.head_size);
+  }
+
+  void check(const Linear& op, const QuantizedLinear& constants) {
+    check_product(constants.depth, {&constants.block});
+    if (op.activation == Activation::gelu) {
+      get<std::int16_t>("gelu_base", {32});
+      get<std::int16_t>("gelu_slope", {32});
+      require_range(get<std::int16_t>("gelu_offset", {round_up(constants.block.columns, kernels::kPanelColumns)}), "gelu_offset", -32768, 0);
+    }
+    set_bytes(constants.block.columns);
+  }
+
+  void check(const LinearAdd&, const QuantizedLinearAdd& constants) {
+    require_stream(1);
+    if (constants.block.columns != data_.graph.columns(node_->output)) fail("and its block disagree about columns");
+    check_product(constants.depth, {&constants.block});
+    set_stream();
+  }
+
+  void check(const LayerNormOp&, const QuantizedLayerNorm& constants) {
+    const int columns = require_stream(0);
+    const std::pair<const char*, const QuantizedLane*> lanes[] = {{"bytes", &constants.bytes}, {"stream", &constants.stream}};
+    for (const auto& [part, lane] : lanes) {
+      if (!lane->exists) continue;
+      get<std::int32_t>(std::string(part) + ".gain", {columns});
+      const std::string offset = std::string(part) + ".offset";
+      require_range(get<std::int32_t>(offset, {columns}), offset, -(1 << 30), 1 << 30);
+    }
+    if (constants.bytes.exists) set_bytes(columns);
+    if (constants.stream.exists) set_stream();
+  }
+
+  template <typename Op, typename Constants>
+  void check(const Op&, const Constants&) {
+    fail("has the integer constants of another op");
+  }
+
+  const Model::Data& data_;
+  const Node* node_ = nullptr;
+  std::vector<int> bytes_;   // columns of each value's u8 form, 0 when it does not exist
+  ValueId on_stream_ = -1;   // whose codes the residual stream holds
+};
+
+}  // namespace
+
+void check_quantized(const Model::Data& data) { Checker(data).run(); }
+
+}  // namespace octavo

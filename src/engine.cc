@@ -1,0 +1,117 @@
+#include "octavo/engine.h"
+
+#include <algorithm>
+#include <variant>
+
+#include "float_executor.h"
+#include "integer_executor.h"
+#include "isa.h"
+#include "octavo/error.h"
+#include "workspace.h"
+
+namespace octavo {
+namespace {
+
+using Executor = std::variant<FloatExecutor, IntegerExecutor>;
+
+std::shared_ptr<const Model::Data> shared_data(const Model& model) {
+  return {std::make_shared<const Model>(model), &model.data()};
+}
+
+Executor make_executor(const Model& model, kernels::Isa isa) {
+  if (model.is_quantized()) return IntegerExecutor(shared_data(model), isa);
+  return FloatExecutor(shared_data(model));
+}
+
+/// The boundary: codes of the last hidden state become real numbers.
+Tensor dequantize(std::span<const std::int16_t> codes, float scale, std::int64_t rows, std::int64_t columns) {
+  Tensor result(DType::f32, {rows, columns});
+  const std::span<float> out = result.writable<float>();
+  for (std::size_t i = 0; i < codes.size(); ++i) out[i] = scale * static_cast<float>(codes[i]);
+  return result;
+}
+
+/// First row of each sequence.
+Tensor class_tokens(const Tensor& hidden, const RaggedBatch& batch) {
+  const auto columns = static_cast<std::size_t>(hidden.columns());
+  Tensor result(DType::f32, {batch.sequences(), hidden.columns()});
+  const std::span<float> out = result.writable<float>();
+  for (int i = 0; i < batch.sequences(); ++i) {
+    const std::size_t row = static_cast<std::size_t>(batch.start[static_cast<std::size_t>(i)]);
+    std::copy_n(hidden.as<float>().data() + row * columns, columns, out.data() + static_cast<std::size_t>(i) * columns);
+  }
+  return result;
+}
+
+Tensor mean_of_rows(const Tensor& hidden, const RaggedBatch& batch) {
+  const auto columns = static_cast<std::size_t>(hidden.columns());
+  Tensor result(DType::f32, {batch.sequences(), hidden.columns()});
+  const std::span<float> out = result.writable<float>();
+  const std::span<const float> in = hidden.as<float>();
+  for (int i = 0; i < batch.sequences(); ++i) {
+    const auto first = static_cast<std::size_t>(batch.start[static_cast<std::size_t>(i)]);
+    const auto length = static_cast<std::size_t>(batch.length(i));
+    float* mean = out.data() + static_cast<std::size_t>(i) * columns;
+    for (std::size_t t = first; t < first + length; ++t) {
+      for (std::size_t j = 0; j < columns; ++j) mean[j] += in[t * columns + j];
+    }
+    for (std::size_t j = 0; j < columns; ++j) mean[j] /= static_cast<float>(length);
+  }
+  return result;
+}
+
+/// Integer sums of tokens -> means. The only float arithmetic of a quantized embedding.
+Tensor mean_of_sums(std::span<const std::int32_t> sums, float scale, const RaggedBatch& batch, std::int64_t columns) {
+  Tensor result(DType::f32, {batch.sequences(), columns});
+  const std::span<float> out = result.writable<float>();
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    const int length = batch.length(static_cast<int>(i / static_cast<std::size_t>(columns)));
+    out[i] = static_cast<float>(static_cast<double>(scale) * sums[i] / length);
+  }
+  return result;
+}
+
+}  // namespace
+
+struct Engine::Data {
+  Data(Model m, kernels::Isa chosen) : model(std::move(m)), isa(chosen), executor(make_executor(model, isa)) {}
+  Model model;
+  kernels::Isa isa;
+  Executor executor;
+};
+
+Engine::Engine(Model model, const EngineOptions& options)
+    : data_(std::make_unique<const Data>(std::move(model), resolve_isa(options.isa))) {}
+Engine::~Engine() = default;
+Engine::Engine(Engine&&) noexcept = default;
+Engine& Engine::operator=(Engine&&) noexcept = default;
+
+const Model& Engine::model() const { return data_->model; }
+
+std::string_view Engine::isa() const {
+  return data_->model.is_quantized() ? kernels::isa_status()[static_cast<int>(data_->isa)].name : "float32";
+}
+
+Tensor Engine::run(const TokenBatch& batch, Workspace& workspace) const {
+  const RaggedBatch ragged = make_ragged(batch, model().info());
+  if (const auto* reference = std::get_if<FloatExecutor>(&data_->executor)) return reference->run(ragged, workspace.data());
+  const auto& integer = std::get<IntegerExecutor>(data_->executor);
+  const std::span<const std::int16_t> codes = integer.forward(ragged, workspace.data());
+  return dequantize(codes, integer.output_scale(), ragged.rows(), model().info().hidden_size);
+}
+
+Tensor Engine::pool(const TokenBatch& batch, Pooling pooling, Workspace& workspace) const {
+  if (pooling == Pooling::none) throw Error("pooling is none, expected mean or cls");
+  const auto* integer = std::get_if<IntegerExecutor>(&data_->executor);
+  if (integer && pooling == Pooling::mean) {
+    const RaggedBatch ragged = make_ragged(batch, model().info());
+    const std::span<const std::int16_t> codes = integer->forward(ragged, workspace.data());
+    const std::span<const std::int32_t> sums = integer->sum_tokens(ragged, codes, workspace.data());
+    return mean_of_sums(sums, integer->output_scale(), ragged, model().info().hidden_size);
+  }
+  const Tensor hidden = run(batch, workspace);
+  const RaggedBatch ragged = make_ragged(batch, model().info());
+  return pooling == Pooling::cls ? class_tokens(hidden, ragged) : mean_of_rows(hidden, ragged);
+}
+
+}  // namespace octavo

@@ -1,0 +1,324 @@
+#include "float_executor.h"
+
+#include "float_matmul.h"
+#include "safetensors.h"
+#include "workspace.h"
+
+#include <Eigen/Core>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace octavo {
+namespace {
+
+using Rows = Eigen::Map<Eigen::Array<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>;
+using ConstRows = Eigen::Map<const Eigen::Array<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>;
+using Row = Eigen::Map<Eigen::ArrayXf>;
+using ConstRow = Eigen::Map<const Eigen::ArrayXf>;
+
+constexpr int kRowUnit = 16;  // what FloatLinear may read and write beyond the rows of a batch
+
+std::size_t padded_rows(int rows) { return static_cast<std::size_t>((rows + kRowUnit - 1) / kRowUnit * kRowUnit); }
+
+Tensor floats(const TensorMap& tensors, const std::string& name) { return to_f32(tensor(tensors, name), name); }
+
+/// Rows of one weight matrix, put together from the blocks of a product.
+struct Stacked {
+  std::vector<float> weight, bias;
+
+  void add(const TensorMap& tensors, const LinearBlock& block) {
+    append(weight, floats(tensors, block.weight));
+    if (block.bias.empty()) bias.resize(bias.size() + static_cast<std::size_t>(block.columns));
+    else append(bias, floats(tensors, block.bias));
+  }
+
+  /// A row that is zero but for a slice from column `first` on.
+  void add_slice(const TensorMap& tensors, const LinearBlock& block, int inputs, int first) {
+    const Tensor slice = floats(tensors, block.weight);
+    weight.resize(weight.size() + static_cast<std::size_t>(inputs));
+    std::copy(slice.as<float>().begin(), slice.as<float>().end(), weight.end() - inputs + first);
+    append(bias, floats(tensors, block.bias));
+  }
+
+ private:
+  static void append(std::vector<float>& to, const Tensor& values) {
+    to.insert(to.end(), values.as<float>().begin(), values.as<float>().end());
+  }
+};
+
+/// The two products of one head over a sequence of this length.
+struct HeadProducts {
+  FloatMatmul scores, context;
+};
+
+/// (zeta - gamma) softmax + gamma, clipped to [0, 1], in place over a row of scaled scores.
+void clipped_softmax(Row row, const ClippedSoftmax& softmax) {
+  row = (row - row.maxCoeff()).exp();
+  const float gamma = static_cast<float>(softmax.gamma), width = static_cast<float>(softmax.zeta - softmax.gamma);
+  row *= 1.0f / row.sum();
+  if (softmax.gamma != 0.0 || softmax.zeta != 1.0) row = (row * width + gamma).max(0.0f).min(1.0f);
+}
+
+float sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
+
+}  // namespace
+
+struct FloatExecutor::Impl {
+  explicit Impl(std::shared_ptr<const Model::Data> model) : data(std::move(model)) {
+    for (const Node& node : data->graph.nodes) std::visit([&](const auto& op) { bind(op, node); }, node.op);
+    assign_slots();
+  }
+
+  // What each kind of op needs of its weights.
+  void bind(const EmbedTokens& op, const Node&) {
+    for (const std::string* name : {&op.word, &op.position, &op.type}) bind_tensor(*name);
+  }
+  void bind(const LayerNormOp& op, const Node&) {
+    bind_tensor(op.gain);
+    bind_tensor(op.bias);
+  }
+  void bind(const AttentionOp&, const Node&) {}
+  void bind(const Linear& op, const Node& node) { bind_product(node, {&op.weights}, op.activation); }
+  void bind(const LinearAdd& op, const Node& node) { bind_product(node, {&op.weights}, Activation::none); }
+  void bind(const QkvProduct& op, const Node& node) {
+    Stacked rows;
+    for (const LinearBlock* block : {&op.query, &op.key, &op.value}) rows.add(data->tensors, *block);
+    const int inputs = columns(node.inputs[0]);
+    for (int h = 0; h < static_cast<int>(op.gate.size()); ++h) {
+      rows.add_slice(data->tensors, op.gate[static_cast<std::size_t>(h)], inputs, h * (inputs / op.heads));
+    }
+    put_product(node, rows, Activation::none);
+  }
+  void bind_tensor(const std::string& name) {
+    if (!name.empty()) tensors.try_emplace(name, floats(data->tensors, name));
+  }
+  void bind_product(const Node& node, std::initializer_list<const LinearBlock*> blocks, Activation activation) {
+    Stacked rows;
+    for (const LinearBlock* block : blocks) rows.add(data->tensors, *block);
+    put_product(node, rows, activation);
+  }
+  void put_product(const Node& node, const Stacked& rows, Activation activation) {
+    products.try_emplace(node.output, columns(node.inputs[0]), columns(node.output), rows.weight, rows.bias, activation);
+  }
+
+  /// Values share buffers: one is free again after the last node that reads its value.
+  void assign_slots() {
+    const auto& nodes = data->graph.nodes;
+    std::vector<std::size_t> last_use(data->graph.values.size(), 0), free;
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+      for (const ValueId input : nodes[i].inputs) last_use[static_cast<std::size_t>(input)] = i;
+    }
+    slot_of.resize(data->graph.values.size());
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+      if (free.empty()) {
+        free.push_back(slot_columns.size());
+        slot_columns.push_back(0);
+      }
+      const std::size_t slot = free.back();
+      free.pop_back();
+      slot_of[static_cast<std::size_t>(nodes[i].output)] = slot;
+      slot_columns[slot] = std::max(slot_columns[slot], columns(nodes[i].output));
+      for (const ValueId input : nodes[i].inputs) {
+        const std::size_t freed = slot_of[static_cast<std::size_t>(input)];
+        const bool last = last_use[static_cast<std::size_t>(input)] == i;
+        if (last && std::find(free.begin(), free.end(), freed) == free.end()) free.push_back(freed);
+      }
+    }
+  }
+
+  int columns(ValueId value) const { return data->graph.columns(value); }
+  const std::string& name(ValueId value) const { return data->graph.name(value); }
+  ConstRow bound(const std::string& name) const {
+    const std::span<const float> values = tensors.at(name).as<float>();
+    return {values.data(), static_cast<Eigen::Index>(values.size())};
+  }
+
+  std::shared_ptr<const Model::Data> data;
+  std::map<std::string, Tensor> tensors;       // f32, of everything that is not a product
+  std::map<ValueId, FloatLinear> products;     // by output
+  std::vector<std::size_t> slot_of;            // by value
+  std::vector<int> slot_columns;
+};
+
+/// One pass over one batch.
+struct FloatExecutor::Run {
+  const Impl& model;
+  const RaggedBatch& batch;
+  Workspace::Data& workspace;
+  const Observer& observer;
+  ObserveStages stages;
+  std::vector<float*> slots = {};
+  std::map<int, HeadProducts> heads = {};  // by length of the sequence
+
+  float* at(ValueId value) const { return slots[model.slot_of[static_cast<std::size_t>(value)]]; }
+  Rows rows(ValueId value) const { return {at(value), batch.rows(), model.columns(value)}; }
+
+  void observe(std::string_view name, const float* values, Eigen::Index rows, int columns) const {
+    if (observer) observer(name, {values, static_cast<std::size_t>(rows * columns)}, columns);
+  }
+
+  Tensor run() {
+    for (std::size_t i = 0; i < model.slot_columns.size(); ++i) {
+      slots.push_back(workspace.get<float>("float." + std::to_string(i),
+                                           padded_rows(batch.rows()) * static_cast<std::size_t>(model.slot_columns[i])));
+    }
+    for (const Node& node : model.data->graph.nodes) {
+      std::visit([&](const auto& op) { execute(op, node); }, node.op);
+      observe(model.name(node.output), at(node.output), batch.rows(), model.columns(node.output));
+    }
+    const ValueId last = model.data->graph.nodes.back().output;
+    Tensor result(DType::f32, {batch.rows(), model.columns(last)});
+    std::copy_n(at(last), result.elements(), result.writable<float>().data());
+    return result;
+  }
+
+  void execute(const EmbedTokens& op, const Node& node) {
+    const Rows out = rows(node.output);
+    const auto add = [&](Row row, const std::string& table, std::int32_t index) {
+      row += model.bound(table).segment(index * out.cols(), out.cols());
+    };
+    for (Eigen::Index i = 0; i < out.rows(); ++i) {
+      Row row(at(node.output) + i * out.cols(), out.cols());
+      const auto token = static_cast<std::size_t>(i);
+      row.setZero();
+      add(row, op.word, batch.ids[token]);
+      add(row, op.position, batch.positions[token]);
+      if (!op.type.empty()) add(row, op.type, batch.types[token]);
+    }
+  }
+
+  void execute(const LayerNormOp& op, const Node& node) {
+    const ConstRow gain = model.bound(op.gain), bias = model.bound(op.bias);
+    const auto columns = static_cast<Eigen::Index>(gain.size());
+    for (Eigen::Index i = 0; i < batch.rows(); ++i) {
+      const ConstRow in(at(node.inputs[0]) + i * columns, columns);
+      Row out(at(node.output) + i * columns, columns);
+      out = in - in.mean();
+      const double variance = static_cast<double>(out.square().mean());
+      out = out * static_cast<float>(1.0 / std::sqrt(variance + op.epsilon)) * gain + bias;
+    }
+  }
+
+  void execute(const Linear&, const Node& node) { multiply(node); }
+
+  void execute(const LinearAdd&, const Node& node) {
+    multiply(node);
+    observe(model.name(node.output) + ".product", at(node.output), batch.rows(), model.columns(node.output));
+    Rows out = rows(node.output);
+    out += rows(node.inputs[1]);
+  }
+
+  void execute(const QkvProduct& op, const Node& node) {
+    multiply(node);
+    if (!observer) return;
+    int first = 0;
+    for (const LinearBlock* block : {&op.query, &op.key, &op.value}) observe_block(*block, node.output, first);
+    for (const LinearBlock& block : op.gate) observe_block(block, node.output, first);
+  }
+
+  void observe_block(const LinearBlock& block, ValueId value, int& first) const {
+    const Eigen::Array<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> copy =
+        rows(value).middleCols(first, block.columns);
+    observe(block.name, copy.data(), batch.rows(), block.columns);
+    first += block.columns;
+  }
+
+  void multiply(const Node& node) {
+    model.products.at(node.output).run(workspace.pool, batch.rows(), at(node.inputs[0]), at(node.output));
+  }
+
+  void execute(const AttentionOp& op, const Node& node) {
+    const int heads_count = op.heads;
+    prepare_heads(op, model.columns(node.inputs[0]));
+    std::vector<std::size_t> first_probability{0};
+    for (int i = 0; i < batch.sequences(); ++i) {
+      const auto length = static_cast<std::size_t>(batch.length(i));
+      first_probability.push_back(first_probability.back() + static_cast<std::size_t>(heads_count) * length * length);
+    }
+    const bool keep = observer && stages == ObserveStages::all;
+    std::vector<float> probabilities(keep ? first_probability.back() : 0);
+    workspace.pool.run(batch.sequences() * heads_count, [&](int index, int) {
+      const int sequence = index / heads_count, head = index % heads_count;
+      const auto length = static_cast<std::size_t>(batch.length(sequence));
+      std::vector<float> own(keep ? 0 : length * length);
+      float* scores = keep ? probabilities.data() + first_probability[static_cast<std::size_t>(sequence)] +
+                                 static_cast<std::size_t>(head) * length * length
+                           : own.data();
+      attend(op, node, sequence, head, scores);
+    });
+    if (keep) observe_attention(op, node, probabilities, first_probability);
+  }
+
+  void prepare_heads(const AttentionOp& op, int stride) {
+    const int width = op.heads * op.head_size;
+    for (int i = 0; i < batch.sequences(); ++i) {
+      const int length = batch.length(i);
+      if (heads.contains(length)) continue;
+      heads.emplace(length, HeadProducts{FloatMatmul({.rows = length, .columns = length, .depth = op.head_size,
+                                                      .a_stride = stride, .b_row_stride = 1, .b_column_stride = stride,
+                                                      .c_stride = length}),
+                                         FloatMatmul({.rows = length, .columns = op.head_size, .depth = length,
+                                                      .a_stride = length, .b_row_stride = stride, .b_column_stride = 1,
+                                                      .c_stride = width})});
+    }
+  }
+
+  /// One head of one sequence; `scores` holds [length, length] and keeps the probabilities.
+  void attend(const AttentionOp& op, const Node& node, int sequence, int head, float* scores) const {
+    const int width = op.heads * op.head_size, stride = model.columns(node.inputs[0]);
+    const Eigen::Index first = batch.start[static_cast<std::size_t>(sequence)], length = batch.length(sequence);
+    const float* q = at(node.inputs[0]) + first * stride + head * op.head_size;
+    float* context = at(node.output) + first * width + head * op.head_size;
+    const HeadProducts& products = heads.at(static_cast<int>(length));
+    products.scores.run(q, q + width, scores);
+    const float scale = 1.0f / std::sqrt(static_cast<float>(op.head_size));
+    for (Eigen::Index i = 0; i < length; ++i) {
+      const Eigen::Index visible = op.mask == AttentionMask::causal ? i + 1 : length;
+      Row row(scores + i * length, visible);
+      row *= scale;
+      clipped_softmax(row, op.softmax);
+      Row(scores + i * length + visible, length - visible).setZero();
+    }
+    products.context.run(scores, q + 2 * width, context);
+    if (!op.gate) return;
+    for (Eigen::Index i = 0; i < length; ++i) {
+      Row(context + i * width, op.head_size) *= static_cast<float>(op.gate->scale) * gate(node, first + i, head, op);
+    }
+  }
+
+  float gate(const Node& node, Eigen::Index row, int head, const AttentionOp& op) const {
+    const int width = op.heads * op.head_size, stride = model.columns(node.inputs[0]);
+    return sigmoid(at(node.inputs[0])[row * stride + 3 * width + head]);
+  }
+
+  void observe_attention(const AttentionOp& op, const Node& node, const std::vector<float>& probabilities,
+                         const std::vector<std::size_t>& first) const {
+    const std::string& name = model.name(node.output);
+    for (int i = 0; i < batch.sequences(); ++i) {
+      observe(name + ".probs", probabilities.data() + first[static_cast<std::size_t>(i)],
+              Eigen::Index{op.heads} * batch.length(i), batch.length(i));
+    }
+    if (!op.gate) return;
+    std::vector<float> gates;
+    for (Eigen::Index i = 0; i < batch.rows(); ++i) {
+      for (int h = 0; h < op.heads; ++h) gates.push_back(gate(node, i, h, op));
+    }
+    observe(name + ".gate", gates.data(), batch.rows(), op.heads);
+  }
+};
+
+FloatExecutor::FloatExecutor(std::shared_ptr<const Model::Data> data) : impl_(std::make_unique<Impl>(std::move(data))) {}
+FloatExecutor::~FloatExecutor() = default;
+FloatExecutor::FloatExecutor(FloatExecutor&&) noexcept = default;
+FloatExecutor& FloatExecutor::operator=(FloatExecutor&&) noexcept = default;
+
+Tensor FloatExecutor::run(const RaggedBatch& batch, Workspace::Data& workspace, const Observer& observer,
+                          ObserveStages stages) const {
+  return Run{.model = *impl_, .batch = batch, .workspace = workspace, .observer = observer, .stages = stages}.run();
+}
+
+}  // namespace octavo

@@ -1,0 +1,43 @@
+// Runs a graph in float32: the reference that integer results are measured against, and what calibration watches.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "model_data.h"
+#include "octavo/engine.h"
+#include "ragged.h"
+
+namespace octavo {
+
+/// Called with each value as it is made: its name, its elements, row-major with `columns` columns.
+using Observer = std::function<void(std::string_view name, std::span<const float> values, int columns)>;
+
+/// What a run reports to its observer beyond the graph's values.
+enum class ObserveStages {
+  values,  ///< outputs of nodes, and of each block of a QkvProduct under the block's name
+  all,     ///< also, per AttentionOp value `A`: "A.probs" [heads * length, length] of each sequence in turn (after
+           ///< clipping) and "A.gate" [total rows, heads] (sigmoid, without scale)
+};
+
+class FloatExecutor {
+ public:
+  /// Converts the weights to f32 and packs them for oneDNN. `data` must outlive the executor.
+  explicit FloatExecutor(std::shared_ptr<const Model::Data> data);
+  ~FloatExecutor();
+  FloatExecutor(FloatExecutor&&) noexcept;
+  FloatExecutor& operator=(FloatExecutor&&) noexcept;
+
+  /// The last hidden state, f32 [batch.rows(), hidden_size].
+  Tensor run(const RaggedBatch& batch, Workspace::Data& workspace, const Observer& observer = {},
+             ObserveStages stages = ObserveStages::values) const;
+
+ private:
+  struct Impl;
+  struct Run;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace octavo

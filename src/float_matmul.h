@@ -1,0 +1,47 @@
+// Matrix products in float32, by oneDNN 2 or 3: the only place that speaks to it.
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "graph.h"
+#include "thread_pool.h"
+
+namespace octavo {
+
+/// A linear layer with its weights in oneDNN's own order: y = activation(x W^T + b), GELU with erf.
+class FloatLinear {
+ public:
+  /// `weight` is [columns, inputs], row-major, `bias` [columns].
+  FloatLinear(int inputs, int columns, std::span<const float> weight, std::span<const float> bias, Activation activation);
+  ~FloatLinear();
+  FloatLinear(FloatLinear&&) noexcept;
+
+  /// x is [rows, inputs], y [rows, columns], both row-major. Rows up to the next multiple of 16 must be readable in x and
+  /// writable in y.
+  void run(ThreadPool& pool, int rows, const float* x, float* y) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// c = a b on the calling thread, for one shape and one set of strides; a, c row-major.
+class FloatMatmul {
+ public:
+  struct Shape {
+    int rows, columns, depth;
+    int a_stride, b_row_stride, b_column_stride, c_stride;  ///< in elements; one of b's is 1
+  };
+  explicit FloatMatmul(const Shape& shape);
+  ~FloatMatmul();
+  FloatMatmul(FloatMatmul&&) noexcept;
+
+  void run(const float* a, const float* b, float* c) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace octavo

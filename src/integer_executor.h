@@ -1,0 +1,55 @@
+// Runs a quantized graph with integer kernels: from token ids to the codes of the last hidden state.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "kernels/kernels.h"
+#include "model_data.h"
+#include "octavo/engine.h"
+#include "ragged.h"
+
+namespace octavo {
+
+/// Where the codes of a value lie after its node has run; what tests compare stage by stage. Pointers are null for forms
+/// that the node does not make, and are valid until the next node runs.
+struct NodeCodes {
+  const std::int16_t* stream = nullptr;   ///< [rows][stream_stride]
+  std::ptrdiff_t stream_stride = 0;
+  kernels::ByteMatrix bytes = {};         ///< u8 codes in tile order
+  const std::uint8_t* query = nullptr;    ///< [rows][qkv_stride]
+  const std::int8_t* key = nullptr;
+  const std::int8_t* value = nullptr;
+  std::ptrdiff_t qkv_stride = 0;
+  const std::int16_t* gate = nullptr;     ///< [rows][gate_stride]
+  std::ptrdiff_t gate_stride = 0;
+};
+
+/// Called after every node with the node's index in the graph.
+using CodeObserver = void (*)(void* context, std::size_t node, const NodeCodes& codes);
+
+class IntegerExecutor {
+ public:
+  IntegerExecutor(std::shared_ptr<const Model::Data> data, kernels::Isa isa);
+  ~IntegerExecutor();
+  IntegerExecutor(IntegerExecutor&&) noexcept;
+  IntegerExecutor& operator=(IntegerExecutor&&) noexcept;
+
+  /// The last hidden state's codes: s16, row-major with hidden_size columns, in the workspace. No float instruction runs in here.
+  std::span<const std::int16_t> forward(const RaggedBatch& batch, Workspace::Data& workspace,
+                                        CodeObserver observer = nullptr, void* context = nullptr) const;
+
+  /// Per sequence, the sum of its rows of `codes`, exact: s32, row-major, in the workspace. Integers only, as forward().
+  std::span<const std::int32_t> sum_tokens(const RaggedBatch& batch, std::span<const std::int16_t> codes,
+                                           Workspace::Data& workspace) const;
+
+  /// What one code of forward()'s result is worth.
+  float output_scale() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace octavo

@@ -1,0 +1,182 @@
+#include "json_object.h"
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+#include <unordered_set>
+
+#include "octavo/error.h"
+
+namespace octavo {
+namespace {
+
+constexpr std::size_t kMaxDepth = 64;  // copies and messages recurse
+
+std::string shortened(const nlohmann::json& value) {
+  std::string text = value.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+  return text.size() > 80 ? text.substr(0, 80) + "..." : text;
+}
+
+// Receives the parser's events and keeps nothing but the keys of the objects that are open.
+class Checker final : public nlohmann::json_sax<nlohmann::json> {
+ public:
+  explicit Checker(const std::string& where) : where_(where) {}
+
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(number_integer_t) override { return true; }
+  bool number_unsigned(number_unsigned_t) override { return true; }
+  bool number_float(number_float_t, const string_t&) override { return true; }
+  bool string(string_t&) override { return true; }
+  bool binary(binary_t&) override { return true; }
+  bool start_object(std::size_t) override { return open(); }
+  bool end_object() override { return close(); }
+  bool start_array(std::size_t) override { return open(); }
+  bool end_array() override { return close(); }
+  bool parse_error(std::size_t, const std::string&, const nlohmann::json::exception&) override { return false; }
+
+  bool key(string_t& key) override {
+    if (keys_.back().insert(key).second) return true;
+    throw Error(where_ + ": has the key " + shortened(key) + " twice in one object, expected once");
+  }
+
+ private:
+  bool open() {
+    keys_.emplace_back();
+    if (keys_.size() <= kMaxDepth) return true;
+    throw Error(where_ + ": is nested more than " + std::to_string(kMaxDepth) + " levels deep");
+  }
+  bool close() { return keys_.pop_back(), true; }
+
+  const std::string& where_;
+  std::vector<std::unordered_set<std::string>> keys_;  // one set for each open object or array
+};
+
+bool is_integer_in(const nlohmann::json& value, std::int64_t smallest, std::int64_t largest) {
+  if (value.is_number_unsigned()) {
+    const auto number = value.get<std::uint64_t>();
+    return largest >= 0 && number <= static_cast<std::uint64_t>(largest) &&
+           (smallest <= 0 || number >= static_cast<std::uint64_t>(smallest));
+  }
+  return value.is_number_integer() && value.get<std::int64_t>() >= smallest && value.get<std::int64_t>() <= largest;
+}
+
+std::string integer_range(std::int64_t smallest, std::int64_t largest) {
+  return "an integer from " + std::to_string(smallest) + " to " + std::to_string(largest);
+}
+
+}  // namespace
+
+nlohmann::json parse_json(std::string_view text, const std::string& where) {
+  Checker checker(where);
+  if (!nlohmann::json::sax_parse(text, &checker)) throw Error(where + ": is not valid JSON");
+  return nlohmann::json::parse(text);
+}
+
+JsonObject::JsonObject(nlohmann::json object, std::string where) : object_(std::move(object)), where_(std::move(where)) {
+  if (!object_.is_object()) throw Error(where_ + ": is a JSON " + object_.type_name() + ", expected an object");
+}
+
+JsonObject JsonObject::parse(std::string_view text, const std::string& where) {
+  return {parse_json(text, where), where};
+}
+
+JsonObject JsonObject::read(const std::filesystem::path& file, const std::string& where) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in || std::filesystem::is_directory(file)) throw Error(file.string() + ": cannot be read");
+  std::ostringstream text;
+  text << in.rdbuf();
+  return parse(text.str(), where.empty() ? file.string() : where);
+}
+
+const nlohmann::json* JsonObject::find(std::string_view key) const {
+  const auto found = object_.find(std::string(key));
+  return found == object_.end() || found->is_null() ? nullptr : &*found;
+}
+
+bool JsonObject::has(std::string_view key) const { return find(key) != nullptr; }
+
+void JsonObject::fail(std::string_view key, const std::string& expected) const {
+  const nlohmann::json* value = find(key);
+  throw Error(where_ + ": " + std::string(key) + " is " + (value ? shortened(*value) : "missing") + ", expected " + expected);
+}
+
+void JsonObject::allow_only(std::initializer_list<std::string_view> keys) const {
+  for (const auto& [key, value] : object_.items()) {
+    if (value.is_null() || std::find(keys.begin(), keys.end(), key) != keys.end()) continue;
+    std::string expected = "only the keys";
+    for (const std::string_view allowed : keys) expected += (allowed == *keys.begin() ? " " : ", ") + std::string(allowed);
+    fail(key, expected);
+  }
+}
+
+std::int64_t JsonObject::integer(std::string_view key, std::int64_t smallest, std::int64_t largest) const {
+  const nlohmann::json* value = find(key);
+  if (!value || !is_integer_in(*value, smallest, largest)) fail(key, integer_range(smallest, largest));
+  return value->get<std::int64_t>();
+}
+
+double JsonObject::number(std::string_view key, double smallest, double largest) const {
+  const nlohmann::json* value = find(key);
+  if (!value || !value->is_number() || !(value->get<double>() >= smallest && value->get<double>() <= largest)) {
+    std::ostringstream expected;
+    expected << "a number from " << smallest << " to " << largest;
+    fail(key, expected.str());
+  }
+  return value->get<double>();
+}
+
+std::string JsonObject::text(std::string_view key) const {
+  const nlohmann::json* value = find(key);
+  if (!value || !value->is_string()) fail(key, "a string");
+  return value->get<std::string>();
+}
+
+bool JsonObject::flag(std::string_view key) const {
+  const nlohmann::json* value = find(key);
+  if (!value || !value->is_boolean()) fail(key, "true or false");
+  return value->get<bool>();
+}
+
+int JsonObject::integer_or(std::string_view key, int smallest, int largest, int otherwise) const {
+  return has(key) ? static_cast<int>(integer(key, smallest, largest)) : otherwise;
+}
+
+double JsonObject::number_or(std::string_view key, double smallest, double largest, double otherwise) const {
+  return has(key) ? number(key, smallest, largest) : otherwise;
+}
+
+std::string JsonObject::text_or(std::string_view key, std::string_view otherwise) const {
+  return has(key) ? text(key) : std::string(otherwise);
+}
+
+bool JsonObject::flag_or(std::string_view key, bool otherwise) const { return has(key) ? flag(key) : otherwise; }
+
+JsonObject JsonObject::section(std::string_view key) const {
+  const nlohmann::json* value = find(key);
+  if (value && !value->is_object()) fail(key, "an object");
+  return {value ? *value : nlohmann::json::object(), where_ + ": " + std::string(key)};
+}
+
+std::vector<JsonObject> JsonObject::list(std::string_view key) const {
+  const nlohmann::json* value = find(key);
+  if (!value || !value->is_array()) fail(key, "an array of objects");
+  std::vector<JsonObject> result;
+  for (std::size_t i = 0; i < value->size(); ++i) {
+    result.emplace_back((*value)[i], where_ + ": " + std::string(key) + "[" + std::to_string(i) + "]");
+  }
+  return result;
+}
+
+std::vector<int> JsonObject::integers(std::string_view key, int smallest, int largest) const {
+  const nlohmann::json* value = find(key);
+  if (!value || !value->is_array()) fail(key, "an array of integers");
+  std::vector<int> result;
+  for (const nlohmann::json& item : *value) {
+    if (!is_integer_in(item, smallest, largest)) fail(key, "an array, each " + integer_range(smallest, largest));
+    result.push_back(item.get<int>());
+  }
+  return result;
+}
+
+}  // namespace octavo

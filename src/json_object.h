@@ -1,0 +1,61 @@
+// JSON objects read key by key, with messages that name the key, what was found and what was expected.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+namespace octavo {
+
+/// Parses any JSON text. Error "WHERE: ..." when it is malformed, deeper than 64 levels, or has a key twice in an object.
+nlohmann::json parse_json(std::string_view text, const std::string& where);
+
+/// A JSON object and where it comes from. Every getter throws Error "WHERE: KEY is FOUND, expected ...".
+class JsonObject {
+ public:
+  JsonObject(nlohmann::json object, std::string where);
+
+  /// Parses text that must hold one object.
+  static JsonObject parse(std::string_view text, const std::string& where);
+
+  /// Reads a file that must hold one object; `where` is the path unless given.
+  static JsonObject read(const std::filesystem::path& file, const std::string& where = "");
+
+  bool has(std::string_view key) const;  ///< present and not null
+
+  std::int64_t integer(std::string_view key, std::int64_t smallest, std::int64_t largest) const;
+  double number(std::string_view key, double smallest, double largest) const;
+  std::string text(std::string_view key) const;
+  bool flag(std::string_view key) const;
+
+  int integer_or(std::string_view key, int smallest, int largest, int otherwise) const;
+  double number_or(std::string_view key, double smallest, double largest, double otherwise) const;
+  std::string text_or(std::string_view key, std::string_view otherwise) const;
+  bool flag_or(std::string_view key, bool otherwise) const;
+
+  /// The object under `key`; empty when absent.
+  JsonObject section(std::string_view key) const;
+
+  /// The objects of the array under `key`.
+  std::vector<JsonObject> list(std::string_view key) const;
+
+  /// The integers of the array under `key`.
+  std::vector<int> integers(std::string_view key, int smallest, int largest) const;
+
+  /// Refuses a key that is none of these, unless it is null.
+  void allow_only(std::initializer_list<std::string_view> keys) const;
+
+  [[noreturn]] void fail(std::string_view key, const std::string& expected) const;
+
+ private:
+  const nlohmann::json* find(std::string_view key) const;
+  nlohmann::json object_;
+  std::string where_;
+};
+
+}  // namespace octavo

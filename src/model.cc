@@ -1,0 +1,159 @@
+#include "octavo/model.h"
+
+#include <algorithm>
+#include <sstream>
+
+#include "check_quantized.h"
+#include "model_data.h"
+#include "model_json.h"
+#include "octavo/error.h"
+#include "octavo/tokenizer.h"
+#include "safetensors.h"
+
+namespace octavo {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kFormatVersion = 1;
+
+const std::string& metadata(const SafetensorsFile& file, std::string_view key) {
+  const auto found = file.metadata.find(key);
+  if (found == file.metadata.end()) throw Error("its header has no " + std::string(key) + ", expected a model written by octavo");
+  return found->second;
+}
+
+void check_version(const SafetensorsFile& file) {
+  if (metadata(file, "format") != "octavo") {
+    throw Error("its header says format \"" + metadata(file, "format") + "\", expected \"octavo\"");
+  }
+  if (metadata(file, "format_version") != std::to_string(kFormatVersion)) {
+    throw Error("its format version is \"" + metadata(file, "format_version") + "\", this program reads version " +
+                std::to_string(kFormatVersion));
+  }
+}
+
+Model::Data read_model(SafetensorsFile file) {
+  check_version(file);
+  Model::Data data;
+  data.info = info_from_json(JsonObject::parse(metadata(file, "info"), "info"));
+  data.integer.emplace();
+  nodes_from_json(JsonObject::parse(metadata(file, "graph"), "graph"), data.graph, *data.integer);
+  data.tokenizer = metadata(file, "tokenizer");
+  if (!data.tokenizer.empty()) Tokenizer::from_json(data.tokenizer, "tokenizer");
+  data.provenance = metadata(file, "provenance");
+  if (!data.provenance.empty()) JsonObject::parse(data.provenance, "provenance");
+  data.tensors = std::move(file.tensors);
+  check_quantized(data);
+  return data;
+}
+
+std::size_t total_bytes(const TensorMap& tensors) {
+  std::size_t bytes = 0;
+  for (const auto& [name, tensor] : tensors) bytes += tensor.bytes();
+  return bytes;
+}
+
+const char* op_name(const Op& op) {
+  constexpr const char* names[] = {"EmbedTokens", "QkvProduct", "Linear", "LinearAdd", "LayerNorm", "Attention"};
+  static_assert(std::size(names) == std::variant_size_v<Op>);
+  return names[op.index()];
+}
+
+std::string describe(const Encoding& encoding, const char* type) {
+  std::ostringstream out;
+  out << type << " scale " << encoding.scale << " zero " << encoding.zero_point;
+  return out.str();
+}
+
+/// The encodings of what a node makes.
+std::string encodings(const QuantizedOp& op) {
+  struct {
+    std::string operator()(const QuantizedEmbedTokens& c) { return describe(c.sum, "s16"); }
+    std::string operator()(const QuantizedQkv& c) {
+      return "q " + describe(c.query.encoding, "u8") + ", k " + describe(c.key.encoding, "s8") + ", v " +
+             describe(c.value.encoding, "s8") + (c.gate.empty() ? "" : ", gate " + describe(c.gate[0].encoding, "s16"));
+    }
+    std::string operator()(const QuantizedLinear& c) { return describe(c.block.encoding, "u8"); }
+    std::string operator()(const QuantizedLinearAdd& c) { return describe(c.block.encoding, c.eight_bit ? "u8" : "s16"); }
+    std::string operator()(const QuantizedLayerNorm& c) {
+      std::string text = c.bytes.exists ? describe(c.bytes.encoding, "u8") : "";
+      if (c.stream.exists) text += (text.empty() ? "" : ", ") + describe(c.stream.encoding, "stream s16");
+      return text;
+    }
+    std::string operator()(const QuantizedAttention& c) { return describe(c.context, "u8"); }
+  } visitor;
+  return std::visit(visitor, op);
+}
+
+}  // namespace
+
+const Tensor& tensor(const TensorMap& tensors, std::string_view name) {
+  const auto found = tensors.find(name);
+  if (found == tensors.end()) throw Error("the model has no tensor " + std::string(name));
+  return found->second;
+}
+
+Model Model::from_file(const std::filesystem::path& file) {
+  SafetensorsFile contents = read_safetensors(file);
+  try {
+    return Model(std::make_shared<const Data>(read_model(std::move(contents))));
+  } catch (const Error& error) {
+    throw Error(file.string() + ": " + error.what());
+  }
+}
+
+Model Model::open(const std::filesystem::path& path) {
+  if (!std::filesystem::exists(path)) throw Error(path.string() + ": no such file or directory");
+  return std::filesystem::is_directory(path) ? from_checkpoint(path) : from_file(path);
+}
+
+void Model::save(const std::filesystem::path& file) const {
+  if (!is_quantized()) throw Error(info().name + " is a float32 model; only a quantized one can be saved");
+  const json graph = {{"nodes", nodes_to_json(data_->graph, *data_->integer)}};
+  write_safetensors(file, data_->tensors,
+                    {{"format", "octavo"},
+                     {"format_version", std::to_string(kFormatVersion)},
+                     {"info", info_to_json(data_->info).dump()},
+                     {"graph", graph.dump()},
+                     {"tokenizer", data_->tokenizer},
+                     {"provenance", data_->provenance}});
+}
+
+bool Model::is_quantized() const { return data_->integer.has_value(); }
+
+const ModelInfo& Model::info() const { return data_->info; }
+
+std::string_view Model::tokenizer_json() const { return data_->tokenizer; }
+
+std::string Model::summary_json() const {
+  json result = info_to_json(data_->info);
+  result["precision"] = is_quantized() ? "int8" : "float32";
+  result["tensor_bytes"] = total_bytes(data_->tensors);
+  if (is_quantized()) result["nodes"] = nodes_to_json(data_->graph, *data_->integer);
+  if (!data_->provenance.empty()) result["calibration"] = json::parse(data_->provenance);
+  return result.dump();
+}
+
+std::string Model::summary() const {
+  const ModelInfo& info = data_->info;
+  std::ostringstream out;
+  out << info.name << ": " << info.family << ", " << info.layers << " layers, hidden size " << info.hidden_size << ", "
+      << info.attention_heads << " heads, intermediate size " << info.intermediate_size << ", vocabulary " << info.vocab_size
+      << ", at most " << info.max_positions << " tokens\n"
+      << "precision " << (is_quantized() ? "int8" : "float32") << ", " << info.parameters << " parameters, "
+      << (total_bytes(data_->tensors) + 50'000) / 100'000 / 10.0 << " MB of tensors\n"
+      << "softmax gamma " << info.softmax.gamma << " zeta " << info.softmax.zeta << ", gate " << info.gate << " scale "
+      << info.gate_scale << ", pooling " << pooling_name(info.pooling) << ", tokenizer "
+      << (data_->tokenizer.empty() ? "none" : "included") << "\n";
+  if (!data_->provenance.empty()) out << "calibration " << data_->provenance << "\n";
+  for (std::size_t i = 0; i < data_->graph.nodes.size(); ++i) {
+    const Node& node = data_->graph.nodes[i];
+    out << "  " << op_name(node.op) << " " << data_->graph.name(node.output) << " [" << data_->graph.columns(node.output) << "]";
+    if (is_quantized()) out << ": " << encodings(data_->integer->ops[i]);
+    out << "\n";
+  }
+  return out.str();
+}
+
+}  // namespace octavo

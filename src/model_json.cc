@@ -1,0 +1,351 @@
+#include "model_json.h"
+
+#include <limits>
+
+#include "octavo/error.h"
+
+namespace octavo {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kMaxColumns = 32768;
+constexpr std::int64_t kInt32Max = std::numeric_limits<std::int32_t>::max();
+
+template <typename Enum>
+struct Name {
+  Enum value;
+  const char* name;
+};
+
+constexpr Name<Pooling> kPoolings[] = {{Pooling::mean, "mean"}, {Pooling::cls, "cls"}, {Pooling::none, "none"}};
+constexpr Name<Activation> kActivations[] = {{Activation::none, "none"}, {Activation::gelu, "gelu"}, {Activation::relu, "relu"}};
+constexpr Name<AttentionMask> kMasks[] = {{AttentionMask::none, "none"}, {AttentionMask::causal, "causal"}};
+
+template <typename Enum, std::size_t n>
+const char* name_in(const Name<Enum> (&names)[n], Enum value) {
+  for (const auto& entry : names) {
+    if (entry.value == value) return entry.name;
+  }
+  return names[0].name;
+}
+
+template <typename Enum, std::size_t n>
+Enum read_name(const JsonObject& object, std::string_view key, const Name<Enum> (&names)[n]) {
+  const std::string text = object.text(key);
+  std::string expected;
+  for (const auto& entry : names) {
+    if (text == entry.name) return entry.value;
+    expected += (expected.empty() ? "" : " or ") + std::string(entry.name);
+  }
+  object.fail(key, expected);
+}
+
+int read_int(const JsonObject& object, std::string_view key, std::int64_t smallest, std::int64_t largest) {
+  return static_cast<int>(object.integer(key, smallest, largest));
+}
+
+json to_json(const Encoding& encoding) { return {{"scale", encoding.scale}, {"zero_point", encoding.zero_point}}; }
+
+Encoding read_encoding(const JsonObject& object, std::string_view key, int smallest_zero = 0, int largest_zero = 255) {
+  const JsonObject encoding = object.section(key);
+  return {.scale = static_cast<float>(encoding.number("scale", 1e-30, 1e30)),
+          .zero_point = read_int(encoding, "zero_point", smallest_zero, largest_zero)};
+}
+
+json to_json(const QuantizedBlock& block) {
+  return {{"name", block.name},
+          {"first_column", block.first_column},
+          {"columns", block.columns},
+          {"shift", block.shift},
+          {"encoding", to_json(block.encoding)}};
+}
+
+QuantizedBlock read_block(const JsonObject& block) {
+  return {.name = block.text("name"),
+          .first_column = read_int(block, "first_column", 0, 1 << 24),
+          .columns = read_int(block, "columns", 1, 1 << 24),
+          .shift = read_int(block, "shift", 18, 62),
+          .encoding = read_encoding(block, "encoding")};
+}
+
+json to_json(const QuantizedLane& lane) {
+  if (!lane.exists) return nullptr;
+  return {{"shift", lane.shift}, {"low", lane.low}, {"high", lane.high}, {"encoding", to_json(lane.encoding)}};
+}
+
+QuantizedLane read_lane(const JsonObject& object, std::string_view key, int low, int high) {
+  if (!object.has(key)) return {};
+  const JsonObject lane = object.section(key);
+  QuantizedLane result{.exists = true,
+                       .shift = read_int(lane, "shift", 1, 30),
+                       .low = read_int(lane, "low", low, high),
+                       .high = read_int(lane, "high", low, high),
+                       .encoding = read_encoding(lane, "encoding")};
+  if (result.low > result.high) lane.fail("low", "at most high");
+  return result;
+}
+
+/// Attributes and integer constants of a node, written per op.
+struct Writer {
+  json& node;
+
+  void operator()(const EmbedTokens& op, const QuantizedEmbedTokens& constants) {
+    node["op"] = "EmbedTokens";
+    node["types"] = !op.type.empty();
+    node["integer"] = {{"sum", to_json(constants.sum)}};
+  }
+  void operator()(const QkvProduct& op, const QuantizedQkv& constants) {
+    node["op"] = "QkvProduct";
+    node["heads"] = op.heads;
+    node["head_size"] = op.head_size;
+    json integer = {{"depth", constants.depth},
+                    {"query", to_json(constants.query)},
+                    {"key", to_json(constants.key)},
+                    {"value", to_json(constants.value)}};
+    if (!constants.gate.empty()) integer["gate"] = to_json(constants.gate[0]);
+    node["integer"] = std::move(integer);
+  }
+  void operator()(const Linear& op, const QuantizedLinear& constants) {
+    node["op"] = "Linear";
+    node["activation"] = name_in(kActivations, op.activation);
+    json integer = {{"depth", constants.depth}, {"block", to_json(constants.block)}};
+    if (op.activation == Activation::gelu) {
+      integer["gelu"] = {{"fraction_bits", constants.gelu_fraction_bits},
+                         {"limit", constants.gelu_limit},
+                         {"normalize", constants.gelu_normalize},
+                         {"inverse", constants.gelu_inverse}};
+    }
+    node["integer"] = std::move(integer);
+  }
+  void operator()(const LinearAdd&, const QuantizedLinearAdd& constants) {
+    node["op"] = "LinearAdd";
+    json integer = {{"depth", constants.depth}, {"block", to_json(constants.block)}};
+    if (constants.eight_bit) {
+      integer["eight_bit"] = {{"product", to_json(constants.product)},
+                              {"product_multiplier", constants.product_multiplier},
+                              {"stream_multiplier", constants.stream_multiplier}};
+    }
+    node["integer"] = std::move(integer);
+  }
+  void operator()(const LayerNormOp& op, const QuantizedLayerNorm& constants) {
+    node["op"] = "LayerNorm";
+    node["layer_norm_eps"] = op.epsilon;
+    node["integer"] = {{"epsilon", constants.epsilon}, {"bytes", to_json(constants.bytes)}, {"stream", to_json(constants.stream)}};
+  }
+  void operator()(const AttentionOp& op, const QuantizedAttention& constants) {
+    node["op"] = "Attention";
+    node["heads"] = op.heads;
+    node["head_size"] = op.head_size;
+    node["mask"] = name_in(kMasks, op.mask);
+    node["softmax"] = {{"gamma", op.softmax.gamma}, {"zeta", op.softmax.zeta}};
+    if (op.gate) node["gate"] = {{"type", "conditional_per_token"}, {"kind", "linear"}, {"scale", op.gate->scale}};
+    node["integer"] = {{"score_multiplier", constants.score_multiplier},
+                       {"score_shift", constants.score_shift},
+                       {"clipped", constants.clipped},
+                       {"theta", constants.theta},
+                       {"cap", constants.cap},
+                       {"multiplier", constants.multiplier},
+                       {"shift", constants.shift},
+                       {"context", to_json(constants.context)}};
+  }
+  template <typename Op, typename Constants>
+  void operator()(const Op&, const Constants&) {
+    throw Error("a node's integer constants are of another op");
+  }
+};
+
+/// Reads nodes back through the GraphBuilder, which checks shapes, and collects the constants.
+class Reader {
+ public:
+  Reader(GraphBuilder& builder, QuantizedGraph& integer) : builder_(builder), integer_(integer) {}
+
+  void read(const JsonObject& node) {
+    const std::string op = node.text("op");
+    if (op == "EmbedTokens") embed_tokens(node);
+    else if (op == "QkvProduct") qkv(node);
+    else if (op == "Linear") linear(node);
+    else if (op == "LinearAdd") linear_add(node);
+    else if (op == "LayerNorm") layer_norm(node);
+    else if (op == "Attention") attention(node);
+    else node.fail("op", "an op of this version");
+  }
+
+ private:
+  std::vector<int> inputs(const JsonObject& node, std::size_t count) const {
+    const auto ids = node.integers("inputs", 0, static_cast<int>(integer_.ops.size()) - 1);
+    if (ids.size() != count) node.fail("inputs", std::to_string(count) + " earlier nodes");
+    return ids;
+  }
+
+  static int columns(const JsonObject& node) { return read_int(node, "columns", 1, kMaxColumns); }
+
+  void embed_tokens(const JsonObject& node) {
+    inputs(node, 0);
+    const std::string name = node.text("name");
+    const JsonObject integer = node.section("integer");
+    integer_.ops.push_back(QuantizedEmbedTokens{.sum = read_encoding(integer, "sum")});
+    builder_.embed_tokens(name, read_int(node, "columns", 1, 8192),
+                          {.word = name + ".word", .position = name + ".position", .type = node.flag("types") ? name + ".type" : ""});
+  }
+
+  static LinearBlock plain(const QuantizedBlock& block) {
+    return {.name = block.name, .weight = "", .bias = "", .columns = block.columns};
+  }
+
+  void qkv(const JsonObject& node) {
+    const ValueId x = inputs(node, 1)[0];
+    const JsonObject integer = node.section("integer");
+    QuantizedQkv constants{.depth = read_int(integer, "depth", 64, kMaxColumns),
+                           .query = read_block(integer.section("query")),
+                           .key = read_block(integer.section("key")),
+                           .value = read_block(integer.section("value")),
+                           .gate = {}};
+    if (integer.has("gate")) constants.gate.push_back(read_block(integer.section("gate")));
+    QkvProduct op{.query = plain(constants.query),
+                  .key = plain(constants.key),
+                  .value = plain(constants.value),
+                  .heads = read_int(node, "heads", 1, 1024),
+                  .head_size = read_int(node, "head_size", 4, 256),
+                  .gate = {}};
+    if (!constants.gate.empty()) {
+      if (constants.gate[0].columns != op.heads) node.fail("heads", "as many as gate columns");
+      op.gate.resize(static_cast<std::size_t>(op.heads));
+    }
+    integer_.ops.push_back(std::move(constants));
+    builder_.qkv(node.text("name"), x, std::move(op));
+  }
+
+  void linear(const JsonObject& node) {
+    const ValueId x = inputs(node, 1)[0];
+    const JsonObject integer = node.section("integer");
+    QuantizedLinear constants;
+    constants.depth = read_int(integer, "depth", 64, kMaxColumns);
+    constants.block = read_block(integer.section("block"));
+    const Linear op{.weights = plain(constants.block), .activation = read_name(node, "activation", kActivations)};
+    if (op.activation == Activation::gelu) {
+      const JsonObject gelu = integer.section("gelu");
+      constants.gelu_fraction_bits = read_int(gelu, "fraction_bits", 0, 6);
+      constants.gelu_normalize = read_int(gelu, "normalize", 0, 15);
+      constants.gelu_limit = read_int(gelu, "limit", 1, 65535 >> constants.gelu_normalize);
+      constants.gelu_inverse = read_int(gelu, "inverse", 0, 65535);
+    }
+    integer_.ops.push_back(constants);
+    builder_.linear(node.text("name"), x, op);
+  }
+
+  void linear_add(const JsonObject& node) {
+    const auto ids = inputs(node, 2);
+    const JsonObject integer = node.section("integer");
+    QuantizedLinearAdd constants;
+    constants.depth = read_int(integer, "depth", 64, kMaxColumns);
+    constants.block = read_block(integer.section("block"));
+    constants.eight_bit = integer.has("eight_bit");
+    if (constants.eight_bit) {
+      const JsonObject eight_bit = integer.section("eight_bit");
+      constants.product = read_encoding(eight_bit, "product");
+      constants.product_multiplier = read_int(eight_bit, "product_multiplier", 0, 1 << 22);
+      constants.stream_multiplier = read_int(eight_bit, "stream_multiplier", 0, 1 << 22);
+    }
+    const LinearAdd op{.weights = plain(constants.block)};
+    integer_.ops.push_back(constants);
+    builder_.linear_add(node.text("name"), ids[0], ids[1], op);
+  }
+
+  void layer_norm(const JsonObject& node) {
+    const ValueId x = inputs(node, 1)[0];
+    const JsonObject integer = node.section("integer");
+    integer_.ops.push_back(QuantizedLayerNorm{.epsilon = integer.integer("epsilon", 0, std::int64_t{1} << 58),
+                                              .bytes = read_lane(integer, "bytes", 0, 255),
+                                              .stream = read_lane(integer, "stream", -32768, 32767)});
+    builder_.layer_norm(node.text("name"), x,
+                        {.gain = "", .bias = "", .epsilon = node.number("layer_norm_eps", 0.0, 1.0)});
+  }
+
+  void attention(const JsonObject& node) {
+    const ValueId x = inputs(node, 1)[0];
+    const JsonObject softmax = node.section("softmax");
+    AttentionOp op{.heads = read_int(node, "heads", 1, 1024),
+                   .head_size = read_int(node, "head_size", 4, 256),
+                   .mask = read_name(node, "mask", kMasks),
+                   .softmax = {.gamma = softmax.number("gamma", -100.0, 0.0),
+                               .zeta = softmax.number("zeta", 1.0, 100.0)},
+                   .gate = {}};
+    if (op.head_size % 4 != 0) node.fail("head_size", "a multiple of 4");
+    if (node.has("gate")) op.gate = GateSettings{.scale = node.section("gate").number("scale", 1e-3, 1e3)};
+    const JsonObject integer = node.section("integer");
+    const bool clipped = integer.flag("clipped");
+    integer_.ops.push_back(QuantizedAttention{.score_multiplier = read_int(integer, "score_multiplier", 1 << 15, (1 << 16) - 1),
+                                              .score_shift = read_int(integer, "score_shift", -8, 23),
+                                              .clipped = clipped,
+                                              .theta = integer.integer("theta", 0, kInt32Max),
+                                              .cap = integer.integer("cap", 1, std::int64_t{1} << 31),
+                                              .multiplier = read_int(integer, "multiplier", 1 << 30, kInt32Max),
+                                              .shift = read_int(integer, "shift", clipped ? 34 : 26, clipped ? 46 : 38),
+                                              .context = read_encoding(integer, "context")});
+    builder_.attention(node.text("name"), x, std::move(op));
+  }
+
+  GraphBuilder& builder_;
+  QuantizedGraph& integer_;
+};
+
+}  // namespace
+
+std::string_view pooling_name(Pooling pooling) { return name_in(kPoolings, pooling); }
+
+json info_to_json(const ModelInfo& info) {
+  return {{"name", info.name},
+          {"family", info.family},
+          {"layers", info.layers},
+          {"hidden_size", info.hidden_size},
+          {"attention_heads", info.attention_heads},
+          {"intermediate_size", info.intermediate_size},
+          {"vocab_size", info.vocab_size},
+          {"type_vocab_size", info.type_vocab_size},
+          {"max_positions", info.max_positions},
+          {"pooling", name_in(kPoolings, info.pooling)},
+          {"softmax", {{"gamma", info.softmax.gamma}, {"zeta", info.softmax.zeta}}},
+          {"gate", {{"kind", info.gate}, {"scale", info.gate_scale}}},
+          {"parameters", info.parameters}};
+}
+
+ModelInfo info_from_json(const JsonObject& json) {
+  const JsonObject softmax = json.section("softmax"), gate = json.section("gate");
+  return {.name = json.text("name"),
+          .family = json.text("family"),
+          .layers = read_int(json, "layers", 1, 1000),
+          .hidden_size = read_int(json, "hidden_size", 1, 8192),
+          .attention_heads = read_int(json, "attention_heads", 1, 1024),
+          .intermediate_size = read_int(json, "intermediate_size", 1, kMaxColumns),
+          .vocab_size = read_int(json, "vocab_size", 1, 1 << 24),
+          .type_vocab_size = read_int(json, "type_vocab_size", 0, 1 << 16),
+          .max_positions = read_int(json, "max_positions", 1, 65536),
+          .pooling = read_name(json, "pooling", kPoolings),
+          .softmax = {.gamma = softmax.number("gamma", -100.0, 0.0),
+                      .zeta = softmax.number("zeta", 1.0, 100.0)},
+          .gate = gate.text("kind"),
+          .gate_scale = gate.number("scale", 1e-3, 1e3),
+          .parameters = json.integer("parameters", 0, std::int64_t{1} << 50)};
+}
+
+json nodes_to_json(const Graph& graph, const QuantizedGraph& integer) {
+  json nodes = json::array();
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    const Node& node = graph.nodes[i];
+    json entry = {{"name", graph.name(node.output)}, {"columns", graph.columns(node.output)}, {"inputs", node.inputs}};
+    std::visit(Writer{entry}, node.op, integer.ops.at(i));
+    nodes.push_back(std::move(entry));
+  }
+  return nodes;
+}
+
+void nodes_from_json(const JsonObject& json, Graph& graph, QuantizedGraph& integer) {
+  GraphBuilder builder;
+  Reader reader(builder, integer);
+  for (const JsonObject& node : json.list("nodes")) reader.read(node);
+  if (integer.ops.empty()) json.fail("nodes", "at least one node");
+  graph = builder.finish();
+}
+
+}  // namespace octavo

@@ -1,0 +1,27 @@
+// How one op's work is cut into tasks for the threads. Integer sums are exact, so no cut can change a bit.
+#pragma once
+
+#include <functional>
+
+#include "ragged.h"
+#include "thread_pool.h"
+
+namespace octavo {
+
+/// A rectangle of a product's output: rows from a multiple of 16, columns from a multiple of 32.
+struct Part {
+  int row, rows;
+  int column, columns;
+};
+
+/// Cuts a product [rows, columns] of the given depth: by rows when there are many, else by panels; small products are not cut.
+void for_parts(ThreadPool& pool, int rows, int columns, int depth, const std::function<void(const Part&)>& task);
+
+/// Cuts rows into runs that start at multiples of 16.
+void for_rows(ThreadPool& pool, int rows, int columns, const std::function<void(int row, int rows)>& task);
+
+/// Cuts attention into (sequence, head, run of queries).
+void for_heads(ThreadPool& pool, const RaggedBatch& batch, int heads,
+               const std::function<void(int sequence, int head, int query, int queries, int thread)>& task);
+
+}  // namespace octavo

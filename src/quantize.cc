@@ -1,0 +1,343 @@
+#include "quantize.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "fixed_point.h"
+#include "octavo/error.h"
+#include "quantized_tables.h"
+#include "quantized_weights.h"
+#include "safetensors.h"
+
+namespace octavo {
+namespace {
+
+Encoding stored(const Quantizer& quantizer) {
+  return {.scale = static_cast<float>(quantizer.scale), .zero_point = quantizer.zero_point};
+}
+
+/// Walks the graph once, in order. Every value has at most two forms: u8 codes for the GEMM that reads it, and s16 codes on
+/// the residual stream.
+class GraphQuantizer {
+ public:
+  GraphQuantizer(const Model::Data& model, const Ranges& ranges, const QuantizeOptions& options)
+      : model_(model), ranges_(ranges), options_(options), bytes_(model.graph.values.size()),
+        stream_(model.graph.values.size()), copies_(model.graph.values.size()) {}
+
+  Model::Data run() {
+    choose_stream_quantizers();
+    for (const Node& node : model_.graph.nodes) {
+      result_.ops.push_back(std::visit([&](const auto& op) { return quantize_op(op, node); }, node.op));
+    }
+    Model::Data data;
+    data.info = model_.info;
+    data.graph = model_.graph;
+    data.tensors = std::move(tensors_);
+    data.tokenizer = model_.tokenizer;
+    data.integer = std::move(result_);
+    return data;
+  }
+
+ private:
+  Range range(const std::string& name) const {
+    const auto found = ranges_.find(name);
+    if (found == ranges_.end()) throw Error("calibration has no range for " + name);
+    if (!std::isfinite(found->second.low) || !std::isfinite(found->second.high) || found->second.low > found->second.high) {
+      throw Error("the calibrated range of " + name + " is not finite");
+    }
+    return found->second;
+  }
+
+  std::vector<float> floats(const std::string& name) const {
+    const Tensor values = to_f32(tensor(model_.tensors, name), name);
+    const std::span<const float> span = values.as<float>();
+    return {span.begin(), span.end()};
+  }
+
+  void put(const std::string& name, Tensor tensor) { tensors_.insert_or_assign(name, std::move(tensor)); }
+
+  /// Quantizer of a value on the residual stream. A residual sum has its own; the lane that a LayerNorm writes is already in the
+  /// scale of the next sum (fixed-point.md 3), or in its own where the sums are 8 bits or no sum follows.
+  void choose_stream_quantizers() {
+    for (const Node& node : model_.graph.nodes) {
+      const auto output = static_cast<std::size_t>(node.output);
+      if (std::holds_alternative<LinearAdd>(node.op)) {
+        stream_[output] = stream_quantizer(model_.graph.name(node.output));
+        const auto residual = static_cast<std::size_t>(node.inputs[1]);
+        if (!std::holds_alternative<LayerNormOp>(producer(node.inputs[1]).op)) {
+          throw Error(model_.graph.name(node.output) + ": only post-LayerNorm residual streams can be quantized");
+        }
+        stream_[residual] = eight_bit() ? stream_quantizer(model_.graph.name(node.inputs[1])) : stream_[output];
+      }
+    }
+    const ValueId last = model_.graph.nodes.back().output;
+    stream_[static_cast<std::size_t>(last)] = stream_quantizer(model_.graph.name(last));
+  }
+
+  const Node& producer(ValueId value) const {
+    const auto makes = [&](const Node& node) { return node.output == value; };
+    return *std::find_if(model_.graph.nodes.begin(), model_.graph.nodes.end(), makes);
+  }
+
+  bool eight_bit() const { return options_.residual == ResidualType::int8; }
+
+  /// 8-bit sums keep their codes without zero point in the s16 stream.
+  Quantizer stream_quantizer(const std::string& name) const {
+    const Range r = range(name);
+    if (!eight_bit()) return symmetric_s16(r.low, r.high);
+    Quantizer q = asymmetric_u8(r.low, r.high);
+    q.low = -q.zero_point;
+    q.high = 255 - q.zero_point;
+    return q;
+  }
+
+  QuantizedOp quantize_op(const EmbedTokens& op, const Node& node) {
+    const std::string& name = model_.graph.name(node.output);
+    const int columns = model_.graph.columns(node.output);
+    double scale = stream_quantizer(name).scale;
+    std::vector<ByteTable> tables;
+    for (const std::string* table : {&op.word, &op.position, &op.type}) {
+      if (!table->empty()) tables.push_back(byte_table(floats(*table), columns, *table));
+    }
+    for (const ByteTable& table : tables) scale = std::max(scale, table.smallest_step());
+    const char* parts[] = {"word", "position", "type"};
+    for (std::size_t i = 0; i < tables.size(); ++i) {
+      put(name + "." + parts[i], tables[i].codes());
+      put(name + "." + parts[i] + "_multiplier", tables[i].multipliers(scale));
+    }
+    Quantizer sum = {.scale = scale, .zero_point = 0, .low = -32768, .high = 32767};
+    stream_[static_cast<std::size_t>(node.output)] = sum;
+    return QuantizedEmbedTokens{.sum = stored(sum)};
+  }
+
+  /// A linear block's rows, with the equalization of its input folded in.
+  FloatRows rows(const LinearBlock& block, ValueId input) const {
+    const int inputs = model_.graph.columns(input);
+    FloatRows rows{.name = block.name,
+                   .columns = block.columns,
+                   .inputs = inputs,
+                   .weight = floats(block.weight),
+                   .bias = block.bias.empty() ? std::vector<float>(static_cast<std::size_t>(block.columns), 0.0f)
+                                              : floats(block.bias)};
+    fold_equalization(rows, input);
+    return rows;
+  }
+
+  const Equalization* equalization(ValueId value) const {
+    const auto found = options_.equalization.find(model_.graph.name(value));
+    return found == options_.equalization.end() ? nullptr : &found->second;
+  }
+
+  void fold_equalization(FloatRows& rows, ValueId input) const {
+    const Equalization* e = equalization(input);
+    if (e == nullptr) return;
+    for (int n = 0; n < rows.columns; ++n) {
+      float* weight = rows.weight.data() + static_cast<std::size_t>(n) * static_cast<std::size_t>(rows.inputs);
+      for (int k = 0; k < rows.inputs; ++k) {
+        rows.bias[static_cast<std::size_t>(n)] += weight[k] * e->shift[static_cast<std::size_t>(k)];
+        weight[k] *= e->scale[static_cast<std::size_t>(k)];
+      }
+    }
+  }
+
+  /// All heads' gates as rows over the whole input: block-diagonal, head h reads its own slice.
+  FloatRows gate_rows(const QkvProduct& op, const std::string& name, ValueId input) const {
+    const int inputs = model_.graph.columns(input), slice = inputs / op.heads;
+    FloatRows rows{.name = name,
+                   .columns = op.heads,
+                   .inputs = inputs,
+                   .weight = std::vector<float>(static_cast<std::size_t>(op.heads) * static_cast<std::size_t>(inputs), 0.0f),
+                   .bias = {}};
+    for (int h = 0; h < op.heads; ++h) {
+      const std::vector<float> weight = floats(op.gate[static_cast<std::size_t>(h)].weight);
+      std::copy(weight.begin(), weight.end(), rows.weight.begin() + static_cast<std::ptrdiff_t>(h) * (inputs + slice));
+      rows.bias.push_back(floats(op.gate[static_cast<std::size_t>(h)].bias).at(0));
+    }
+    fold_equalization(rows, input);
+    return rows;
+  }
+
+  WeightPacker packer(ValueId input) const {
+    const auto index = static_cast<std::size_t>(input);
+    const std::vector<int>& copies = copies_[index];
+    std::vector<bool> carries;
+    for (const int r : copies) {
+      for (int i = 0; i < r; ++i) carries.push_back(i == 0);
+    }
+    const int inputs = copies.empty() ? model_.graph.columns(input) : static_cast<int>(carries.size());
+    return {inputs, bytes_[index], options_.weights, std::move(carries)};
+  }
+
+  void put_weights(const std::string& name, const WeightPacker& packer) {
+    put(name + ".weight", packer.weight());
+    put(name + ".bias", packer.bias());
+    put(name + ".multiplier", packer.multiplier());
+  }
+
+  QuantizedOp quantize_op(const QkvProduct& op, const Node& node) {
+    const std::string& name = model_.graph.name(node.output);
+    const ValueId x = node.inputs[0];
+    const Quantizer q = asymmetric_u8(range(op.query.name).low, range(op.query.name).high);
+    const Quantizer k = symmetric_s8(range(op.key.name).low, range(op.key.name).high);
+    const Quantizer v = symmetric_s8(range(op.value.name).low, range(op.value.name).high);
+    WeightPacker packer = this->packer(x);
+    const auto block = [&](const LinearBlock& linear, const Quantizer& out) {
+      const Encoding encoding = stored(out);  // the product is requantized to the f32 scale that the file states
+      return BlockRows{rows(linear, x), static_cast<double>(encoding.scale), encoding};
+    };
+    const auto blocks = packer.add({block(op.query, q), block(op.key, k), block(op.value, v)});
+    QuantizedQkv result{.depth = packer.depth(), .query = blocks[0], .key = blocks[1], .value = blocks[2], .gate = {}};
+    if (!op.gate.empty()) {
+      const double step = 1.0 / 2048.0;  // logits in Q11 (fixed-point.md 6)
+      result.gate = packer.add({{gate_rows(op, name + ".gate", x), step, {.scale = static_cast<float>(step)}}});
+    }
+    put_weights(name, packer);
+    qkv_ = {q, k, v};
+    return result;
+  }
+
+  QuantizedOp quantize_op(const AttentionOp& op, const Node& node) {
+    const std::string& name = model_.graph.name(node.output);
+    const Quantizer context = asymmetric_u8(range(name).low, range(name).high);
+    bytes_[static_cast<std::size_t>(node.output)] = context;
+    return attention_constants(op, qkv_[0].scale * qkv_[1].scale, qkv_[2].scale, context, name);
+  }
+
+  QuantizedOp quantize_op(const Linear& op, const Node& node) {
+    const std::string& name = model_.graph.name(node.output);
+    Quantizer out = asymmetric_u8(range(name).low, range(name).high);
+    WeightPacker packer = this->packer(node.inputs[0]);
+    FloatRows weights = rows(op.weights, node.inputs[0]);
+    const auto copies = options_.copies.find(name);
+    if (copies != options_.copies.end()) {
+      if (op.activation != Activation::gelu) throw Error(name + ": saturating copies need a GELU");
+      copies_[static_cast<std::size_t>(node.output)] = copies->second;
+      weights = repeat_rows(weights, copies->second);
+    }
+    QuantizedLinear result;
+    if (op.activation == Activation::gelu) {
+      const GeluConstants gelu = gelu_constants(out, copies_[static_cast<std::size_t>(node.output)], weights.columns);
+      result.gelu_fraction_bits = gelu.fraction_bits;
+      result.gelu_limit = gelu.limit;
+      result.gelu_normalize = gelu.normalize;
+      result.gelu_inverse = gelu.inverse;
+      put(name + ".gelu_base", gelu.base);
+      put(name + ".gelu_slope", gelu.slope);
+      put(name + ".gelu_offset", gelu.offset);
+      result.block = packer.add({{std::move(weights), gelu.step, stored(out)}})[0];
+    } else {
+      result.block = packer.add({{std::move(weights), out.scale, stored(out)}})[0];
+    }
+    result.depth = packer.depth();
+    put_weights(name, packer);
+    bytes_[static_cast<std::size_t>(node.output)] = out;
+    return result;
+  }
+
+  QuantizedOp quantize_op(const LinearAdd& op, const Node& node) {
+    const std::string& name = model_.graph.name(node.output);
+    const Quantizer& sum = stream_[static_cast<std::size_t>(node.output)];
+    const Quantizer& residual = stream_[static_cast<std::size_t>(node.inputs[1])];
+    FloatRows weights = linear_add_rows(op, node.inputs[0]);
+    WeightPacker packer = this->packer(node.inputs[0]);
+    QuantizedLinearAdd result;
+    if (eight_bit()) {
+      const Range r = range(name + ".product");
+      const Quantizer product = asymmetric_u8(r.low, r.high);
+      result.eight_bit = true;
+      result.product = stored(product);
+      result.product_multiplier = sum_multiplier(product.scale / sum.scale, name);
+      result.stream_multiplier = sum_multiplier(residual.scale / sum.scale, name);
+      result.block = packer.add({{std::move(weights), product.scale, stored(sum)}})[0];
+    } else {
+      result.block = packer.add({{std::move(weights), sum.scale, stored(sum)}})[0];
+    }
+    result.depth = packer.depth();
+    put_weights(name, packer);
+    return result;
+  }
+
+  /// Weights over an input with saturating copies: the neuron's column as often as the neuron.
+  FloatRows linear_add_rows(const LinearAdd& op, ValueId input) const {
+    const FloatRows plain = rows(op.weights, input);
+    const std::vector<int>& copies = copies_[static_cast<std::size_t>(input)];
+    return copies.empty() ? plain : repeat_columns(plain, copies);
+  }
+
+  /// Q20 ratio of scales in an 8-bit sum; above 4 the exact 32-bit arithmetic has no room (fixed-point.md 3).
+  static int sum_multiplier(double ratio, const std::string& name) {
+    if (!(ratio <= 4.0)) throw Error(name + ": a term's scale is " + std::to_string(ratio) + " times its 8-bit sum's, at most 4 fit");
+    return static_cast<int>(std::nearbyint(std::ldexp(ratio, 20)));
+  }
+
+  QuantizedOp quantize_op(const LayerNormOp& op, const Node& node) {
+    const std::string& name = model_.graph.name(node.output);
+    const double input_scale = stream_[static_cast<std::size_t>(node.inputs[0])].scale;
+    const std::vector<float> gain = floats(op.gain), bias = floats(op.bias);
+    QuantizedLayerNorm result{.epsilon = norm_epsilon(op.epsilon, gain.size(), input_scale), .bytes = {}, .stream = {}};
+    if (feeds_product(node.output)) {
+      const Quantizer bytes = asymmetric_u8(range(name).low, range(name).high);
+      bytes_[static_cast<std::size_t>(node.output)] = bytes;
+      result.bytes = put_lane(name + ".bytes", equalized(gain, bias, node.output), bytes);
+    }
+    if (feeds_stream(node.output)) {
+      const Quantizer& stream = stream_[static_cast<std::size_t>(node.output)];
+      NormGains gains{{gain.begin(), gain.end()}, {bias.begin(), bias.end()}};
+      Quantizer centred = stream;
+      centred.zero_point = 0;  // stream codes are held without zero point
+      result.stream = put_lane(name + ".stream", gains, centred);
+      result.stream.encoding.zero_point = 0;
+    }
+    return result;
+  }
+
+  NormGains equalized(const std::vector<float>& gain, const std::vector<float>& bias, ValueId value) const {
+    NormGains gains{{gain.begin(), gain.end()}, {bias.begin(), bias.end()}};
+    if (const Equalization* e = equalization(value)) {
+      if (e->scale.size() != gain.size() || e->shift.size() != gain.size()) {
+        throw Error(model_.graph.name(value) + ": its equalization has " + std::to_string(e->scale.size()) +
+                    " scales for " + std::to_string(gain.size()) + " columns");
+      }
+      for (std::size_t j = 0; j < gain.size(); ++j) {
+        gains.gain[j] /= static_cast<double>(e->scale[j]);
+        gains.bias[j] = (gains.bias[j] - static_cast<double>(e->shift[j])) / static_cast<double>(e->scale[j]);
+      }
+    }
+    return gains;
+  }
+
+  QuantizedLane put_lane(const std::string& name, const NormGains& gains, const Quantizer& out) {
+    NormLaneConstants lane = norm_lane(gains, out, name);
+    put(name + ".gain", std::move(lane.gain));
+    put(name + ".offset", std::move(lane.offset));
+    return {.exists = true, .shift = lane.shift, .low = out.low, .high = out.high, .encoding = stored(out)};
+  }
+
+  bool feeds_product(ValueId value) const {
+    return std::any_of(model_.graph.nodes.begin(), model_.graph.nodes.end(),
+                       [&](const Node& node) { return !node.inputs.empty() && node.inputs[0] == value; });
+  }
+
+  bool feeds_stream(ValueId value) const {
+    return value == model_.graph.nodes.back().output ||
+           std::any_of(model_.graph.nodes.begin(), model_.graph.nodes.end(),
+                       [&](const Node& node) { return node.inputs.size() > 1 && node.inputs[1] == value; });
+  }
+
+  const Model::Data& model_;
+  const Ranges& ranges_;
+  const QuantizeOptions& options_;
+  std::vector<Quantizer> bytes_, stream_;   // by value
+  std::vector<std::vector<int>> copies_;    // by value: how often each column occurs in its u8 form; empty: once
+  std::vector<Quantizer> qkv_;              // of the latest QkvProduct: query, key, value
+  TensorMap tensors_;
+  QuantizedGraph result_;
+};
+
+}  // namespace
+
+Model::Data quantize(const Model::Data& model, const Ranges& ranges, const QuantizeOptions& options) {
+  return GraphQuantizer(model, ranges, options).run();
+}
+
+}  // namespace octavo

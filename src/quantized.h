@@ -1,0 +1,82 @@
+// The integer constants of a quantized graph: what quantize() computes, a model file stores, and the integer executor runs.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "octavo/model.h"
+
+namespace octavo {
+
+/// Constants of one requantized product: which columns of the packed weights, and their common shift. Weights, biases and
+/// multipliers are tensors "<value>.weight" s8 (packed), "<value>.bias" s32, "<value>.multiplier" s32; columns of a block
+/// start at a panel boundary and are padded to one with zeros.
+struct QuantizedBlock {
+  std::string name;        ///< of the value the block makes
+  int first_column = 0;    ///< multiple of 32
+  int columns = 0;         ///< real ones
+  int shift = 33;          ///< 18..62
+  Encoding encoding;       ///< of the output codes
+};
+
+/// Tables "<value>.word", ".position", ".type": s8 rows; ".word_multiplier" ... s32 per row.
+struct QuantizedEmbedTokens {
+  Encoding sum;  ///< of the s16 embedding sum
+};
+
+struct QuantizedQkv {
+  int depth = 0;  ///< padded to 64
+  QuantizedBlock query, key, value;
+  std::vector<QuantizedBlock> gate;  ///< none or one: all heads' logits in steps of 2^-11
+};
+
+/// Linear with GELU pieces (fixed-point.md 7): tensors "<value>.gelu_base", "<value>.gelu_slope" s16 [32], "<value>.gelu_offset" s16
+/// [columns]. Without an activation, or with ReLU, only the block.
+struct QuantizedLinear {
+  int depth = 0;
+  QuantizedBlock block;
+  int gelu_fraction_bits = 0, gelu_limit = 1, gelu_normalize = 0, gelu_inverse = 0;
+};
+
+/// With a 16-bit stream: r is added as it is. With 8-bit sums: the product is first brought to `product`, then both terms to the
+/// sum's encoding (block.encoding) by Q20 multipliers.
+struct QuantizedLinearAdd {
+  int depth = 0;
+  QuantizedBlock block;
+  bool eight_bit = false;
+  Encoding product;
+  int product_multiplier = 0, stream_multiplier = 0;
+};
+
+/// One output lane: tensors "<value>.<lane>.gain", "<value>.<lane>.offset" s32 [columns], lane = "bytes" or "stream".
+struct QuantizedLane {
+  bool exists = false;
+  int shift = 1;
+  int low = 0, high = 0;
+  Encoding encoding;  ///< of the lane's codes; with equalization, of the equalized values
+};
+
+struct QuantizedLayerNorm {
+  std::int64_t epsilon = 0;
+  QuantizedLane bytes, stream;
+};
+
+struct QuantizedAttention {
+  int score_multiplier = 0, score_shift = 0;
+  bool clipped = false;
+  std::int64_t theta = 0, cap = 0;
+  int multiplier = 0, shift = 0;
+  Encoding context;
+};
+
+using QuantizedOp = std::variant<QuantizedEmbedTokens, QuantizedQkv, QuantizedLinear, QuantizedLinearAdd, QuantizedLayerNorm,
+                                 QuantizedAttention>;
+
+/// One QuantizedOp per node of the graph, in its order.
+struct QuantizedGraph {
+  std::vector<QuantizedOp> ops;
+};
+
+}  // namespace octavo

@@ -1,0 +1,211 @@
+#include "quantized_tables.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <numbers>
+
+#include "kernels/kernels.h"
+#include "octavo/error.h"
+
+namespace octavo {
+namespace {
+
+template <typename T>
+Tensor to_tensor(const std::vector<T>& values, Tensor::Shape shape) {
+  Tensor tensor(dtype_of<T>(), std::move(shape));
+  if (!values.empty()) std::memcpy(tensor.writable<T>().data(), values.data(), values.size() * sizeof(T));
+  return tensor;
+}
+
+template <typename T>
+Tensor to_vector_tensor(const std::vector<T>& values) {
+  return to_tensor(values, {static_cast<std::int64_t>(values.size())});
+}
+
+double largest_magnitude(const std::vector<double>& values) {
+  double largest = 0.0;
+  for (const double value : values) largest = std::max(largest, std::abs(value));
+  return largest;
+}
+
+std::int16_t to_s16(double value) {
+  return static_cast<std::int16_t>(std::clamp(std::nearbyint(value), -32768.0, 32767.0));
+}
+
+int bit_length(std::uint32_t value) {
+  int bits = 0;
+  for (; value != 0; value >>= 1) ++bits;
+  return bits;
+}
+
+double gelu(double x) { return 0.5 * x * (1.0 + std::erf(x / std::numbers::sqrt2)); }
+
+}  // namespace
+
+ByteTable::ByteTable(std::vector<std::int8_t> codes, std::vector<float> scales, int columns)
+    : codes_(std::move(codes)), scales_(std::move(scales)), columns_(columns) {}
+
+Tensor ByteTable::codes() const { return to_tensor(codes_, {static_cast<std::int64_t>(scales_.size()), columns_}); }
+
+double ByteTable::smallest_step() const {
+  const float largest = *std::max_element(scales_.begin(), scales_.end());
+  return static_cast<double>(largest) * 32768.0 / 4194303.0;
+}
+
+Tensor ByteTable::multipliers(double step) const {
+  std::vector<std::int32_t> result;
+  for (const float scale : scales_) {
+    result.push_back(static_cast<std::int32_t>(std::nearbyint(static_cast<double>(scale) / step * 32768.0)));
+  }
+  return to_vector_tensor(result);
+}
+
+ByteTable byte_table(const std::vector<float>& rows, int columns, const std::string& name) {
+  const std::size_t width = static_cast<std::size_t>(columns), count = rows.size() / width;
+  std::vector<std::int8_t> codes(rows.size());
+  std::vector<float> scales(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    float largest = 0.0f;
+    for (std::size_t j = 0; j < width; ++j) {
+      const float value = rows[i * width + j];
+      if (!std::isfinite(value)) throw Error("tensor " + name + " is not finite in row " + std::to_string(i));
+      largest = std::max(largest, std::abs(value));
+    }
+    scales[i] = largest / 127.0f;
+    if (scales[i] == 0.0f) continue;
+    for (std::size_t j = 0; j < width; ++j) {
+      codes[i * width + j] = static_cast<std::int8_t>(std::clamp(std::nearbyint(rows[i * width + j] / scales[i]), -127.0f, 127.0f));
+    }
+  }
+  return {std::move(codes), std::move(scales), columns};
+}
+
+std::int64_t norm_epsilon(double epsilon, std::size_t columns, double input_scale) {
+  const double width = static_cast<double>(columns);
+  return static_cast<std::int64_t>(
+      std::nearbyint(std::min(epsilon * width * width / (input_scale * input_scale), std::ldexp(1.0, 58))));
+}
+
+NormLaneConstants norm_lane(const NormGains& gains, const Quantizer& out, const std::string& name) {
+  const std::size_t columns = gains.gain.size();
+  std::vector<double> gain(columns), offset(columns);
+  for (std::size_t j = 0; j < columns; ++j) {
+    gain[j] = gains.gain[j] / out.scale;
+    offset[j] = gains.bias[j] / out.scale + out.zero_point;
+  }
+  const double largest_gain = largest_magnitude(gain), largest_offset = largest_magnitude(offset);
+  if (!std::isfinite(largest_gain) || !std::isfinite(largest_offset)) throw Error(name + ": gain or bias is not finite");
+  int exponent = 0;
+  std::frexp(largest_gain, &exponent);
+  int bits = std::min(31 - exponent, 40);
+  while (std::ldexp(largest_offset + 1.0, bits - 10) >= std::ldexp(1.0, 30)) --bits;
+  const int shift = bits - 10;
+  if (shift < 1) {
+    throw Error(name + ": its gain is " + std::to_string(largest_gain) + " output steps, at most 2^20 fit; its range is too small");
+  }
+  std::vector<std::int32_t> g(columns), b(columns);
+  for (std::size_t j = 0; j < columns; ++j) {
+    g[j] = static_cast<std::int32_t>(std::clamp(std::nearbyint(std::ldexp(gain[j], bits)), -2147483647.0, 2147483647.0));
+    b[j] = static_cast<std::int32_t>(std::nearbyint(std::ldexp(offset[j] + 0.5, shift)));
+  }
+  return {.gain = to_vector_tensor(g), .offset = to_vector_tensor(b), .shift = shift};
+}
+
+GeluConstants gelu_constants(const Quantizer& out, const std::vector<int>& copies, int columns) {
+  const int most = copies.empty() ? 1 : *std::max_element(copies.begin(), copies.end());
+  const double by_range = std::trunc(std::log2(out.scale * 8191.0)), by_copies = std::trunc(std::log2(32767.0 / (255.0 * most)));
+  GeluConstants result;
+  result.fraction_bits = static_cast<int>(std::clamp(std::min(by_range, by_copies), 0.0, 6.0));
+  result.step = std::ldexp(out.scale, -result.fraction_bits);
+  const double u = result.step;
+  result.limit = static_cast<int>(std::min(std::floor(4.0 / u) + 1.0, 32768.0));
+  result.normalize = 16 - bit_length(static_cast<std::uint32_t>(result.limit));
+  result.inverse = static_cast<int>(std::min(65535.0, std::nearbyint(u / 4.0 * std::ldexp(1.0, 31 - result.normalize))));
+  double d[33];  // the even part GELU(x) - max(x, 0) at the cells' ends, in steps of u
+  for (int i = 0; i < 32; ++i) d[i] = std::nearbyint((gelu(i / 8.0) - i / 8.0) / u);
+  d[32] = 0.0;
+  std::vector<std::int16_t> base, slope, offset;
+  const double rounding = static_cast<double>((out.zero_point << result.fraction_bits) + ((1 << result.fraction_bits) >> 1));
+  for (int i = 0; i < 32; ++i) {
+    base.push_back(to_s16(d[i] + rounding));
+    slope.push_back(to_s16(d[i + 1] - d[i]));
+  }
+  for (const int r : copies) {
+    for (int i = 0; i < r; ++i) offset.push_back(to_s16(-255.0 * i * (1 << result.fraction_bits)));
+  }
+  offset.resize(static_cast<std::size_t>((columns + kernels::kPanelColumns - 1) / kernels::kPanelColumns * kernels::kPanelColumns), 0);
+  result.base = to_vector_tensor(base);
+  result.slope = to_vector_tensor(slope);
+  result.offset = to_vector_tensor(offset);
+  return result;
+}
+
+FloatRows repeat_rows(const FloatRows& rows, const std::vector<int>& copies) {
+  FloatRows result{.name = rows.name, .columns = 0, .inputs = rows.inputs, .weight = {}, .bias = {}};
+  for (int n = 0; n < rows.columns; ++n) {
+    const auto first = rows.weight.begin() + static_cast<std::ptrdiff_t>(n) * rows.inputs;
+    for (int i = 0; i < copies.at(static_cast<std::size_t>(n)); ++i) {
+      result.weight.insert(result.weight.end(), first, first + rows.inputs);
+      result.bias.push_back(rows.bias[static_cast<std::size_t>(n)]);
+      ++result.columns;
+    }
+  }
+  return result;
+}
+
+FloatRows repeat_columns(const FloatRows& rows, const std::vector<int>& copies) {
+  FloatRows result{.name = rows.name, .columns = rows.columns, .inputs = 0, .weight = {}, .bias = rows.bias};
+  for (const int r : copies) result.inputs += r;
+  for (int n = 0; n < rows.columns; ++n) {
+    for (int k = 0; k < rows.inputs; ++k) {
+      const float weight = rows.weight[static_cast<std::size_t>(n) * static_cast<std::size_t>(rows.inputs) + static_cast<std::size_t>(k)];
+      result.weight.insert(result.weight.end(), static_cast<std::size_t>(copies.at(static_cast<std::size_t>(k))), weight);
+    }
+  }
+  return result;
+}
+
+namespace {
+
+/// m16 and k: f * 2^27 * 2^k in [2^15, 2^16), f = score_scale / sqrt(d) * log2(e).
+void set_score_constants(QuantizedAttention& result, double score_scale, int head_size, const std::string& name) {
+  const double f = score_scale / std::sqrt(static_cast<double>(head_size)) * std::log2(std::numbers::e) * 2048.0 * 65536.0;
+  int exponent = 0;
+  std::frexp(f, &exponent);
+  result.score_shift = 16 - exponent;
+  double m = std::floor(std::ldexp(f, result.score_shift) + 0.5);
+  if (m == 65536.0) {
+    m = 32768.0;
+    --result.score_shift;
+  }
+  if (result.score_shift < -8) throw Error(name + ": its attention scores are too coarse, one step is " + std::to_string(score_scale));
+  result.score_multiplier = static_cast<int>(m);
+  result.score_shift = std::min(result.score_shift, 23);  // finer scores than that are all equal in Q11
+}
+
+}  // namespace
+
+QuantizedAttention attention_constants(const AttentionOp& op, double score_scale, double value_scale,
+                                       const Quantizer& context, const std::string& name) {
+  QuantizedAttention result;
+  set_score_constants(result, score_scale, op.head_size, name);
+  const double gamma = op.softmax.gamma, zeta = op.softmax.zeta, width = zeta - gamma;
+  result.clipped = gamma != 0.0 || zeta != 1.0;
+  result.theta = static_cast<std::int64_t>(std::min(std::nearbyint(std::ldexp(-gamma / width, 31)), 2147483647.0));
+  result.cap = static_cast<std::int64_t>(std::nearbyint(std::ldexp(1.0 / width, 31)));
+  const double gate_scale = op.gate ? op.gate->scale : 1.0;
+  const Multiplier m = make_multiplier(gate_scale * (result.clipped ? width / 255.0 : 1.0) * value_scale / context.scale);
+  // A row adds 7 or more to the shift (clipped: -1 or more), and at most 8 + log2(keys) = 24.
+  const int smallest = result.clipped ? 34 : 26, largest = 38;
+  if (m.shift < smallest || m.shift > largest + (result.clipped ? 8 : 0)) {
+    throw Error(name + ": its context range does not fit its values, V steps are " + std::to_string(value_scale) +
+                ", context steps " + std::to_string(context.scale));
+  }
+  result.multiplier = m.multiplier;
+  result.shift = m.shift;
+  result.context = {.scale = static_cast<float>(context.scale), .zero_point = context.zero_point};
+  return result;
+}
+
+}  // namespace octavo

@@ -1,0 +1,57 @@
+#include "ragged.h"
+
+#include <string>
+
+#include "octavo/error.h"
+
+namespace octavo {
+namespace {
+
+void check_sequence(const Tokens& tokens, std::size_t index, const ModelInfo& info) {
+  const std::string which = "sequence " + std::to_string(index);
+  if (tokens.ids.empty()) throw Error(which + " of the batch has no tokens");
+  if (tokens.ids.size() > static_cast<std::size_t>(info.max_positions)) {
+    throw Error(which + " has " + std::to_string(tokens.ids.size()) + " tokens, the model takes at most " +
+                std::to_string(info.max_positions));
+  }
+  if (!tokens.type_ids.empty() && tokens.type_ids.size() != tokens.ids.size()) {
+    throw Error(which + " has " + std::to_string(tokens.type_ids.size()) + " type ids for " +
+                std::to_string(tokens.ids.size()) + " tokens");
+  }
+  for (const std::int32_t id : tokens.ids) {
+    if (id < 0 || id >= info.vocab_size) {
+      throw Error(which + " has token id " + std::to_string(id) + ", the vocabulary has ids 0 to " +
+                  std::to_string(info.vocab_size - 1));
+    }
+  }
+  for (const std::int32_t type : tokens.type_ids) {
+    if (type < 0 || (type > 0 && type >= info.type_vocab_size)) {
+      throw Error(which + " has type id " + std::to_string(type) + ", the model has " +
+                  std::to_string(info.type_vocab_size) + " token types");
+    }
+  }
+}
+
+}  // namespace
+
+RaggedBatch make_ragged(const TokenBatch& batch, const ModelInfo& info) {
+  if (batch.sequences.empty()) throw Error("the batch has no sequences");
+  RaggedBatch ragged;
+  ragged.start.push_back(0);
+  for (std::size_t i = 0; i < batch.sequences.size(); ++i) {
+    const Tokens& tokens = batch.sequences[i];
+    check_sequence(tokens, i, info);
+    const auto length = static_cast<std::int32_t>(tokens.ids.size());
+    ragged.ids.insert(ragged.ids.end(), tokens.ids.begin(), tokens.ids.end());
+    ragged.types.insert(ragged.types.end(), tokens.type_ids.begin(), tokens.type_ids.end());
+    ragged.types.resize(ragged.ids.size(), 0);
+    for (std::int32_t t = 0; t < length; ++t) ragged.positions.push_back(t);
+    if (ragged.ids.size() > (1u << 24)) {
+      throw Error("the batch has more than " + std::to_string(1 << 24) + " tokens; run it in smaller batches");
+    }
+    ragged.start.push_back(static_cast<std::int32_t>(ragged.ids.size()));
+  }
+  return ragged;
+}
+
+}  // namespace octavo

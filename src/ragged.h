@@ -1,0 +1,25 @@
+// A batch as the executors see it: all tokens in one list, and where each sequence starts.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "octavo/engine.h"
+
+namespace octavo {
+
+/// Checked token rows of a batch. No padding: sequence i is rows start[i] .. start[i + 1] - 1.
+struct RaggedBatch {
+  std::vector<std::int32_t> ids, types, positions;  ///< one per row
+  std::vector<std::int32_t> start;                  ///< sequences + 1 of them
+
+  int rows() const { return start.back(); }
+  int sequences() const { return static_cast<int>(start.size()) - 1; }
+  int length(int sequence) const { return start[sequence + 1] - start[sequence]; }
+};
+
+/// Checks a batch against the model: every sequence has tokens, ids and types are in range, none is longer than
+/// info.max_positions. Throws Error naming the sequence, what was found and what was expected.
+RaggedBatch make_ragged(const TokenBatch& batch, const ModelInfo& info);
+
+}  // namespace octavo

@@ -1,0 +1,58 @@
+// What is a tokenizer made of, whichever file it came from?
+#pragma once
+
+#include "added_tokens.h"
+#include "bert_normalizer.h"
+#include "wordpiece.h"
+
+#include "octavo/tokenizer.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace octavo {
+
+/// How the tokens of the texts and special tokens follow each other.
+struct TokenTemplate {
+  enum class Source { special, first_text, second_text };
+  struct Part {
+    Source source = Source::special;
+    std::int32_t type_id = 0;
+    std::int32_t id = 0;  ///< of a special token
+  };
+  std::vector<Part> parts;
+
+  int special_count() const;  ///< how many special tokens it adds
+};
+
+/// [CLS] A [SEP] and [CLS] A [SEP] B [SEP], the last two of type 1.
+TokenTemplate single_template(std::int32_t cls, std::int32_t sep);
+TokenTemplate pair_template(std::int32_t cls, std::int32_t sep);
+
+/// The parts as files give them.
+struct TokenizerParts {
+  BertNormalizer::Options normalizer = {};
+  std::vector<std::string> vocabulary = {};  ///< by id, of the model alone
+  WordPiece::Options model = {};
+  std::vector<AddedToken> added_tokens = {};  ///< ids of the vocabulary, or those that follow it one by one
+  TokenTemplate single = {}, pair = {};
+};
+
+struct Tokenizer::Data {
+  /// `where` stands in messages. Throws Error when the parts do not fit together.
+  Data(TokenizerParts parts, const std::string& where);
+
+  BertNormalizer normalizer;
+  WordPiece model;
+  std::size_t model_size;               // tokens of the model; what follows in the vocabulary was added
+  std::vector<std::string> vocabulary;  // by id
+  std::vector<AddedToken> added_tokens;
+  AddedTokenFinder added_raw, added_normalized;
+  TokenTemplate single, pair;
+};
+
+/// Normalized text as added tokens with `normalized` are compared with it.
+std::string normalized(const BertNormalizer& normalizer, std::string_view text);
+
+}  // namespace octavo

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Installs packages, builds with warnings as errors, and runs all tests, which cover every instruction set of this CPU.
+# Usage: tests/run.sh [--full]
+#   --full  (the default where CI is set) then the same with Clang, and under ASan and UBSan
+# Build folders lie under build/, named after their presets. Ends with ctest's summary.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+full=${CI:+yes}
+case "${1-}" in
+  "") ;;
+  --full) full=yes ;;
+  *) echo "run.sh: unknown argument '$1', expected --full or nothing" >&2; exit 2 ;;
+esac
+
+# check PRESET: builds it and runs its tests.
+check() {
+  echo "== $1"
+  cmake --preset "$1" >"build/$1-configure.log" 2>&1 || { cat "build/$1-configure.log"; exit 1; }
+  cmake --build --preset "$1"
+  ctest --preset "$1"
+}
+
+mkdir -p build
+tools/install_packages.sh ${full:+--dev}
+check release
+if [ -n "$full" ]; then
+  check clang
+  check asan-ubsan
+fi

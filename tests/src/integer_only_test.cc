@@ -1,0 +1,75 @@
+// Proof that no float arithmetic runs between token ids and the codes of the last hidden state: the processor's own
+// sticky exception flags. Nearly every float operation on real data is inexact and sets one. tests/integer_only.sh
+// checks the object code as well.
+#include "integer_executor.h"
+#include "stage_codes.h"
+#include "support.h"
+#include "workspace.h"
+
+#include "octavo/tokenizer.h"
+
+#include <xmmintrin.h>
+
+namespace octavo::test {
+namespace {
+
+constexpr unsigned kSticky = 0x3f;  // invalid, denormal, divide by zero, overflow, underflow, inexact
+
+unsigned x87_flags() {
+  unsigned short status = 0;
+  asm volatile("fnstsw %0" : "=a"(status));
+  return status & kSticky;
+}
+
+/// Flags that `work` leaves in MXCSR and in the x87 status word.
+template <typename Work>
+unsigned float_flags(Work work) {
+  _mm_setcsr(_mm_getcsr() & ~kSticky);
+  asm volatile("fnclex");
+  work();
+  return (_mm_getcsr() & kSticky) | x87_flags();
+}
+
+std::shared_ptr<const Model::Data> quantized_model() {
+  const StageGolden stages(source_dir() / "tests/golden/minilm_gated_stages.safetensors");
+  return std::make_shared<const Model::Data>(
+      quantize(Model::from_checkpoint(shipped_model()).data(), stages.ranges(), {}));
+}
+
+}  // namespace
+
+TEST_CASE("an integer run raises no float exception flag, whatever the instruction set") {
+  const auto data = quantized_model();
+  const Tokenizer tokenizer = Tokenizer::from_json(data->tokenizer);
+  const RaggedBatch batch =
+      make_ragged({{tokenizer.encode("A man is playing the cello."), tokenizer.encode("no"),
+                    tokenizer.encode("In 1998, the city council approved a plan to rebuild it.")}},
+                  data->info);
+  for (int i = 0; i < kernels::kIsaCount; ++i) {
+    const kernels::IsaStatus& isa = kernels::isa_status()[i];
+    if (!isa.available) {
+      WARN("SKIPPED: " << isa.name << " (" << isa.missing << ")");
+      continue;
+    }
+    INFO(isa.name);
+    const IntegerExecutor executor(data, isa.isa);
+    Workspace::Data workspace(1);  // every op on this thread, whose flags are read
+    CHECK(float_flags([&] { executor.sum_tokens(batch, executor.forward(batch, workspace), workspace); }) == 0);
+  }
+}
+
+TEST_CASE("the float flags do catch a planted float operation") {
+  volatile float three = 3.0f, result = 0.0f;
+  CHECK(float_flags([&] { result = 1.0f / three; }) != 0);
+  const auto data = quantized_model();
+  const IntegerExecutor executor(data, kernels::Isa::scalar);
+  Workspace::Data workspace(1);
+  const RaggedBatch batch = make_ragged({{{.ids = {101, 2748, 102}}}}, data->info);
+  const auto planted = [](void*, std::size_t node, const NodeCodes& codes) {  // in the middle of the run
+    volatile float code = static_cast<float>(node + 1) + 0.1f;
+    if (codes.stream) code = code * 0.3f;
+  };
+  CHECK(float_flags([&] { executor.forward(batch, workspace, planted, nullptr); }) != 0);
+}
+
+}  // namespace octavo::test

@@ -1,0 +1,162 @@
+#!/usr/bin/env bash
+# Runs the octavo command as a user would: answers, exit codes, messages, files.
+# Usage: cli_test.sh OCTAVO CHECKPOINT, the path of the command and of a BERT checkpoint directory.
+set -u
+octavo=$(realpath "$1")
+checkpoint=$(realpath "$2")
+for variable in $(compgen -e | grep '^OCTAVO_'); do unset "$variable"; done
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failures=0
+
+fail() {
+  failures=$((failures + 1))
+  printf 'FAILED: %s\n' "$*"
+  printf '  stdout: %s\n  stderr: %s\n' "$(head -c 600 out)" "$(head -c 600 err)"
+}
+
+# run CODE WORD...: runs octavo WORD... with output in ./out and ./err, and expects the exit code.
+run() {
+  local expected=$1
+  shift
+  command=$*
+  "$octavo" "$@" >out 2>err </dev/null
+  local code=$?
+  [ "$code" = "$expected" ] || fail "octavo $command: exit code $code, expected $expected"
+}
+
+# Expectations about the last run.
+out_has() { grep -qF -- "$1" out || fail "octavo $command: stdout lacks: $1"; }
+err_has() { grep -qF -- "$1" err || fail "octavo $command: stderr lacks: $1"; }
+err_is_empty() { [ ! -s err ] || fail "octavo $command: stderr is not empty"; }
+out_is_empty() { [ ! -s out ] || fail "octavo $command: stdout is not empty"; }
+lines_are() { [ "$(wc -l <"$1")" = "$2" ] || fail "octavo $command: $1 has $(wc -l <"$1") lines, expected $2"; }
+expect() { [ "$1" = "$2" ] || fail "octavo $command: $3: '$1', expected '$2'"; }
+is_wrong_usage() { # WORD MESSAGE: one line that has the message and says how to get help
+  out_is_empty
+  lines_are err 1
+  err_has "octavo: $1"
+  err_has "--help'"
+}
+
+nouns=(dog river engineer piano mountain child letter market storm garden teacher window)
+verbs=(watches follows paints repairs remembers crosses describes leaves)
+for i in $(seq 0 89); do
+  echo "The ${nouns[$((i % 12))]} ${verbs[$((i % 8))]} the ${nouns[$((i * 5 % 11))]} near the ${nouns[$((i * 7 % 12))]}."
+done >data.txt
+head -n 5 data.txt >five.txt
+
+# Help and usage.
+run 0 --help; out_has "octavo SUBCOMMAND"; err_is_empty
+run 0 --version; out_has "octavo "; lines_are out 1
+for subcommand in calibrate embed tokenize info selftest; do
+  run 0 $subcommand --help; out_has "octavo $subcommand"; out_has "Example:"; out_has "--help"; err_is_empty
+  run 2 $subcommand --no-such-flag; is_wrong_usage "unknown option '--no-such-flag'"
+done
+run 2; is_wrong_usage "a subcommand is missing"
+run 2 dance; is_wrong_usage "unknown subcommand 'dance'"
+run 2 embed -p a; is_wrong_usage "--model is missing"
+run 2 embed -m x; is_wrong_usage "no input: --prompt or --file is missing"
+run 2 embed -m x -p a -t 0; is_wrong_usage "--threads is '0'"
+run 2 embed -m x -p a --isa z80; is_wrong_usage "--isa is 'z80'"
+run 2 embed -m x -p a --pooling max; is_wrong_usage "--pooling is 'max'"
+run 2 embed -m x -p a --json -o a.npy; is_wrong_usage "--json and --output a.npy exclude each other"
+run 2 calibrate -d data.txt; is_wrong_usage "the checkpoint directory is missing"
+run 2 calibrate x; is_wrong_usage "--data is missing"
+run 2 calibrate x -d data.txt --method entropy; is_wrong_usage "--method is 'entropy'"
+for later in --equalize --copies --percentile --paper --report --bias-correction; do
+  run 2 calibrate x -d data.txt $later; is_wrong_usage "unknown option '$later'"
+done
+
+# Errors: exit code 1, one line that names the thing.
+for words in "embed -m no-such-model -p a" "embed -m $checkpoint -f no-such-file" "info -m data.txt" \
+  "calibrate $checkpoint -d no-such-file" "calibrate $checkpoint -d data.txt -o no-such-directory/x.octavo" \
+  "embed -m $checkpoint -p a -o no-such-directory/x.txt" "calibrate $checkpoint -d data.txt --column 2"; do
+  # shellcheck disable=SC2086
+  run 1 $words; out_is_empty; lines_are err 1; err_has "octavo: "
+done
+err_has "data.txt:1: has 1 tab-separated columns, expected column 2"
+: >empty.txt
+run 1 calibrate "$checkpoint" -d empty.txt; err_has "empty.txt: has no line with text"
+
+# Calibration: a report on stdout, log lines on stderr, one file.
+run 0 calibrate "$checkpoint" -d data.txt -o model.octavo --batch-size 8
+out_has "calibrated on  79 samples"; out_has "embeddings of 11 held-out samples"; err_has "data.txt: 90 samples"
+[ -s model.octavo ] || fail "octavo $command: no model.octavo"
+cosine=$(sed -n 's/.*cosine *mean \([0-9.]*\), lowest.*/\1/p' out)
+awk -v c="${cosine:-0}" 'BEGIN { exit !(c > 0.95) }' || fail "octavo $command: mean cosine $cosine, expected above 0.95"
+cp model.octavo first.octavo
+run 0 calibrate "$checkpoint" -d data.txt --batch-size 8 -o model.octavo --json -q
+out_has '"samples":79'; out_has '"held_out":true'; out_has '"cosine_mean":0.9'; err_is_empty
+cmp -s model.octavo first.octavo || fail "octavo $command: the same calibration gave another file"
+run 0 calibrate "$checkpoint" -d five.txt -q
+[ -s "$(basename "$checkpoint").octavo" ] || fail "octavo $command: no file of the checkpoint's name"
+printf 'one text\tanother text\t1\r\n\r\na third\ta fourth\t2\r\n' >pairs.tsv
+run 0 calibrate "$checkpoint" -d pairs.tsv --column 1,2 -o pairs.octavo
+out_has "calibrated on  4 samples"; err_has "too few samples to hold any out"; err_has "1 empty skipped"
+
+# Embeddings: text, JSON, .npy, similarity; the same from flags, files and stdin, alone and in batches.
+run 0 embed -m model.octavo -f five.txt; lines_are out 5; err_is_empty; cp out five.out
+columns=$(head -n 1 five.out | wc -w)
+run 0 embed -m model.octavo -f five.txt -b 1 -t 1; cmp -s out five.out || fail "octavo $command: other numbers in batches of 1"
+"$octavo" embed -m model.octavo -f - <five.txt >out 2>err; cmp -s out five.out || fail "embed -f -: other numbers"
+sed 's/$/\r/' five.txt >crlf.txt
+run 0 embed -m model.octavo -f crlf.txt; cmp -s out five.out || fail "octavo $command: other numbers with CRLF"
+run 0 embed -m model.octavo -p "$(head -n 1 five.txt)"; cmp -s out <(head -n 1 five.out) || fail "octavo $command: other numbers"
+run 0 embed -m model.octavo -f five.txt -o five.txt.out; out_is_empty
+cmp -s five.txt.out five.out || fail "octavo $command: other numbers in a file"
+OCTAVO_MODEL=model.octavo run 0 embed -f five.txt; cmp -s out five.out || fail "octavo $command: OCTAVO_MODEL is ignored"
+run 0 embed -m model.octavo -p "" -p "a, b" --json; lines_are out 2
+out_has '{"index":0,"tokens":2,"embedding":['; out_has '{"index":1,"tokens":5,"embedding":['
+run 0 embed -m model.octavo -p "a" --pooling none; lines_are out 3
+run 0 embed -m model.octavo -f five.txt --similarity; lines_are out 5
+expect "$(awk 'NR == 3 { print $3, NF }' out)" "1.000000 5" "diagonal and columns"
+run 0 embed -m model.octavo -f five.txt -o five.npy; out_is_empty
+expect "$(stat -c %s five.npy)" $((128 + 5 * columns * 4)) "bytes of five.npy"
+expect "$(od -A n -j 128 -N 4 -t f4 five.npy | awk '{ printf "%.5f", $1 }')" \
+  "$(awk 'NR == 1 { printf "%.5f", $1 }' five.out)" "first number of five.npy"
+run 0 embed -m model.octavo -f empty.txt; out_is_empty
+run 0 embed -m "$checkpoint" -p "A sentence."; lines_are out 1
+run 0 embed -m model.octavo -f five.txt --max-length 4 --json; err_has "5 of 5 inputs were longer than 4 tokens"
+run 0 embed -m model.octavo -f five.txt --max-length 4 -q; err_is_empty
+run 1 embed -m model.octavo -p a --max-length 100000; err_has "--max-length is 100000"
+
+# Every instruction set gives the same answer.
+for isa in $("$octavo" info | awk '$2 == "available" || $2 == "available," { print $1 }'); do
+  run 0 embed -m model.octavo -f five.txt --isa "$isa" -v
+  err_has "$isa"; cmp -s out five.out || fail "octavo $command: other numbers"
+  tested_isas=yes
+done
+[ "${tested_isas:-}" = yes ] || fail "octavo info lists no available instruction set"
+
+# Tokens, information, self-test.
+run 0 tokenize -m model.octavo -p "Hello, world"
+expect "$(head -n 2 out | tail -n 1)" "$(printf '7592\thello\t0\t5')" "second token"; lines_are out 5
+run 0 tokenize -m "$checkpoint" -p "Hello" -p "" --json; lines_are out 2
+out_has '{"index":0,"ids":[101,7592,102],"tokens":["[CLS]","hello","[SEP]"],"offsets":[[0,0],[0,5],'
+out_has '{"index":1,"ids":[101,102],'
+run 0 info; out_has "CPU"; out_has "scalar"; err_is_empty
+run 0 info --json; out_has '"isas":['; lines_are out 1
+run 0 info -m model.octavo; [ -s out ] || fail "octavo $command: no answer"
+run 0 info -m model.octavo --json; out_has '{'
+run 0 selftest; out_has "mismatches"
+run 0 selftest --json --seed 3; err_is_empty
+
+# Outputs that cannot be written, readers that leave, interrupts.
+if [ -e /dev/full ]; then
+  "$octavo" embed -m model.octavo -p a >/dev/full 2>err
+  expect $? 1 "exit code on a full device"; err_has "octavo: standard output: cannot write it"
+fi
+yes "some text" | head -n 2000 >many.txt
+"$octavo" embed -m model.octavo -f many.txt 2>err | head -n 1 >out
+expect "${PIPESTATUS[0]}" 1 "exit code when the reader has gone"; err_is_empty
+mkdir interrupted
+yes "some text" | timeout --preserve-status -k 20 -s INT 2 env --default-signal=INT \
+  "$octavo" embed -m model.octavo -f - -o interrupted/a.txt >out 2>err
+expect "${PIPESTATUS[1]}" 130 "exit code on Ctrl-C"
+expect "$(ls -A interrupted)" "" "files left by Ctrl-C"
+
+[ "$failures" = 0 ] && echo "All checks passed" && exit 0
+echo "$failures checks failed"
+exit 1

@@ -1,0 +1,113 @@
+// Flags, their environment twins, and what a wrong one is told.
+#include "options.h"
+
+#include "tests/support.h"
+
+#include <cstdlib>
+
+using namespace octavo::tools;
+
+namespace {
+
+Arguments parse_words(std::vector<const char*> words, int max_positionals = 0) {
+  const Syntax syntax = {.usage = "",
+                         .about = "",
+                         .example = "",
+                         .flags = {{"p,prompt", "", "TEXT"},
+                                   {"t,threads", "", "N"},
+                                   {"batch-size", "", "N", "32"},
+                                   {"column", "", "N"},
+                                   {"pooling", "", "NAME"},
+                                   {"normalize", ""},
+                                   {"no-normalize", ""}},
+                         .max_positionals = max_positionals};
+  words.insert(words.begin(), "octavo");
+  return parse(syntax, static_cast<int>(words.size()), words.data());
+}
+
+std::string usage_error(const auto& statement) {
+  try {
+    statement();
+  } catch (const UsageError& error) {
+    return error.what();
+  }
+  return "no UsageError";
+}
+
+class Variable {
+ public:
+  Variable(const char* name, const char* value) : name_(name) { ::setenv(name, value, 1); }
+  ~Variable() { ::unsetenv(name_); }
+
+ private:
+  const char* name_;
+};
+
+}  // namespace
+
+TEST_CASE("a flag wins over the environment, which wins over the default") {
+  CHECK(parse_words({}).integer("batch-size", 1, 99) == 32);
+  const Variable variable("OCTAVO_BATCH_SIZE", "8");
+  CHECK(parse_words({}).integer("batch-size", 1, 99) == 8);
+  CHECK(parse_words({"--batch-size", "4"}).integer("batch-size", 1, 99) == 4);
+  CHECK(parse_words({"--batch-size", "4", "--batch-size=5"}).integer("batch-size", 1, 99) == 5);
+}
+
+TEST_CASE("an empty environment variable counts as unset") {
+  const Variable variable("OCTAVO_THREADS", "");
+  CHECK_FALSE(parse_words({}).integer("threads", 1, 99));
+}
+
+TEST_CASE("texts keep their commas, their order, and the empty text") {
+  const Arguments arguments = parse_words({"-p", "Hello, world", "--prompt", "", "-p", "-x"});
+  CHECK(arguments.texts("prompt") == std::vector<std::string>{"Hello, world", "", "-x"});
+}
+
+TEST_CASE("a list of integers may be repeated flags or commas") {
+  CHECK(parse_words({"--column", "1,3", "--column", "2"}).integers("column", 1, 9) ==
+        std::vector<std::int64_t>{1, 3, 2});
+  CHECK(parse_words({}).integers("column", 1, 9).empty());
+  CHECK_THROWS_AS(parse_words({"--column", "1,"}).integers("column", 1, 9), UsageError);
+}
+
+TEST_CASE("of two opposite switches the last one decides, and a switch wins over the environment") {
+  const auto normalize = [](std::vector<const char*> words) {
+    return parse_words(std::move(words)).either("normalize", "no-normalize", true);
+  };
+  CHECK(normalize({}));
+  CHECK_FALSE(normalize({"--no-normalize"}));
+  CHECK(normalize({"--no-normalize", "--normalize"}));
+  CHECK_FALSE(normalize({"--normalize", "--no-normalize"}));
+  CHECK_FALSE(normalize({"--normalize=false"}));
+  const Variable variable("OCTAVO_NO_NORMALIZE", "1");
+  CHECK_FALSE(normalize({}));
+  CHECK(normalize({"--normalize"}));
+}
+
+TEST_CASE("a wrong value is named with the flag or the variable that holds it") {
+  CHECK(usage_error([] {
+          parse_words({"-t", "0"}).integer("threads", 1, 64);
+        }) == "--threads is '0', expected an integer from 1 to 64");
+  CHECK(usage_error([] {
+          parse_words({"-t", "65"}).integer("threads", 1, 64);
+        }) == "--threads is '65', expected an integer from 1 to 64");
+  CHECK(usage_error([] { parse_words({"--threads=4x"}).integer("threads", 1, 64); }) ==
+        "--threads is '4x', expected an integer from 1 to 64");
+  CHECK(usage_error([] { parse_words({"--normalize=maybe"}).on("normalize"); }) ==
+        "--normalize is 'maybe', expected true or false");
+  CHECK(usage_error([] {
+          parse_words({"--pooling", "max"}).word("pooling", {"mean", "cls"});
+        }) == "--pooling is 'max', expected one of mean, cls");
+  const Variable variable("OCTAVO_THREADS", "many");
+  CHECK(usage_error([] { parse_words({}).integer("threads", 1, 64); }) ==
+        "OCTAVO_THREADS is 'many', expected an integer from 1 to 64");
+}
+
+TEST_CASE("unknown options, missing values and extra words are refused by name") {
+  CHECK(usage_error([] { parse_words({"--equalize", "none"}, 1); }) == "unknown option '--equalize'");
+  CHECK(usage_error([] { parse_words({"--equalize=none"}); }) == "unknown option '--equalize=none'");
+  CHECK(usage_error([] { parse_words({"-z"}); }) == "unknown option '-z'");
+  CHECK(usage_error([] { parse_words({"--threads"}); }) == "option '--threads' needs a value");
+  CHECK(usage_error([] { parse_words({"one", "two"}, 1); }) == "unexpected argument 'two'");
+  CHECK(usage_error([] { parse_words({}).required("prompt"); }) == "--prompt is missing");
+}

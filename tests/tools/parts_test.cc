@@ -1,0 +1,97 @@
+// The small parts of the command: batches, cosines, numbers, the progress line.
+#include "batching.h"
+#include "closeness.h"
+#include "numbers.h"
+#include "progress.h"
+#include "tests/support.h"
+
+#include "octavo/error.h"
+
+#include <limits>
+
+using namespace octavo;
+using namespace octavo::tools;
+
+namespace {
+
+/// The sizes of the batches that sequences of these lengths fall into; ids count up over all of them.
+std::vector<std::vector<std::size_t>> batch_lengths(const BatchLimits& limits, const std::vector<int>& lengths) {
+  std::vector<std::vector<std::size_t>> batches;
+  int next = 0;
+  Batcher batcher(limits, [&](const TokenBatch& batch) {
+    batches.emplace_back();
+    for (const Tokens& tokens : batch.sequences) {
+      CHECK(tokens.ids.at(0) == next++);
+      batches.back().push_back(tokens.ids.size());
+    }
+  });
+  for (std::size_t i = 0; i < lengths.size(); ++i) {
+    batcher.add({.ids = std::vector<std::int32_t>(static_cast<std::size_t>(lengths[i]), static_cast<int>(i))});
+  }
+  batcher.finish();
+  batcher.finish();
+  return batches;
+}
+
+Tensor matrix(std::int64_t columns, const std::vector<float>& values) {
+  Tensor tensor(DType::f32, {std::ssize(values) / columns, columns});
+  std::copy(values.begin(), values.end(), tensor.writable<float>().begin());
+  return tensor;
+}
+
+std::string number(float value) {
+  std::string text;
+  append_number(text, value);
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("batches keep the order of the inputs and both limits") {
+  using Batches = std::vector<std::vector<std::size_t>>;
+  CHECK(batch_lengths({.sequences = 2, .tokens = 100}, {3, 4, 5}) == Batches{{3, 4}, {5}});
+  CHECK(batch_lengths({.sequences = 9, .tokens = 10}, {6, 4, 1, 9}) == Batches{{6, 4}, {1, 9}});
+  CHECK(batch_lengths({.sequences = 9, .tokens = 10}, {6, 5, 30, 1}) == Batches{{6}, {5}, {30}, {1}});
+  CHECK(batch_lengths({.sequences = 1, .tokens = 1}, {2, 2}) == Batches{{2}, {2}});
+  CHECK(batch_lengths({}, {}).empty());
+}
+
+TEST_CASE("closeness is the mean and the lowest cosine over pairs of rows") {
+  Closeness closeness;
+  closeness.add(matrix(2, {1, 0, 3, 4}), matrix(2, {2, 0, 4, 3}));
+  CHECK(closeness.count() == 2);
+  CHECK(closeness.mean() == Approx((1 + 0.96) / 2));
+  CHECK(closeness.lowest() == Approx(0.96));
+  closeness.add(matrix(2, {1, 0, 1, 0}), matrix(2, {-5, 0, 1, 0}));
+  CHECK(closeness.lowest() == Approx(-1));
+  CHECK_THROWS_AS(closeness.add(matrix(2, {1, 0}), matrix(1, {1, 0})), Error);
+}
+
+TEST_CASE("a zero vector is like another zero vector and unlike the rest") {
+  const std::vector<float> zero = {0, 0}, one = {0, 1};
+  CHECK(cosine(zero, zero) == 1.0);
+  CHECK(cosine(zero, one) == 0.0);
+}
+
+TEST_CASE("a float is printed as the shortest number that reads back as the same float") {
+  CHECK(number(0.1f) == "0.1");
+  CHECK(number(-2.0f) == "-2");
+  for (const float value : {1.0f / 3, std::numeric_limits<float>::denorm_min(), std::numeric_limits<float>::max(),
+                            16777217.0f, -1.1754942e-38f}) {
+    CHECK(std::strtof(number(value).c_str(), nullptr) == value);
+  }
+}
+
+TEST_CASE("JSON has null for what is not a number") {
+  std::string text;
+  append_json_array(
+      text, std::vector<float>{0.5f, std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()});
+  CHECK(text == "[0.5,null,null]");
+}
+
+TEST_CASE("the progress line tells share, count, speed and what is left") {
+  CHECK(progress_line(50, 0.25, 10) == "[======>                 ]  25 %  50 done, 5/s, 0:30 left");
+  CHECK(progress_line(200, 1.0, 10) == "[========================] 100 %  200 done, 20/s, 0:00 left");
+  CHECK(progress_line(0, 0.0, 0) == "[>                       ]   0 %  0 done, 0/s");
+  CHECK(progress_line(7, {}, 2) == "7 done, 3.5/s");
+}

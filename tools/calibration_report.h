@@ -1,0 +1,31 @@
+// What `octavo calibrate` tells at its end.
+#pragma once
+
+#include "closeness.h"
+
+#include <cstdint>
+#include <string>
+
+namespace octavo::tools {
+
+struct CalibrationReport {
+  std::string output;        ///< the INT8 file
+  std::int64_t samples = 0;  ///< calibrated on
+  std::int64_t tokens = 0;   ///< in them
+  bool held_out = true;      ///< closeness is of samples that calibration has not seen
+  Closeness closeness;       ///< of pooled embeddings, INT8 to float32
+  std::uintmax_t output_bytes = 0;
+  std::uintmax_t checkpoint_bytes = 0;  ///< of its weights
+  double calibrate_seconds = 0, quantize_seconds = 0, compare_seconds = 0;
+};
+
+/// A short table.
+std::string to_text(const CalibrationReport& report);
+
+/// One object on one line.
+std::string to_json(const CalibrationReport& report);
+
+/// Bytes of the weights of a checkpoint directory: model.safetensors, or else all shards.
+std::uintmax_t weight_bytes(const std::string& checkpoint);
+
+}  // namespace octavo::tools

@@ -1,0 +1,125 @@
+// `octavo embed`: one vector per input text, in the order of the inputs.
+#include "batching.h"
+#include "commands.h"
+#include "common_flags.h"
+#include "embedding_writer.h"
+#include "encoder.h"
+#include "progress.h"
+
+#include "octavo/tasks.h"
+
+#include <memory>
+#include <optional>
+#include <unistd.h>
+
+namespace octavo::tools {
+namespace {
+
+Syntax syntax() {
+  const Flags own = {
+      {"pooling", "mean, cls, or none: a vector per token; by default as the checkpoint says", "NAME"},
+      {"normalize", "divide each embedding by its length (the default)"},
+      {"no-normalize", "leave embeddings as the model gives them"},
+      {"similarity", "print the cosine of each input with each other one instead"},
+  };
+  return {.usage = "-m MODEL (-p TEXT | -f FILE)... [OPTION...]",
+          .about =
+              "Prints an embedding per input: a line of numbers, JSON, or a float32 array with -o NAME.npy.\n"
+              "An empty line is an input too.",
+          .example = "octavo embed -m model.octavo -f sentences.txt -o sentences.npy",
+          .flags = join(
+              {model_flags(), input_flags(), own, run_flags(), max_length_flags(), output_flags(), verbosity_flags()})};
+}
+
+struct Settings {
+  std::optional<Pooling> pooling;
+  bool normalize = true;
+  bool similarity = false;
+  MatrixFormat format = MatrixFormat::text;
+  std::string output;
+
+  Rows rows() const { return pooling == Pooling::none ? Rows::per_token : Rows::per_input; }
+};
+
+MatrixFormat read_format(const Arguments& arguments, const std::string& output) {
+  const bool npy = output.ends_with(".npy"), json = arguments.on("json");
+  if (npy && json) throw UsageError("--json and --output " + output + " exclude each other: one is text, one is not");
+  return npy ? MatrixFormat::npy : json ? MatrixFormat::json : MatrixFormat::text;
+}
+
+Settings read_settings(const Arguments& arguments) {
+  Settings settings;
+  settings.pooling =
+      arguments.choice<Pooling>("pooling", {{"mean", Pooling::mean}, {"cls", Pooling::cls}, {"none", Pooling::none}});
+  settings.similarity = arguments.on("similarity");
+  if (settings.similarity && settings.pooling == Pooling::none) {
+    throw UsageError("--similarity needs one vector per input, which --pooling none does not give");
+  }
+  const bool normalize_tokens = arguments.either("normalize", "no-normalize", false);
+  if (settings.pooling == Pooling::none && normalize_tokens) {
+    throw UsageError("--normalize is for embeddings, --pooling none gives token vectors as they are");
+  }
+  settings.normalize = arguments.either("normalize", "no-normalize", true);
+  settings.output = read_output(arguments);
+  settings.format = read_format(arguments, settings.output);
+  return settings;
+}
+
+std::unique_ptr<EmbeddingWriter> make_writer(const Settings& settings, Output& output, std::int64_t hidden_size) {
+  if (settings.similarity) return similarity_writer(output, hidden_size, settings.format);
+  switch (settings.format) {
+    case MatrixFormat::text:
+      return text_writer(output, settings.rows());
+    case MatrixFormat::json:
+      return json_writer(output, settings.rows());
+    case MatrixFormat::npy:
+      return npy_writer(output, hidden_size);
+  }
+  return nullptr;
+}
+
+Tensor vectors_of(const Engine& engine, const TokenBatch& batch, Workspace& workspace, const Settings& settings) {
+  if (settings.rows() == Rows::per_token) return engine.run(batch, workspace);
+  return embed(engine, batch, workspace, {.pooling = settings.pooling, .normalize = settings.normalize});
+}
+
+/// On a terminal the answer itself shows how far things are.
+Log progress_log(const Log& log, const Settings& settings) {
+  return settings.output.empty() && ::isatty(STDOUT_FILENO) != 0 ? Log(Verbosity::quiet) : log;
+}
+
+int run(const Arguments& arguments) {
+  const Log log = read_log(arguments);
+  const Settings settings = read_settings(arguments);
+  const RunOptions options = read_run_options(arguments);
+  const std::optional<std::int64_t> max_length = read_max_length(arguments);
+  const std::string path = arguments.required("model");
+  Inputs inputs = read_inputs(arguments);
+
+  const Engine engine(Model::open(path), {.isa = options.isa});
+  Workspace workspace({.threads = options.threads});
+  describe(engine, workspace, log);
+  Encoder encoder(engine.model(), max_length);
+  Output output(settings.output);
+  const auto writer = make_writer(settings, output, engine.model().info().hidden_size);
+
+  Progress progress("embed", progress_log(log, settings));
+  std::int64_t done = 0;
+  Batcher batcher(options.batch, [&](const TokenBatch& batch) {
+    writer->write(batch, vectors_of(engine, batch, workspace, settings));
+    output.flush();
+    progress.update(done += std::ssize(batch.sequences), inputs.fraction());
+  });
+  while (const std::optional<std::string> text = inputs.next()) batcher.add(encoder.encode(*text));
+  batcher.finish();
+  writer->finish();
+  output.commit();
+  encoder.report_truncated(log);
+  return 0;
+}
+
+}  // namespace
+
+constinit const Command kEmbed = {"embed", "sentence embeddings and their similarity", syntax, run};
+
+}  // namespace octavo::tools

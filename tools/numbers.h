@@ -1,0 +1,25 @@
+// Numbers as text that any program reads back, whatever the locale.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+namespace octavo::tools {
+
+/// The shortest decimal that reads back as the same float.
+void append_number(std::string& text, float value);
+
+/// A fixed number of digits after the point.
+void append_fixed(std::string& text, double value, int digits);
+
+/// Numbers with `separator` between them.
+void append_numbers(std::string& text, std::span<const float> values, char separator);
+
+/// "[0.5,-1]"; null for what JSON has no number for.
+void append_json_array(std::string& text, std::span<const float> values);
+
+/// "23.1 MB".
+std::string megabytes(std::uintmax_t bytes);
+
+}  // namespace octavo::tools
