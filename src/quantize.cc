@@ -203,6 +203,14 @@ class GraphQuantizer {
     return attention_constants(op, qkv_[0].scale * qkv_[1].scale, qkv_[2].scale, context, name);
   }
 
+  static void check_copies(const std::string& name, const std::vector<int>& copies, int columns) {
+    const bool positive = std::all_of(copies.begin(), copies.end(), [](int r) { return r >= 1; });
+    if (!positive || copies.size() != static_cast<std::size_t>(columns)) {
+      throw Error(name + ": it has " + std::to_string(copies.size()) + " numbers of copies, expected " +
+                  std::to_string(columns) + ", each at least 1");
+    }
+  }
+
   QuantizedOp quantize_op(const Linear& op, const Node& node) {
     const std::string& name = model_.graph.name(node.output);
     Quantizer out = asymmetric_u8(range(name).low, range(name).high);
@@ -211,6 +219,7 @@ class GraphQuantizer {
     const auto copies = options_.copies.find(name);
     if (copies != options_.copies.end()) {
       if (op.activation != Activation::gelu) throw Error(name + ": saturating copies need a GELU");
+      check_copies(name, copies->second, weights.columns);
       copies_[static_cast<std::size_t>(node.output)] = copies->second;
       weights = repeat_rows(weights, copies->second);
     }

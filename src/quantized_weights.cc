@@ -20,17 +20,23 @@ float largest_magnitude(const float* values, std::size_t count) {
   return largest;
 }
 
+/// The smallest weight scale with which these biases, counted in steps of the accumulator, are at most 2^28. It matters
+/// for rows of zeros or nearly so, whose bias would else be clamped away.
+float scale_for_bias(const float* bias, std::size_t count, double input_scale) {
+  return static_cast<float>(static_cast<double>(largest_magnitude(bias, count)) / (input_scale * (1 << 28)));
+}
+
 /// Scales of a block's rows: absmax / 127, of each row or of all.
-std::vector<float> weight_scales(const FloatRows& rows, WeightScales scales) {
+std::vector<float> weight_scales(const FloatRows& rows, WeightScales scales, double input_scale) {
   const auto inputs = static_cast<std::size_t>(rows.inputs);
   std::vector<float> result(static_cast<std::size_t>(rows.columns));
-  const float whole = largest_magnitude(rows.weight.data(), rows.weight.size());
-  if (!std::isfinite(whole)) throw Error(rows.name + ": its weights are not finite");
-  for (std::size_t n = 0; n < result.size(); ++n) {
-    const float largest =
-        scales == WeightScales::per_tensor ? whole : largest_magnitude(rows.weight.data() + n * inputs, inputs);
-    result[n] = std::max(largest / 127.0f, 1e-12f);
-  }
+  const auto scale = [&](std::size_t first, std::size_t count) {
+    const float largest = largest_magnitude(rows.weight.data() + first * inputs, count * inputs);
+    return std::max({largest / 127.0f, scale_for_bias(rows.bias.data() + first, count, input_scale), 1e-12f});
+  };
+  const float whole = scale(0, result.size());
+  if (!std::isfinite(whole)) throw Error(rows.name + ": its weights or biases are not finite");
+  for (std::size_t n = 0; n < result.size(); ++n) result[n] = scales == WeightScales::per_tensor ? whole : scale(n, 1);
   return result;
 }
 
@@ -80,7 +86,7 @@ std::vector<double> WeightPacker::pack_block(int first_column, const BlockRows& 
   bias_.resize(columns, 0);
   multiplier_.resize(columns, 0);
 
-  const std::vector<float> scales = weight_scales(rows, scales_);
+  const std::vector<float> scales = weight_scales(rows, scales_, input_.scale);
   std::vector<double> real(scales.size());
   for (std::size_t n = 0; n < scales.size(); ++n) {
     pack_row(first_column + static_cast<int>(n), rows, static_cast<int>(n), scales[n]);

@@ -33,7 +33,7 @@ kernels::AttentionConstants random_attention(int head_size, Random& random) {
 
 // One of several heads of one of several sequences: all strides are wider than what the call may touch.
 Case attention(Random& random) {
-  const int head_size = random.one_of({32, 64, 20, 80, 128}), head = random.integer(0, 2);
+  const int head_size = random.one_of({32, 64, 20, 80, 128}), head = random.integer(0, 5);
   const int length = random.integer(1, 130);
   const int stride = head_size + random.integer(0, 40), gate_stride = random.integer(1, 3), row = random.integer(0, 20);
   const bool gated = random.one_in(2), part = random.one_in(2);

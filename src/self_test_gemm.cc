@@ -41,6 +41,7 @@ Product random_product(Random& random) {
   const int usual_shift = random.one_in(2) ? random.integer(38, 46) : random.integer(33, 62);
   const int largest_weight = random.one_of({0, 1, 127, 127, 127});
   const std::int64_t bias = random.one_of({0, 3000, 1000000, 1 << 30});
+  const std::int64_t multiplier = random.one_of({kMostS32, kMostS32, std::int64_t{1} << 22});
   return {.rows = rows,
           .columns = columns,
           .depth = depth,
@@ -49,7 +50,7 @@ Product random_product(Random& random) {
           .a = random.values<std::uint8_t>(a_size, 0, 255),
           .b = random.values<std::int8_t>(b_size, -largest_weight - random.integer(0, 1), largest_weight),
           .bias = random.values<std::int32_t>(static_cast<std::size_t>(columns), -bias, bias),
-          .multiplier = random.values<std::int32_t>(static_cast<std::size_t>(columns), 0, kMostS32)};
+          .multiplier = random.values<std::int32_t>(static_cast<std::size_t>(columns), 0, multiplier)};
 }
 
 template <class T>
@@ -112,7 +113,8 @@ Case gemm_add_to_stream8(Random& random) {
   Product product = random_product(random);
   auto output = product_output<std::int16_t>(product, -255, 255, random);
   const std::int32_t zero_point = random.integer(0, 255), low = -random.integer(0, 255);
-  const std::int32_t of_product = random.integer(-kMost, kMost), of_stream = random.one_of({-kMost, kMost, 1 << 20});
+  const std::int32_t of_product = random.one_of({-kMost, 3 << 19, random.integer(-kMost, kMost)});  // 3 << 19: ties
+  const std::int32_t of_stream = random.one_of({kMost, 1 << 20, random.integer(-kMost, kMost)});
   return [=, product = std::move(product), output = std::move(output)](const KernelTable& table) {
     auto out = output;
     table.gemm_add_to_stream8(product.gemm(), {.zero_point = zero_point,

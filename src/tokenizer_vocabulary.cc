@@ -88,11 +88,21 @@ AddedToken read_decoder_entry(const std::string& id, const nlohmann::json& value
 }
 
 // A special token's text: a string, or an object with its content.
-std::string special_text(const nlohmann::json& config, const char* key, const char* otherwise,
+std::string special_text(const nlohmann::json& config, const std::string& key, const char* otherwise,
                          const std::string& where) {
   const auto found = config.find(key);
   if (found != config.end() && found->is_object()) return JsonObject(*found, where + ": " + key).text("content");
   return JsonObject(config, where).text_or(key, otherwise);
+}
+
+std::vector<std::string> additional_special_texts(const nlohmann::json& config, const std::string& where) {
+  const std::string key = "additional_special_tokens";
+  const nlohmann::json list = config.value(key, nlohmann::json());
+  if (list.is_null()) return {};
+  if (!list.is_array()) JsonObject(config, where).fail(key, "a list of tokens");
+  std::vector<std::string> result;
+  for (const nlohmann::json& token : list) result.push_back(special_text({{key, token}}, key, "", where));
+  return result;
 }
 
 // The id of a special token, which is added to `tokens` unless it is there. -1 when it has none.
@@ -126,6 +136,10 @@ TokenizerParts read_vocabulary_files(const std::filesystem::path& directory) {
       parts.added_tokens.push_back(read_decoder_entry(id, value, where));
     }
   }
+  if (!config.has("added_tokens_decoder") && std::filesystem::exists(directory / "added_tokens.json")) {
+    throw Error((directory / "added_tokens.json").string() +
+                ": is not supported, expected added_tokens_decoder in tokenizer_config.json, or a tokenizer.json");
+  }
   parts.model.unk_token = special_text(json, "unk_token", "[UNK]", where);
   std::map<std::string_view, std::int32_t> ids;
   for (const auto& [key, otherwise] : kSpecialTokens) {
@@ -134,6 +148,11 @@ TokenizerParts read_vocabulary_files(const std::filesystem::path& directory) {
     const bool is_needed = config.has(key) || key == kClsToken || key == kSepToken;
     if (ids[key] < 0 && is_needed) {
       throw Error(where + ": " + std::string(key) + " is \"" + text + "\", expected a token of vocab.txt");
+    }
+  }
+  for (const std::string& text : additional_special_texts(json, where)) {
+    if (add_special(text, parts.vocabulary, parts.added_tokens) < 0) {
+      throw Error(where + ": additional_special_tokens has \"" + text + "\", expected a token of vocab.txt");
     }
   }
   std::sort(parts.added_tokens.begin(), parts.added_tokens.end(),
