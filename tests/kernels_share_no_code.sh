@@ -2,7 +2,7 @@
 # Fails when one of the given object files defines a weak symbol: an inline function or template that the linker may
 # replace by the copy of a file compiled for another instruction set.
 # Usage: kernels_share_no_code.sh NM OBJECT...
-# DW.ref.* is data: the compiler's reference to the C++ runtime of exceptions, next to a function's static variable.
+# Compilers' own data is allowed: DW.ref.* (next to a function's static variable), typeinfo (for Clang's UBSan).
 set -eu
 nm=$1
 shift
@@ -11,7 +11,7 @@ status=0
 for object in "$@"; do
   symbols=$("$nm" -C --defined-only "$object")
   [ -n "$symbols" ] || { echo "$object defines no symbol: not a kernel" >&2; exit 2; }
-  shared=$(printf '%s\n' "$symbols" | awk '$2 ~ /^[WVu]$/ && $3 !~ /^DW\.ref\./ { sub(/^[^ ]+ /, ""); print "  " $0 }')
+  shared=$(printf '%s\n' "$symbols" | awk '$2 ~ /^[WVu]$/ && $3 !~ /^(DW\.ref\.|typeinfo$)/ { sub(/^[^ ]+ /, ""); print "  " $0 }')
   if [ -n "$shared" ]; then
     echo "$object defines weak symbols:"
     echo "$shared"

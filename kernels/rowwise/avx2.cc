@@ -23,9 +23,10 @@ int32_t mulhi32(int32_t a, int32_t b) { return static_cast<int32_t>((int64_t{a} 
 __m256i load(const void* from) { return _mm256_loadu_si256(static_cast<const __m256i*>(from)); }
 void store(void* to, __m256i value) { _mm256_storeu_si256(static_cast<__m256i*>(to), value); }
 
-int64_t sum_of_lanes(__m256i lanes) {
+// Modulo 2^64.
+uint64_t sum_of_lanes(__m256i lanes) {
   const __m128i two = _mm_add_epi64(_mm256_castsi256_si128(lanes), _mm256_extracti128_si256(lanes, 1));
-  return _mm_cvtsi128_si64(two) + _mm_extract_epi64(two, 1);
+  return static_cast<uint64_t>(_mm_cvtsi128_si64(two)) + static_cast<uint64_t>(_mm_extract_epi64(two, 1));
 }
 
 // round(2^30 / sqrt((i + 0.5) / 64)) for i = 16..63.
@@ -75,8 +76,8 @@ uint64_t variance_of(const LayerNorm& norm, const int16_t* in, RowConstants& row
   }
   const __m256i odd_sums = _mm256_shuffle_epi32(sums, 0xf5);  // only the low half of each 64-bit lane of the sum counts
   row.sum = static_cast<int32_t>(sum_of_lanes(_mm256_add_epi32(sums, odd_sums)));
-  const auto high_sum = static_cast<uint64_t>(sum_of_lanes(high));
-  uint64_t squares = static_cast<uint64_t>(sum_of_lanes(pairs)) - (high_sum << 32) + high_sum;
+  const uint64_t high_sum = sum_of_lanes(high);
+  uint64_t squares = sum_of_lanes(pairs) - (high_sum << 32) + high_sum;
   for (; j < norm.columns; ++j) {
     row.sum += in[j];
     squares += static_cast<uint64_t>(in[j] * in[j]);

@@ -60,6 +60,13 @@ void set_reciprocal_root(RowConstants& row, uint64_t variance) {
   row.after = e > 8 ? 32 : 24 + e;
 }
 
+// Modulo 2^64; the sum of GCC's own _mm512_reduce_add_epi64 is signed at its end, and may overflow.
+uint64_t sum_of_lanes(__m512i lanes) {
+  const __m256i four = _mm256_add_epi64(_mm512_castsi512_si256(lanes), _mm512_extracti64x4_epi64(lanes, 1));
+  const __m128i two = _mm_add_epi64(_mm256_castsi256_si128(four), _mm256_extracti128_si256(four, 1));
+  return static_cast<uint64_t>(_mm_cvtsi128_si64(two)) + static_cast<uint64_t>(_mm_extract_epi64(two, 1));
+}
+
 // Sums over part of a row. A pair's sum of squares can be 2^31, an unsigned 32-bit number: `pairs` adds two of them as one
 // 64-bit lane, low + 2^32 * high modulo 2^64, and `high` adds the high ones, which are subtracted in the end.
 struct Sums {
@@ -80,9 +87,8 @@ uint64_t variance_of(const LayerNorm& norm, const int16_t* in, RowConstants& row
   for (; j + 32 <= norm.columns; j += 32) add(sums, _mm512_loadu_si512(in + j));
   if (j < norm.columns) add(sums, _mm512_maskz_loadu_epi16(mask32(norm.columns - j), in + j));
   row.sum = _mm512_reduce_add_epi32(sums.values);
-  const auto high = static_cast<uint64_t>(_mm512_reduce_add_epi64(sums.high));
-  const auto pairs = static_cast<uint64_t>(_mm512_reduce_add_epi64(sums.pairs));
-  const uint64_t squares = pairs - (high << 32) + high;
+  const uint64_t high = sum_of_lanes(sums.high);
+  const uint64_t squares = sum_of_lanes(sums.pairs) - (high << 32) + high;
   const int64_t sum = row.sum;
   const uint64_t variance = static_cast<uint64_t>(norm.columns) * squares - static_cast<uint64_t>(sum * sum) +
                             static_cast<uint64_t>(norm.epsilon);

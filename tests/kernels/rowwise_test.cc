@@ -16,7 +16,7 @@ namespace {
 using namespace octavo::kernels;
 
 constexpr std::int32_t kMostS32 = std::numeric_limits<std::int32_t>::max();
-constexpr int kColumns[] = {1, 15, 16, 17, 31, 33, 63, 64, 65, 384, 768, 1000, 8192};
+constexpr int kColumns[] = {1, 2, 15, 16, 17, 31, 33, 63, 64, 65, 384, 768, 1000, 8192};
 
 int round_up(int value, int step) { return (value + step - 1) / step * step; }
 KernelTable scalar_table() { return table_for(Isa::scalar); }
@@ -240,6 +240,7 @@ TEST_CASE("a row of two values normalises to minus one and one, at the extremes 
   for (const auto& [isa, table] : available_tables()) {
     INFO(isa);
     REQUIRE(normalized(table, {-5, 5}, 0) == std::vector<int>{-256, 256});
+    REQUIRE(normalized(table, {0, 1}, 0) == std::vector<int>{-256, 256});
     REQUIRE(normalized(table, {7, 8, 7, 8}, 0) == std::vector<int>{-256, 256, -256, 256});
     REQUIRE(normalized(table, {-32768, 32767}, 0) == std::vector<int>{-256, 256});
     REQUIRE(normalized(table, {32767, -32768, -32768, 32767}, 0) == std::vector<int>{256, -256, -256, 256});
