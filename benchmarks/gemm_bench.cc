@@ -1,10 +1,11 @@
-// How near the GEMM kernels of every instruction set come to the peak of vpdpbusd on this core.
+// How near the GEMM kernels of every instruction set come to the peak of its product instruction on this core.
 //
 // A shared machine changes its speed from one second to the next. So each kernel window lies between two windows of the
 // calibrator, all timed with the thread's CPU clock: `%peak` is the ninth decile over windows of the kernel's rate
 // relative to the faster of its two neighbours, `best_us` the kernel's best time. The column Time is the mean of a
 // window, which holds several calls of small kernels. Inputs are random: zeros would run faster.
 #include "kernels.h"
+#include "peak.h"
 
 #include <benchmark/benchmark.h>
 
@@ -15,10 +16,7 @@
 #include <memory>
 #include <random>
 #include <string>
-#include <time.h>
 #include <vector>
-
-int64_t run_vnni_peak(int rounds);  // vnni_peak.cc
 
 namespace {
 
@@ -79,30 +77,14 @@ void add_to_stream(const KernelTable& table, const Problem& p) {
   table.gemm_add_to_stream(p.gemm, {p.stream.get(), p.gemm.columns});
 }
 
-double thread_seconds() {
-  timespec now;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
-
-// Multiply-adds per second of one calibrator window, 0 where the CPU lacks the instruction.
-double peak_rate() {
-  const IsaStatus* vnni = std::find_if(isa_status(), isa_status() + kIsaCount,
-                                       [](const IsaStatus& status) { return status.isa == Isa::avx512vnni; });
-  if (!vnni->available) return 0;
-  const double start = thread_seconds();
-  const int64_t done = run_vnni_peak(20000);
-  return static_cast<double>(done) / (thread_seconds() - start);
-}
-
 using Product = void (*)(const KernelTable&, const Problem&);
 
-void run(benchmark::State& state, Isa isa, Product product, Shape shape) {
-  const KernelTable table = table_for(isa);
+void run(benchmark::State& state, const IsaStatus& isa, Product product, Shape shape) {
+  const KernelTable table = table_for(isa.isa);
   const Problem problem(shape);
   const double macs = 1.0 * shape.rows * shape.columns * shape.depth;
   const int repeats = std::max(1, static_cast<int>(1e8 / macs));
-  double best = std::numeric_limits<double>::infinity(), before = peak_rate();
+  double best = std::numeric_limits<double>::infinity(), before = peak_rate(isa.name);
   std::vector<double> ratios;
   for (auto _ : state) {
     const double start = thread_seconds();
@@ -110,7 +92,7 @@ void run(benchmark::State& state, Isa isa, Product product, Shape shape) {
     const double seconds = thread_seconds() - start;
     state.SetIterationTime(seconds);
     best = std::min(best, seconds / repeats);
-    const double after = peak_rate();
+    const double after = peak_rate(isa.name);
     ratios.push_back(macs * repeats / seconds / std::max(before, after));
     before = after;
   }
@@ -146,7 +128,7 @@ void register_all(const IsaStatus& status) {
                              "x" + std::to_string(c.shape.columns) + "x" + std::to_string(c.shape.depth);
     const auto body = [status, c](benchmark::State& state) {
       if (status.available) {
-        run(state, status.isa, c.product, c.shape);
+        run(state, status, c.product, c.shape);
       } else {
         state.SkipWithError(status.missing);
       }

@@ -1,5 +1,4 @@
-// How many multiply-adds this core can do with vpdpbusd when nothing is loaded or stored: the calibrator of kernel
-// benchmarks. Runs only where avx512vnni is available.
+// The calibrator of avx512vnni kernels: see peak.h. Runs only where avx512vnni is available.
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // GCC 12's own AVX-512 headers raise both without cause
 #pragma GCC diagnostic ignored "-Wuninitialized"
@@ -10,8 +9,8 @@
 
 // 16 independent chains hide the latency; the operands are no zeros, which would let the clock run higher. Returns the
 // number of multiply-adds done.
-int64_t run_vnni_peak(int rounds);
-int64_t run_vnni_peak(int rounds) {
+int64_t run_peak_avx512vnni(int rounds);
+int64_t run_peak_avx512vnni(int rounds) {
   constexpr int kChains = 16;
   const __m512i activations = _mm512_set1_epi32(0x5a17c3e1), weights = _mm512_set1_epi32(0x71a3c90f);
   __m512i sum[kChains];
