@@ -4,7 +4,8 @@
 // both operands are widened in place: of each group of four steps of depth, the even and the odd bytes become pairs of
 // 16-bit values, and two vpmaddwd add them up in 32 bits without moving anything between columns.
 //
-// A block is 4 rows x 16 columns: 8 accumulators, four registers of widened weights, two of activations.
+// A block is 4 rows x 16 columns: 8 accumulators, four registers of widened weights, two of activations. The activations
+// of 4 rows are widened once for 128 columns.
 #include "kernels.h"
 
 #include <immintrin.h>
@@ -16,6 +17,7 @@ namespace {
 constexpr int kBlockRows = 4;
 constexpr int kBlockColumns = 16;
 constexpr int kTileBytes = 1024;
+constexpr int kColumnsPerPass = 128;
 
 // 16 columns of one row, s32.
 struct Row {
@@ -289,33 +291,70 @@ Widened widen_weights(const int8_t* from) {
   const __m256i bytes = load(from);
   return {_mm256_srai_epi16(_mm256_slli_epi16(bytes, 8), 8), _mm256_srai_epi16(bytes, 8)};
 }
-Widened widen_activations(const uint8_t* from) {
-  int32_t four;
-  __builtin_memcpy(&four, from, 4);
-  const __m256i bytes = _mm256_set1_epi32(four);
-  return {_mm256_and_si256(bytes, _mm256_set1_epi16(255)), _mm256_srli_epi16(bytes, 8)};
-}
 __m256i add_products(__m256i sum, Widened a, Widened b) {
   return _mm256_add_epi32(_mm256_add_epi32(sum, _mm256_madd_epi16(a.even, b.even)), _mm256_madd_epi16(a.odd, b.odd));
 }
 
+// Widened in place, again for every 16 columns: what products use that are too deep for WidenedRows.
+class TileRows {
+ public:
+  TileRows(const Gemm& gemm, int row)
+      : from_(gemm.a + static_cast<ptrdiff_t>(row / kTileRows) * gemm.depth * kTileRows + row % kTileRows * kTileDepth) {}
+  Widened operator()(int row, int chunk, int step) const {
+    int32_t four;
+    __builtin_memcpy(&four, from_ + static_cast<ptrdiff_t>(chunk) * kTileBytes + row * kTileDepth + step * 4, 4);
+    const __m256i bytes = _mm256_set1_epi32(four);
+    return {_mm256_and_si256(bytes, _mm256_set1_epi16(255)), _mm256_srli_epi16(bytes, 8)};
+  }
+
+ private:
+  const uint8_t* from_;
+};
+
+// Up to 4 rows, widened once for many columns: of every 8 steps of depth first the even pairs, then the odd ones.
+class WidenedRows {
+ public:
+  static constexpr int kDepth = 4096;  // the deepest that it holds: 32 KB, on the stack
+  WidenedRows(const Gemm& gemm, int row) {
+    const uint8_t* from =
+        gemm.a + static_cast<ptrdiff_t>(row / kTileRows) * gemm.depth * kTileRows + row % kTileRows * kTileDepth;
+    for (int chunk = 0; chunk < gemm.depth / kTileDepth; ++chunk, from += kTileBytes) {
+      for (int i = 0; i < kBlockRows; ++i) {
+        widen(from + i * kTileDepth, pairs_[i] + chunk * 32);
+        widen(from + i * kTileDepth + 32, pairs_[i] + chunk * 32 + 16);
+      }
+    }
+  }
+  Widened operator()(int row, int chunk, int step) const {
+    const int32_t* pair = pairs_[row] + chunk * 32 + step / 8 * 16 + step % 8;
+    return {_mm256_set1_epi32(pair[0]), _mm256_set1_epi32(pair[8])};
+  }
+
+ private:
+  static void widen(const uint8_t* from, int32_t* to) {
+    const __m256i bytes = load(from);
+    put(to, _mm256_and_si256(bytes, _mm256_set1_epi16(255)));
+    put(to + 8, _mm256_srli_epi16(bytes, 8));
+  }
+  alignas(32) int32_t pairs_[kBlockRows][kDepth / 2];
+};
+
 // Rows row .. row + kRows - 1 of 16 columns, whose weights are every second tile from `weights`.
-template <int kRows, class Epilogue>
-void block(const Gemm& gemm, const int8_t* weights, Row bias, int row, const Epilogue& epilogue) {
-  const int chunks = gemm.depth / kTileDepth;
-  const uint8_t* a =
-      gemm.a + static_cast<ptrdiff_t>(row / kTileRows) * chunks * kTileBytes + row % kTileRows * kTileDepth;
+template <int kRows, class Activations, class Epilogue>
+void block(const Activations& activations, int chunks, const int8_t* weights, Row bias, int row,
+           const Epilogue& epilogue) {
   Row sum[kRows];
 #pragma GCC unroll 4
   for (int i = 0; i < kRows; ++i) sum[i] = bias;
-  for (int chunk = 0; chunk < chunks; ++chunk, a += kTileBytes, weights += 2 * kTileBytes) {
+  for (int chunk = 0; chunk < chunks; ++chunk, weights += 2 * kTileBytes) {
+#pragma GCC unroll 8
     for (int step = 0; step < 16; ++step) {
       const Widened left = widen_weights(weights + step * 64), right = widen_weights(weights + step * 64 + 32);
 #pragma GCC unroll 4
       for (int i = 0; i < kRows; ++i) {
-        const Widened activations = widen_activations(a + i * kTileDepth + step * 4);
-        sum[i].left = add_products(sum[i].left, activations, left);
-        sum[i].right = add_products(sum[i].right, activations, right);
+        const Widened a = activations(i, chunk, step);
+        sum[i].left = add_products(sum[i].left, a, left);
+        sum[i].right = add_products(sum[i].right, a, right);
       }
     }
   }
@@ -323,17 +362,36 @@ void block(const Gemm& gemm, const int8_t* weights, Row bias, int row, const Epi
   for (int i = 0; i < kRows; i += 2) epilogue.store(row + i, sum[i], sum[i + 1]);
 }
 
+// The product for columns first .. last - 1: few enough for their weights to stay in the second-level cache.
+template <class Activations, class Epilogue>
+void columns(const Gemm& gemm, int first, int last, Epilogue& epilogue) {
+  const int chunks = gemm.depth / kTileDepth;
+  for (int row = 0; row < gemm.rows; row += kBlockRows) {
+    const Activations activations(gemm, row);
+    for (int column = first; column < last; column += kBlockColumns) {
+      const int panel_column = column / kPanelColumns * kPanelColumns, tile = column % kPanelColumns / kBlockColumns;
+      const int8_t* weights = gemm.b + static_cast<ptrdiff_t>(panel_column) * gemm.depth + tile * kTileBytes;
+      const Row bias = {load(gemm.bias + column), load(gemm.bias + column + 8)};
+      epilogue.start_columns(column);
+      if (gemm.rows - row > kBlockRows / 2) {
+        block<kBlockRows>(activations, chunks, weights, bias, row, epilogue);
+      } else {
+        block<kBlockRows / 2>(activations, chunks, weights, bias, row, epilogue);
+      }
+    }
+  }
+}
+
 template <class Epilogue, class Output>
 void product(const Gemm& gemm, const Output& output) {
   Epilogue epilogue(gemm, output);
-  for (int column = 0; column < gemm.columns; column += kBlockColumns) {
-    const int panel_column = column / kPanelColumns * kPanelColumns, tile = column % kPanelColumns / kBlockColumns;
-    const int8_t* weights = gemm.b + static_cast<ptrdiff_t>(panel_column) * gemm.depth + tile * kTileBytes;
-    const Row bias = {load(gemm.bias + column), load(gemm.bias + column + 8)};
-    epilogue.start_columns(column);
-    int row = 0;
-    for (; gemm.rows - row > kBlockRows / 2; row += kBlockRows) block<kBlockRows>(gemm, weights, bias, row, epilogue);
-    if (row < gemm.rows) block<kBlockRows / 2>(gemm, weights, bias, row, epilogue);
+  for (int first = 0; first < gemm.columns; first += kColumnsPerPass) {
+    const int last = first + kColumnsPerPass < gemm.columns ? first + kColumnsPerPass : gemm.columns;
+    if (gemm.depth <= WidenedRows::kDepth) {
+      columns<WidenedRows>(gemm, first, last, epilogue);
+    } else {
+      columns<TileRows>(gemm, first, last, epilogue);
+    }
   }
 }
 
