@@ -56,7 +56,7 @@ TensorMap CheckpointTensors::finish(const std::vector<std::string_view>& unneede
       kept.emplace(name, std::move(tensor));
       continue;
     }
-    const auto covers = [&](std::string_view prefix) { return name.starts_with(prefix); };
+    const auto covers = [&name = name](std::string_view prefix) { return name.starts_with(prefix); };
     if (std::none_of(unneeded.begin(), unneeded.end(), covers)) {
       throw Error("tensor " + name + " of the checkpoint is not known to this model family");
     }

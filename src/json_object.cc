@@ -1,11 +1,11 @@
 #include "json_object.h"
 
+#include "octavo/error.h"
+
 #include <algorithm>
 #include <fstream>
 #include <sstream>
 #include <unordered_set>
-
-#include "octavo/error.h"
 
 namespace octavo {
 namespace {
@@ -73,7 +73,8 @@ nlohmann::json parse_json(std::string_view text, const std::string& where) {
   return nlohmann::json::parse(text);
 }
 
-JsonObject::JsonObject(nlohmann::json object, std::string where) : object_(std::move(object)), where_(std::move(where)) {
+JsonObject::JsonObject(nlohmann::json object, std::string where)
+    : object_(std::move(object)), where_(std::move(where)) {
   if (!object_.is_object()) throw Error(where_ + ": is a JSON " + object_.type_name() + ", expected an object");
 }
 
@@ -98,14 +99,16 @@ bool JsonObject::has(std::string_view key) const { return find(key) != nullptr; 
 
 void JsonObject::fail(std::string_view key, const std::string& expected) const {
   const nlohmann::json* value = find(key);
-  throw Error(where_ + ": " + std::string(key) + " is " + (value ? shortened(*value) : "missing") + ", expected " + expected);
+  throw Error(where_ + ": " + std::string(key) + " is " + (value ? shortened(*value) : "missing") + ", expected " +
+              expected);
 }
 
 void JsonObject::allow_only(std::initializer_list<std::string_view> keys) const {
   for (const auto& [key, value] : object_.items()) {
     if (value.is_null() || std::find(keys.begin(), keys.end(), key) != keys.end()) continue;
     std::string expected = "only the keys";
-    for (const std::string_view allowed : keys) expected += (allowed == *keys.begin() ? " " : ", ") + std::string(allowed);
+    for (const std::string_view allowed : keys)
+      expected += (allowed == *keys.begin() ? " " : ", ") + std::string(allowed);
     fail(key, expected);
   }
 }

@@ -1,6 +1,8 @@
 // JSON objects read key by key, with messages that name the key, what was found and what was expected.
 #pragma once
 
+#include <nlohmann/json.hpp>
+
 #include <cstdint>
 #include <filesystem>
 #include <initializer_list>
@@ -8,11 +10,10 @@
 #include <string_view>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 namespace octavo {
 
-/// Parses any JSON text. Error "WHERE: ..." when it is malformed, deeper than 64 levels, or has a key twice in an object.
+/// Parses any JSON text. Error "WHERE: ..." when it is malformed, deeper than 64 levels, or has a key twice in an
+/// object.
 nlohmann::json parse_json(std::string_view text, const std::string& where);
 
 /// A JSON object and where it comes from. Every getter throws Error "WHERE: KEY is FOUND, expected ...".

@@ -8,36 +8,15 @@
 #include <map>
 #include <random>
 #include <string>
-#include <unistd.h>
 
 #include "octavo/calibration.h"
 #include "octavo/engine.h"
 #include "safetensors.h"
+#include "src/temporary_directory.h"
 
 #include <nlohmann/json.hpp>
 
 namespace octavo::test {
-
-/// A directory that disappears with the object.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    static int count = 0;
-    path_ = std::filesystem::temp_directory_path() /
-            ("octavo-test-" + std::to_string(::getpid()) + "-" + std::to_string(count++));
-    std::filesystem::create_directories(path_);
-  }
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 struct TinyBertOptions {
   int layers = 2, hidden_size = 48, heads = 3, head_size = 20, intermediate_size = 80, vocab_size = 50, types = 2, positions = 80;

@@ -17,7 +17,7 @@ Syntax syntax() {
   return {.usage = "-m MODEL (-p TEXT | -f FILE)... [OPTION...]",
           .about =
               "Prints the tokens of each input as the model sees them: id, token, and the bytes of the input that it\n"
-              "stands for, from begin to before end (equal for special tokens). A blank line separates inputs.",
+              "stands for, from begin to before end (equal for added special tokens). A blank line separates inputs.",
           .example = "octavo tokenize -m model.octavo -p \"Hello, world\"",
           .flags = join({model_flags(), input_flags(), max_length_flags(), output_flags(), verbosity_flags()})};
 }

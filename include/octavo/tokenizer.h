@@ -11,7 +11,8 @@
 
 namespace octavo {
 
-/// Where a token comes from: [begin, end) in bytes of the UTF-8 input; begin == end for special tokens.
+/// Where a token comes from: [begin, end) in bytes of the UTF-8 input; begin == end for special
+/// tokens that encode() adds.
 struct Span {
   std::int32_t begin = 0, end = 0;
   bool operator==(const Span&) const = default;

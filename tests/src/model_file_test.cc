@@ -11,15 +11,6 @@
 namespace octavo::test {
 namespace {
 
-std::string read_bytes(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-void write_bytes(const std::filesystem::path& file, std::string_view bytes) {
-  std::ofstream(file, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-}
-
 const TinyBertOptions kSmall = {.layers = 1,
                                 .hidden_size = 12,
                                 .heads = 2,

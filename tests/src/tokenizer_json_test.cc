@@ -1,8 +1,8 @@
 // Tests of a tokenizer's files: what is read, what is refused and in which words, what is written.
-#include "octavo/tokenizer.h"
-
 #include "temporary_directory.h"
 #include "tokenizer_support.h"
+
+#include "octavo/tokenizer.h"
 
 #include <fstream>
 #include <limits>
@@ -33,10 +33,8 @@ std::string refusal_of_text(const std::string& text) {
   return refusal([&] { Tokenizer::from_json(text, "t.json"); });
 }
 
-const std::string kTexts[] = {"",
-                              "a Hello É 北京! [MASK]x [mask] zzz",
-                              "x [MASK] \xff\x80 ab" + std::string("\0\x01", 2),
-                              std::string(120, 'a') + " ab"};
+const std::string kTexts[] = {"", "a Hello É 北京! [MASK]x [mask] zzz",
+                              "x [MASK] \xff\x80 ab" + std::string("\0\x01", 2), std::string(120, 'a') + " ab"};
 
 void require_same(const Tokenizer& a, const Tokenizer& b) {
   REQUIRE(a.vocab_size() == b.vocab_size());
@@ -131,14 +129,14 @@ TEST_CASE("a value that is missing or of the wrong type is an Error that names i
   }
   CHECK(refusal_with("/normalizer/lowercase", 1) == "t.json: normalizer: lowercase is 1, expected true or false");
   CHECK(refusal_with("/model/unk_token", nullptr) == "t.json: model: unk_token is missing, expected a string");
-  CHECK(refusal_with("/model/unk_token", "[X]") ==
-        "t.json: unk_token is \"[X]\", expected a token of the vocabulary");
+  CHECK(refusal_with("/model/unk_token", "[X]") == "t.json: unk_token is \"[X]\", expected a token of the vocabulary");
   CHECK(refusal_with("/model/max_input_chars_per_word", -1) ==
         "t.json: model: max_input_chars_per_word is -1, expected an integer from 0 to 2147483647");
   CHECK(refusal_with("/added_tokens/0/content", 7) == "t.json: added_tokens[0]: content is 7, expected a string");
-  CHECK(refusal_with("/added_tokens/0/content", "") != "no Error");
   CHECK(refusal_with("/post_processor/pair", json::array()) ==
         "t.json: post_processor has sequence A 0 times and B 0 times for a pair, expected each once");
+  CHECK(refusal_with("/post_processor/single", json::array()) ==
+        "t.json: post_processor has sequence A 0 times and B 0 times for one text, expected A once");
   CHECK(refusal_with("/post_processor/single/1/Sequence/id", "B") ==
         "t.json: post_processor has sequence A 0 times and B 1 times for one text, expected A once");
   CHECK(refusal_with("/post_processor/special_tokens/[SEP]/ids/0", 36) ==
@@ -240,14 +238,17 @@ TEST_CASE("a vocabulary has each id from 0 once, and each token once") {
 TEST_CASE("an added token has its id of the vocabulary, or the next one") {
   CHECK(refusal_with("/added_tokens/0/id", 5) ==
         "t.json: added token \"[MASK]\" has id 5, expected 4 after 36 tokens of the model");
-  CHECK(refusal_with("/added_tokens/0/id", std::numeric_limits<int>::max()) !=
-        "no Error");
+  CHECK(refusal_with("/added_tokens/0/id", std::numeric_limits<int>::max()) != "no Error");
   CHECK(refusal_with("/added_tokens/0/content", "new") ==
         "t.json: added token \"new\" has id 4, expected 36 after 36 tokens of the model");
   json file = small_tokenizer();
   file["added_tokens"][0].update({{"content", "new"}, {"id", 36}});
   CHECK(words(open_tokenizer(file), "anewb") == "a new b");
   CHECK(open_tokenizer(file).token(36) == "new");
+  file["added_tokens"][0].update({{"content", "\u0301"}, {"normalized", true}});
+  CHECK(refusal([&] { open_tokenizer(file); }) == "t.json: added token 36 is empty, expected text");
+  file["added_tokens"][0].update({{"content", ""}, {"normalized", false}});
+  CHECK(refusal([&] { open_tokenizer(file); }) == "t.json: added token 36 is empty, expected text");
 }
 
 TEST_CASE("a directory without tokenizer.json is read from vocab.txt and tokenizer_config.json") {
@@ -264,7 +265,9 @@ TEST_CASE("a directory without tokenizer.json is read from vocab.txt and tokeniz
 }
 
 TEST_CASE("tokenizer_config.json decides about case, accents, ideographs and special tokens") {
-  const auto with = [](const json& config, const std::string& text) { return words(from_files(kVocabulary, config), text); };
+  const auto with = [](const json& config, const std::string& text) {
+    return words(from_files(kVocabulary, config), text);
+  };
   CHECK(with({{"do_lower_case", false}}, "E é a") == "E é a");
   CHECK(with({{"do_lower_case", false}, {"strip_accents", true}}, "E é") == "E e");
   CHECK(with({{"strip_accents", false}}, "E É") == "e é");
@@ -275,8 +278,8 @@ TEST_CASE("tokenizer_config.json decides about case, accents, ideographs and spe
   CHECK(with(json::object(), "a[E1]a") != "a [E1] a");
   CHECK(with({{"unk_token", {{"content", "e"}}}}, "zz") == "e");
   CHECK(from_files(kVocabulary, {{"cls_token", "a"}, {"sep_token", "e"}}).encode("").ids == Ids{5, 8});
-  const json added = {{"content", "zz"},   {"special", false}, {"normalized", true}, {"single_word", false},
-                      {"lstrip", false}, {"rstrip", false}};
+  const json added = {{"content", "zz"},      {"special", false}, {"normalized", true},
+                      {"single_word", false}, {"lstrip", false},  {"rstrip", false}};
   CHECK(with({{"added_tokens_decoder", {{"13", added}}}}, "aZZa") == "a zz a");
 }
 

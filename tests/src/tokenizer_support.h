@@ -16,9 +16,9 @@ namespace octavo::test {
 
 /// The tokens of small_tokenizer(), by id.
 inline std::vector<std::string> small_vocabulary() {
-  return {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a",  "b",  "c",      "##a",      "##b", "##c",    "e",     "é",
-          "E",     "É",     "un",    "##aff", "##able", "北", "京", "##京",   "\ufffd",   "!",   "hello", "Hello", "[",
-          "]",     "mask",  "x",     "##x",   "ß",      "я",  "##я", "##\ufffd", "##\x01", "##!"};
+  return {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a",      "b",  "c",  "##a",  "##b",      "##c",    "e",
+          "é",     "E",     "É",     "un",    "##aff",  "##able", "北", "京", "##京", "\ufffd",   "!",      "hello",
+          "Hello", "[",     "]",     "mask",  "x",      "##x",    "ß",  "я",  "##я",  "##\ufffd", "##\x01", "##!"};
 }
 
 inline nlohmann::json vocabulary_json(const std::vector<std::string>& tokens) {
@@ -47,11 +47,12 @@ inline nlohmann::json small_tokenizer() {
            "special_tokens": {"[CLS]": {"id": "[CLS]", "ids": [2], "tokens": ["[CLS]"]},
                               "[SEP]": {"id": "[SEP]", "ids": [3], "tokens": ["[SEP]"]}}})")},
       {"decoder", nullptr},
-      {"model", {{"type", "WordPiece"},
-                 {"unk_token", "[UNK]"},
-                 {"continuing_subword_prefix", "##"},
-                 {"max_input_chars_per_word", 100},
-                 {"vocab", vocabulary_json(small_vocabulary())}}}};
+      {"model",
+       {{"type", "WordPiece"},
+        {"unk_token", "[UNK]"},
+        {"continuing_subword_prefix", "##"},
+        {"max_input_chars_per_word", 100},
+        {"vocab", vocabulary_json(small_vocabulary())}}}};
 }
 
 inline Tokenizer open_tokenizer(const nlohmann::json& file) { return Tokenizer::from_json(file.dump(), "t.json"); }

@@ -142,10 +142,10 @@ TEST_CASE("of a pair the longer text is cut first, then both alike, as the origi
   struct Case {
     int first, second, room, first_kept, second_kept;
   };
-  for (const Case& c : {Case{5, 2, 7, 5, 2}, Case{5, 2, 6, 4, 2}, Case{5, 2, 5, 3, 2}, Case{5, 2, 4, 2, 2},
-                        Case{5, 2, 3, 2, 1}, Case{2, 5, 3, 1, 2}, Case{5, 4, 5, 3, 2}, Case{4, 5, 5, 2, 3},
-                        Case{4, 4, 5, 2, 3}, Case{4, 4, 1, 0, 1}, Case{5, 1, 5, 4, 1}, Case{0, 5, 3, 0, 3},
-                        Case{5, 0, 3, 3, 0}, Case{3, 3, 0, 0, 0}}) {
+  for (const Case& c :
+       {Case{5, 2, 7, 5, 2}, Case{5, 2, 6, 4, 2}, Case{5, 2, 5, 3, 2}, Case{5, 2, 4, 2, 2}, Case{5, 2, 3, 2, 1},
+        Case{2, 5, 3, 1, 2}, Case{5, 4, 5, 3, 2}, Case{4, 5, 5, 2, 3}, Case{4, 4, 5, 2, 3}, Case{4, 4, 1, 0, 1},
+        Case{5, 1, 5, 4, 1}, Case{0, 5, 3, 0, 3}, Case{5, 0, 3, 3, 0}, Case{3, 3, 0, 0, 0}}) {
     const Tokens tokens = small().encode(repeat("a ", c.first), repeat("b ", c.second), c.room + 3);
     CAPTURE(c.first, c.second, c.room);
     REQUIRE(std::count(tokens.ids.begin(), tokens.ids.end(), 5) == c.first_kept);
@@ -159,7 +159,8 @@ TEST_CASE("a max_length without room for the special tokens is an Error") {
   CHECK(small().encode("a", 2).ids == Ids{2, 3});
   CHECK(refusal([] { small().encode("a", 1); }) == "max_length is 1, expected at least 2 for the special tokens");
   CHECK(refusal([] { small().encode("a", "b", 2); }) == "max_length is 2, expected at least 3 for the special tokens");
-  CHECK(refusal([] { small().encode("", std::optional(0)); }) == "max_length is 0, expected at least 2 for the special tokens");
+  CHECK(refusal([] { small().encode("", std::optional(0)); }) ==
+        "max_length is 0, expected at least 2 for the special tokens");
   CHECK(refusal([] { small().encode("", std::numeric_limits<int>::min()); }) != "no Error");
 }
 
@@ -170,9 +171,9 @@ TEST_CASE("invalid UTF-8 is read as one U+FFFD for each maximal subpart") {
     std::vector<int> lengths;
   };
   for (const Case& c : {Case{"\xf1\x80\x80\xe1\x80\xc2", {3, 2, 1}},  // the Unicode standard, table 3-11
-                        Case{"\xc0\xaf\xe0\x80\xbf\xf0\x81\x82", {1, 1, 1, 1, 1, 1, 1, 1}},        // 3-8: not shortest
-                        Case{"\xed\xa0\x80\xed\xbf\xbf\xed\xaf", {1, 1, 1, 1, 1, 1, 1, 1}},        // 3-9: surrogates
-                        Case{"\xf4\x91\x92\x93\xff\x80\xbf", {1, 1, 1, 1, 1, 1, 1}},               // 3-10: others
+                        Case{"\xc0\xaf\xe0\x80\xbf\xf0\x81\x82", {1, 1, 1, 1, 1, 1, 1, 1}},  // 3-8: not shortest
+                        Case{"\xed\xa0\x80\xed\xbf\xbf\xed\xaf", {1, 1, 1, 1, 1, 1, 1, 1}},  // 3-9: surrogates
+                        Case{"\xf4\x91\x92\x93\xff\x80\xbf", {1, 1, 1, 1, 1, 1, 1}},         // 3-10: others
                         Case{"\xf8\x88\x80\x80\x80", {1, 1, 1, 1, 1}}, Case{"\xf0\x9f\x98", {3}}, Case{"\xc3", {1}},
                         Case{"\xef\xbf\xbd", {3}}, Case{"\x80", {1}}}) {
     std::vector<Piece> expected = {{"[CLS]", {}}, {"a", {0, 1}}};
@@ -228,7 +229,8 @@ TEST_CASE("a word of more than max_input_chars_per_word characters is unknown as
 }
 
 TEST_CASE("a megabyte of text gives what its parts give one after the other") {
-  for (const std::string part : {"Où est l'été? Unaffable\tfoxes, 北京的天气 [MASK] a\u0301b \xff naïve.\n", "a.", "北京", "é,"}) {
+  for (const std::string part :
+       {"Où est l'été? Unaffable\tfoxes, 北京的天气 [MASK] a\u0301b \xff naïve.\n", "a.", "北京", "é,"}) {
     const int count = (1 << 20) / static_cast<int>(part.size());
     const Tokens once = shipped().encode(part), all = shipped().encode(repeat(part, count));
     const std::size_t length = once.ids.size() - 2;
@@ -259,12 +261,9 @@ TEST_CASE("lowercase, strip_accents and handle_chinese_chars do what they say, e
 }
 
 TEST_CASE("an added token is one token anywhere in a text, in exactly its own case") {
-  CHECK(pieces(shipped(), "x[MASK]y [MASK]") == std::vector<Piece>{{"[CLS]", {}},
-                                                                   {"x", {0, 1}},
-                                                                   {"[MASK]", {1, 7}},
-                                                                   {"y", {7, 8}},
-                                                                   {"[MASK]", {9, 15}},
-                                                                   {"[SEP]", {}}});
+  CHECK(pieces(shipped(), "x[MASK]y [MASK]") ==
+        std::vector<Piece>{
+            {"[CLS]", {}}, {"x", {0, 1}}, {"[MASK]", {1, 7}}, {"y", {7, 8}}, {"[MASK]", {9, 15}}, {"[SEP]", {}}});
   CHECK(words(small(), "[mask]") == "[ mask ]");
   CHECK(words(small(), "[MASK") == "[ mask");
   CHECK(words(small(), "[[MASK]]") == "[ [MASK] ]");
