@@ -210,13 +210,18 @@ template <int kRows, int kVectors>
 template <int kRows, int kVectors>
 [[gnu::always_inline]] inline void multiply(const uint8_t* rows, int chunks, const int8_t* columns, ptrdiff_t stride,
                                             __m512i (&sum)[kRows][kVectors]) {
-  int chunk = 0;
-  do {  // at least once: with a loop that may be skipped, GCC 12 copies all sums every time round
+  for (int chunk = 0; chunk < chunks; ++chunk) {
     const uint8_t* four = rows + chunk / 2 * (kBlockRows * kStepKeys) + chunk % 2 * 16;
 #pragma GCC unroll 4
     for (int k = 0; k < 4; ++k) multiply_four(four + 4 * k, columns + k * stride, sum);
     columns += 4 * stride;
-  } while (++chunk < chunks);
+  }
+  // No code. The loop's sums end here, so that GCC 12 keeps each in one register; it copied them every time round.
+#pragma GCC unroll 8
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 2
+    for (int j = 0; j < kVectors; ++j) __asm__("" : "+v"(sum[i][j]));
+  }
 }
 
 // Keeps the scores of keys that a row does not see from being its largest; their exponentials are masked later.

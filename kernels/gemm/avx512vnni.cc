@@ -300,7 +300,10 @@ void block(const Gemm& gemm, const int8_t* panel, Row bias, int row, const Epilo
   }
 #pragma GCC unroll 16
   for (int i = 0; i < kRows; ++i) {
+    // No code. The loop's sums end here, so that GCC 12 keeps each in one register; it copied and spilled them otherwise.
+    __asm__("" : "+v"(sum[0][i].left), "+v"(sum[0][i].right));
     if constexpr (kParts == 2) {
+      __asm__("" : "+v"(sum[1][i].left), "+v"(sum[1][i].right));
       sum[0][i].left = _mm512_add_epi32(sum[0][i].left, sum[1][i].left);
       sum[0][i].right = _mm512_add_epi32(sum[0][i].right, sum[1][i].right);
     }
