@@ -135,7 +135,7 @@ struct Attention {
   const int8_t* v;
   ptrdiff_t stride;           ///< bytes between rows of q, of k and of v
   const int16_t* gate;        ///< logits in steps of 2^-11 of this head, one per row; null: no gate
-  ptrdiff_t gate_stride;      ///< elements between rows of gate
+  ptrdiff_t gate_stride;      ///< elements between rows of gate; 0: one logit for all
   ByteMatrix context;         ///< of the whole batch
   ptrdiff_t context_row;      ///< row of the sequence's first token in context
   int context_column;         ///< of the head's first column in context

@@ -124,16 +124,28 @@ class Checker {
     for (const QuantizedBlock& gate : constants.gate) blocks.push_back(&gate);
     if (constants.gate.empty() != op.gate.empty()) fail("and its gate disagree");
     check_product(constants.depth, blocks);
+    for (const QuantizedGateOutput& output : constants.gate_output) check_gate_output(op, constants, output);
+  }
+
+  void check_gate_output(const QkvProduct& op, const QuantizedQkv& constants, const QuantizedGateOutput& output) const {
+    const int depth = round_up(gate_columns(op), kernels::kTileDepth), columns = round_up(op.heads, kernels::kPanelColumns);
+    if (output.depth != depth || output.block.columns != op.heads || output.block.first_column != 0) {
+      fail("and the product of its gate's hidden units disagree");
+    }
+    if (constants.gate[0].encoding.zero_point != 0) fail("has hidden units of a gate with a zero point, expected none");
+    get<std::int8_t>("gate_output.weight", {columns, depth});
+    require_range(get<std::int32_t>("gate_output.bias", {columns}), "gate_output.bias", -(1 << 30), 1 << 30);
+    require_range(get<std::int32_t>("gate_output.multiplier", {columns}), "gate_output.multiplier", 0, 2147483647);
   }
 
   void check(const AttentionOp& op, const QuantizedAttention&) {
     const auto produces = [&](const Node& node) { return node.output == node_->inputs[0]; };
     const auto producer = std::find_if(data_.graph.nodes.begin(), data_.graph.nodes.end(), produces);
     const auto* qkv = std::get_if<QkvProduct>(&producer->op);
-    if (!qkv || qkv->heads != op.heads || qkv->head_size != op.head_size || qkv->gate.empty() == op.gate.has_value() ||
-        &*producer + 1 != node_) {
+    if (!qkv || qkv->heads != op.heads || qkv->head_size != op.head_size || &*producer + 1 != node_) {
       fail("does not fit the product it reads");
     }
+    if (op.gate && op.gate->type == GateType::unconditional_per_head) get<std::int16_t>("gate", {op.heads});
     set_bytes(op.heads * op.head_size);
   }
 

@@ -36,11 +36,14 @@ struct Stacked {
     else append(bias, floats(tensors, block.bias));
   }
 
-  /// A row that is zero but for a slice from column `first` on.
+  /// Rows that are zero but for a slice from column `first` on.
   void add_slice(const TensorMap& tensors, const LinearBlock& block, int inputs, int first) {
     const Tensor slice = floats(tensors, block.weight);
-    weight.resize(weight.size() + static_cast<std::size_t>(inputs));
-    std::copy(slice.as<float>().begin(), slice.as<float>().end(), weight.end() - inputs + first);
+    const auto width = static_cast<std::size_t>(slice.columns());
+    for (auto row = slice.as<float>().begin(); row != slice.as<float>().end(); row += static_cast<std::ptrdiff_t>(width)) {
+      weight.resize(weight.size() + static_cast<std::size_t>(inputs));
+      std::copy_n(row, width, weight.end() - inputs + first);
+    }
     append(bias, floats(tensors, block.bias));
   }
 
@@ -81,7 +84,9 @@ struct FloatExecutor::Impl {
     bind_tensor(op.gain);
     bind_tensor(op.bias);
   }
-  void bind(const AttentionOp&, const Node&) {}
+  void bind(const AttentionOp& op, const Node&) {
+    if (op.gate) bind_tensor(op.gate->logits);
+  }
   void bind(const Linear& op, const Node& node) { bind_product(node, {&op.weights}, op.activation); }
   void bind(const LinearAdd& op, const Node& node) { bind_product(node, {&op.weights}, Activation::none); }
   void bind(const QkvProduct& op, const Node& node) {
@@ -89,7 +94,13 @@ struct FloatExecutor::Impl {
     for (const LinearBlock* block : {&op.query, &op.key, &op.value}) rows.add(data->tensors, *block);
     const int inputs = columns(node.inputs[0]);
     for (int h = 0; h < static_cast<int>(op.gate.size()); ++h) {
-      rows.add_slice(data->tensors, op.gate[static_cast<std::size_t>(h)], inputs, h * (inputs / op.heads));
+      const LinearBlock& block = op.gate[static_cast<std::size_t>(h)];
+      if (op.gate_kind == GateKind::all_heads) rows.add(data->tensors, block);
+      else rows.add_slice(data->tensors, block, inputs, h * (inputs / op.heads));
+    }
+    for (const LinearBlock& block : op.gate_output) {
+      bind_tensor(block.weight);
+      bind_tensor(block.bias);
     }
     put_product(node, rows, Activation::none);
   }
@@ -153,6 +164,7 @@ struct FloatExecutor::Run {
   ObserveStages stages;
   std::vector<float*> slots = {};
   std::map<int, HeadProducts> heads = {};  // by length of the sequence
+  std::vector<float> gates = {};           // of the current attention: [rows][heads]
 
   float* at(ValueId value) const { return slots[model.slot_of[static_cast<std::size_t>(value)]]; }
   Rows rows(ValueId value) const { return {at(value), batch.rows(), model.columns(value)}; }
@@ -233,6 +245,7 @@ struct FloatExecutor::Run {
 
   void execute(const AttentionOp& op, const Node& node) {
     const int heads_count = op.heads;
+    find_gates(op, node);
     prepare_heads(op, model.columns(node.inputs[0]));
     std::vector<std::size_t> first_probability{0};
     for (int i = 0; i < batch.sequences(); ++i) {
@@ -286,13 +299,43 @@ struct FloatExecutor::Run {
     products.context.run(scores, q + 2 * width, context);
     if (!op.gate) return;
     for (Eigen::Index i = 0; i < length; ++i) {
-      Row(context + i * width, op.head_size) *= static_cast<float>(op.gate->scale) * gate(node, first + i, head, op);
+      const auto index = static_cast<std::size_t>((first + i) * op.heads + head);
+      Row(context + i * width, op.head_size) *= static_cast<float>(op.gate->scale) * gates[index];
     }
   }
 
-  float gate(const Node& node, Eigen::Index row, int head, const AttentionOp& op) const {
-    const int width = op.heads * op.head_size, stride = model.columns(node.inputs[0]);
-    return sigmoid(at(node.inputs[0])[row * stride + 3 * width + head]);
+  /// Sigmoids of every token and head, without scale.
+  void find_gates(const AttentionOp& op, const Node& node) {
+    if (!op.gate) return;
+    gates.resize(static_cast<std::size_t>(batch.rows()) * static_cast<std::size_t>(op.heads));
+    const auto& producer = model.data->graph.nodes[static_cast<std::size_t>(node.inputs[0])];
+    for (Eigen::Index i = 0; i < batch.rows(); ++i) {
+      for (int h = 0; h < op.heads; ++h) gates[static_cast<std::size_t>(i * op.heads + h)] = logit(op, producer, i, h);
+    }
+    if (op.gate->type == GateType::conditional_per_head) average_over_tokens(op.heads);
+    for (float& gate : gates) gate = sigmoid(gate);
+  }
+
+  float logit(const AttentionOp& op, const Node& producer, Eigen::Index row, int head) const {
+    if (op.gate->type == GateType::unconditional_per_head) return model.bound(op.gate->logits)[head];
+    const auto& product = std::get<QkvProduct>(producer.op);
+    const int stride = model.columns(producer.output);
+    const float* columns = at(producer.output) + row * stride + stride - gate_columns(product);
+    if (op.gate->kind != GateKind::mlp) return columns[head];
+    const LinearBlock& output = product.gate_output[static_cast<std::size_t>(head)];
+    const ConstRow weight = model.bound(output.weight);
+    const ConstRow hidden(columns + head * weight.size(), weight.size());
+    return (hidden.max(0.0f) * weight).sum() + model.bound(output.bias)[0];
+  }
+
+  /// Each token's logits become the mean of its sequence's.
+  void average_over_tokens(int heads_count) {
+    Rows all(gates.data(), batch.rows(), heads_count);
+    for (int i = 0; i < batch.sequences(); ++i) {
+      auto own = all.middleRows(batch.start[static_cast<std::size_t>(i)], batch.length(i));
+      const Eigen::Array<float, 1, Eigen::Dynamic> mean = own.colwise().mean();
+      own.rowwise() = mean;
+    }
   }
 
   void observe_attention(const AttentionOp& op, const Node& node, const std::vector<float>& probabilities,
@@ -302,12 +345,7 @@ struct FloatExecutor::Run {
       observe(name + ".probs", probabilities.data() + first[static_cast<std::size_t>(i)],
               Eigen::Index{op.heads} * batch.length(i), batch.length(i));
     }
-    if (!op.gate) return;
-    std::vector<float> gates;
-    for (Eigen::Index i = 0; i < batch.rows(); ++i) {
-      for (int h = 0; h < op.heads; ++h) gates.push_back(gate(node, i, h, op));
-    }
-    observe(name + ".gate", gates.data(), batch.rows(), op.heads);
+    if (op.gate) observe(name + ".gate", gates.data(), batch.rows(), op.heads);
   }
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gate_mean.h"
 #include "partition.h"
 #include "workspace.h"
 
@@ -63,6 +64,8 @@ struct Run {
   std::uint8_t *norm, *context, *hidden;
   std::uint8_t *query, *key, *value;
   std::int16_t *gate, *stream;
+  std::uint8_t* gate_hidden;       // u8 units of an mlp gate, in tile order
+  std::int32_t* gate_accumulator;  // logits of each token before their mean
   std::uint8_t* scratch;
   std::size_t scratch_bytes;
 };
@@ -89,6 +92,8 @@ struct IntegerExecutor::Impl {
     qkv_columns = std::max(qkv_columns, op.heads * op.head_size);
     heads = std::max(heads, op.heads);
     head_size = std::max(head_size, op.head_size);
+    if (!op.gate_output.empty()) gate_units = std::max(gate_units, gate_columns(op));
+    gate_means = gate_means || op.gate_mean;
   }
   void measure(const AttentionOp&, const Node&) {}
 
@@ -121,6 +126,9 @@ struct IntegerExecutor::Impl {
             .value = bytes("value", qkv_stride),
             .gate = workspace.get<std::int16_t>("gate", rows * static_cast<std::size_t>(gate_stride)),
             .stream = workspace.get<std::int16_t>("stream", rows * static_cast<std::size_t>(stream_stride)),
+            .gate_hidden = bytes("gate_hidden", gate_units),
+            .gate_accumulator = workspace.get<std::int32_t>(
+                "gate_accumulator", gate_means ? rows * static_cast<std::size_t>(gate_stride) : 0),
             .scratch = workspace.get<std::uint8_t>("scratch", scratch * threads),
             .scratch_bytes = scratch};
   }
@@ -149,7 +157,7 @@ struct IntegerExecutor::Impl {
     return {.stream = run.stream, .stream_stride = stream_stride};
   }
 
-  NodeCodes operator()(Run& run, const Node& node, const QkvProduct&, const QuantizedQkv& constants) const {
+  NodeCodes operator()(Run& run, const Node& node, const QkvProduct& op, const QuantizedQkv& constants) const {
     const Product product(data->tensors, name(node), constants.depth);
     const std::uint8_t* a = input(run, node);
     const auto bytes = [&](const QuantizedBlock& block, std::uint8_t* out, int low, int high) {
@@ -163,10 +171,13 @@ struct IntegerExecutor::Impl {
     bytes(constants.query, run.query, 0, 255);
     bytes(constants.key, run.key, -127, 127);
     bytes(constants.value, run.value, -127, 127);
-    for (const QuantizedBlock& block : constants.gate) {
-      for_parts(run.pool, run.rows, block.columns, constants.depth, [&](const Part& part) {
-        table.gemm_to_shorts(product.part(block, a, part), {.zero_point = 0, .out = run.gate + part.row * gate_stride + part.column, .stride = gate_stride});
-      });
+    if (!constants.gate_output.empty()) {
+      const QuantizedGateOutput& output = constants.gate_output[0];
+      hidden_units(run, product, constants.gate[0], a);
+      const Product second(data->tensors, name(node) + ".gate_output", output.depth);
+      gate_logits(run, second, output.block, run.gate_hidden, op.gate_mean);
+    } else if (!constants.gate.empty()) {
+      gate_logits(run, product, constants.gate[0], a, op.gate_mean);
     }
     return {.query = run.query,
             .key = reinterpret_cast<const std::int8_t*>(run.key),
@@ -174,6 +185,47 @@ struct IntegerExecutor::Impl {
             .qkv_stride = qkv_stride,
             .gate = run.gate,
             .gate_stride = gate_stride};
+  }
+
+  /// First product of an mlp gate: ReLU is the clamp at zero.
+  void hidden_units(Run& run, const Product& product, const QuantizedBlock& block, const std::uint8_t* a) const {
+    const ByteMatrix out = tile_order(run.gate_hidden, block.columns);
+    for_parts(run.pool, run.rows, block.columns, product.depth, [&](const Part& part) {
+      table.gemm_to_bytes(product.part(block, a, part),
+                          {.zero_point = 0, .low = 0, .high = 255, .out = at(out, part.row, part.column)});
+    });
+  }
+
+  /// A row of logits per token, or per sequence where the gate takes their mean.
+  void gate_logits(Run& run, const Product& product, const QuantizedBlock& block, const std::uint8_t* a, bool mean) const {
+    for_parts(run.pool, run.rows, block.columns, product.depth, [&](const Part& part) {
+      const std::ptrdiff_t first = part.row * gate_stride + part.column;
+      const Gemm gemm = product.part(block, a, part);
+      if (mean) table.gemm_to_accumulators(gemm, {.out = run.gate_accumulator + first, .stride = gate_stride});
+      else table.gemm_to_shorts(gemm, {.zero_point = 0, .out = run.gate + first, .stride = gate_stride});
+    });
+    if (!mean) return;
+    mean_gate_logits({.values = run.gate_accumulator,
+                      .stride = gate_stride,
+                      .heads = block.columns,
+                      .multiplier = product.multiplier + block.first_column,
+                      .shift = block.shift},
+                     run.batch, run.gate, gate_stride);
+  }
+
+  /// A sequence's logits of one head: a row per token, one for all, or constants of the model.
+  struct GateRows {
+    const std::int16_t* first = nullptr;
+    std::ptrdiff_t stride = 0;
+  };
+  GateRows gate_rows(const Run& run, const Node& node, const AttentionOp& op, int sequence, int head) const {
+    if (!op.gate) return {};
+    switch (op.gate->type) {
+      case GateType::unconditional_per_head: return {.first = get<std::int16_t>(node, ".gate") + head};
+      case GateType::conditional_per_head: return {.first = run.gate + sequence * gate_stride + head};
+      default: break;
+    }
+    return {.first = run.gate + run.batch.start[static_cast<std::size_t>(sequence)] * gate_stride + head, .stride = gate_stride};
   }
 
   NodeCodes operator()(Run& run, const Node& node, const AttentionOp& op, const QuantizedAttention& constants) const {
@@ -193,6 +245,7 @@ struct IntegerExecutor::Impl {
     const auto one = [&](int sequence, int head, int query, int queries, int thread) {
       const std::ptrdiff_t first = run.batch.start[static_cast<std::size_t>(sequence)];
       const std::ptrdiff_t offset = first * qkv_stride + head * op.head_size;
+      const GateRows gate = gate_rows(run, node, op, sequence, head);
       table.attention({.constants = &shared,
                        .length = run.batch.length(sequence),
                        .first_query = query,
@@ -201,8 +254,8 @@ struct IntegerExecutor::Impl {
                        .k = reinterpret_cast<const std::int8_t*>(run.key) + offset,
                        .v = reinterpret_cast<const std::int8_t*>(run.value) + offset,
                        .stride = qkv_stride,
-                       .gate = op.gate ? run.gate + first * gate_stride + head : nullptr,
-                       .gate_stride = gate_stride,
+                       .gate = gate.first,
+                       .gate_stride = gate.stride,
                        .context = context,
                        .context_row = first,
                        .context_column = head * op.head_size,
@@ -306,6 +359,8 @@ struct IntegerExecutor::Impl {
   std::shared_ptr<const Model::Data> data;
   KernelTable table;
   int stream_columns = 1, hidden_columns = 1, qkv_columns = 1, heads = 0, head_size = 0;
+  int gate_units = 0;       // of the largest mlp gate
+  bool gate_means = false;  // some gate takes the mean over tokens
   int qkv_stride = 0, gate_stride = 0, stream_stride = 0;
 };
 

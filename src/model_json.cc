@@ -20,6 +20,10 @@ struct Name {
 
 constexpr Name<Pooling> kPoolings[] = {{Pooling::mean, "mean"}, {Pooling::cls, "cls"}, {Pooling::none, "none"}};
 constexpr Name<Activation> kActivations[] = {{Activation::none, "none"}, {Activation::gelu, "gelu"}, {Activation::relu, "relu"}};
+constexpr Name<GateKind> kGateKinds[] = {{GateKind::linear, "linear"}, {GateKind::mlp, "mlp"}, {GateKind::all_heads, "all_heads"}};
+constexpr Name<GateType> kGateTypes[] = {{GateType::unconditional_per_head, "unconditional_per_head"},
+                                         {GateType::conditional_per_head, "conditional_per_head"},
+                                         {GateType::conditional_per_token, "conditional_per_token"}};
 constexpr Name<AttentionMask> kMasks[] = {{AttentionMask::none, "none"}, {AttentionMask::causal, "causal"}};
 
 template <typename Enum, std::size_t n>
@@ -103,7 +107,14 @@ struct Writer {
                     {"query", to_json(constants.query)},
                     {"key", to_json(constants.key)},
                     {"value", to_json(constants.value)}};
-    if (!constants.gate.empty()) integer["gate"] = to_json(constants.gate[0]);
+    if (!constants.gate.empty()) {
+      integer["gate"] = to_json(constants.gate[0]);
+      node["gate"] = {{"kind", name_in(kGateKinds, op.gate_kind)}, {"mean", op.gate_mean}};
+    }
+    if (!constants.gate_output.empty()) {
+      const QuantizedGateOutput& output = constants.gate_output[0];
+      integer["gate_output"] = {{"depth", output.depth}, {"block", to_json(output.block)}};
+    }
     node["integer"] = std::move(integer);
   }
   void operator()(const Linear& op, const QuantizedLinear& constants) {
@@ -139,7 +150,11 @@ struct Writer {
     node["head_size"] = op.head_size;
     node["mask"] = name_in(kMasks, op.mask);
     node["softmax"] = {{"gamma", op.softmax.gamma}, {"zeta", op.softmax.zeta}};
-    if (op.gate) node["gate"] = {{"type", "conditional_per_token"}, {"kind", "linear"}, {"scale", op.gate->scale}};
+    if (op.gate) {
+      node["gate"] = {{"type", name_in(kGateTypes, op.gate->type)},
+                      {"kind", name_in(kGateKinds, op.gate->kind)},
+                      {"scale", op.gate->scale}};
+    }
     node["integer"] = {{"score_multiplier", constants.score_multiplier},
                        {"score_shift", constants.score_shift},
                        {"clipped", constants.clipped},
@@ -200,20 +215,37 @@ class Reader {
                            .query = read_block(integer.section("query")),
                            .key = read_block(integer.section("key")),
                            .value = read_block(integer.section("value")),
-                           .gate = {}};
-    if (integer.has("gate")) constants.gate.push_back(read_block(integer.section("gate")));
+                           .gate = {},
+                           .gate_output = {}};
     QkvProduct op{.query = plain(constants.query),
                   .key = plain(constants.key),
                   .value = plain(constants.value),
                   .heads = read_int(node, "heads", 1, 1024),
                   .head_size = read_int(node, "head_size", 4, 256),
-                  .gate = {}};
-    if (!constants.gate.empty()) {
-      if (constants.gate[0].columns != op.heads) node.fail("heads", "as many as gate columns");
-      op.gate.resize(static_cast<std::size_t>(op.heads));
-    }
+                  .gate = {},
+                  .gate_output = {}};
+    if (integer.has("gate")) gate(node, integer, op, constants);
     integer_.ops.push_back(std::move(constants));
     builder_.qkv(node.text("name"), x, std::move(op));
+  }
+
+  /// The first files had linear gates per token only, and did not say so here.
+  static void gate(const JsonObject& node, const JsonObject& integer, QkvProduct& op, QuantizedQkv& constants) {
+    if (node.has("gate")) {
+      op.gate_kind = read_name(node.section("gate"), "kind", kGateKinds);
+      op.gate_mean = node.section("gate").flag("mean");
+    }
+    const QuantizedBlock block = read_block(integer.section("gate"));
+    constants.gate.push_back(block);
+    const int blocks = op.gate_kind == GateKind::all_heads ? 1 : op.heads;
+    if (block.columns % op.heads != 0 || (op.gate_kind != GateKind::mlp && block.columns != op.heads)) {
+      node.fail("heads", "as many as gate columns, or one of their divisors for an mlp gate");
+    }
+    op.gate.assign(static_cast<std::size_t>(blocks), {.name = "", .weight = "", .bias = "", .columns = block.columns / blocks});
+    if (op.gate_kind != GateKind::mlp) return;
+    const JsonObject output = integer.section("gate_output");
+    constants.gate_output.push_back({.depth = read_int(output, "depth", 64, kMaxColumns), .block = read_block(output.section("block"))});
+    op.gate_output.resize(static_cast<std::size_t>(op.heads));
   }
 
   void linear(const JsonObject& node) {
@@ -272,7 +304,13 @@ class Reader {
                                .zeta = softmax.number("zeta", 1.0, 100.0)},
                    .gate = {}};
     if (op.head_size % 4 != 0) node.fail("head_size", "a multiple of 4");
-    if (node.has("gate")) op.gate = GateSettings{.scale = node.section("gate").number("scale", 1e-3, 1e3)};
+    if (node.has("gate")) {
+      const JsonObject gate = node.section("gate");
+      op.gate = GateSettings{.type = read_name(gate, "type", kGateTypes),
+                             .kind = read_name(gate, "kind", kGateKinds),
+                             .scale = gate.number("scale", 1e-3, 1e3),
+                             .logits = ""};
+    }
     const JsonObject integer = node.section("integer");
     const bool clipped = integer.flag("clipped");
     integer_.ops.push_back(QuantizedAttention{.score_multiplier = read_int(integer, "score_multiplier", 1 << 15, (1 << 16) - 1),

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "fixed_point.h"
+#include "gate_rows.h"
 #include "octavo/error.h"
 #include "quantized_tables.h"
 #include "quantized_weights.h"
@@ -140,21 +141,25 @@ class GraphQuantizer {
     }
   }
 
-  /// All heads' gates as rows over the whole input: block-diagonal, head h reads its own slice.
-  FloatRows gate_rows(const QkvProduct& op, const std::string& name, ValueId input) const {
-    const int inputs = model_.graph.columns(input), slice = inputs / op.heads;
-    FloatRows rows{.name = name,
-                   .columns = op.heads,
-                   .inputs = inputs,
-                   .weight = std::vector<float>(static_cast<std::size_t>(op.heads) * static_cast<std::size_t>(inputs), 0.0f),
-                   .bias = {}};
-    for (int h = 0; h < op.heads; ++h) {
-      const std::vector<float> weight = floats(op.gate[static_cast<std::size_t>(h)].weight);
-      std::copy(weight.begin(), weight.end(), rows.weight.begin() + static_cast<std::ptrdiff_t>(h) * (inputs + slice));
-      rows.bias.push_back(floats(op.gate[static_cast<std::size_t>(h)].bias).at(0));
+  /// The gate's block of a QKV product: logits in Q11 (fixed-point.md 6), or an mlp's hidden units, whose product makes them.
+  void add_gate(const QkvProduct& op, const std::string& name, ValueId x, WeightPacker& packer, QuantizedQkv& result) {
+    const auto read = [&](const std::string& tensor) { return floats(tensor); };
+    const double step = 1.0 / 2048.0;
+    const Encoding logits{.scale = static_cast<float>(step)};
+    FloatRows rows = gate_rows(op, name + ".gate", model_.graph.columns(x), read);
+    fold_equalization(rows, x);
+    if (op.gate_kind != GateKind::mlp) {
+      result.gate = packer.add({{std::move(rows), step, logits}});
+      return;
     }
-    fold_equalization(rows, input);
-    return rows;
+    float high = 0.0f;  // of the ReLU, over all heads
+    for (const LinearBlock& block : op.gate) high = std::max(high, range(block.name).high);
+    const Quantizer hidden = asymmetric_u8(0.0f, high);
+    result.gate = packer.add({{std::move(rows), hidden.scale, stored(hidden)}});
+    const std::string output = name + ".gate_output";
+    WeightPacker second(gate_columns(op), hidden, options_.weights);
+    result.gate_output.push_back({.depth = second.depth(), .block = second.add({{gate_output_rows(op, output, read), step, logits}})[0]});
+    put_weights(output, second);
   }
 
   WeightPacker packer(ValueId input) const {
@@ -186,11 +191,8 @@ class GraphQuantizer {
       return BlockRows{rows(linear, x), static_cast<double>(encoding.scale), encoding};
     };
     const auto blocks = packer.add({block(op.query, q), block(op.key, k), block(op.value, v)});
-    QuantizedQkv result{.depth = packer.depth(), .query = blocks[0], .key = blocks[1], .value = blocks[2], .gate = {}};
-    if (!op.gate.empty()) {
-      const double step = 1.0 / 2048.0;  // logits in Q11 (fixed-point.md 6)
-      result.gate = packer.add({{gate_rows(op, name + ".gate", x), step, {.scale = static_cast<float>(step)}}});
-    }
+    QuantizedQkv result{.depth = packer.depth(), .query = blocks[0], .key = blocks[1], .value = blocks[2], .gate = {}, .gate_output = {}};
+    if (!op.gate.empty()) add_gate(op, name, x, packer, result);
     put_weights(name, packer);
     qkv_ = {q, k, v};
     return result;
@@ -200,6 +202,9 @@ class GraphQuantizer {
     const std::string& name = model_.graph.name(node.output);
     const Quantizer context = asymmetric_u8(range(name).low, range(name).high);
     bytes_[static_cast<std::size_t>(node.output)] = context;
+    if (op.gate && op.gate->type == GateType::unconditional_per_head) {
+      put(name + ".gate", gate_logits(floats(op.gate->logits)));
+    }
     return attention_constants(op, qkv_[0].scale * qkv_[1].scale, qkv_[2].scale, context, name);
   }
 

@@ -26,10 +26,17 @@ struct QuantizedEmbedTokens {
   Encoding sum;  ///< of the s16 embedding sum
 };
 
+/// Second product of an mlp gate: tensors "<value>.gate_output.weight", ".bias", ".multiplier".
+struct QuantizedGateOutput {
+  int depth = 0;
+  QuantizedBlock block;  ///< logits in steps of 2^-11
+};
+
 struct QuantizedQkv {
   int depth = 0;  ///< padded to 64
   QuantizedBlock query, key, value;
-  std::vector<QuantizedBlock> gate;  ///< none or one: all heads' logits in steps of 2^-11
+  std::vector<QuantizedBlock> gate;              ///< none or one: all heads' logits in steps of 2^-11, or hidden units in u8
+  std::vector<QuantizedGateOutput> gate_output;  ///< none or one: where `gate` is hidden units
 };
 
 /// Linear with GELU pieces (fixed-point.md 7): tensors "<value>.gelu_base", "<value>.gelu_slope" s16 [32], "<value>.gelu_offset" s16
@@ -69,7 +76,7 @@ struct QuantizedAttention {
   std::int64_t theta = 0, cap = 0;
   int multiplier = 0, shift = 0;
   Encoding context;
-};
+};  // with an unconditional gate: tensor "<value>.gate" s16 [heads], logits in steps of 2^-11
 
 using QuantizedOp = std::variant<QuantizedEmbedTokens, QuantizedQkv, QuantizedLinear, QuantizedLinearAdd, QuantizedLayerNorm,
                                  QuantizedAttention>;

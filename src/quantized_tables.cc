@@ -186,6 +186,12 @@ void set_score_constants(QuantizedAttention& result, double score_scale, int hea
 
 }  // namespace
 
+Tensor gate_logits(const std::vector<float>& logits) {
+  std::vector<std::int16_t> codes;
+  for (const float logit : logits) codes.push_back(to_s16(static_cast<double>(logit) * 2048.0));
+  return to_vector_tensor(codes);
+}
+
 QuantizedAttention attention_constants(const AttentionOp& op, double score_scale, double value_scale,
                                        const Quantizer& context, const std::string& name) {
   QuantizedAttention result;

@@ -62,6 +62,9 @@ GeluConstants gelu_constants(const Quantizer& out, const std::vector<int>& copie
 FloatRows repeat_rows(const FloatRows& rows, const std::vector<int>& copies);
 FloatRows repeat_columns(const FloatRows& rows, const std::vector<int>& copies);
 
+/// Logits of an unconditional gate: s16 in steps of 2^-11.
+Tensor gate_logits(const std::vector<float>& logits);
+
 /// Softmax, clipping, gate and context constants (fixed-point.md 5, 6). `score_scale` = S_q S_k.
 QuantizedAttention attention_constants(const AttentionOp& op, double score_scale, double value_scale,
                                        const Quantizer& context, const std::string& name);

@@ -4,6 +4,7 @@
 #include "commands.h"
 #include "common_flags.h"
 #include "encoder.h"
+#include "method_flags.h"
 #include "output.h"
 #include "progress.h"
 #include "samples.h"
@@ -42,13 +43,14 @@ Syntax syntax() {
           "Runs the float32 model of a checkpoint directory over sample texts, writes the INT8 file, and prints how\n"
           "close the two are on samples that were held out (up to 64, or an eighth of a small file).",
       .example = "octavo calibrate my-model/ -d sentences.txt -o my-model.octavo",
-      .flags = join({own, run_flags(), max_length_flags(), verbosity_flags()}),
+      .flags = join({own, method_flags(), run_flags(), max_length_flags(), verbosity_flags()}),
       .max_positionals = 1};
 }
 
 struct Settings {
   std::string checkpoint, data, output;
   SampleOptions samples;
+  CheckpointOptions method;
   CalibrationOptions calibration;
   RunOptions run;
   std::optional<std::int64_t> max_length;
@@ -85,6 +87,7 @@ Settings read_settings(const Arguments& arguments) {
   settings.samples.count = *arguments.integer("samples", 1, 100'000'000);
   settings.samples.seed =
       static_cast<std::uint64_t>(*arguments.integer("seed", 0, std::numeric_limits<std::int64_t>::max()));
+  settings.method = read_method(arguments);
   settings.calibration = read_calibration(arguments);
   settings.run = read_run_options(arguments);
   settings.max_length = read_max_length(arguments);
@@ -124,7 +127,7 @@ class Calibration {
   Calibration(const Settings& settings, const Log& log)
       : settings_(settings),
         log_(log),
-        model_(Model::from_checkpoint(settings.checkpoint)),
+        model_(Model::from_checkpoint(settings.checkpoint, settings.method)),
         reference_(model_, {.isa = settings.run.isa}),
         encoder_(model_, settings.max_length),
         workspace_({.threads = settings.run.threads}) {
