@@ -162,12 +162,21 @@ struct FloatExecutor::Run {
   Workspace::Data& workspace;
   const Observer& observer;
   ObserveStages stages;
+  const Transform& transform;
   std::vector<float*> slots = {};
   std::map<int, HeadProducts> heads = {};  // by length of the sequence
   std::vector<float> gates = {};           // of the current attention: [rows][heads]
 
   float* at(ValueId value) const { return slots[model.slot_of[static_cast<std::size_t>(value)]]; }
   Rows rows(ValueId value) const { return {at(value), batch.rows(), model.columns(value)}; }
+
+  void change(const std::string& name, float* values, std::size_t count) const {
+    if (transform) transform(name, {values, count});
+  }
+  void change(const Node& node, const char* part = "") const {
+    change(model.name(node.output) + part, at(node.output),
+           static_cast<std::size_t>(batch.rows()) * static_cast<std::size_t>(model.columns(node.output)));
+  }
 
   void observe(std::string_view name, const float* values, Eigen::Index rows, int columns) const {
     if (observer) observer(name, {values, static_cast<std::size_t>(rows * columns)}, columns);
@@ -193,14 +202,18 @@ struct FloatExecutor::Run {
     const auto add = [&](Row row, const std::string& table, std::int32_t index) {
       row += model.bound(table).segment(index * out.cols(), out.cols());
     };
-    for (Eigen::Index i = 0; i < out.rows(); ++i) {
-      Row row(at(node.output) + i * out.cols(), out.cols());
-      const auto token = static_cast<std::size_t>(i);
-      row.setZero();
-      add(row, op.word, batch.ids[token]);
-      add(row, op.position, batch.positions[token]);
-      if (!op.type.empty()) add(row, op.type, batch.types[token]);
+    const auto row_of = [&](std::size_t token) {
+      return Row(at(node.output) + static_cast<Eigen::Index>(token) * out.cols(), out.cols());
+    };
+    const auto rows_count = static_cast<std::size_t>(out.rows());
+    for (std::size_t token = 0; token < rows_count; ++token) {
+      row_of(token).setZero();
+      add(row_of(token), op.word, batch.ids[token]);
+      if (!op.type.empty()) add(row_of(token), op.type, batch.types[token]);
     }
+    change(node, ".partial");
+    for (std::size_t token = 0; token < rows_count; ++token) add(row_of(token), op.position, batch.positions[token]);
+    change(node);
   }
 
   void execute(const LayerNormOp& op, const Node& node) {
@@ -213,23 +226,40 @@ struct FloatExecutor::Run {
       const double variance = static_cast<double>(out.square().mean());
       out = out * static_cast<float>(1.0 / std::sqrt(variance + op.epsilon)) * gain + bias;
     }
+    change(node);
   }
 
-  void execute(const Linear&, const Node& node) { multiply(node); }
+  void execute(const Linear&, const Node& node) {
+    multiply(node);
+    change(node);
+  }
 
   void execute(const LinearAdd&, const Node& node) {
     multiply(node);
+    change(node, ".product");
     observe(model.name(node.output) + ".product", at(node.output), batch.rows(), model.columns(node.output));
     Rows out = rows(node.output);
     out += rows(node.inputs[1]);
+    change(node);
   }
 
   void execute(const QkvProduct& op, const Node& node) {
     multiply(node);
-    if (!observer) return;
     int first = 0;
+    if (transform) {
+      for (const LinearBlock* block : {&op.query, &op.key, &op.value}) change_block(*block, node.output, first);
+    }
+    if (!observer) return;
+    first = 0;
     for (const LinearBlock* block : {&op.query, &op.key, &op.value}) observe_block(*block, node.output, first);
     for (const LinearBlock& block : op.gate) observe_block(block, node.output, first);
+  }
+
+  void change_block(const LinearBlock& block, ValueId value, int& first) const {
+    Eigen::Array<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> copy = rows(value).middleCols(first, block.columns);
+    change(block.name, copy.data(), static_cast<std::size_t>(copy.size()));
+    rows(value).middleCols(first, block.columns) = copy;
+    first += block.columns;
   }
 
   void observe_block(const LinearBlock& block, ValueId value, int& first) const {
@@ -252,18 +282,35 @@ struct FloatExecutor::Run {
       const auto length = static_cast<std::size_t>(batch.length(i));
       first_probability.push_back(first_probability.back() + static_cast<std::size_t>(heads_count) * length * length);
     }
-    const bool keep = observer && stages == ObserveStages::all;
+    const bool watched = observer && stages == ObserveStages::all, keep = watched || transform;
     std::vector<float> probabilities(keep ? first_probability.back() : 0);
-    workspace.pool.run(batch.sequences() * heads_count, [&](int index, int) {
-      const int sequence = index / heads_count, head = index % heads_count;
-      const auto length = static_cast<std::size_t>(batch.length(sequence));
-      std::vector<float> own(keep ? 0 : length * length);
-      float* scores = keep ? probabilities.data() + first_probability[static_cast<std::size_t>(sequence)] +
-                                 static_cast<std::size_t>(head) * length * length
-                           : own.data();
-      attend(op, node, sequence, head, scores);
-    });
-    if (keep) observe_attention(op, node, probabilities, first_probability);
+    const auto for_heads = [&](auto&& work) {
+      workspace.pool.run(batch.sequences() * heads_count, [&](int index, int) {
+        const int sequence = index / heads_count, head = index % heads_count;
+        const auto length = static_cast<std::size_t>(batch.length(sequence));
+        std::vector<float> own(keep ? 0 : length * length);
+        float* scores = keep ? probabilities.data() + first_probability[static_cast<std::size_t>(sequence)] +
+                                   static_cast<std::size_t>(head) * length * length
+                             : own.data();
+        work(sequence, head, scores);
+      });
+    };
+    if (transform) {  // each stage of the whole batch before the next
+      const std::string& name = model.name(node.output);
+      for_heads([&](int sequence, int head, float* scores) { find_scores(op, node, sequence, head, scores); });
+      change(name + ".scores", probabilities.data(), probabilities.size());
+      for_heads([&](int sequence, int, float* scores) { find_probabilities(op, batch.length(sequence), scores); });
+      change(name + ".probs", probabilities.data(), probabilities.size());
+      for_heads([&](int sequence, int head, float* scores) { find_context(op, node, sequence, head, scores); });
+      change(node);
+    } else {
+      for_heads([&](int sequence, int head, float* scores) {
+        find_scores(op, node, sequence, head, scores);
+        find_probabilities(op, batch.length(sequence), scores);
+        find_context(op, node, sequence, head, scores);
+      });
+    }
+    if (watched) observe_attention(op, node, probabilities, first_probability);
   }
 
   void prepare_heads(const AttentionOp& op, int stride) {
@@ -280,23 +327,33 @@ struct FloatExecutor::Run {
     }
   }
 
-  /// One head of one sequence; `scores` holds [length, length] and keeps the probabilities.
-  void attend(const AttentionOp& op, const Node& node, int sequence, int head, float* scores) const {
-    const int width = op.heads * op.head_size, stride = model.columns(node.inputs[0]);
-    const Eigen::Index first = batch.start[static_cast<std::size_t>(sequence)], length = batch.length(sequence);
-    const float* q = at(node.inputs[0]) + first * stride + head * op.head_size;
-    float* context = at(node.output) + first * width + head * op.head_size;
-    const HeadProducts& products = heads.at(static_cast<int>(length));
-    products.scores.run(q, q + width, scores);
-    const float scale = 1.0f / std::sqrt(static_cast<float>(op.head_size));
+  /// The query of one head of one sequence; key and value follow at the width of all heads.
+  const float* query(const AttentionOp& op, const Node& node, int sequence, int head) const {
+    const Eigen::Index first = batch.start[static_cast<std::size_t>(sequence)];
+    return at(node.inputs[0]) + first * model.columns(node.inputs[0]) + head * op.head_size;
+  }
+
+  /// Scaled scores [length, length] of one head of one sequence, hidden keys included.
+  void find_scores(const AttentionOp& op, const Node& node, int sequence, int head, float* scores) const {
+    const int length = batch.length(sequence);
+    const float* q = query(op, node, sequence, head);
+    heads.at(length).scores.run(q, q + op.heads * op.head_size, scores);
+    Row(scores, Eigen::Index{length} * length) *= 1.0f / std::sqrt(static_cast<float>(op.head_size));
+  }
+
+  static void find_probabilities(const AttentionOp& op, Eigen::Index length, float* scores) {
     for (Eigen::Index i = 0; i < length; ++i) {
       const Eigen::Index visible = op.mask == AttentionMask::causal ? i + 1 : length;
-      Row row(scores + i * length, visible);
-      row *= scale;
-      clipped_softmax(row, op.softmax);
+      clipped_softmax(Row(scores + i * length, visible), op.softmax);
       Row(scores + i * length + visible, length - visible).setZero();
     }
-    products.context.run(scores, q + 2 * width, context);
+  }
+
+  void find_context(const AttentionOp& op, const Node& node, int sequence, int head, const float* probabilities) const {
+    const int width = op.heads * op.head_size;
+    const Eigen::Index first = batch.start[static_cast<std::size_t>(sequence)], length = batch.length(sequence);
+    float* context = at(node.output) + first * width + head * op.head_size;
+    heads.at(static_cast<int>(length)).context.run(probabilities, query(op, node, sequence, head) + 2 * width, context);
     if (!op.gate) return;
     for (Eigen::Index i = 0; i < length; ++i) {
       const auto index = static_cast<std::size_t>((first + i) * op.heads + head);
@@ -355,8 +412,9 @@ FloatExecutor::FloatExecutor(FloatExecutor&&) noexcept = default;
 FloatExecutor& FloatExecutor::operator=(FloatExecutor&&) noexcept = default;
 
 Tensor FloatExecutor::run(const RaggedBatch& batch, Workspace::Data& workspace, const Observer& observer,
-                          ObserveStages stages) const {
-  return Run{.model = *impl_, .batch = batch, .workspace = workspace, .observer = observer, .stages = stages}.run();
+                          ObserveStages stages, const Transform& transform) const {
+  return Run{.model = *impl_, .batch = batch, .workspace = workspace, .observer = observer, .stages = stages, .transform = transform}
+      .run();
 }
 
 }  // namespace octavo

@@ -140,19 +140,26 @@ struct IntegerExecutor::Impl {
     return std::holds_alternative<Linear>(producer) ? run.hidden : run.norm;
   }
 
-  NodeCodes operator()(Run& run, const Node& node, const EmbedTokens& op, const QuantizedEmbedTokens&) const {
+  NodeCodes operator()(Run& run, const Node& node, const EmbedTokens& op, const QuantizedEmbedTokens& constants) const {
     EmbeddingSum sum{.rows = 0, .columns = columns(node), .tables = op.type.empty() ? 2 : 3, .table = {}, .out = nullptr, .stride = stream_stride};
     sum.table[0] = {get<std::int8_t>(node, ".word"), get<std::int32_t>(node, ".word_multiplier"), run.batch.ids.data()};
     sum.table[1] = {get<std::int8_t>(node, ".position"), get<std::int32_t>(node, ".position_multiplier"), run.batch.positions.data()};
     if (!op.type.empty()) {
       sum.table[2] = {get<std::int8_t>(node, ".type"), get<std::int32_t>(node, ".type_multiplier"), run.batch.types.data()};
     }
+    const Encoding partial = constants.partial.value_or(Encoding{});
+    const PaperEmbeddingSum paper{.partial_low = -partial.zero_point,
+                                  .partial_high = 255 - partial.zero_point,
+                                  .partial_multiplier = constants.partial_multiplier,
+                                  .low = -constants.sum.zero_point,
+                                  .high = 255 - constants.sum.zero_point};
     for_rows(run.pool, run.rows, sum.columns, [&](int row, int rows) {
       EmbeddingSum part = sum;
       part.rows = rows;
       part.out = run.stream + static_cast<std::ptrdiff_t>(row) * stream_stride;
       for (int t = 0; t < sum.tables; ++t) part.table[t].index += row;
-      table.embedding_sum(part);
+      if (constants.partial) table.embedding_sum_paper(part, paper);
+      else table.embedding_sum(part);
     });
     return {.stream = run.stream, .stream_stride = stream_stride};
   }
@@ -169,8 +176,9 @@ struct IntegerExecutor::Impl {
       });
     };
     bytes(constants.query, run.query, 0, 255);
-    bytes(constants.key, run.key, -127, 127);
-    bytes(constants.value, run.value, -127, 127);
+    const int low = constants.asymmetric ? -128 : -127;
+    bytes(constants.key, run.key, low, 127);
+    bytes(constants.value, run.value, low, 127);
     if (!constants.gate_output.empty()) {
       const QuantizedGateOutput& output = constants.gate_output[0];
       hidden_units(run, product, constants.gate[0], a);
@@ -228,6 +236,18 @@ struct IntegerExecutor::Impl {
     return {.first = run.gate + run.batch.start[static_cast<std::size_t>(sequence)] * gate_stride + head, .stride = gate_stride};
   }
 
+  PaperAttention paper_constants(const Node& node, const QuantizedPaperAttention& constants, const QuantizedQkv& qkv) const {
+    return {.key_zero_point = qkv.key.encoding.zero_point,
+            .value_zero_point = qkv.value.encoding.zero_point,
+            .score_multiplier = constants.score_multiplier,
+            .score_shift = constants.score_shift,
+            .score_zero_point = constants.score.zero_point,
+            .exponential = get<std::int32_t>(node, ".exponential"),
+            .slope = constants.slope,
+            .offset = constants.offset,
+            .most = constants.most};
+  }
+
   NodeCodes operator()(Run& run, const Node& node, const AttentionOp& op, const QuantizedAttention& constants) const {
     const auto& qkv = std::get<QuantizedQkv>(data->integer->ops[static_cast<std::size_t>(node.inputs[0])]);
     const AttentionConstants shared{.head_size = op.head_size,
@@ -242,11 +262,12 @@ struct IntegerExecutor::Impl {
                                     .shift = constants.shift,
                                     .zero_point = constants.context.zero_point};
     const ByteMatrix context = tile_order(run.context, op.heads * op.head_size);
+    const PaperAttention paper = constants.paper ? paper_constants(node, *constants.paper, qkv) : PaperAttention{};
     const auto one = [&](int sequence, int head, int query, int queries, int thread) {
       const std::ptrdiff_t first = run.batch.start[static_cast<std::size_t>(sequence)];
       const std::ptrdiff_t offset = first * qkv_stride + head * op.head_size;
       const GateRows gate = gate_rows(run, node, op, sequence, head);
-      table.attention({.constants = &shared,
+      const Attention call{.constants = &shared,
                        .length = run.batch.length(sequence),
                        .first_query = query,
                        .queries = queries,
@@ -259,7 +280,9 @@ struct IntegerExecutor::Impl {
                        .context = context,
                        .context_row = first,
                        .context_column = head * op.head_size,
-                       .scratch = run.scratch + static_cast<std::size_t>(thread) * run.scratch_bytes});
+                       .scratch = run.scratch + static_cast<std::size_t>(thread) * run.scratch_bytes};
+      if (constants.paper) table.attention_paper(call, paper);
+      else table.attention(call);
     };
     for_heads(run.pool, run.batch, op.heads, one);
     return {.bytes = context};

@@ -65,12 +65,23 @@ json to_json(const QuantizedBlock& block) {
           {"encoding", to_json(block.encoding)}};
 }
 
-QuantizedBlock read_block(const JsonObject& block) {
+QuantizedBlock read_block(const JsonObject& block, int smallest_zero = 0) {
   return {.name = block.text("name"),
           .first_column = read_int(block, "first_column", 0, 1 << 24),
           .columns = read_int(block, "columns", 1, 1 << 24),
           .shift = read_int(block, "shift", 18, 62),
-          .encoding = read_encoding(block, "encoding")};
+          .encoding = read_encoding(block, "encoding", smallest_zero)};
+}
+
+/// Paper's static quantizers of an attention.
+QuantizedPaperAttention read_paper_attention(const JsonObject& paper) {
+  QuantizedPaperAttention result{.score_multiplier = read_int(paper, "score_multiplier", 0, kInt32Max),
+                                 .score_shift = read_int(paper, "score_shift", 18, 62),
+                                 .score = read_encoding(paper, "score"),
+                                 .slope = paper.integer("slope", 1, std::int64_t{1} << 38),
+                                 .most = read_int(paper, "most", 0, 255)};
+  result.offset = paper.integer("offset", -result.slope, 0);
+  return result;
 }
 
 json to_json(const QuantizedLane& lane) {
@@ -98,6 +109,9 @@ struct Writer {
     node["op"] = "EmbedTokens";
     node["types"] = !op.type.empty();
     node["integer"] = {{"sum", to_json(constants.sum)}};
+    if (constants.partial) {
+      node["integer"]["paper"] = {{"partial", to_json(*constants.partial)}, {"partial_multiplier", constants.partial_multiplier}};
+    }
   }
   void operator()(const QkvProduct& op, const QuantizedQkv& constants) {
     node["op"] = "QkvProduct";
@@ -107,6 +121,7 @@ struct Writer {
                     {"query", to_json(constants.query)},
                     {"key", to_json(constants.key)},
                     {"value", to_json(constants.value)}};
+    if (constants.asymmetric) integer["asymmetric"] = true;
     if (!constants.gate.empty()) {
       integer["gate"] = to_json(constants.gate[0]);
       node["gate"] = {{"kind", name_in(kGateKinds, op.gate_kind)}, {"mean", op.gate_mean}};
@@ -163,6 +178,11 @@ struct Writer {
                        {"multiplier", constants.multiplier},
                        {"shift", constants.shift},
                        {"context", to_json(constants.context)}};
+    if (!constants.paper) return;
+    const QuantizedPaperAttention& paper = *constants.paper;
+    node["integer"]["paper"] = {{"score_multiplier", paper.score_multiplier}, {"score_shift", paper.score_shift},
+                                {"score", to_json(paper.score)},              {"slope", paper.slope},
+                                {"offset", paper.offset},                     {"most", paper.most}};
   }
   template <typename Op, typename Constants>
   void operator()(const Op&, const Constants&) {
@@ -199,7 +219,12 @@ class Reader {
     inputs(node, 0);
     const std::string name = node.text("name");
     const JsonObject integer = node.section("integer");
-    integer_.ops.push_back(QuantizedEmbedTokens{.sum = read_encoding(integer, "sum")});
+    QuantizedEmbedTokens constants{.sum = read_encoding(integer, "sum")};
+    if (integer.has("paper")) {
+      constants.partial = read_encoding(integer.section("paper"), "partial");
+      constants.partial_multiplier = read_int(integer.section("paper"), "partial_multiplier", 0, 1 << 22);
+    }
+    integer_.ops.push_back(constants);
     builder_.embed_tokens(name, read_int(node, "columns", 1, 8192),
                           {.word = name + ".word", .position = name + ".position", .type = node.flag("types") ? name + ".type" : ""});
   }
@@ -213,8 +238,9 @@ class Reader {
     const JsonObject integer = node.section("integer");
     QuantizedQkv constants{.depth = read_int(integer, "depth", 64, kMaxColumns),
                            .query = read_block(integer.section("query")),
-                           .key = read_block(integer.section("key")),
-                           .value = read_block(integer.section("value")),
+                           .key = read_block(integer.section("key"), -128),
+                           .value = read_block(integer.section("value"), -128),
+                           .asymmetric = integer.has("asymmetric") && integer.flag("asymmetric"),
                            .gate = {},
                            .gate_output = {}};
     QkvProduct op{.query = plain(constants.query),
@@ -312,15 +338,16 @@ class Reader {
                              .logits = ""};
     }
     const JsonObject integer = node.section("integer");
-    const bool clipped = integer.flag("clipped");
+    const bool clipped = integer.flag("clipped"), paper = integer.has("paper");
     integer_.ops.push_back(QuantizedAttention{.score_multiplier = read_int(integer, "score_multiplier", 1 << 15, (1 << 16) - 1),
                                               .score_shift = read_int(integer, "score_shift", -8, 23),
                                               .clipped = clipped,
                                               .theta = integer.integer("theta", 0, kInt32Max),
                                               .cap = integer.integer("cap", 1, std::int64_t{1} << 31),
                                               .multiplier = read_int(integer, "multiplier", 1 << 30, kInt32Max),
-                                              .shift = read_int(integer, "shift", clipped ? 34 : 26, clipped ? 46 : 38),
+                                              .shift = read_int(integer, "shift", paper ? 18 : clipped ? 34 : 26, paper ? 62 : clipped ? 46 : 38),
                                               .context = read_encoding(integer, "context")});
+    if (paper) std::get<QuantizedAttention>(integer_.ops.back()).paper = read_paper_attention(integer.section("paper"));
     builder_.attention(node.text("name"), x, std::move(op));
   }
 

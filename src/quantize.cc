@@ -98,8 +98,9 @@ class GraphQuantizer {
     double scale = stream_quantizer(name).scale;
     std::vector<ByteTable> tables;
     for (const std::string* table : {&op.word, &op.position, &op.type}) {
-      if (!table->empty()) tables.push_back(byte_table(floats(*table), columns, *table));
+      if (!table->empty()) tables.push_back(byte_table(floats(*table), columns, *table, options_.paper));
     }
+    if (options_.paper) return quantize_paper_sum(node, tables);
     for (const ByteTable& table : tables) scale = std::max(scale, table.smallest_step());
     const char* parts[] = {"word", "position", "type"};
     for (std::size_t i = 0; i < tables.size(); ++i) {
@@ -109,6 +110,32 @@ class GraphQuantizer {
     Quantizer sum = {.scale = scale, .zero_point = 0, .low = -32768, .high = 32767};
     stream_[static_cast<std::size_t>(node.output)] = sum;
     return QuantizedEmbedTokens{.sum = stored(sum)};
+  }
+
+  /// Words and types make a partial sum in 8 bits, then positions are added (fixed-point.md 9).
+  QuantizedOp quantize_paper_sum(const Node& node, const std::vector<ByteTable>& tables) {
+    const std::string& name = model_.graph.name(node.output);
+    const Quantizer partial = asymmetric_u8(range(name + ".partial").low, range(name + ".partial").high);
+    const Quantizer sum = stream_quantizer(name);
+    const char* parts[] = {"word", "position", "type"};
+    for (std::size_t i = 0; i < tables.size(); ++i) {
+      const double scale = i == 1 ? sum.scale : partial.scale;
+      sum_multiplier(tables[i].largest_scale() / scale, name + "." + parts[i]);
+      put(name + "." + parts[i], tables[i].codes());
+      put(name + "." + parts[i] + "_multiplier", tables[i].multipliers(scale / 32.0));  // Q20 is 32 times Q15
+    }
+    stream_[static_cast<std::size_t>(node.output)] = sum;
+    return QuantizedEmbedTokens{.sum = stored(sum),
+                                .partial = stored(partial),
+                                .partial_multiplier = sum_multiplier(partial.scale / sum.scale, name)};
+  }
+
+  /// K or V: symmetric, or with the zero point of the paper's u8 code, which is stored less 128.
+  Quantizer key_or_value(const std::string& name) const {
+    if (!options_.paper) return symmetric_s8(range(name).low, range(name).high);
+    Quantizer q = asymmetric_u8(range(name).low, range(name).high);
+    q.zero_point -= 128;
+    return q;
   }
 
   /// A linear block's rows, with the equalization of its input folded in.
@@ -183,15 +210,14 @@ class GraphQuantizer {
     const std::string& name = model_.graph.name(node.output);
     const ValueId x = node.inputs[0];
     const Quantizer q = asymmetric_u8(range(op.query.name).low, range(op.query.name).high);
-    const Quantizer k = symmetric_s8(range(op.key.name).low, range(op.key.name).high);
-    const Quantizer v = symmetric_s8(range(op.value.name).low, range(op.value.name).high);
+    const Quantizer k = key_or_value(op.key.name), v = key_or_value(op.value.name);
     WeightPacker packer = this->packer(x);
     const auto block = [&](const LinearBlock& linear, const Quantizer& out) {
       const Encoding encoding = stored(out);  // the product is requantized to the f32 scale that the file states
       return BlockRows{rows(linear, x), static_cast<double>(encoding.scale), encoding};
     };
     const auto blocks = packer.add({block(op.query, q), block(op.key, k), block(op.value, v)});
-    QuantizedQkv result{.depth = packer.depth(), .query = blocks[0], .key = blocks[1], .value = blocks[2], .gate = {}, .gate_output = {}};
+    QuantizedQkv result{.depth = packer.depth(), .query = blocks[0], .key = blocks[1], .value = blocks[2], .asymmetric = options_.paper, .gate = {}, .gate_output = {}};
     if (!op.gate.empty()) add_gate(op, name, x, packer, result);
     put_weights(name, packer);
     qkv_ = {q, k, v};
@@ -205,7 +231,17 @@ class GraphQuantizer {
     if (op.gate && op.gate->type == GateType::unconditional_per_head) {
       put(name + ".gate", gate_logits(floats(op.gate->logits)));
     }
-    return attention_constants(op, qkv_[0].scale * qkv_[1].scale, qkv_[2].scale, context, name);
+    if (!options_.paper) return attention_constants(op, qkv_[0].scale * qkv_[1].scale, qkv_[2].scale, context, name);
+    const Range scores = range(name + ".scores");
+    PaperAttentionConstants paper = paper_attention_constants(op,
+                                                              {.product_scale = qkv_[0].scale * qkv_[1].scale,
+                                                               .value_scale = qkv_[2].scale,
+                                                               .score = asymmetric_u8(scores.low, scores.high),
+                                                               .largest_probability = range(name + ".probs").high,
+                                                               .context = context},
+                                                              name);
+    put(name + ".exponential", std::move(paper.exponential));
+    return paper.constants;
   }
 
   static void check_copies(const std::string& name, const std::vector<int>& copies, int columns) {

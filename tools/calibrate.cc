@@ -34,6 +34,7 @@ Syntax syntax() {
       {"method", "how ranges are found: minmax, running-minmax", "NAME", "minmax"},
       {"weights", "scales of weights: per-channel, per-tensor", "NAME", "per-channel"},
       {"residual", "type of the residual stream: int16, int8", "NAME", "int16"},
+      {"paper", "the paper's setting with all of its 8-bit quantizers, to compare with; sets method, weights and residual"},
       {"o,output", "the INT8 file; by default the checkpoint's name with .octavo in this directory", "FILE"},
       {"json", "print the report as one JSON object"},
   };
@@ -72,6 +73,7 @@ CalibrationOptions read_calibration(const Arguments& arguments) {
       "weights", {{"per-channel", WeightScales::per_channel}, {"per-tensor", WeightScales::per_tensor}});
   options.residual =
       *arguments.choice<ResidualType>("residual", {{"int16", ResidualType::int16}, {"int8", ResidualType::int8}});
+  options.paper = arguments.on("paper");
   return options;
 }
 

@@ -65,7 +65,7 @@ run 2 embed -m x -p a --json -o a.npy; is_wrong_usage "--json and --output a.npy
 run 2 calibrate -d data.txt; is_wrong_usage "the checkpoint directory is missing"
 run 2 calibrate x; is_wrong_usage "--data is missing"
 run 2 calibrate x -d data.txt --method entropy; is_wrong_usage "--method is 'entropy'"
-for later in --equalize --copies --percentile --paper --report --bias-correction; do
+for later in --equalize --copies --percentile --report --bias-correction; do
   run 2 calibrate x -d data.txt $later; is_wrong_usage "unknown option '$later'"
 done
 
