@@ -116,6 +116,22 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("threads that share the columns of a short batch agree with one, whatever the number of panels") {
+  for (const int intermediate : {416, 448, 480, 1568}) {
+    TinyBertOptions options;
+    options.intermediate_size = intermediate;
+    const Model model = quantized_tiny_model(options, kPlain);
+    const TokenBatch batch = random_batch(2, 40, 50);
+    Workspace one({.threads = 1});
+    const Tensor expected = Engine(model).run(batch, one);
+    for (const int threads : {2, 3, 7}) {
+      INFO(intermediate << " columns, " << threads << " threads");
+      Workspace several({.threads = threads});
+      CHECK(std::ranges::equal(Engine(model).run(batch, several).as<float>(), expected.as<float>()));
+    }
+  }
+}
+
 TEST_CASE("compensated rounding brings weights per tensor closer to float32") {
   CalibrationOptions options = kPlain;
   options.weights = WeightScales::per_tensor;
