@@ -104,7 +104,7 @@ void report(const char* path, const Pairs& pairs, const Rows& reference) {
     sum += cosine;
     lowest = std::min(lowest, cosine);
   }
-  std::printf("%-40s %-12s Spearman %.4f   cosine to float32: mean %.4f lowest %.4f\n", path,
+  std::printf("%-40s %-12s Spearman %.4f   cosine to float32: mean %.5f lowest %.5f\n", path,
               std::string(engine.isa()).c_str(), score(rows, pairs), sum / static_cast<double>(rows.size()), lowest);
 }
 

@@ -1,23 +1,59 @@
 #include "octavo/calibration.h"
 
-#include "float_executor.h"
-#include "observers.h"
-#include "octavo/error.h"
-#include "quantize.h"
+#include "calibration_data.h"
 #include "simulated.h"
 #include "workspace.h"
 
+#include "octavo/error.h"
+
 #include <nlohmann/json.hpp>
+
+#include <bit>
+#include <cmath>
+#include <set>
+#include <utility>
 
 namespace octavo {
 namespace {
 
-const char* name_of(RangeMethod method) { return method == RangeMethod::minmax ? "minmax" : "running-minmax"; }
-const char* name_of(WeightScales weights) { return weights == WeightScales::per_channel ? "per-channel" : "per-tensor"; }
+constexpr int kSampleRows = 1024;  // of each product's input, for what needs the values themselves
+
+const char* name_of(RangeMethod method) {
+  switch (method) {
+    case RangeMethod::running_minmax:
+      return "running-minmax";
+    case RangeMethod::percentile:
+      return "percentile";
+    case RangeMethod::mse:
+      return "mse";
+    case RangeMethod::automatic:
+      return "auto";
+    default:
+      return "minmax";
+  }
+}
+const char* name_of(WeightScales weights) {
+  return weights == WeightScales::per_channel ? "per-channel" : "per-tensor";
+}
 const char* name_of(ResidualType residual) { return residual == ResidualType::int16 ? "int16" : "int8"; }
+const char* name_of(EqualizeMethod method) {
+  switch (method) {
+    case EqualizeMethod::smoothquant:
+      return "smoothquant";
+    case EqualizeMethod::os_plus:
+      return "os-plus";
+    case EqualizeMethod::repq:
+      return "repq";
+    case EqualizeMethod::power_of_two:
+      return "power-of-two";
+    default:
+      return "none";
+  }
+}
 
 std::shared_ptr<const Model::Data> float_data(const Model& model) {
-  if (model.is_quantized()) throw Error(model.info().name + " is already quantized; calibration needs a float32 checkpoint");
+  if (model.is_quantized())
+    throw Error(model.info().name + " is already quantized; calibration needs a float32 checkpoint");
   return {std::make_shared<const Model>(model), &model.data()};
 }
 
@@ -26,58 +62,210 @@ std::shared_ptr<const Model::Data> data_to_observe(const Model& model, const Cal
   return std::make_shared<const Model::Data>(with_simulated_weights(*float_data(model), 8));
 }
 
+/// The options as they take effect: the paper's setting leaves no choice.
+CalibrationOptions settled(const CalibrationOptions& options) {
+  if (!options.paper) return options;
+  return {.method = RangeMethod::running_minmax,
+          .weights = WeightScales::per_tensor,
+          .residual = ResidualType::int8,
+          .equalize = EqualizeMethod::none,
+          .copies = 0,
+          .bias_correction = false,
+          .rounding = WeightRounding::nearest,
+          .paper = true};
+}
+
+bool needs_samples(const CalibrationOptions& options) {
+  return options.bias_correction || options.equalize == EqualizeMethod::os_plus ||
+         options.equalize == EqualizeMethod::repq;
+}
+
+/// Names of the values that products read.
+std::set<std::string, std::less<>> product_inputs(const Graph& graph) {
+  std::set<std::string, std::less<>> names;
+  for (const Node& node : graph.nodes) {
+    const bool product = std::holds_alternative<QkvProduct>(node.op) || std::holds_alternative<Linear>(node.op) ||
+                         std::holds_alternative<LinearAdd>(node.op);
+    if (product) names.insert(graph.name(node.inputs[0]));
+  }
+  return names;
+}
+
+/// Names of the 8-bit values that are quantized as they are observed: Q, K, V, contexts and activated hidden values.
+std::set<std::string, std::less<>> byte_values(const Graph& graph) {
+  std::set<std::string, std::less<>> names;
+  for (const Node& node : graph.nodes) {
+    if (const auto* qkv = std::get_if<QkvProduct>(&node.op)) {
+      for (const LinearBlock* block : {&qkv->query, &qkv->key, &qkv->value}) names.insert(block->name);
+    }
+    if (std::holds_alternative<AttentionOp>(node.op) || std::holds_alternative<Linear>(node.op)) {
+      names.insert(graph.name(node.output));
+    }
+  }
+  return names;
+}
+
+std::set<std::string, std::less<>> norm_values(const Graph& graph) {
+  std::set<std::string, std::less<>> names;
+  for (const Node& node : graph.nodes) {
+    if (std::holds_alternative<LayerNormOp>(node.op)) names.insert(graph.name(node.output));
+  }
+  return names;
+}
+
 }  // namespace
 
-struct Calibrator::Data {
-  Data(const Model& m, const CalibrationOptions& o)
-      : model(data_to_observe(m, o)), options(o), executor(model), ranges(o.method) {}
-  RunningQuantizers quantizers;  // of the paper's setting
-  std::shared_ptr<const Model::Data> model;
-  CalibrationOptions options;
-  FloatExecutor executor;
-  RangeObserver ranges;
-  std::int64_t samples = 0, tokens = 0;
-};
+Calibrator::Data::Data(const Model& m, const CalibrationOptions& o)
+    : model(data_to_observe(m, o)),
+      options(o),
+      executor(model),
+      inputs(product_inputs(model->graph)),
+      bytes(uses_histograms(o.method) ? byte_values(model->graph) : std::set<std::string, std::less<>>{}),
+      ranges(o.method),
+      columns(
+          {.method = o.method, .sample_rows = needs_samples(o) ? kSampleRows : 0, .second_moments = compensates(o)}),
+      norms(uses_histograms(o.method) ? norm_values(model->graph) : std::set<std::string, std::less<>>{}) {}
 
 Calibrator::Calibrator(Model model, const CalibrationOptions& options)
-    : data_(std::make_unique<Data>(model, options)) {}
+    : data_(std::make_unique<Data>(model, settled(options))) {}
 Calibrator::~Calibrator() = default;
 Calibrator::Calibrator(Calibrator&&) noexcept = default;
 Calibrator& Calibrator::operator=(Calibrator&&) noexcept = default;
 
 void Calibrator::observe(const TokenBatch& batch, Workspace& workspace) {
-  const RaggedBatch ragged = make_ragged(batch, data_->model->info);
+  const bool automatic = data_->options.method == RangeMethod::automatic;
+  RaggedBatch ragged = make_ragged(batch, data_->model->info);
+  if (automatic) {
+    const TokenBatch observed = data_->set_aside(batch);
+    if (observed.sequences.empty()) return;
+    ragged = make_ragged(observed, data_->model->info);
+  }
   Transform transform;
-  if (data_->options.paper) transform = [&](std::string_view name, std::span<float> values) { data_->quantizers(name, values); };
+  if (data_->options.paper) {
+    transform = [&](std::string_view name, std::span<float> values) { data_->quantizers(name, values); };
+  }
   data_->ranges.begin_batch();
-  data_->executor.run(ragged, workspace.data(), [&](std::string_view name, std::span<const float> values, int) {
+  data_->executor.run(ragged, workspace.data(), [&](std::string_view name, std::span<const float> values, int columns) {
     data_->ranges.observe(name, values);
+    if (data_->inputs.contains(name)) data_->columns.observe(name, values, columns, data_->norms.contains(name));
+    if (data_->bytes.contains(name)) data_->histograms[std::string(name)].add(values);
   }, ObserveStages::values, transform);
   data_->ranges.end_batch();
+  const std::int64_t before = data_->samples;
   data_->samples += ragged.sequences();
+  if (std::bit_width(static_cast<std::uint64_t>(before)) !=
+      std::bit_width(static_cast<std::uint64_t>(data_->samples))) {
+    data_->older = std::exchange(data_->newer, {data_->samples, data_->ranges.ranges()});
+  }
   data_->tokens += ragged.rows();
 }
 
 std::int64_t Calibrator::samples() const { return data_->samples; }
 std::int64_t Calibrator::tokens() const { return data_->tokens; }
 
-Model Calibrator::quantize() const {
-  if (data_->samples == 0) throw Error("calibration has observed no samples");
-  CalibrationOptions options = data_->options;
-  Ranges ranges = data_->ranges.ranges();
-  if (options.paper) {
-    options = {.method = RangeMethod::running_minmax, .weights = WeightScales::per_tensor, .residual = ResidualType::int8, .paper = true};
-    for (const auto& [name, range] : data_->quantizers.ranges()) ranges[name] = range;  // the others are of gates
+Convergence Calibrator::convergence() const {
+  const bool recent = 2 * data_->newer.samples > data_->samples;
+  const Data::Snapshot& snapshot = recent ? data_->older : data_->newer;
+  Convergence result{.samples_before = snapshot.samples};
+  for (const auto& [name, before] : snapshot.ranges) {
+    const Range& after = data_->ranges.ranges().at(name);
+    const double width = static_cast<double>(before.high) - static_cast<double>(before.low);
+    const double change = std::max(std::abs(static_cast<double>(after.low) - static_cast<double>(before.low)),
+                                   std::abs(static_cast<double>(after.high) - static_cast<double>(before.high))) /
+                          std::max(width, 1e-12);
+    ++result.values;
+    if (change > 0.01) ++result.changed;
+    if (change > result.largest_change) {
+      result.largest_change = change;
+      result.most_changed = name;
+    }
   }
-  Model::Data quantized = octavo::quantize(*data_->model, ranges, {.weights = options.weights, .residual = options.residual, .paper = options.paper});
-  quantized.provenance = nlohmann::json{{"samples", data_->samples},
-                                        {"tokens", data_->tokens},
-                                        {"method", name_of(options.method)},
-                                        {"weights", name_of(options.weights)},
-                                        {"residual", name_of(options.residual)},
-                                        {"paper", options.paper}}
-                             .dump();
+  return result;
+}
+
+/// Every sixteenth sequence is held out, 32 at most, and of the others the first 16 are kept to choose ranges by.
+TokenBatch Calibrator::Data::set_aside(const TokenBatch& batch) {
+  TokenBatch observed;
+  for (const Tokens& sequence : batch.sequences) {
+    if (offered++ % 16 == 15 && held_out.sequences.size() < 32) {
+      held_out.sequences.push_back(sequence);
+      continue;
+    }
+    if (probe.sequences.size() < 16) probe.sequences.push_back(sequence);
+    observed.sequences.push_back(sequence);
+  }
+  return observed;
+}
+
+/// Mean of 1 - cosine of the last hidden states to float32 on the sequences held out.
+double Calibrator::Data::distance(const Model& quantized, Workspace& workspace) const {
+  const Tensor found = Engine(quantized).run(held_out, workspace);
+  const Tensor exact = executor.run(make_ragged(held_out, model->info), workspace.data());
+  const auto columns = static_cast<std::size_t>(found.columns());
+  const auto x = found.as<float>(), y = exact.as<float>();
+  double sum = 0.0;
+  for (std::size_t first = 0; first < x.size(); first += columns) {
+    double xy = 0.0, xx = 0.0, yy = 0.0;
+    for (std::size_t j = first; j < first + columns; ++j) {
+      xy += static_cast<double>(x[j]) * static_cast<double>(y[j]);
+      xx += static_cast<double>(x[j]) * static_cast<double>(x[j]);
+      yy += static_cast<double>(y[j]) * static_cast<double>(y[j]);
+    }
+    sum += 1.0 - xy / std::max(std::sqrt(xx * yy), 1e-30);
+  }
+  return sum / static_cast<double>(found.rows());
+}
+
+Model Calibrator::Data::make(const CalibrationOptions& chosen, const Ranges& chosen_ranges,
+                             const QuantizeOptions& result) const {
+  Model::Data quantized = octavo::quantize(*model, chosen_ranges, result);
+  std::int64_t added = 0;
+  for (const auto& [name, counts] : result.copies) {
+    for (const int count : counts) added += count - 1;
+  }
+  quantized.provenance = nlohmann::json{
+      {"samples", samples},
+      {"tokens", tokens},
+      {"method", name_of(chosen.method)},
+      {"weights", name_of(chosen.weights)},
+      {"residual", name_of(chosen.residual)},
+      {"equalize", name_of(chosen.equalize)},
+      {"added_columns", added},
+      {"bias_correction", chosen.bias_correction},
+      {"compensated_rounding", compensates(chosen)},
+      {"paper", chosen.paper}}.dump();
   return Model(std::make_shared<const Model::Data>(std::move(quantized)));
+}
+
+Model Calibrator::quantize() const { return quantize(data_->options); }
+
+Model Calibrator::quantize(const CalibrationOptions& wanted) const {
+  const CalibrationOptions options = settled(wanted);
+  if (data_->samples == 0) throw Error("calibration has observed no samples");
+  if (options.paper != data_->options.paper || options.method != data_->options.method || options.percentile != data_->options.percentile ||
+      (needs_samples(options) && !needs_samples(data_->options)) ||
+      (compensates(options) && !compensates(data_->options))) {
+    throw Error("calibration did not keep what these options need; observe with them");
+  }
+  Workspace workspace;
+  QuantizeOptions chosen{.weights = options.weights,
+                         .residual = options.residual,
+                         .paper = options.paper,
+                         .statistics = &data_->columns.statistics(),
+                         .bias_correction = options.bias_correction,
+                         .compensated_rounding = compensates(options)};
+  Ranges ranges = data_->ranges.ranges();
+  for (const auto& [name, range] : data_->quantizers.ranges()) ranges[name] = range;  // the paper's; others are of gates
+  data_->choose_ranges(ranges);
+  data_->equalize_sites(options, ranges, chosen);
+  QuantizeOptions plain = chosen;
+  Ranges plain_ranges = ranges;
+  data_->copy_neurons(options.copies, plain_ranges, plain);
+  Model result = data_->make(options, plain_ranges, plain);
+  if (options.method != RangeMethod::automatic || data_->held_out.sequences.empty()) return result;
+  data_->improve_ranges(options, ranges, chosen, workspace);
+  Model improved = data_->make(options, ranges, chosen);
+  return data_->distance(improved, workspace) < data_->distance(result, workspace) ? improved : result;
 }
 
 }  // namespace octavo

@@ -159,9 +159,9 @@ class Checker {
     set_bytes(op.heads * op.head_size);
   }
 
-  void check(const Linear& op, const QuantizedLinear& constants) {
+  void check(const Linear&, const QuantizedLinear& constants) {
     check_product(constants.depth, {&constants.block});
-    if (op.activation == Activation::gelu) {
+    if (constants.pieces) {
       get<std::int16_t>("gelu_base", {32});
       get<std::int16_t>("gelu_slope", {32});
       require_range(get<std::int16_t>("gelu_offset", {round_up(constants.block.columns, kernels::kPanelColumns)}), "gelu_offset", -32768, 0);

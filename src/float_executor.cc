@@ -163,6 +163,7 @@ struct FloatExecutor::Run {
   const Observer& observer;
   ObserveStages stages;
   const Transform& transform;
+  const Editor& editor;
   std::vector<float*> slots = {};
   std::map<int, HeadProducts> heads = {};  // by length of the sequence
   std::vector<float> gates = {};           // of the current attention: [rows][heads]
@@ -245,6 +246,7 @@ struct FloatExecutor::Run {
 
   void execute(const QkvProduct& op, const Node& node) {
     multiply(node);
+    if (editor) edit_blocks(op, node.output);
     int first = 0;
     if (transform) {
       for (const LinearBlock* block : {&op.query, &op.key, &op.value}) change_block(*block, node.output, first);
@@ -270,7 +272,27 @@ struct FloatExecutor::Run {
   }
 
   void multiply(const Node& node) {
-    model.products.at(node.output).run(workspace.pool, batch.rows(), at(node.inputs[0]), at(node.output));
+    const float* x = editor ? edited(node.inputs[0]) : at(node.inputs[0]);
+    model.products.at(node.output).run(workspace.pool, batch.rows(), x, at(node.output));
+  }
+
+  const float* edited(ValueId value) const {
+    const auto columns = static_cast<std::size_t>(model.columns(value)), count = columns * static_cast<std::size_t>(batch.rows());
+    float* copy = workspace.get<float>("float.edited", padded_rows(batch.rows()) * columns);
+    std::copy_n(at(value), count, copy);
+    editor(model.name(value), {copy, count}, model.columns(value));
+    return copy;
+  }
+
+  void edit_blocks(const QkvProduct& op, ValueId value) const {
+    int first = 0;
+    for (const LinearBlock* block : {&op.query, &op.key, &op.value}) {
+      auto columns = rows(value).middleCols(first, block->columns);
+      Eigen::Array<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> copy = columns;
+      editor(block->name, {copy.data(), static_cast<std::size_t>(copy.size())}, block->columns);
+      columns = copy;
+      first += block->columns;
+    }
   }
 
   void execute(const AttentionOp& op, const Node& node) {
@@ -412,8 +434,14 @@ FloatExecutor::FloatExecutor(FloatExecutor&&) noexcept = default;
 FloatExecutor& FloatExecutor::operator=(FloatExecutor&&) noexcept = default;
 
 Tensor FloatExecutor::run(const RaggedBatch& batch, Workspace::Data& workspace, const Observer& observer,
-                          ObserveStages stages, const Transform& transform) const {
-  return Run{.model = *impl_, .batch = batch, .workspace = workspace, .observer = observer, .stages = stages, .transform = transform}
+                          ObserveStages stages, const Transform& transform, const Editor& editor) const {
+  return Run{.model = *impl_,
+             .batch = batch,
+             .workspace = workspace,
+             .observer = observer,
+             .stages = stages,
+             .transform = transform,
+             .editor = editor}
       .run();
 }
 

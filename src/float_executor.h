@@ -1,14 +1,15 @@
 // Runs a graph in float32: the reference that integer results are measured against, and what calibration watches.
 #pragma once
 
+#include "model_data.h"
+#include "ragged.h"
+
+#include "octavo/engine.h"
+
 #include <functional>
 #include <memory>
 #include <span>
 #include <string_view>
-
-#include "model_data.h"
-#include "octavo/engine.h"
-#include "ragged.h"
 
 namespace octavo {
 
@@ -19,6 +20,9 @@ using Observer = std::function<void(std::string_view name, std::span<const float
 /// reads it. Beyond the graph's values: "E.partial" of embeddings E (words and types, before positions), "A.scores" and
 /// "A.probs" of attention A for all sequences and heads at once, "L.product" of a LinearAdd L.
 using Transform = std::function<void(std::string_view name, std::span<float> values)>;
+/// Called with a copy of what a product or attention is about to read, which it may change: an input of a product under
+/// the value's name, Q, K and V under their blocks' names. The residual stream keeps what it had.
+using Editor = std::function<void(std::string_view name, std::span<float> values, int columns)>;
 
 /// What a run reports to its observer beyond the graph's values.
 enum class ObserveStages {
@@ -37,7 +41,8 @@ class FloatExecutor {
 
   /// The last hidden state, f32 [batch.rows(), hidden_size].
   Tensor run(const RaggedBatch& batch, Workspace::Data& workspace, const Observer& observer = {},
-             ObserveStages stages = ObserveStages::values, const Transform& transform = {}) const;
+             ObserveStages stages = ObserveStages::values, const Transform& transform = {},
+             const Editor& editor = {}) const;
 
  private:
   struct Impl;

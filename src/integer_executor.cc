@@ -293,7 +293,7 @@ struct IntegerExecutor::Impl {
     const std::uint8_t* a = input(run, node);
     const ByteMatrix out = tile_order(run.hidden, constants.block.columns);
     const QuantizedBlock& block = constants.block;
-    if (op.activation == Activation::gelu) {
+    if (constants.pieces) {
       const Gelu gelu{.fraction_bits = constants.gelu_fraction_bits,
                       .limit = static_cast<std::uint16_t>(constants.gelu_limit),
                       .normalize = constants.gelu_normalize,

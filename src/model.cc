@@ -120,6 +120,16 @@ void Model::save(const std::filesystem::path& file) const {
                      {"provenance", data_->provenance}});
 }
 
+Model Model::with_report(const std::string& report) const {
+  if (!is_quantized()) throw Error(info().name + " is a float32 model; only a quantized one keeps a report");
+  JsonObject::parse(report, "report");
+  auto data = std::make_shared<Data>(*data_);
+  json provenance = data->provenance.empty() ? json::object() : json::parse(data->provenance);
+  provenance["report"] = json::parse(report);
+  data->provenance = provenance.dump();
+  return Model(std::move(data));
+}
+
 bool Model::is_quantized() const { return data_->integer.has_value(); }
 
 const ModelInfo& Model::info() const { return data_->info; }

@@ -136,7 +136,7 @@ struct Writer {
     node["op"] = "Linear";
     node["activation"] = name_in(kActivations, op.activation);
     json integer = {{"depth", constants.depth}, {"block", to_json(constants.block)}};
-    if (op.activation == Activation::gelu) {
+    if (constants.pieces) {
       integer["gelu"] = {{"fraction_bits", constants.gelu_fraction_bits},
                          {"limit", constants.gelu_limit},
                          {"normalize", constants.gelu_normalize},
@@ -280,8 +280,11 @@ class Reader {
     QuantizedLinear constants;
     constants.depth = read_int(integer, "depth", 64, kMaxColumns);
     constants.block = read_block(integer.section("block"));
-    const Linear op{.weights = plain(constants.block), .activation = read_name(node, "activation", kActivations)};
-    if (op.activation == Activation::gelu) {
+    Linear op{.weights = plain(constants.block), .activation = read_name(node, "activation", kActivations)};
+    op.weights.columns = columns(node);  // without the copies that the block has
+    if (op.weights.columns > constants.block.columns) node.fail("columns", "at most those of its block");
+    constants.pieces = op.activation == Activation::gelu || (op.activation == Activation::relu && integer.has("gelu"));
+    if (constants.pieces) {
       const JsonObject gelu = integer.section("gelu");
       constants.gelu_fraction_bits = read_int(gelu, "fraction_bits", 0, 6);
       constants.gelu_normalize = read_int(gelu, "normalize", 0, 15);

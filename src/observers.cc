@@ -60,7 +60,7 @@ void RangeObserver::end_batch() {
     return Range{.low = moved(old.low, batch.low), .high = moved(old.high, batch.high)};
   };
   for (const auto& [name, range] : batch_) {
-    merge(ranges_, name, range, method_ == RangeMethod::minmax ? united : +running);
+    merge(ranges_, name, range, method_ == RangeMethod::running_minmax ? +running : united);
   }
   batch_.clear();
 }

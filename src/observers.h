@@ -26,7 +26,7 @@ class RangeObserver {
   void begin_batch() { batch_.clear(); }
   void observe(std::string_view name, std::span<const float> values);
 
-  /// Merges the batch into the ranges: min-max, or r = 0.9 r + 0.1 batch (the first batch as it is).
+  /// Merges the batch into the ranges: r = 0.9 r + 0.1 batch (the first batch as it is) for running_minmax, else min-max.
   void end_batch();
 
   const Ranges& ranges() const { return ranges_; }

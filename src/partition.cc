@@ -7,6 +7,7 @@ namespace octavo {
 namespace {
 
 constexpr int kTileRows = 16, kPanelColumns = 32;
+constexpr int kColumnUnit = 64;  // two panels: bytes in tile order are addressed from multiples of 64 columns only
 constexpr std::int64_t kSmallProduct = 200'000;  // multiply-adds per thread below which waking one does not pay
 constexpr std::int64_t kSmallRows = 16'000;      // elements per thread, likewise
 constexpr int kTasksPerThread = 3;
@@ -28,7 +29,7 @@ void for_parts(ThreadPool& pool, int rows, int columns, int depth, const std::fu
   const bool by_rows = rows >= 4 * kTileRows * threads;
   const int tasks = threads * kTasksPerThread;
   const int row_run = by_rows ? run_length(rows, kTileRows, tasks) : rows;
-  const int column_run = by_rows ? padded : run_length(padded, kPanelColumns, tasks);
+  const int column_run = by_rows ? padded : run_length(padded, kColumnUnit, tasks);
   const int row_runs = ceil_div(rows, row_run), column_runs = ceil_div(padded, column_run);
   pool.run(row_runs * column_runs, [&](int index, int) {
     const int row = index / column_runs * row_run, column = index % column_runs * column_run;

@@ -2,13 +2,17 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
+#include "equalize.h"
 #include "fixed_point.h"
 #include "gate_rows.h"
+#include "float_rows.h"
 #include "octavo/error.h"
 #include "quantized_tables.h"
 #include "quantized_weights.h"
 #include "safetensors.h"
+#include "weight_refinement.h"
 
 namespace octavo {
 namespace {
@@ -49,11 +53,7 @@ class GraphQuantizer {
     return found->second;
   }
 
-  std::vector<float> floats(const std::string& name) const {
-    const Tensor values = to_f32(tensor(model_.tensors, name), name);
-    const std::span<const float> span = values.as<float>();
-    return {span.begin(), span.end()};
-  }
+  std::vector<float> floats(const std::string& name) const { return float_values(model_, name); }
 
   void put(const std::string& name, Tensor tensor) { tensors_.insert_or_assign(name, std::move(tensor)); }
 
@@ -138,17 +138,32 @@ class GraphQuantizer {
     return q;
   }
 
-  /// A linear block's rows, with the equalization of its input folded in.
-  FloatRows rows(const LinearBlock& block, ValueId input) const {
-    const int inputs = model_.graph.columns(input);
-    FloatRows rows{.name = block.name,
-                   .columns = block.columns,
-                   .inputs = inputs,
-                   .weight = floats(block.weight),
-                   .bias = block.bias.empty() ? std::vector<float>(static_cast<std::size_t>(block.columns), 0.0f)
-                                              : floats(block.bias)};
-    fold_equalization(rows, input);
+  /// A linear block's rows as they will be packed: equalization folded in, and what refines weights and biases done.
+  FloatRows rows(const LinearBlock& block, ValueId input) {
+    return prepared(block_rows(model_, block, model_.graph.columns(input)), input);
+  }
+
+  FloatRows prepared(FloatRows rows, ValueId input) {
+    if (const Equalization* e = equalization(input)) fold(*e, rows);
+    const Refinement refinement{.compensate = options_.compensated_rounding, .correct_bias = options_.bias_correction};
+    if (options_.statistics == nullptr || !(refinement.compensate || refinement.correct_bias)) return rows;
+    rows.scales = weight_scales(rows, options_.weights, bytes_[static_cast<std::size_t>(input)].scale);
+    input_model(input).refine(rows, refinement);
     return rows;
+  }
+
+  /// Of the latest input; the blocks of a product share it.
+  InputModel& input_model(ValueId input) {
+    if (!input_model_ || input_model_->first != input) {
+      const auto index = static_cast<std::size_t>(input);
+      const std::string& name = model_.graph.name(input);
+      const auto found = options_.statistics->find(name);
+      if (found == options_.statistics->end()) throw Error("calibration has no statistics of " + name);
+      const Equalization* e = equalization(input);
+      input_model_.emplace(input, InputModel(e ? equalized_statistics(found->second, *e) : found->second, bytes_[index],
+                                             copies_[index]));
+    }
+    return input_model_->second;
   }
 
   const Equalization* equalization(ValueId value) const {
@@ -156,25 +171,11 @@ class GraphQuantizer {
     return found == options_.equalization.end() ? nullptr : &found->second;
   }
 
-  void fold_equalization(FloatRows& rows, ValueId input) const {
-    const Equalization* e = equalization(input);
-    if (e == nullptr) return;
-    for (int n = 0; n < rows.columns; ++n) {
-      float* weight = rows.weight.data() + static_cast<std::size_t>(n) * static_cast<std::size_t>(rows.inputs);
-      for (int k = 0; k < rows.inputs; ++k) {
-        rows.bias[static_cast<std::size_t>(n)] += weight[k] * e->shift[static_cast<std::size_t>(k)];
-        weight[k] *= e->scale[static_cast<std::size_t>(k)];
-      }
-    }
-  }
-
   /// The gate's block of a QKV product: logits in Q11 (fixed-point.md 6), or an mlp's hidden units, whose product makes them.
   void add_gate(const QkvProduct& op, const std::string& name, ValueId x, WeightPacker& packer, QuantizedQkv& result) {
-    const auto read = [&](const std::string& tensor) { return floats(tensor); };
     const double step = 1.0 / 2048.0;
     const Encoding logits{.scale = static_cast<float>(step)};
-    FloatRows rows = gate_rows(op, name + ".gate", model_.graph.columns(x), read);
-    fold_equalization(rows, x);
+    FloatRows rows = prepared(gate_rows(model_, op, name + ".gate", model_.graph.columns(x)), x);
     if (op.gate_kind != GateKind::mlp) {
       result.gate = packer.add({{std::move(rows), step, logits}});
       return;
@@ -185,7 +186,7 @@ class GraphQuantizer {
     result.gate = packer.add({{std::move(rows), hidden.scale, stored(hidden)}});
     const std::string output = name + ".gate_output";
     WeightPacker second(gate_columns(op), hidden, options_.weights);
-    result.gate_output.push_back({.depth = second.depth(), .block = second.add({{gate_output_rows(op, output, read), step, logits}})[0]});
+    result.gate_output.push_back({.depth = second.depth(), .block = second.add({{gate_output_rows(model_, op, output), step, logits}})[0]});
     put_weights(output, second);
   }
 
@@ -259,14 +260,15 @@ class GraphQuantizer {
     FloatRows weights = rows(op.weights, node.inputs[0]);
     const auto copies = options_.copies.find(name);
     if (copies != options_.copies.end()) {
-      if (op.activation != Activation::gelu) throw Error(name + ": saturating copies need a GELU");
+      if (op.activation == Activation::none) throw Error(name + ": saturating copies need a GELU or a ReLU");
       check_copies(name, copies->second, weights.columns);
       copies_[static_cast<std::size_t>(node.output)] = copies->second;
       weights = repeat_rows(weights, copies->second);
     }
     QuantizedLinear result;
-    if (op.activation == Activation::gelu) {
-      const GeluConstants gelu = gelu_constants(out, copies_[static_cast<std::size_t>(node.output)], weights.columns);
+    result.pieces = op.activation == Activation::gelu || copies != options_.copies.end();
+    if (result.pieces) {
+      const GeluConstants gelu = gelu_constants(op.activation, out, copies_[static_cast<std::size_t>(node.output)], weights.columns);
       result.gelu_fraction_bits = gelu.fraction_bits;
       result.gelu_limit = gelu.limit;
       result.gelu_normalize = gelu.normalize;
@@ -308,7 +310,7 @@ class GraphQuantizer {
   }
 
   /// Weights over an input with saturating copies: the neuron's column as often as the neuron.
-  FloatRows linear_add_rows(const LinearAdd& op, ValueId input) const {
+  FloatRows linear_add_rows(const LinearAdd& op, ValueId input) {
     const FloatRows plain = rows(op.weights, input);
     const std::vector<int>& copies = copies_[static_cast<std::size_t>(input)];
     return copies.empty() ? plain : repeat_columns(plain, copies);
@@ -326,7 +328,8 @@ class GraphQuantizer {
     const std::vector<float> gain = floats(op.gain), bias = floats(op.bias);
     QuantizedLayerNorm result{.epsilon = norm_epsilon(op.epsilon, gain.size(), input_scale), .bytes = {}, .stream = {}};
     if (feeds_product(node.output)) {
-      const Quantizer bytes = asymmetric_u8(range(name).low, range(name).high);
+      const Range r = range(ranges_.contains(name + ".bytes") ? name + ".bytes" : name);
+      const Quantizer bytes = asymmetric_u8(r.low, r.high);
       bytes_[static_cast<std::size_t>(node.output)] = bytes;
       result.bytes = put_lane(name + ".bytes", equalized(gain, bias, node.output), bytes);
     }
@@ -379,6 +382,7 @@ class GraphQuantizer {
   const QuantizeOptions& options_;
   std::vector<Quantizer> bytes_, stream_;   // by value
   std::vector<std::vector<int>> copies_;    // by value: how often each column occurs in its u8 form; empty: once
+  std::optional<std::pair<ValueId, InputModel>> input_model_;
   std::vector<Quantizer> qkv_;              // of the latest QkvProduct: query, key, value
   TensorMap tensors_;
   QuantizedGraph result_;

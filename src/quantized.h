@@ -44,10 +44,11 @@ struct QuantizedQkv {
 };
 
 /// Linear with GELU pieces (fixed-point.md 7): tensors "<value>.gelu_base", "<value>.gelu_slope" s16 [32], "<value>.gelu_offset" s16
-/// [columns]. Without an activation, or with ReLU, only the block.
+/// [columns]. A ReLU has them when its neurons have saturating copies. Otherwise only the block.
 struct QuantizedLinear {
   int depth = 0;
   QuantizedBlock block;
+  bool pieces = false;  ///< the activation is evaluated by the pieces
   int gelu_fraction_bits = 0, gelu_limit = 1, gelu_normalize = 0, gelu_inverse = 0;
 };
 

@@ -115,7 +115,7 @@ NormLaneConstants norm_lane(const NormGains& gains, const Quantizer& out, const 
   return {.gain = to_vector_tensor(g), .offset = to_vector_tensor(b), .shift = shift};
 }
 
-GeluConstants gelu_constants(const Quantizer& out, const std::vector<int>& copies, int columns) {
+GeluConstants gelu_constants(Activation activation, const Quantizer& out, const std::vector<int>& copies, int columns) {
   const int most = copies.empty() ? 1 : *std::max_element(copies.begin(), copies.end());
   const double by_range = std::trunc(std::log2(out.scale * 8191.0)), by_copies = std::trunc(std::log2(32767.0 / (255.0 * most)));
   GeluConstants result;
@@ -125,9 +125,8 @@ GeluConstants gelu_constants(const Quantizer& out, const std::vector<int>& copie
   result.limit = static_cast<int>(std::min(std::floor(4.0 / u) + 1.0, 32768.0));
   result.normalize = 16 - bit_length(static_cast<std::uint32_t>(result.limit));
   result.inverse = static_cast<int>(std::min(65535.0, std::nearbyint(u / 4.0 * std::ldexp(1.0, 31 - result.normalize))));
-  double d[33];  // the even part GELU(x) - max(x, 0) at the cells' ends, in steps of u
-  for (int i = 0; i < 32; ++i) d[i] = std::nearbyint((gelu(i / 8.0) - i / 8.0) / u);
-  d[32] = 0.0;
+  double d[33] = {};  // the even part GELU(x) - max(x, 0) at the cells' ends, in steps of u; ReLU has none
+  for (int i = 0; i < 32 && activation == Activation::gelu; ++i) d[i] = std::nearbyint((gelu(i / 8.0) - i / 8.0) / u);
   std::vector<std::int16_t> base, slope, offset;
   const double rounding = static_cast<double>((out.zero_point << result.fraction_bits) + ((1 << result.fraction_bits) >> 1));
   for (int i = 0; i < 32; ++i) {
@@ -151,6 +150,7 @@ FloatRows repeat_rows(const FloatRows& rows, const std::vector<int>& copies) {
     for (int i = 0; i < copies.at(static_cast<std::size_t>(n)); ++i) {
       result.weight.insert(result.weight.end(), first, first + rows.inputs);
       result.bias.push_back(rows.bias[static_cast<std::size_t>(n)]);
+      if (!rows.scales.empty()) result.scales.push_back(rows.scales[static_cast<std::size_t>(n)]);
       ++result.columns;
     }
   }
@@ -158,7 +158,7 @@ FloatRows repeat_rows(const FloatRows& rows, const std::vector<int>& copies) {
 }
 
 FloatRows repeat_columns(const FloatRows& rows, const std::vector<int>& copies) {
-  FloatRows result{.name = rows.name, .columns = rows.columns, .inputs = 0, .weight = {}, .bias = rows.bias};
+  FloatRows result{.name = rows.name, .columns = rows.columns, .inputs = 0, .weight = {}, .bias = rows.bias, .scales = rows.scales};
   for (const int r : copies) result.inputs += r;
   for (int n = 0; n < rows.columns; ++n) {
     for (int k = 0; k < rows.inputs; ++k) {

@@ -53,13 +53,13 @@ struct NormLaneConstants {
 /// g = round(gain / S_out * 2^G), b = round((bias / S_out + z + 1/2) * 2^(G - 10)) with the largest G that fits (fixed-point.md 4).
 NormLaneConstants norm_lane(const NormGains& gains, const Quantizer& out, const std::string& name);
 
-/// GELU in 16-bit pieces (fixed-point.md 7) for an output quantizer whose neurons are repeated `copies` times.
+/// GELU, or ReLU, in 16-bit pieces (fixed-point.md 7) for an output quantizer whose neurons are repeated `copies` times.
 struct GeluConstants {
   int fraction_bits = 0, limit = 1, normalize = 0, inverse = 0;
   double step = 1.0;           ///< u: what one step of the pre-activation is worth
   Tensor base, slope, offset;  ///< s16 [32], [32], [columns padded to panels]
 };
-GeluConstants gelu_constants(const Quantizer& out, const std::vector<int>& copies, int columns);
+GeluConstants gelu_constants(Activation activation, const Quantizer& out, const std::vector<int>& copies, int columns);
 
 /// Rows (neurons) or columns (inputs) repeated: copies of one stand next to each other.
 FloatRows repeat_rows(const FloatRows& rows, const std::vector<int>& copies);

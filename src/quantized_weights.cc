@@ -26,7 +26,15 @@ float scale_for_bias(const float* bias, std::size_t count, double input_scale) {
   return static_cast<float>(static_cast<double>(largest_magnitude(bias, count)) / (input_scale * (1 << 28)));
 }
 
-/// Scales of a block's rows: absmax / 127, of each row or of all.
+template <typename T>
+Tensor to_tensor(const std::vector<T>& values, Tensor::Shape shape) {
+  Tensor tensor(dtype_of<T>(), std::move(shape));
+  std::memcpy(tensor.writable<T>().data(), values.data(), values.size() * sizeof(T));
+  return tensor;
+}
+
+}  // namespace
+
 std::vector<float> weight_scales(const FloatRows& rows, WeightScales scales, double input_scale) {
   const auto inputs = static_cast<std::size_t>(rows.inputs);
   std::vector<float> result(static_cast<std::size_t>(rows.columns));
@@ -39,15 +47,6 @@ std::vector<float> weight_scales(const FloatRows& rows, WeightScales scales, dou
   for (std::size_t n = 0; n < result.size(); ++n) result[n] = scales == WeightScales::per_tensor ? whole : scale(n, 1);
   return result;
 }
-
-template <typename T>
-Tensor to_tensor(const std::vector<T>& values, Tensor::Shape shape) {
-  Tensor tensor(dtype_of<T>(), std::move(shape));
-  std::memcpy(tensor.writable<T>().data(), values.data(), values.size() * sizeof(T));
-  return tensor;
-}
-
-}  // namespace
 
 WeightPacker::WeightPacker(int inputs, const Quantizer& input, WeightScales scales, std::vector<bool> carries_zero_point)
     : inputs_(inputs),
@@ -86,7 +85,7 @@ std::vector<double> WeightPacker::pack_block(int first_column, const BlockRows& 
   bias_.resize(columns, 0);
   multiplier_.resize(columns, 0);
 
-  const std::vector<float> scales = weight_scales(rows, scales_, input_.scale);
+  const std::vector<float> scales = rows.scales.empty() ? weight_scales(rows, scales_, input_.scale) : rows.scales;
   std::vector<double> real(scales.size());
   for (std::size_t n = 0; n < scales.size(); ++n) {
     pack_row(first_column + static_cast<int>(n), rows, static_cast<int>(n), scales[n]);

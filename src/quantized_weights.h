@@ -5,18 +5,15 @@
 #include <vector>
 
 #include "fixed_point.h"
+#include "float_rows.h"
 #include "octavo/calibration.h"
 #include "octavo/tensor.h"
 #include "quantized.h"
 
 namespace octavo {
 
-/// Float rows of one block: weight[column][k] row-major, bias[column].
-struct FloatRows {
-  std::string name;
-  int columns = 0, inputs = 0;
-  std::vector<float> weight, bias;
-};
+/// Weight scales of a block's rows: absmax / 127, of each row or of all; larger where a bias would not fit.
+std::vector<float> weight_scales(const FloatRows& rows, WeightScales scales, double input_scale);
 
 /// A block to be packed: its rows, and what one output code is worth.
 struct BlockRows {

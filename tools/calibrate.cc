@@ -15,9 +15,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include <charconv>
 #include <filesystem>
 #include <limits>
 #include <optional>
+#include <utility>
+#include <vector>
 
 namespace octavo::tools {
 namespace {
@@ -31,10 +34,17 @@ Syntax syntax() {
        "N"},
       {"samples", "samples to calibrate on, chosen at random from the whole file", "N", "512"},
       {"s,seed", "seed of that choice", "N", "0"},
-      {"method", "how ranges are found: minmax, running-minmax", "NAME", "minmax"},
+      {"method", "how ranges are found: minmax, running-minmax, percentile, mse, auto", "NAME", "minmax"},
+      {"percentile", "with --method percentile: what lies beyond it on either side is cut off", "P", "99.99"},
       {"weights", "scales of weights: per-channel, per-tensor", "NAME", "per-channel"},
       {"residual", "type of the residual stream: int16, int8", "NAME", "int16"},
       {"paper", "the paper's setting with all of its 8-bit quantizers, to compare with; sets method, weights and residual"},
+      {"equalize", "scales per column of LayerNorm outputs: smoothquant, os-plus, repq, power-of-two, none", "NAME",
+       "smoothquant"},
+      {"copies", "columns per layer that saturating copies of outlier neurons may add", "N", "32"},
+      {"bias-correction", "biases make up for what rounding does to means: on, off", "NAME", "on"},
+      {"rounding", "of weights: compensated (each makes up for the others' errors), nearest", "NAME", "compensated"},
+      {"report", "write the report there too: FILE.json or FILE.html", "FILE"},
       {"o,output", "the INT8 file; by default the checkpoint's name with .octavo in this directory", "FILE"},
       {"json", "print the report as one JSON object"},
   };
@@ -49,7 +59,7 @@ Syntax syntax() {
 }
 
 struct Settings {
-  std::string checkpoint, data, output;
+  std::string checkpoint, data, output, report;
   SampleOptions samples;
   CheckpointOptions method;
   CalibrationOptions calibration;
@@ -65,15 +75,47 @@ std::string read_model_output(const Arguments& arguments) {
   return output;
 }
 
+/// --report: its ending says in which form.
+std::string read_report(const Arguments& arguments) {
+  const std::string report = arguments.text("report").value_or("");
+  if (!report.empty() && !report.ends_with(".json") && !report.ends_with(".html")) {
+    throw UsageError("--report is '" + report + "', expected the name of a file that ends in .json or .html");
+  }
+  return report;
+}
+
+double read_percentile(const Arguments& arguments) {
+  const std::string text = *arguments.text("percentile");
+  double value = 0.0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || !(value > 50.0 && value < 100.0)) {
+    throw UsageError("--percentile is '" + text + "', expected a number above 50 and below 100");
+  }
+  return value;
+}
+
 CalibrationOptions read_calibration(const Arguments& arguments) {
   CalibrationOptions options;
-  options.method = *arguments.choice<RangeMethod>(
-      "method", {{"minmax", RangeMethod::minmax}, {"running-minmax", RangeMethod::running_minmax}});
+  options.method = *arguments.choice<RangeMethod>("method", {{"minmax", RangeMethod::minmax},
+                                                             {"running-minmax", RangeMethod::running_minmax},
+                                                             {"percentile", RangeMethod::percentile},
+                                                             {"mse", RangeMethod::mse},
+                                                             {"auto", RangeMethod::automatic}});
+  options.percentile = read_percentile(arguments);
   options.weights = *arguments.choice<WeightScales>(
       "weights", {{"per-channel", WeightScales::per_channel}, {"per-tensor", WeightScales::per_tensor}});
   options.residual =
       *arguments.choice<ResidualType>("residual", {{"int16", ResidualType::int16}, {"int8", ResidualType::int8}});
   options.paper = arguments.on("paper");
+  options.equalize = *arguments.choice<EqualizeMethod>("equalize", {{"smoothquant", EqualizeMethod::smoothquant},
+                                                                    {"os-plus", EqualizeMethod::os_plus},
+                                                                    {"repq", EqualizeMethod::repq},
+                                                                    {"power-of-two", EqualizeMethod::power_of_two},
+                                                                    {"none", EqualizeMethod::none}});
+  options.copies = static_cast<int>(*arguments.integer("copies", 0, 4096));
+  options.bias_correction = *arguments.choice<bool>("bias-correction", {{"on", true}, {"off", false}});
+  options.rounding = *arguments.choice<WeightRounding>(
+      "rounding", {{"nearest", WeightRounding::nearest}, {"compensated", WeightRounding::compensated}});
   return options;
 }
 
@@ -83,6 +125,7 @@ Settings read_settings(const Arguments& arguments) {
   settings.checkpoint = arguments.positionals()[0];
   settings.data = arguments.required("data");
   settings.output = read_model_output(arguments);
+  settings.report = read_report(arguments);
   for (const std::int64_t column : arguments.integers("column", 1, 1'000'000)) {
     settings.samples.columns.push_back(static_cast<int>(column));
   }
@@ -123,6 +166,22 @@ void for_each_batch(const std::vector<std::string>& texts, const std::string& la
   batcher.finish();
 }
 
+/// The options with one technique off, for each that is on, under the flag's name.
+std::vector<std::pair<std::string, CalibrationOptions>> without_each(const CalibrationOptions& options) {
+  std::vector<std::pair<std::string, CalibrationOptions>> result;
+  const auto add = [&](bool on, const std::string& technique, auto turn_off) {
+    if (!on) return;
+    result.emplace_back(technique, options);
+    turn_off(result.back().second);
+  };
+  add(options.equalize != EqualizeMethod::none, "equalize", [](auto& o) { o.equalize = EqualizeMethod::none; });
+  add(options.copies > 0, "copies", [](auto& o) { o.copies = 0; });
+  add(options.bias_correction, "bias-correction", [](auto& o) { o.bias_correction = false; });
+  add(options.rounding == WeightRounding::compensated, "rounding",
+      [](auto& o) { o.rounding = WeightRounding::nearest; });
+  return result;
+}
+
 /// Runs a calibration and keeps the figures of the report.
 class Calibration {
  public:
@@ -135,13 +194,16 @@ class Calibration {
         workspace_({.threads = settings.run.threads}) {
     report_.output = settings.output.empty() ? model_.info().name + ".octavo" : settings.output;
     require_creatable(report_.output);
+    if (!settings.report.empty()) require_creatable(settings.report);
   }
 
   CalibrationReport run() {
     const Samples samples = read_samples(settings_, log_);
-    save(quantize(samples.calibration));
+    const Calibrator calibrator = observe(samples.calibration);
+    const Model quantized = quantize(calibrator);
     report_.held_out = !samples.held_out.empty();
-    compare(report_.held_out ? samples.held_out : samples.calibration);
+    compare(calibrator, quantized, report_.held_out ? samples.held_out : samples.calibration);
+    save(quantized.with_report(to_stored_json(report_)));
     encoder_.report_truncated(log_);
     return report_;
   }
@@ -156,33 +218,50 @@ class Calibration {
     return calibrator;
   }
 
-  Model quantize(const std::vector<std::string>& texts) {
-    const Calibrator calibrator = observe(texts);
+  Model quantize(const Calibrator& calibrator) {
     report_.samples = calibrator.samples();
     report_.tokens = calibrator.tokens();
+    report_.convergence = calibrator.convergence();
     const Stopwatch stopwatch;
     Model quantized = calibrator.quantize();
     report_.quantize_seconds = stopwatch.seconds();
     return quantized;
   }
 
+  /// The file is read again as a user would: all its checks pass.
   void save(const Model& quantized) {
     const Stopwatch stopwatch;
-    const HoldInterrupts hold;
-    quantized.save(report_.output);
+    {
+      const HoldInterrupts hold;
+      quantized.save(report_.output);
+    }
+    Model::from_file(report_.output);
     report_.quantize_seconds += stopwatch.seconds();
     report_.output_bytes = std::filesystem::file_size(report_.output);
     report_.checkpoint_bytes = weight_bytes(settings_.checkpoint);
   }
 
-  /// The file that was written is what is measured, not the model in memory.
-  void compare(const std::vector<std::string>& texts) {
+  /// The quantized model, and the same without each of the techniques that are on.
+  void compare(const Calibrator& calibrator, const Model& quantized, const std::vector<std::string>& texts) {
     const Stopwatch stopwatch;
-    const Engine integer(Model::from_file(report_.output), {.isa = settings_.run.isa});
+    const Engine integer(quantized, {.isa = settings_.run.isa});
     describe(integer, workspace_, log_);
+    std::vector<TokenBatch> batches;
+    std::vector<Tensor> expected;
     for_each_batch(texts, "compare", encoder_, settings_.run.batch, log_, [&](const TokenBatch& batch) {
-      report_.closeness.add(embed(integer, batch, workspace_), embed(reference_, batch, workspace_));
+      batches.push_back(batch);
+      expected.push_back(embed(reference_, batch, workspace_));
     });
+    const auto closeness = [&](const Engine& engine) {
+      Closeness result;
+      for (std::size_t i = 0; i < batches.size(); ++i) result.add(embed(engine, batches[i], workspace_), expected[i]);
+      return result;
+    };
+    report_.closeness = closeness(integer);
+    for (const auto& [technique, options] : without_each(settings_.calibration)) {
+      const Engine lesser(calibrator.quantize(options), {.isa = settings_.run.isa});
+      report_.without.push_back({technique, closeness(lesser)});
+    }
     report_.compare_seconds = stopwatch.seconds();
   }
 
@@ -199,6 +278,11 @@ int run(const Arguments& arguments) {
   const Log log = read_log(arguments);
   const Settings settings = read_settings(arguments);
   const CalibrationReport report = Calibration(settings, log).run();
+  if (!settings.report.empty()) {
+    Output file(settings.report);
+    file.write(settings.report.ends_with(".html") ? to_html(report) : to_json(report));
+    file.commit();
+  }
   Output output;
   output.write(settings.json ? to_json(report) : to_text(report));
   output.commit();

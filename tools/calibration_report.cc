@@ -1,4 +1,4 @@
-// The report as a table and as JSON.
+// The report as a table, as JSON and as a page.
 #include "calibration_report.h"
 
 #include "numbers.h"
@@ -10,27 +10,86 @@
 namespace octavo::tools {
 namespace {
 
+using Json = nlohmann::ordered_json;
+
 std::string fixed(double value, int digits) {
   std::string text;
   append_fixed(text, value, digits);
   return text;
 }
 
+std::string mean_and_lowest(const Closeness& closeness) {
+  return "mean " + fixed(closeness.mean(), 5) + ", lowest " + fixed(closeness.lowest(), 5);
+}
+
+std::string verdict(const Convergence& convergence) {
+  if (convergence.samples_before == 0) return "too few samples to tell whether more would change the ranges";
+  const std::string counts = "after " + std::to_string(convergence.samples_before) + " samples the others changed " +
+                             std::to_string(convergence.changed) + " of " + std::to_string(convergence.values) +
+                             " ranges by over 1 %";
+  if (convergence.changed == 0) return counts + "; more would change little";
+  return counts + ", " + convergence.most_changed + " most, by " + fixed(100.0 * convergence.largest_change, 0) +
+         " %; " +
+         (10 * convergence.changed > convergence.values ? "more samples would change ranges"
+                                                        : "more would change little");
+}
+
+Json ablations(const CalibrationReport& report) {
+  Json list = Json::array();
+  for (const Ablation& each : report.without) {
+    list.push_back({{"without", each.technique},
+                    {"cosine_mean", each.closeness.mean()},
+                    {"cosine_lowest", each.closeness.lowest()}});
+  }
+  return list;
+}
+
+Json convergence_json(const Convergence& convergence) {
+  return {{"samples_before", convergence.samples_before},
+          {"ranges", convergence.values},
+          {"changed", convergence.changed},
+          {"largest_change", convergence.largest_change},
+          {"most_changed", convergence.most_changed}};
+}
+
+std::string dump(const Json& object) { return object.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+std::string escaped(const std::string& text) {
+  std::string result;
+  for (const char c : text) {
+    if (c == '<')
+      result += "&lt;";
+    else if (c == '&')
+      result += "&amp;";
+    else
+      result += c;
+  }
+  return result;
+}
+
+std::string html_row(const std::string& first, const std::string& second, const std::string& third = "") {
+  return "<tr><td>" + escaped(first) + "</td><td>" + escaped(second) + "</td><td>" + escaped(third) + "</td></tr>\n";
+}
+
 }  // namespace
 
 std::string to_text(const CalibrationReport& report) {
   const std::string which = report.held_out ? " held-out samples" : " calibration samples";
-  return report.output + "\n  calibrated on  " + std::to_string(report.samples) + " samples, " +
-         std::to_string(report.tokens) + " tokens\n  cosine         mean " + fixed(report.closeness.mean(), 5) +
-         ", lowest " + fixed(report.closeness.lowest(), 5) + ": INT8 against float32, embeddings of " +
-         std::to_string(report.closeness.count()) + which + "\n  size           " + megabytes(report.output_bytes) +
-         ", checkpoint " + megabytes(report.checkpoint_bytes) + "\n  time           calibrate " +
-         fixed(report.calibrate_seconds, 1) + " s, quantize and write " + fixed(report.quantize_seconds, 1) +
-         " s, compare " + fixed(report.compare_seconds, 1) + " s\n";
+  std::string text = report.output + "\n  calibrated on  " + std::to_string(report.samples) + " samples, " +
+                     std::to_string(report.tokens) + " tokens\n  cosine         " + mean_and_lowest(report.closeness) +
+                     ": INT8 against float32, embeddings of " + std::to_string(report.closeness.count()) + which + "\n";
+  for (const Ablation& each : report.without) {
+    text += "    without " + each.technique + std::string(16 - std::min<std::size_t>(16, each.technique.size()), ' ') +
+            mean_and_lowest(each.closeness) + "\n";
+  }
+  return text + "  convergence    " + verdict(report.convergence) + "\n  size           " +
+         megabytes(report.output_bytes) + ", checkpoint " + megabytes(report.checkpoint_bytes) +
+         "\n  time           calibrate " + fixed(report.calibrate_seconds, 1) + " s, quantize and write " +
+         fixed(report.quantize_seconds, 1) + " s, compare " + fixed(report.compare_seconds, 1) + " s\n";
 }
 
 std::string to_json(const CalibrationReport& report) {
-  const nlohmann::ordered_json object = {
+  const Json object = {
       {"output", report.output},
       {"samples", report.samples},
       {"tokens", report.tokens},
@@ -38,13 +97,44 @@ std::string to_json(const CalibrationReport& report) {
       {"held_out", report.held_out},
       {"cosine_mean", report.closeness.mean()},
       {"cosine_lowest", report.closeness.lowest()},
+      {"ablations", ablations(report)},
+      {"convergence", convergence_json(report.convergence)},
       {"output_bytes", report.output_bytes},
       {"checkpoint_bytes", report.checkpoint_bytes},
       {"calibrate_seconds", report.calibrate_seconds},
       {"quantize_seconds", report.quantize_seconds},
       {"compare_seconds", report.compare_seconds},
   };
-  return object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return dump(object) + "\n";
+}
+
+std::string to_stored_json(const CalibrationReport& report) {
+  return dump({{"compared", report.closeness.count()},
+               {"held_out", report.held_out},
+               {"cosine_mean", report.closeness.mean()},
+               {"cosine_lowest", report.closeness.lowest()},
+               {"ablations", ablations(report)},
+               {"convergence", convergence_json(report.convergence)}});
+}
+
+std::string to_html(const CalibrationReport& report) {
+  std::string page =
+      "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>octavo calibration</title>\n"
+      "<style>body{font:16px sans-serif;margin:2em}td,th{padding:.2em 1em;text-align:left}</style>\n<h1>" +
+      escaped(report.output) + "</h1>\n<p>Calibrated on " + std::to_string(report.samples) + " samples, " +
+      std::to_string(report.tokens) + " tokens. " + escaped(verdict(report.convergence)) +
+      ".</p>\n<h2>Cosine of INT8 to float32 embeddings of " + std::to_string(report.closeness.count()) +
+      (report.held_out ? " held-out" : " calibration") +
+      " samples</h2>\n<table><tr><th></th><th>mean</th><th>lowest</th></tr>\n" +
+      html_row("as written", fixed(report.closeness.mean(), 5), fixed(report.closeness.lowest(), 5));
+  for (const Ablation& each : report.without) {
+    page += html_row("without " + each.technique, fixed(each.closeness.mean(), 5), fixed(each.closeness.lowest(), 5));
+  }
+  return page + "</table>\n<h2>Size and time</h2>\n<table>" + html_row("INT8 file", megabytes(report.output_bytes)) +
+         html_row("checkpoint", megabytes(report.checkpoint_bytes)) +
+         html_row("calibrate", fixed(report.calibrate_seconds, 1) + " s") +
+         html_row("quantize and write", fixed(report.quantize_seconds, 1) + " s") +
+         html_row("compare", fixed(report.compare_seconds, 1) + " s") + "</table>\n</html>\n";
 }
 
 std::uintmax_t weight_bytes(const std::string& checkpoint) {

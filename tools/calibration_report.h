@@ -3,10 +3,19 @@
 
 #include "closeness.h"
 
+#include "octavo/calibration.h"
+
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace octavo::tools {
+
+/// How close the model would be without one technique, all else being equal.
+struct Ablation {
+  std::string technique;  ///< "equalize", "copies", "bias-correction", "rounding": its flag
+  Closeness closeness;
+};
 
 struct CalibrationReport {
   std::string output;        ///< the INT8 file
@@ -14,6 +23,8 @@ struct CalibrationReport {
   std::int64_t tokens = 0;   ///< in them
   bool held_out = true;      ///< closeness is of samples that calibration has not seen
   Closeness closeness;       ///< of pooled embeddings, INT8 to float32
+  std::vector<Ablation> without;
+  Convergence convergence;
   std::uintmax_t output_bytes = 0;
   std::uintmax_t checkpoint_bytes = 0;  ///< of its weights
   double calibrate_seconds = 0, quantize_seconds = 0, compare_seconds = 0;
@@ -24,6 +35,12 @@ std::string to_text(const CalibrationReport& report);
 
 /// One object on one line.
 std::string to_json(const CalibrationReport& report);
+
+/// One self-contained page.
+std::string to_html(const CalibrationReport& report);
+
+/// What the model file keeps: one object, the same whenever the calibration is the same.
+std::string to_stored_json(const CalibrationReport& report);
 
 /// Bytes of the weights of a checkpoint directory: model.safetensors, or else all shards.
 std::uintmax_t weight_bytes(const std::string& checkpoint);

@@ -1,11 +1,12 @@
 // From a float32 model and sample data to a quantized model.
 #pragma once
 
-#include <cstdint>
-#include <memory>
-
 #include "octavo/engine.h"
 #include "octavo/model.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
 
 namespace octavo {
 
@@ -13,6 +14,10 @@ namespace octavo {
 enum class RangeMethod {
   minmax,          ///< smallest and largest value ever seen
   running_minmax,  ///< per batch, r = 0.9 r + 0.1 batch (method of the Quantizable Transformers paper)
+  percentile,      ///< cuts off the tails of 8-bit values on both sides; 16-bit values keep min-max
+  mse,             ///< least squared error of each 8-bit value; 16-bit values keep min-max
+  automatic,  ///< per 8-bit value the candidate with the least error at the end of its attention or feed-forward block;
+              ///< min-max throughout where that is closer to float32 on samples that are held out of the observation
 };
 
 /// One scale per output channel of a weight matrix, or one per matrix (the paper's setting).
@@ -21,15 +26,43 @@ enum class WeightScales { per_channel, per_tensor };
 /// The residual stream: 16 bits, or the paper's 8-bit sums.
 enum class ResidualType { int16, int8 };
 
+/// How scales (and shifts) per column of what a LayerNorm hands to the next product are found; weights take them up.
+enum class EqualizeMethod {
+  none,
+  smoothquant,   ///< sqrt(max|X_j| / max|W_j|)
+  os_plus,       ///< shift to the middle of each column, scale by a sweep over the output's error
+  repq,          ///< a quantizer per column, turned into one
+  power_of_two,  ///< SmoothQuant's scales, rounded up to powers of two
+};
+
+enum class WeightRounding {
+  nearest,
+  compensated,  ///< a column's rounding error is made up for by the columns still to be rounded
+};
+
 struct CalibrationOptions {
   RangeMethod method = RangeMethod::minmax;
+  double percentile = 99.99;  ///< of RangeMethod::percentile, above 50
   WeightScales weights = WeightScales::per_channel;
   ResidualType residual = ResidualType::int16;
+  EqualizeMethod equalize = EqualizeMethod::smoothquant;
+  int copies = 32;              ///< columns that saturating copies of GELU and ReLU neurons may add per layer; 0: none
+  bool bias_correction = true;  ///< biases make up for what rounding takes from the outputs' means
+  WeightRounding rounding = WeightRounding::compensated;
 
   /// The setting of the Quantizable Transformers paper, with every one of its quantizers, in integers: one scale per weight
   /// tensor, u8 with a static range everywhere, residual sums and probabilities included, running min-max while the quantizers
   /// are on. The other options are then without effect. It exists to compare with.
   bool paper = false;
+};
+
+/// Whether more samples would have changed the ranges: how much the later half of the samples, or somewhat more, did.
+struct Convergence {
+  std::int64_t samples_before = 0;  ///< after which the others are looked at; 0: too few samples to tell
+  int values = 0;                   ///< that have a range
+  int changed = 0;                  ///< those whose range became wider or narrower by more than a hundredth
+  double largest_change = 0.0;      ///< relative to the width before
+  std::string most_changed = {};    ///< that value's name
 };
 
 /// Watches a float32 model run over data. Memory does not grow with the number of samples.
@@ -48,8 +81,14 @@ class Calibrator {
   std::int64_t samples() const;
   std::int64_t tokens() const;
 
+  Convergence convergence() const;
+
   /// Quantizes with the ranges observed so far. Throws Error when nothing was observed or a range is not finite.
   Model quantize() const;
+
+  /// The same with other options, to see what each contributes: `method` is that of the observation, and what the
+  /// constructor's options did not need was not kept. Throws Error when it is missing.
+  Model quantize(const CalibrationOptions& options) const;
 
   struct Data;
 

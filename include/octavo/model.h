@@ -61,8 +61,8 @@ struct ModelInfo {
 /// An immutable model; cheap to copy. Once it exists it is valid.
 class Model {
  public:
-  /// Reads a Hugging Face directory: config.json, model.safetensors (or its shards), tokenizer files, pooling. Throws Error
-  /// naming the file and the tensor or key: what was found, what was expected.
+  /// Reads a Hugging Face directory: config.json, model.safetensors (or its shards), tokenizer files, pooling. Throws
+  /// Error naming the file and the tensor or key: what was found, what was expected.
   static Model from_checkpoint(const std::filesystem::path& directory, const CheckpointOptions& options = {});
 
   /// Maps a .octavo file written by save(); everything is checked here, once.
@@ -73,6 +73,10 @@ class Model {
 
   /// Writes a quantized model as one self-contained file: under a temporary name, then renamed.
   void save(const std::filesystem::path& file) const;
+
+  /// The same model with a JSON object kept beside how it was calibrated, under "report" in summary_json(). Throws
+  /// Error when the model is not quantized or `json` is no object.
+  Model with_report(const std::string& json) const;
 
   bool is_quantized() const;
   const ModelInfo& info() const;

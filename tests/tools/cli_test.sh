@@ -65,7 +65,12 @@ run 2 embed -m x -p a --json -o a.npy; is_wrong_usage "--json and --output a.npy
 run 2 calibrate -d data.txt; is_wrong_usage "the checkpoint directory is missing"
 run 2 calibrate x; is_wrong_usage "--data is missing"
 run 2 calibrate x -d data.txt --method entropy; is_wrong_usage "--method is 'entropy'"
-for later in --equalize --copies --percentile --report --bias-correction; do
+run 2 calibrate x -d data.txt --equalize magic; is_wrong_usage "--equalize is 'magic'"
+run 2 calibrate x -d data.txt --method percentile --percentile 100; is_wrong_usage "--percentile is '100'"
+run 2 calibrate x -d data.txt --copies -1; is_wrong_usage "--copies is '-1'"
+run 2 calibrate x -d data.txt --bias-correction maybe; is_wrong_usage "--bias-correction is 'maybe'"
+run 2 calibrate x -d data.txt --report r.pdf; is_wrong_usage "--report is 'r.pdf'"
+for later in --target-cosine --attn-prune; do
   run 2 calibrate x -d data.txt $later; is_wrong_usage "unknown option '$later'"
 done
 
@@ -90,6 +95,13 @@ cp model.octavo first.octavo
 run 0 calibrate "$checkpoint" -d data.txt --batch-size 8 -o model.octavo --json -q
 out_has '"samples":79'; out_has '"held_out":true'; out_has '"cosine_mean":0.9'; err_is_empty
 cmp -s model.octavo first.octavo || fail "octavo $command: the same calibration gave another file"
+out_has '"ablations":[{"without":"equalize"'; out_has '"convergence":{"samples_before":'
+run 0 calibrate "$checkpoint" -d data.txt --batch-size 8 -o plain.octavo --equalize none --copies 0 \
+  --bias-correction off --rounding nearest --report plain.html -q
+grep -q '</html>' plain.html || fail "octavo $command: plain.html is not a page"
+plain=$(sed -n 's/.*cosine *mean \([0-9.]*\), lowest.*/\1/p' out)
+awk -v a="$cosine" -v b="$plain" 'BEGIN { exit !(a > b) }' || fail "octavo $command: mean cosine $plain, with all techniques $cosine"
+run 0 info -m model.octavo --json; out_has '"report":{"ablations":'
 run 0 calibrate "$checkpoint" -d five.txt -q
 [ -s "$(basename "$checkpoint").octavo" ] || fail "octavo $command: no file of the checkpoint's name"
 printf 'one text\tanother text\t1\r\n\r\na third\ta fourth\t2\r\n' >pairs.tsv

@@ -1,0 +1,62 @@
+// What a Calibrator keeps of the batches that it has seen, and what it chooses by that.
+#pragma once
+
+#include "column_statistics.h"
+#include "float_executor.h"
+#include "histogram.h"
+#include "observers.h"
+#include "quantize.h"
+#include "simulated.h"
+
+#include "octavo/calibration.h"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+namespace octavo {
+
+/// percentile and mse take every range from its histogram, automatic takes candidates from it.
+inline bool takes_ranges(RangeMethod method) { return method == RangeMethod::percentile || method == RangeMethod::mse; }
+inline bool uses_histograms(RangeMethod method) { return takes_ranges(method) || method == RangeMethod::automatic; }
+
+inline bool compensates(const CalibrationOptions& options) { return options.rounding == WeightRounding::compensated; }
+
+struct Calibrator::Data {
+  struct Snapshot {
+    std::int64_t samples = 0;
+    Ranges ranges;
+  };
+
+  Data(const Model& m, const CalibrationOptions& o);
+
+  // Steps of quantize(): each changes ranges and adds to the options.
+  void choose_ranges(Ranges& chosen_ranges) const;
+  void equalize_sites(const CalibrationOptions& chosen, Ranges& chosen_ranges, QuantizeOptions& result) const;
+  void copy_neurons(int budget, Ranges& chosen_ranges, QuantizeOptions& result) const;
+  void improve_ranges(const CalibrationOptions& chosen, Ranges& chosen_ranges, QuantizeOptions& result,
+                      Workspace& workspace) const;
+
+  TokenBatch set_aside(const TokenBatch& batch);
+  Model make(const CalibrationOptions& chosen, const Ranges& chosen_ranges, const QuantizeOptions& result) const;
+  double distance(const Model& quantized, Workspace& workspace) const;
+
+  std::shared_ptr<const Model::Data> model;
+  CalibrationOptions options;
+  FloatExecutor executor;
+  std::set<std::string, std::less<>> inputs;  // whose columns are observed
+  std::set<std::string, std::less<>> bytes;   // which have a histogram
+  std::map<std::string, Histogram, std::less<>> histograms;
+  RunningQuantizers quantizers;  // of the paper's setting
+  RangeObserver ranges;
+  ColumnObserver columns;
+  std::set<std::string, std::less<>> norms;  // whose columns have one each
+  Snapshot older, newer;  // of the ranges, when the number of samples passed the last two powers of two
+  std::int64_t samples = 0, tokens = 0;
+  TokenBatch probe, held_out;  // of RangeMethod::automatic: to choose by, and to check the choice
+  std::int64_t offered = 0;
+};
+
+}  // namespace octavo

@@ -1,0 +1,40 @@
+// Weights and biases that make up for rounding: error-compensated rounding of weights, and bias correction.
+#pragma once
+
+#include "column_statistics.h"
+#include "fixed_point.h"
+#include "float_rows.h"
+
+#include <vector>
+
+namespace octavo {
+
+struct Refinement {
+  bool compensate = false;    ///< needs second moments in the statistics
+  bool correct_bias = false;  ///< needs a sample of rows
+};
+
+/// What rounding does to a product's input, and how its columns go together.
+class InputModel {
+ public:
+  /// `statistics` of the values that the product reads (equalized, where the lane is); `copies` per column, empty for
+  /// none.
+  InputModel(ColumnStatistics statistics, const Quantizer& quantizer, const std::vector<int>& copies);
+
+  /// compensate: makes the weights multiples of rows.scales, column by column, the ones with the largest inputs first;
+  /// the error of each is made up for by the columns that are still to come (the closed form of OBQ and GPTQ).
+  /// correct_bias: adds to the biases what the outputs lose on average because input and weights are rounded.
+  void refine(FloatRows& rows, const Refinement& refinement);
+
+ private:
+  void compensate(FloatRows& rows);
+  void factorize();
+
+  ColumnStatistics statistics_;
+  double step_;
+  std::vector<double> mean_, rounded_mean_;
+  std::vector<int> order_;     // of columns: the last one is rounded first
+  std::vector<float> factor_;  // upper triangle R, R^T R = second moments in that order; empty until needed
+};
+
+}  // namespace octavo
