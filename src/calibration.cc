@@ -24,6 +24,9 @@ std::shared_ptr<const Model::Data> float_data(const Model& model) {
 
 struct Calibrator::Data {
   Data(const Model& m, const CalibrationOptions& o) : model(float_data(m)), options(o), executor(model), ranges(o.method) {}
+
+  void observe(const RaggedBatch& batch, Workspace& workspace);
+
   std::shared_ptr<const Model::Data> model;
   CalibrationOptions options;
   FloatExecutor executor;
@@ -37,15 +40,20 @@ Calibrator::~Calibrator() = default;
 Calibrator::Calibrator(Calibrator&&) noexcept = default;
 Calibrator& Calibrator::operator=(Calibrator&&) noexcept = default;
 
+void Calibrator::Data::observe(const RaggedBatch& batch, Workspace& workspace) {
+  ranges.begin_batch();
+  executor.run(batch, workspace.data(), [&](std::string_view name, std::span<const float> values, int) { ranges.observe(name, values); });
+  ranges.end_batch();
+  samples += batch.sequences();
+  tokens += batch.rows();
+}
+
 void Calibrator::observe(const TokenBatch& batch, Workspace& workspace) {
-  const RaggedBatch ragged = make_ragged(batch, data_->model->info);
-  data_->ranges.begin_batch();
-  data_->executor.run(ragged, workspace.data(), [&](std::string_view name, std::span<const float> values, int) {
-    data_->ranges.observe(name, values);
-  });
-  data_->ranges.end_batch();
-  data_->samples += ragged.sequences();
-  data_->tokens += ragged.rows();
+  data_->observe(make_ragged(batch, data_->model->info), workspace);
+}
+
+void Calibrator::observe(const ImageBatch& batch, Workspace& workspace) {
+  data_->observe(make_ragged(batch, data_->model->info), workspace);
 }
 
 std::int64_t Calibrator::samples() const { return data_->samples; }

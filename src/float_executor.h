@@ -17,7 +17,8 @@ using Observer = std::function<void(std::string_view name, std::span<const float
 
 /// What a run reports to its observer beyond the graph's values.
 enum class ObserveStages {
-  values,  ///< outputs of nodes, and of each block of a QkvProduct under the block's name
+  values,  ///< outputs of nodes, of each block of a QkvProduct under the block's name, of patches before their norm as
+           ///< "P.product" (EmbedPatches value P), and of a head's normalised input as "H.input" (Head value H)
   all,     ///< also, per AttentionOp value `A`: "A.probs" [heads * length, length] of each sequence in turn (after
            ///< clipping) and "A.gate" [total rows, heads] (sigmoid, without scale)
 };
@@ -33,6 +34,9 @@ class FloatExecutor {
   /// The last hidden state, f32 [batch.rows(), hidden_size].
   Tensor run(const RaggedBatch& batch, Workspace::Data& workspace, const Observer& observer = {},
              ObserveStages stages = ObserveStages::values) const;
+
+  /// The head's logits, f32 [batch.sequences(), classes]; the graph must have a head.
+  Tensor logits(const RaggedBatch& batch, Workspace::Data& workspace) const;
 
  private:
   struct Impl;

@@ -16,6 +16,17 @@ void require_columns(const Graph& graph, const std::string& name, ValueId x, int
 
 }  // namespace
 
+ValueId Graph::hidden() const {
+  const auto last = std::find_if(nodes.rbegin(), nodes.rend(), [](const Node& node) { return !std::holds_alternative<Head>(node.op); });
+  if (last == nodes.rend()) throw Error("the graph has no hidden state");
+  return last->output;
+}
+
+const Node* Graph::head() const {
+  const auto found = std::find_if(nodes.begin(), nodes.end(), [](const Node& node) { return std::holds_alternative<Head>(node.op); });
+  return found == nodes.end() ? nullptr : &*found;
+}
+
 ValueId GraphBuilder::append(std::string name, int columns, Op op, std::vector<ValueId> inputs) {
   if (columns <= 0) throw Error(name + " has " + std::to_string(columns) + " columns, expected at least 1");
   const auto used = [&](const Value& value) { return value.name == name; };
@@ -68,6 +79,21 @@ ValueId GraphBuilder::attention(const std::string& name, ValueId qkv, AttentionO
   const int width = op.heads * op.head_size;
   require_columns(graph_, name, qkv, 3 * width + (op.gate ? op.heads : 0));
   return append(name, width, std::move(op), {qkv});
+}
+
+ValueId GraphBuilder::embed_patches(const std::string& name, int columns, EmbedPatches op) {
+  if (op.projection.columns != columns) {
+    throw Error(name + ": its projection has " + std::to_string(op.projection.columns) + " columns, expected " +
+                std::to_string(columns));
+  }
+  if (op.patch_size <= 0 || op.patches() <= 0) throw Error(name + " has no patches");
+  return append(name, columns, std::move(op), {});
+}
+
+ValueId GraphBuilder::head(const std::string& name, ValueId stream, Head op) {
+  if (graph_.head()) throw Error(name + " is the second head of the graph");
+  const int columns = op.weights.columns;
+  return append(name, columns, std::move(op), {stream});
 }
 
 }  // namespace octavo
