@@ -1,15 +1,15 @@
 // `octavo calibrate`: from a float32 checkpoint and sample texts to an INT8 file, with a report on how close it is.
-#include "batching.h"
 #include "calibration_report.h"
 #include "commands.h"
 #include "common_flags.h"
-#include "encoder.h"
 #include "output.h"
 #include "progress.h"
+#include "sample_batches.h"
 #include "samples.h"
 #include "stopwatch.h"
 
 #include "octavo/calibration.h"
+#include "octavo/error.h"
 #include "octavo/tasks.h"
 
 #include <nlohmann/json.hpp>
@@ -23,7 +23,7 @@ namespace {
 
 Syntax syntax() {
   const Flags own = {
-      {"d,data", "sample texts: one per line, or a .tsv; - is standard input (required)", "FILE"},
+      {"d,data", "sample texts: one per line, or a .tsv; - is standard input. For a model of pictures: a folder of them, or a list of files (required)", "FILE"},
       {"column",
        "tab-separated column (1, 2, ...) that holds the text; 1,2 takes both, as samples of their own; "
        "1 if the file is a .tsv",
@@ -39,7 +39,7 @@ Syntax syntax() {
   return {
       .usage = "CHECKPOINT -d FILE [-o OUT.octavo] [OPTION...]",
       .about =
-          "Runs the float32 model of a checkpoint directory over sample texts, writes the INT8 file, and prints how\n"
+          "Runs the float32 model of a checkpoint directory over sample texts or pictures, writes the INT8 file, and prints how\n"
           "close the two are on samples that were held out (up to 64, or an eighth of a small file).",
       .example = "octavo calibrate my-model/ -d sentences.txt -o my-model.octavo",
       .flags = join({own, run_flags(), max_length_flags(), verbosity_flags()}),
@@ -92,30 +92,14 @@ Settings read_settings(const Arguments& arguments) {
   return settings;
 }
 
-Samples read_samples(const Settings& settings, const Log& log) {
-  LineReader reader(settings.data);
-  Samples samples = choose_samples(reader, settings.samples);
-  log.say(reader.name() + ": " + std::to_string(samples.usable) + " samples, of which " +
+Samples read_samples(const Settings& settings, const Model& model, const Log& log) {
+  Samples samples = choose(settings.data, settings.samples, model);
+  log.say((settings.data == "-" ? "standard input" : settings.data) + ": " + std::to_string(samples.usable) + " samples, of which " +
           std::to_string(samples.calibration.size()) + " to calibrate on and " +
           std::to_string(samples.held_out.size()) + " held out" +
           (samples.empty > 0 ? "; " + std::to_string(samples.empty) + " empty skipped" : ""));
   if (samples.held_out.empty()) log.warn("too few samples to hold any out: closeness is measured on the same ones");
   return samples;
-}
-
-/// Hands the texts to `handle` in batches, behind a progress bar.
-void for_each_batch(const std::vector<std::string>& texts, const std::string& label, Encoder& encoder,
-                    const BatchLimits& limits, const Log& log, const Batcher::Run& handle) {
-  Progress progress(label, log);
-  std::int64_t done = 0;
-  Batcher batcher(limits, [&](const TokenBatch& batch) {
-    handle(batch);
-    done += std::ssize(batch.sequences);
-    progress.update(done, static_cast<double>(done) / static_cast<double>(texts.size()));
-  });
-  progress.update(0, 0.0);
-  for (const std::string& text : texts) batcher.add(encoder.encode(text));
-  batcher.finish();
 }
 
 /// Runs a calibration and keeps the figures of the report.
@@ -126,18 +110,18 @@ class Calibration {
         log_(log),
         model_(Model::from_checkpoint(settings.checkpoint)),
         reference_(model_, {.isa = settings.run.isa}),
-        encoder_(model_, settings.max_length),
-        workspace_({.threads = settings.run.threads}) {
+        workspace_({.threads = settings.run.threads}),
+        batches_(model_, settings.max_length, settings.run.batch, workspace_.threads(), log) {
     report_.output = settings.output.empty() ? model_.info().name + ".octavo" : settings.output;
     require_creatable(report_.output);
   }
 
   CalibrationReport run() {
-    const Samples samples = read_samples(settings_, log_);
+    const Samples samples = read_samples(settings_, model_, log_);
     save(quantize(samples.calibration));
     report_.held_out = !samples.held_out.empty();
     compare(report_.held_out ? samples.held_out : samples.calibration);
-    encoder_.report_truncated(log_);
+    batches_.finish();
     return report_;
   }
 
@@ -145,8 +129,8 @@ class Calibration {
   Calibrator observe(const std::vector<std::string>& texts) {
     const Stopwatch stopwatch;
     Calibrator calibrator(model_, settings_.calibration);
-    for_each_batch(texts, "calibrate", encoder_, settings_.run.batch, log_,
-                   [&](const TokenBatch& batch) { calibrator.observe(batch, workspace_); });
+    batches_.for_each(texts, "calibrate", [&](const auto& batch) { calibrator.observe(batch, workspace_); });
+    if (calibrator.samples() == 0) throw Error(settings_.data + ": none of its pictures could be read.");
     report_.calibrate_seconds = stopwatch.seconds();
     return calibrator;
   }
@@ -175,8 +159,9 @@ class Calibration {
     const Stopwatch stopwatch;
     const Engine integer(Model::from_file(report_.output), {.isa = settings_.run.isa});
     describe(integer, workspace_, log_);
-    for_each_batch(texts, "compare", encoder_, settings_.run.batch, log_, [&](const TokenBatch& batch) {
-      report_.closeness.add(embed(integer, batch, workspace_), embed(reference_, batch, workspace_));
+    report_.compared = model_.info().classes > 0 ? "logits" : "embeddings";
+    batches_.for_each(texts, "compare", [&](const auto& batch) {
+      report_.closeness.add(answer(integer, batch, workspace_), answer(reference_, batch, workspace_));
     });
     report_.compare_seconds = stopwatch.seconds();
   }
@@ -185,8 +170,8 @@ class Calibration {
   const Log& log_;
   Model model_;
   Engine reference_;
-  Encoder encoder_;
   Workspace workspace_;
+  SampleBatches batches_;
   CalibrationReport report_;
 };
 

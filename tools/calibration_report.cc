@@ -22,7 +22,7 @@ std::string to_text(const CalibrationReport& report) {
   const std::string which = report.held_out ? " held-out samples" : " calibration samples";
   return report.output + "\n  calibrated on  " + std::to_string(report.samples) + " samples, " +
          std::to_string(report.tokens) + " tokens\n  cosine         mean " + fixed(report.closeness.mean(), 5) +
-         ", lowest " + fixed(report.closeness.lowest(), 5) + ": INT8 against float32, embeddings of " +
+         ", lowest " + fixed(report.closeness.lowest(), 5) + ": INT8 against float32, " + report.compared + " of " +
          std::to_string(report.closeness.count()) + which + "\n  size           " + megabytes(report.output_bytes) +
          ", checkpoint " + megabytes(report.checkpoint_bytes) + "\n  time           calibrate " +
          fixed(report.calibrate_seconds, 1) + " s, quantize and write " + fixed(report.quantize_seconds, 1) +
