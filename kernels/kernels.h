@@ -135,7 +135,7 @@ struct Attention {
   const int8_t* v;
   ptrdiff_t stride;           ///< bytes between rows of q, of k and of v
   const int16_t* gate;        ///< logits in steps of 2^-11 of this head, one per row; null: no gate
-  ptrdiff_t gate_stride;      ///< elements between rows of gate
+  ptrdiff_t gate_stride;      ///< elements between rows of gate; 0: one logit for all
   ByteMatrix context;         ///< of the whole batch
   ptrdiff_t context_row;      ///< row of the sequence's first token in context
   int context_column;         ///< of the head's first column in context
@@ -148,6 +148,22 @@ constexpr size_t attention_scratch_bytes(int length, int head_size) {
   const size_t keys = (static_cast<size_t>(length) + 63) / 64 * 64, size = (static_cast<size_t>(head_size) + 63) / 64 * 64;
   return 2 * keys * size + keys * 8 + 16 * keys * (4 + 2 + 1) + 16 * size * 4 + 4096;
 }
+
+/// The paper's static quantizers inside attention (9). With asymmetric K and V, and scores and probabilities in u8:
+///   score = clamp(requantized sum_d (q_d - z_q)(k_d - z_k) + z_s, 0, 255), t = largest visible score - score
+///   Z = sum exponential[t], R = (slope << 24) / Z
+///   p = clamp((exponential[t] * R + (offset << 24) + 2^45) >> 46, 0, most)
+///   context as above with sum_j p_j (v_j - z_v) and the layer's own multiplier and shift, gated.
+struct PaperAttention {
+  int32_t key_zero_point, value_zero_point;  ///< -128..127
+  int32_t score_multiplier;                  ///< [0, 2^31)
+  int score_shift;                           ///< 18..62
+  int32_t score_zero_point;                  ///< 0..255
+  const int32_t* exponential;                ///< [256], descending from 2^24
+  int64_t slope;                             ///< round((zeta - gamma) / step of p * 2^22), 1..2^38
+  int64_t offset;                            ///< round(gamma / step of p * 2^22), -slope..0
+  int32_t most;                              ///< code of probability 1, at most 255
+};
 
 /// One output of a LayerNorm (4): out = clamp((mulhi32(n, gain[j]) + offset[j]) >> shift, low, high), n the normalised
 /// value in Q22. Zero point and rounding are inside `offset`.
@@ -188,6 +204,16 @@ struct EmbeddingSum {
   ptrdiff_t stride;
 };
 
+/// The paper's two quantizers of an embedding sum (9), of codes without zero point. Tables are words, positions, types, with
+/// multipliers in Q20 of the step of the sum that they go into, |multiplier| <= 2^22:
+///   partial = clamp((words + types + 2^19) >> 20, partial_low, partial_high)
+///   out = clamp((partial * partial_multiplier + positions + 2^19) >> 20, low, high)
+struct PaperEmbeddingSum {
+  int32_t partial_low, partial_high;
+  int32_t partial_multiplier;  ///< 0..2^22
+  int32_t low, high;
+};
+
 /// Sum over rows: out[j] = sum over i of in[i][j], exact in s32 (rows <= 65536). Mean pooling before its division.
 struct ColumnSum {
   int rows, columns;
@@ -208,6 +234,8 @@ struct KernelTable {
   void (*layer_norm)(const LayerNorm&);
   void (*embedding_sum)(const EmbeddingSum&);
   void (*column_sum)(const ColumnSum&);
+  void (*attention_paper)(const Attention&, const PaperAttention&);
+  void (*embedding_sum_paper)(const EmbeddingSum&, const PaperEmbeddingSum&);
 };
 
 /// Instruction sets a choice can be limited to, worst first. They are sets of CPU features, not a chain.

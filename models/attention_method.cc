@@ -7,6 +7,17 @@
 namespace octavo {
 namespace {
 
+constexpr GateType kTypes[] = {GateType::unconditional_per_head, GateType::conditional_per_head, GateType::conditional_per_token};
+constexpr GateKind kKinds[] = {GateKind::linear, GateKind::mlp, GateKind::all_heads};
+
+const char* name_of(GateKind kind) {
+  switch (kind) {
+    case GateKind::mlp: return "mlp";
+    case GateKind::all_heads: return "all_heads";
+    default: return "linear";
+  }
+}
+
 ClippedSoftmax checked(ClippedSoftmax softmax) {
   const bool valid = std::isfinite(softmax.gamma) && std::isfinite(softmax.zeta) && softmax.gamma <= 0.0 &&
                      softmax.gamma >= -100.0 && softmax.zeta >= 1.0 && softmax.zeta <= 100.0;
@@ -17,51 +28,139 @@ ClippedSoftmax checked(ClippedSoftmax softmax) {
   return softmax;
 }
 
-std::optional<GateSettings> read_gate(const JsonObject& gate, const CheckpointOptions& options) {
-  const std::string type = gate.text_or("type", "none");
-  if (type == "none") return {};
-  if (type != "conditional_per_token") gate.fail("type", "none or conditional_per_token (other gates are not supported)");
-  if (gate.text_or("kind", "linear") != "linear") {
-    gate.fail("kind", "linear: one Linear per head (mlp and all_heads gates are not supported)");
+/// The value of a list that is called `name`.
+template <typename T, std::size_t n>
+std::optional<T> named(const T (&values)[n], std::string_view name) {
+  for (const T value : values) {
+    if (name_of(value) == name) return value;
   }
-  const double scale = options.gate_scale ? *options.gate_scale : gate.number_or("scale", 1e-3, 1e3, 1.0);
-  if (!(scale >= 1e-3 && scale <= 1e3)) {
-    throw Error("the gate scale is " + std::to_string(scale) + ", expected a number from 0.001 to 1000");
+  return {};
+}
+
+void read_gate(const JsonObject& gate, const CheckpointOptions& options, AttentionMethod& method) {
+  const std::string type = gate.text_or("type", "");
+  method.gate_type = named(kTypes, type);
+  method.no_gate = type == "none";
+  if (!method.gate_type && !method.no_gate && !type.empty()) {
+    gate.fail("type", "none, unconditional_per_head, conditional_per_head or conditional_per_token");
   }
-  return GateSettings{.kind = GateKind::linear, .scale = scale};
+  if (gate.has("kind")) {
+    method.gate_kind = named(kKinds, gate.text("kind"));
+    if (!method.gate_kind) gate.fail("kind", "linear, mlp or all_heads");
+  }
+  if (options.gate_type) {
+    method.gate_type = options.gate_type;
+    method.no_gate = false;
+  }
+  method.gate_scale = options.gate_scale ? *options.gate_scale : gate.number_or("scale", 1e-3, 1e3, 1.0);
+  if (!(method.gate_scale >= 1e-3 && method.gate_scale <= 1e3)) {
+    throw Error("the gate scale is " + std::to_string(method.gate_scale) + ", expected a number from 0.001 to 1000");
+  }
+  if (method.gate_type == GateType::unconditional_per_head && method.gate_scale != 1.0) {
+    throw Error("the gate scale is " + std::to_string(method.gate_scale) + ", expected 1: an unconditional_per_head gate has none");
+  }
+}
+
+LinearBlock block(CheckpointTensors& tensors, const std::string& name, int columns, int inputs) {
+  return {.name = name,
+          .weight = tensors.take(name + ".weight", {columns, inputs}),
+          .bias = tensors.take(name + ".bias", {columns}),
+          .columns = columns};
+}
+
+/// The kind of gate that these tensors make; nothing for an unconditional one or none.
+std::optional<GateKind> kind_of(const CheckpointTensors& tensors, const std::string& alpha) {
+  if (tensors.has(alpha + ".weight")) return GateKind::all_heads;
+  if (tensors.has(alpha + ".0.weight")) return GateKind::linear;
+  if (tensors.has(alpha + ".0.0.weight")) return GateKind::mlp;
+  return {};
+}
+
+/// Hidden units of an mlp gate: any number, all heads alike.
+int hidden_units(const CheckpointTensors& tensors, const std::string& alpha) {
+  const std::string name = alpha + ".0.0.weight";
+  const Tensor::Shape& shape = tensors.shape(name);
+  if (shape.empty() || shape[0] < 1 || shape[0] > 32768) throw Error("tensor " + name + " has no row per hidden unit of its gate");
+  return static_cast<int>(shape[0]);
+}
+
+void take_conditional(CheckpointTensors& tensors, const std::string& alpha, int heads, int columns, LayerGate& gate) {
+  const GateKind kind = gate.settings->kind;
+  if (kind == GateKind::all_heads) {
+    gate.blocks.push_back(block(tensors, alpha, heads, columns));
+    return;
+  }
+  if (columns % heads != 0) {
+    throw Error(alpha + ": " + std::to_string(columns) + " columns do not divide into " + std::to_string(heads) + " gates");
+  }
+  const int slice = columns / heads, hidden = kind == GateKind::mlp ? hidden_units(tensors, alpha) : 1;
+  for (int head = 0; head < heads; ++head) {
+    const std::string name = alpha + "." + std::to_string(head);
+    gate.blocks.push_back(block(tensors, kind == GateKind::mlp ? name + ".0" : name, hidden, slice));
+    if (kind == GateKind::mlp) gate.output.push_back(block(tensors, name + ".2", 1, hidden));
+  }
 }
 
 }  // namespace
 
+std::string_view name_of(GateType type) {
+  switch (type) {
+    case GateType::unconditional_per_head: return "unconditional_per_head";
+    case GateType::conditional_per_head: return "conditional_per_head";
+    default: return "conditional_per_token";
+  }
+}
+
 AttentionMethod read_attention_method(const JsonObject& config, const CheckpointOptions& options) {
   const JsonObject section = config.section("attention_method");
   const JsonObject softmax = section.section("softmax");
-  ClippedSoftmax clip{.gamma = softmax.number_or("gamma", -100.0, 0.0, 0.0),
-                      .zeta = softmax.number_or("zeta", 1.0, 100.0, 1.0)};
-  if (options.softmax) clip = *options.softmax;
-  return {.softmax = checked(clip), .gate = read_gate(section.section("gate"), options)};
+  AttentionMethod method;
+  method.softmax = {.gamma = softmax.number_or("gamma", -100.0, 0.0, 0.0), .zeta = softmax.number_or("zeta", 1.0, 100.0, 1.0)};
+  if (options.softmax) method.softmax = *options.softmax;
+  method.softmax = checked(method.softmax);
+  read_gate(section.section("gate"), options, method);
+  return method;
 }
 
-std::vector<LinearBlock> take_gate(CheckpointTensors& tensors, const std::string& prefix, const AttentionMethod& method,
-                                   int heads, int slice) {
+LayerGate take_gate(CheckpointTensors& tensors, const std::string& prefix, const AttentionMethod& method, int heads, int columns) {
   const std::string alpha = prefix + "alpha";
-  if (!method.gate) {
-    if (tensors.has(alpha) || tensors.has(alpha + ".weight") || tensors.has(alpha + ".0.weight") ||
-        tensors.has(alpha + ".0.0.weight")) {
-      throw Error("the checkpoint has gate tensors " + alpha +
-                  ", but config.json does not say which gate: attention_method.gate is missing or none");
-    }
+  const std::optional<GateKind> kind = kind_of(tensors, alpha);
+  const bool unconditional = tensors.has(alpha);
+  if (!kind && !unconditional) {
+    if (method.gate_type) throw Error("the checkpoint has no gate tensors " + alpha + ", expected a gate " + std::string(name_of(*method.gate_type)));
     return {};
   }
-  std::vector<LinearBlock> gate;
-  for (int head = 0; head < heads; ++head) {
-    const std::string name = alpha + "." + std::to_string(head);
-    gate.push_back({.name = name,
-                    .weight = tensors.take(name + ".weight", {1, slice}),
-                    .bias = tensors.take(name + ".bias", {1}),
-                    .columns = 1});
+  if (method.no_gate) throw Error("the checkpoint has gate tensors " + alpha + ", but config.json says attention_method.gate is none");
+  const GateType type = method.gate_type.value_or(GateType::unconditional_per_head);
+  if (kind && !method.gate_type) {
+    throw Error("the checkpoint has gate tensors " + alpha +
+                ", but config.json does not say of which type: attention_method.gate is missing (see --gate-type)");
+  }
+  if (unconditional != (type == GateType::unconditional_per_head) || (method.gate_kind && kind && *method.gate_kind != *kind)) {
+    throw Error("the checkpoint has gate tensors " + alpha + " that are " +
+                (kind ? std::string(name_of(*kind)) : std::string(name_of(GateType::unconditional_per_head))) + ", expected " +
+                std::string(name_of(type)) + (method.gate_kind ? std::string(", ") + name_of(*method.gate_kind) : ""));
+  }
+  LayerGate gate;
+  gate.settings = GateSettings{.type = type, .kind = kind.value_or(GateKind::linear), .scale = method.gate_scale, .logits = ""};
+  if (unconditional) {
+    gate.settings->logits = tensors.take(alpha, {heads});
+  } else {
+    take_conditional(tensors, alpha, heads, columns, gate);
   }
   return gate;
+}
+
+void describe_method(const Graph& graph, const AttentionMethod& method, ModelInfo& info) {
+  info.softmax = method.softmax;
+  for (const Node& node : graph.nodes) {
+    const auto* attention = std::get_if<AttentionOp>(&node.op);
+    if (!attention || !attention->gate) continue;
+    info.gate = std::string(name_of(attention->gate->type));
+    if (attention->gate->type != GateType::unconditional_per_head) info.gate += std::string(" (") + name_of(attention->gate->kind) + ")";
+    info.gate_scale = attention->gate->scale;
+    return;
+  }
 }
 
 }  // namespace octavo

@@ -9,17 +9,33 @@
 
 namespace octavo {
 
+/// What is said about a model's attention, by its config.json or by its user. Tensors say the rest.
 struct AttentionMethod {
   ClippedSoftmax softmax;
-  std::optional<GateSettings> gate;
+  std::optional<GateType> gate_type;
+  std::optional<GateKind> gate_kind;
+  double gate_scale = 1.0;
+  bool no_gate = false;  ///< config.json says in words that there is none
 };
 
-/// Reads attention_method, where `options` do not replace it. Values out of range and gate kinds this engine does not run are an Error.
+/// Reads attention_method, where `options` do not replace it. Values out of range and unknown names are an Error.
 AttentionMethod read_attention_method(const JsonObject& config, const CheckpointOptions& options);
 
-/// Takes the gate tensors `prefix`alpha.{h}.weight [1, slice], .bias [1] of every head. Throws Error when they contradict
-/// `method`: missing, of another kind, or present although config.json names no gate.
-std::vector<LinearBlock> take_gate(CheckpointTensors& tensors, const std::string& prefix, const AttentionMethod& method,
-                                   int heads, int slice);
+/// The gate of one attention layer; without settings there is none.
+struct LayerGate {
+  std::optional<GateSettings> settings;
+  std::vector<LinearBlock> blocks, output;  ///< QkvProduct::gate and gate_output
+};
+
+/// Takes the tensors under `prefix`alpha, whose names and shapes tell the kind of gate:
+///   alpha [heads]                                          unconditional_per_head
+///   alpha.{h}.weight [1, slice]                            linear
+///   alpha.{h}.0.weight [hidden, slice], alpha.{h}.2.weight [1, hidden]   mlp
+///   alpha.weight [heads, columns]                          all_heads
+/// with slice = columns / heads. Throws Error when they contradict `method`, are missing, or leave the type open.
+LayerGate take_gate(CheckpointTensors& tensors, const std::string& prefix, const AttentionMethod& method, int heads, int columns);
+
+/// Puts softmax and gate of a graph's first attention into `info`.
+void describe_method(const Graph& graph, const AttentionMethod& method, ModelInfo& info);
 
 }  // namespace octavo

@@ -89,16 +89,20 @@ class Bert {
   ValueId layer(GraphBuilder& g, ValueId x, const std::string& layer) {
     const int size = config_.hidden_size, width = config_.heads * head_size_;
     const std::string self = layer + "attention.self";
+    LayerGate gate = take_gate(tensors_, self + ".", method_, config_.heads, size);
     const ValueId qkv = g.qkv(self + ".qkv", x,
                               {.query = dense(self + ".query", width, size),
                                .key = dense(self + ".key", width, size),
                                .value = dense(self + ".value", width, size),
                                .heads = config_.heads,
                                .head_size = head_size_,
-                               .gate = take_gate(tensors_, self + ".", method_, config_.heads, size / config_.heads)});
+                               .gate_kind = gate.settings ? gate.settings->kind : GateKind::linear,
+                               .gate_mean = gate.settings && gate.settings->type == GateType::conditional_per_head,
+                               .gate = std::move(gate.blocks),
+                               .gate_output = std::move(gate.output)});
     const ValueId context = g.attention(
         self, qkv,
-        {.heads = config_.heads, .head_size = head_size_, .softmax = method_.softmax, .gate = method_.gate});
+        {.heads = config_.heads, .head_size = head_size_, .softmax = method_.softmax, .gate = gate.settings});
     x = g.linear_add(layer + "attention.output.dense", context, x, {dense(layer + "attention.output.dense", size, width)});
     x = g.layer_norm(layer + "attention.output.LayerNorm", x, norm(layer + "attention.output.LayerNorm"));
     const ValueId hidden =
@@ -131,9 +135,8 @@ Model::Data bert_from_checkpoint(const JsonObject& config, TensorMap all, const 
                .vocab_size = bert.vocab_size,
                .type_vocab_size = bert.type_vocab_size,
                .max_positions = bert.max_positions,
-               .softmax = method.softmax,
-               .gate = method.gate ? "conditional_per_token (linear)" : "none",
-               .gate_scale = method.gate ? method.gate->scale : 1.0};
+               .softmax = {}};
+  describe_method(data.graph, method, data.info);
   return data;
 }
 

@@ -173,15 +173,19 @@ class Vit {
     const int size = config_.hidden_size, width = config_.heads * config_.head_size;
     const std::string attention = layer + names_.attention;
     ValueId y = g.layer_norm(layer + names_.norm1, x, norm(layer + names_.norm1));
+    LayerGate gate = take_gate(tensors_, attention + ".", method_, config_.heads, size);
     y = g.qkv(attention + ".qkv", y,
               {.query = projection(layer, names_.query, "query", 0),
                .key = projection(layer, names_.key, "key", 1),
                .value = projection(layer, names_.value, "value", 2),
                .heads = config_.heads,
                .head_size = config_.head_size,
-               .gate = take_gate(tensors_, attention + ".", method_, config_.heads, size / config_.heads)});
+               .gate_kind = gate.settings ? gate.settings->kind : GateKind::linear,
+               .gate_mean = gate.settings && gate.settings->type == GateType::conditional_per_head,
+               .gate = std::move(gate.blocks),
+               .gate_output = std::move(gate.output)});
     y = g.attention(attention, y,
-                    {.heads = config_.heads, .head_size = config_.head_size, .softmax = method_.softmax, .gate = method_.gate});
+                    {.heads = config_.heads, .head_size = config_.head_size, .softmax = method_.softmax, .gate = gate.settings});
     x = g.linear_add(layer + names_.attention_output, y, x, {dense(layer + names_.attention_output, size, width)});
     y = g.layer_norm(layer + names_.norm2, x, norm(layer + names_.norm2));
     y = g.linear(layer + names_.hidden, y, {dense(layer + names_.hidden, config_.intermediate_size, size), Activation::gelu});
@@ -330,12 +334,11 @@ Model::Data vit_from_checkpoint(const JsonObject& config, const JsonObject& prep
                .intermediate_size = vit.intermediate_size,
                .max_positions = builder.prefix_rows() + patches,
                .pooling = vit.mean_pooling ? Pooling::mean : Pooling::cls,
-               .softmax = method.softmax,
-               .gate = method.gate ? "conditional_per_token (linear)" : "none",
-               .gate_scale = method.gate ? method.gate->scale : 1.0,
+               .softmax = {},
                .classes = builder.classes(),
                .prefix_tokens = builder.prefix_rows(),
                .image = vit.image};
+  describe_method(data.graph, method, data.info);
   return data;
 }
 

@@ -4,6 +4,7 @@
 #include "observers.h"
 #include "octavo/error.h"
 #include "quantize.h"
+#include "simulated.h"
 #include "workspace.h"
 
 #include <nlohmann/json.hpp>
@@ -20,13 +21,21 @@ std::shared_ptr<const Model::Data> float_data(const Model& model) {
   return {std::make_shared<const Model>(model), &model.data()};
 }
 
+std::shared_ptr<const Model::Data> data_to_observe(const Model& model, const CalibrationOptions& options) {
+  if (!options.paper) return float_data(model);
+  if (model.info().image) throw Error(model.info().name + " takes images; the paper's setting is there for models of text only");
+  return std::make_shared<const Model::Data>(with_simulated_weights(*float_data(model), 8));
+}
+
 }  // namespace
 
 struct Calibrator::Data {
-  Data(const Model& m, const CalibrationOptions& o) : model(float_data(m)), options(o), executor(model), ranges(o.method) {}
+  Data(const Model& m, const CalibrationOptions& o)
+      : model(data_to_observe(m, o)), options(o), executor(model), ranges(o.method) {}
 
   void observe(const RaggedBatch& batch, Workspace& workspace);
 
+  RunningQuantizers quantizers;  // of the paper's setting
   std::shared_ptr<const Model::Data> model;
   CalibrationOptions options;
   FloatExecutor executor;
@@ -41,8 +50,11 @@ Calibrator::Calibrator(Calibrator&&) noexcept = default;
 Calibrator& Calibrator::operator=(Calibrator&&) noexcept = default;
 
 void Calibrator::Data::observe(const RaggedBatch& batch, Workspace& workspace) {
+  Transform transform;
+  if (options.paper) transform = [&](std::string_view name, std::span<float> values) { quantizers(name, values); };
   ranges.begin_batch();
-  executor.run(batch, workspace.data(), [&](std::string_view name, std::span<const float> values, int) { ranges.observe(name, values); });
+  executor.run(batch, workspace.data(), [&](std::string_view name, std::span<const float> values, int) { ranges.observe(name, values); },
+               ObserveStages::values, transform);
   ranges.end_batch();
   samples += batch.sequences();
   tokens += batch.rows();
@@ -61,13 +73,19 @@ std::int64_t Calibrator::tokens() const { return data_->tokens; }
 
 Model Calibrator::quantize() const {
   if (data_->samples == 0) throw Error("calibration has observed no samples");
-  const CalibrationOptions& options = data_->options;
-  Model::Data quantized = octavo::quantize(*data_->model, data_->ranges.ranges(), {.weights = options.weights, .residual = options.residual});
+  CalibrationOptions options = data_->options;
+  Ranges ranges = data_->ranges.ranges();
+  if (options.paper) {
+    options = {.method = RangeMethod::running_minmax, .weights = WeightScales::per_tensor, .residual = ResidualType::int8, .paper = true};
+    for (const auto& [name, range] : data_->quantizers.ranges()) ranges[name] = range;  // the others are of gates
+  }
+  Model::Data quantized = octavo::quantize(*data_->model, ranges, {.weights = options.weights, .residual = options.residual, .paper = options.paper});
   quantized.provenance = nlohmann::json{{"samples", data_->samples},
                                         {"tokens", data_->tokens},
                                         {"method", name_of(options.method)},
                                         {"weights", name_of(options.weights)},
-                                        {"residual", name_of(options.residual)}}
+                                        {"residual", name_of(options.residual)},
+                                        {"paper", options.paper}}
                              .dump();
   return Model(std::make_shared<const Model::Data>(std::move(quantized)));
 }

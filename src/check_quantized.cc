@@ -111,7 +111,7 @@ class Checker {
     require_range(get<std::int32_t>("multiplier", {columns}), "multiplier", 0, 2147483647);
   }
 
-  void check(const EmbedTokens& op, const QuantizedEmbedTokens&) {
+  void check(const EmbedTokens& op, const QuantizedEmbedTokens& constants) {
     const int columns = data_.graph.columns(node_->output);
     const std::pair<const char*, int> tables[] = {
         {"word", data_.info.vocab_size}, {"position", data_.info.max_positions}, {"type", op.type.empty() ? 0 : data_.info.type_vocab_size}};
@@ -119,7 +119,7 @@ class Checker {
       if (rows == 0) continue;
       get<std::int8_t>(part, {rows, columns});
       const std::string multiplier = std::string(part) + "_multiplier";
-      require_range(get<std::int32_t>(multiplier, {rows}), multiplier, 0, (1 << 22) - 1);
+      require_range(get<std::int32_t>(multiplier, {rows}), multiplier, 0, (1 << 22) - (constants.partial ? 0 : 1));
     }
     if (op.type.empty() != (data_.info.type_vocab_size == 0)) fail("and type_vocab_size disagree about token types");
     set_stream();
@@ -130,16 +130,38 @@ class Checker {
     for (const QuantizedBlock& gate : constants.gate) blocks.push_back(&gate);
     if (constants.gate.empty() != op.gate.empty()) fail("and its gate disagree");
     check_product(constants.depth, blocks);
+    for (const QuantizedBlock* block : {&constants.key, &constants.value}) {
+      if (!constants.asymmetric && block->encoding.zero_point != 0) fail("has a zero point of K or V, expected none");
+    }
+    for (const QuantizedGateOutput& output : constants.gate_output) check_gate_output(op, constants, output);
   }
 
-  void check(const AttentionOp& op, const QuantizedAttention&) {
+  void check_gate_output(const QkvProduct& op, const QuantizedQkv& constants, const QuantizedGateOutput& output) const {
+    const int depth = round_up(gate_columns(op), kernels::kTileDepth), columns = round_up(op.heads, kernels::kPanelColumns);
+    if (output.depth != depth || output.block.columns != op.heads || output.block.first_column != 0) {
+      fail("and the product of its gate's hidden units disagree");
+    }
+    if (constants.gate[0].encoding.zero_point != 0) fail("has hidden units of a gate with a zero point, expected none");
+    get<std::int8_t>("gate_output.weight", {columns, depth});
+    require_range(get<std::int32_t>("gate_output.bias", {columns}), "gate_output.bias", -(1 << 30), 1 << 30);
+    require_range(get<std::int32_t>("gate_output.multiplier", {columns}), "gate_output.multiplier", 0, 2147483647);
+  }
+
+  void check(const AttentionOp& op, const QuantizedAttention& constants) {
     const auto produces = [&](const Node& node) { return node.output == node_->inputs[0]; };
     const auto producer = std::find_if(data_.graph.nodes.begin(), data_.graph.nodes.end(), produces);
     const auto* qkv = std::get_if<QkvProduct>(&producer->op);
-    if (!qkv || qkv->heads != op.heads || qkv->head_size != op.head_size || qkv->gate.empty() == op.gate.has_value() ||
-        &*producer + 1 != node_) {
+    if (!qkv || qkv->heads != op.heads || qkv->head_size != op.head_size || &*producer + 1 != node_) {
       fail("does not fit the product it reads");
     }
+    const auto& product = std::get<QuantizedQkv>(data_.integer->ops[static_cast<std::size_t>(node_->inputs[0])]);
+    if (product.asymmetric != constants.paper.has_value()) fail("and the product it reads disagree about zero points of K and V");
+    if (constants.paper) {
+      const auto exponential = get<std::int32_t>("exponential", {256});
+      require_range(exponential, "exponential", 0, 1 << 24);
+      if (exponential[0] != 1 << 24) fail("has no probability for its largest score");
+    }
+    if (op.gate && op.gate->type == GateType::unconditional_per_head) get<std::int16_t>("gate", {op.heads});
     set_bytes(op.heads * op.head_size);
   }
 

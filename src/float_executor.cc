@@ -36,11 +36,14 @@ struct Stacked {
     else append(bias, floats(tensors, block.bias));
   }
 
-  /// A row that is zero but for a slice from column `first` on.
+  /// Rows that are zero but for a slice from column `first` on.
   void add_slice(const TensorMap& tensors, const LinearBlock& block, int inputs, int first) {
     const Tensor slice = floats(tensors, block.weight);
-    weight.resize(weight.size() + static_cast<std::size_t>(inputs));
-    std::copy(slice.as<float>().begin(), slice.as<float>().end(), weight.end() - inputs + first);
+    const auto width = static_cast<std::size_t>(slice.columns());
+    for (auto row = slice.as<float>().begin(); row != slice.as<float>().end(); row += static_cast<std::ptrdiff_t>(width)) {
+      weight.resize(weight.size() + static_cast<std::size_t>(inputs));
+      std::copy_n(row, width, weight.end() - inputs + first);
+    }
     append(bias, floats(tensors, block.bias));
   }
 
@@ -81,7 +84,9 @@ struct FloatExecutor::Impl {
     bind_tensor(op.gain);
     bind_tensor(op.bias);
   }
-  void bind(const AttentionOp&, const Node&) {}
+  void bind(const AttentionOp& op, const Node&) {
+    if (op.gate) bind_tensor(op.gate->logits);
+  }
   void bind(const Linear& op, const Node& node) { bind_product(node, {&op.weights}, op.activation); }
   void bind(const LinearAdd& op, const Node& node) { bind_product(node, {&op.weights}, Activation::none); }
   void bind(const QkvProduct& op, const Node& node) {
@@ -89,7 +94,13 @@ struct FloatExecutor::Impl {
     for (const LinearBlock* block : {&op.query, &op.key, &op.value}) rows.add(data->tensors, *block);
     const int inputs = columns(node.inputs[0]);
     for (int h = 0; h < static_cast<int>(op.gate.size()); ++h) {
-      rows.add_slice(data->tensors, op.gate[static_cast<std::size_t>(h)], inputs, h * (inputs / op.heads));
+      const LinearBlock& block = op.gate[static_cast<std::size_t>(h)];
+      if (op.gate_kind == GateKind::all_heads) rows.add(data->tensors, block);
+      else rows.add_slice(data->tensors, block, inputs, h * (inputs / op.heads));
+    }
+    for (const LinearBlock& block : op.gate_output) {
+      bind_tensor(block.weight);
+      bind_tensor(block.bias);
     }
     put_product(node, rows, Activation::none);
   }
@@ -169,11 +180,21 @@ struct FloatExecutor::Run {
   Workspace::Data& workspace;
   const Observer& observer;
   ObserveStages stages;
+  const Transform& transform;
   std::vector<float*> slots = {};
   std::map<int, HeadProducts> heads = {};  // by length of the sequence
+  std::vector<float> gates = {};           // of the current attention: [rows][heads]
 
   float* at(ValueId value) const { return slots[model.slot_of[static_cast<std::size_t>(value)]]; }
   Rows rows(ValueId value) const { return {at(value), batch.rows(), model.columns(value)}; }
+
+  void change(const std::string& name, float* values, std::size_t count) const {
+    if (transform) transform(name, {values, count});
+  }
+  void change(const Node& node, const char* part = "") const {
+    change(model.name(node.output) + part, at(node.output),
+           static_cast<std::size_t>(batch.rows()) * static_cast<std::size_t>(model.columns(node.output)));
+  }
 
   void observe(std::string_view name, const float* values, Eigen::Index rows, int columns) const {
     if (observer) observer(name, {values, static_cast<std::size_t>(rows * columns)}, columns);
@@ -260,18 +281,23 @@ struct FloatExecutor::Run {
     const auto add = [&](Row row, const std::string& table, std::int32_t index) {
       row += model.bound(table).segment(index * out.cols(), out.cols());
     };
-    for (Eigen::Index i = 0; i < out.rows(); ++i) {
-      Row row(at(node.output) + i * out.cols(), out.cols());
-      const auto token = static_cast<std::size_t>(i);
-      row.setZero();
-      add(row, op.word, batch.ids[token]);
-      add(row, op.position, batch.positions[token]);
-      if (!op.type.empty()) add(row, op.type, batch.types[token]);
+    const auto row_of = [&](std::size_t token) {
+      return Row(at(node.output) + static_cast<Eigen::Index>(token) * out.cols(), out.cols());
+    };
+    const auto rows_count = static_cast<std::size_t>(out.rows());
+    for (std::size_t token = 0; token < rows_count; ++token) {
+      row_of(token).setZero();
+      add(row_of(token), op.word, batch.ids[token]);
+      if (!op.type.empty()) add(row_of(token), op.type, batch.types[token]);
     }
+    change(node, ".partial");
+    for (std::size_t token = 0; token < rows_count; ++token) add(row_of(token), op.position, batch.positions[token]);
+    change(node);
   }
 
   void execute(const LayerNormOp& op, const Node& node) {
     normalise(op, at(node.inputs[0]), at(node.output), batch.rows(), model.columns(node.output));
+    change(node);
   }
 
   /// `to` may be `from`.
@@ -286,21 +312,37 @@ struct FloatExecutor::Run {
     }
   }
 
-  void execute(const Linear&, const Node& node) { multiply(node); }
+  void execute(const Linear&, const Node& node) {
+    multiply(node);
+    change(node);
+  }
 
   void execute(const LinearAdd&, const Node& node) {
     multiply(node);
+    change(node, ".product");
     observe(model.name(node.output) + ".product", at(node.output), batch.rows(), model.columns(node.output));
     Rows out = rows(node.output);
     out += rows(node.inputs[1]);
+    change(node);
   }
 
   void execute(const QkvProduct& op, const Node& node) {
     multiply(node);
-    if (!observer) return;
     int first = 0;
+    if (transform) {
+      for (const LinearBlock* block : {&op.query, &op.key, &op.value}) change_block(*block, node.output, first);
+    }
+    if (!observer) return;
+    first = 0;
     for (const LinearBlock* block : {&op.query, &op.key, &op.value}) observe_block(*block, node.output, first);
     for (const LinearBlock& block : op.gate) observe_block(block, node.output, first);
+  }
+
+  void change_block(const LinearBlock& block, ValueId value, int& first) const {
+    Eigen::Array<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> copy = rows(value).middleCols(first, block.columns);
+    change(block.name, copy.data(), static_cast<std::size_t>(copy.size()));
+    rows(value).middleCols(first, block.columns) = copy;
+    first += block.columns;
   }
 
   void observe_block(const LinearBlock& block, ValueId value, int& first) const {
@@ -316,24 +358,42 @@ struct FloatExecutor::Run {
 
   void execute(const AttentionOp& op, const Node& node) {
     const int heads_count = op.heads;
+    find_gates(op, node);
     prepare_heads(op, model.columns(node.inputs[0]));
     std::vector<std::size_t> first_probability{0};
     for (int i = 0; i < batch.sequences(); ++i) {
       const auto length = static_cast<std::size_t>(batch.length(i));
       first_probability.push_back(first_probability.back() + static_cast<std::size_t>(heads_count) * length * length);
     }
-    const bool keep = observer && stages == ObserveStages::all;
+    const bool watched = observer && stages == ObserveStages::all, keep = watched || transform;
     std::vector<float> probabilities(keep ? first_probability.back() : 0);
-    workspace.pool.run(batch.sequences() * heads_count, [&](int index, int) {
-      const int sequence = index / heads_count, head = index % heads_count;
-      const auto length = static_cast<std::size_t>(batch.length(sequence));
-      std::vector<float> own(keep ? 0 : length * length);
-      float* scores = keep ? probabilities.data() + first_probability[static_cast<std::size_t>(sequence)] +
-                                 static_cast<std::size_t>(head) * length * length
-                           : own.data();
-      attend(op, node, sequence, head, scores);
-    });
-    if (keep) observe_attention(op, node, probabilities, first_probability);
+    const auto for_heads = [&](auto&& work) {
+      workspace.pool.run(batch.sequences() * heads_count, [&](int index, int) {
+        const int sequence = index / heads_count, head = index % heads_count;
+        const auto length = static_cast<std::size_t>(batch.length(sequence));
+        std::vector<float> own(keep ? 0 : length * length);
+        float* scores = keep ? probabilities.data() + first_probability[static_cast<std::size_t>(sequence)] +
+                                   static_cast<std::size_t>(head) * length * length
+                             : own.data();
+        work(sequence, head, scores);
+      });
+    };
+    if (transform) {  // each stage of the whole batch before the next
+      const std::string& name = model.name(node.output);
+      for_heads([&](int sequence, int head, float* scores) { find_scores(op, node, sequence, head, scores); });
+      change(name + ".scores", probabilities.data(), probabilities.size());
+      for_heads([&](int sequence, int, float* scores) { find_probabilities(op, batch.length(sequence), scores); });
+      change(name + ".probs", probabilities.data(), probabilities.size());
+      for_heads([&](int sequence, int head, float* scores) { find_context(op, node, sequence, head, scores); });
+      change(node);
+    } else {
+      for_heads([&](int sequence, int head, float* scores) {
+        find_scores(op, node, sequence, head, scores);
+        find_probabilities(op, batch.length(sequence), scores);
+        find_context(op, node, sequence, head, scores);
+      });
+    }
+    if (watched) observe_attention(op, node, probabilities, first_probability);
   }
 
   void prepare_heads(const AttentionOp& op, int stride) {
@@ -350,32 +410,72 @@ struct FloatExecutor::Run {
     }
   }
 
-  /// One head of one sequence; `scores` holds [length, length] and keeps the probabilities.
-  void attend(const AttentionOp& op, const Node& node, int sequence, int head, float* scores) const {
-    const int width = op.heads * op.head_size, stride = model.columns(node.inputs[0]);
-    const Eigen::Index first = batch.start[static_cast<std::size_t>(sequence)], length = batch.length(sequence);
-    const float* q = at(node.inputs[0]) + first * stride + head * op.head_size;
-    float* context = at(node.output) + first * width + head * op.head_size;
-    const HeadProducts& products = heads.at(static_cast<int>(length));
-    products.scores.run(q, q + width, scores);
-    const float scale = 1.0f / std::sqrt(static_cast<float>(op.head_size));
+  /// The query of one head of one sequence; key and value follow at the width of all heads.
+  const float* query(const AttentionOp& op, const Node& node, int sequence, int head) const {
+    const Eigen::Index first = batch.start[static_cast<std::size_t>(sequence)];
+    return at(node.inputs[0]) + first * model.columns(node.inputs[0]) + head * op.head_size;
+  }
+
+  /// Scaled scores [length, length] of one head of one sequence, hidden keys included.
+  void find_scores(const AttentionOp& op, const Node& node, int sequence, int head, float* scores) const {
+    const int length = batch.length(sequence);
+    const float* q = query(op, node, sequence, head);
+    heads.at(length).scores.run(q, q + op.heads * op.head_size, scores);
+    Row(scores, Eigen::Index{length} * length) *= 1.0f / std::sqrt(static_cast<float>(op.head_size));
+  }
+
+  static void find_probabilities(const AttentionOp& op, Eigen::Index length, float* scores) {
     for (Eigen::Index i = 0; i < length; ++i) {
       const Eigen::Index visible = op.mask == AttentionMask::causal ? i + 1 : length;
-      Row row(scores + i * length, visible);
-      row *= scale;
-      clipped_softmax(row, op.softmax);
+      clipped_softmax(Row(scores + i * length, visible), op.softmax);
       Row(scores + i * length + visible, length - visible).setZero();
-    }
-    products.context.run(scores, q + 2 * width, context);
-    if (!op.gate) return;
-    for (Eigen::Index i = 0; i < length; ++i) {
-      Row(context + i * width, op.head_size) *= static_cast<float>(op.gate->scale) * gate(node, first + i, head, op);
     }
   }
 
-  float gate(const Node& node, Eigen::Index row, int head, const AttentionOp& op) const {
-    const int width = op.heads * op.head_size, stride = model.columns(node.inputs[0]);
-    return sigmoid(at(node.inputs[0])[row * stride + 3 * width + head]);
+  void find_context(const AttentionOp& op, const Node& node, int sequence, int head, const float* probabilities) const {
+    const int width = op.heads * op.head_size;
+    const Eigen::Index first = batch.start[static_cast<std::size_t>(sequence)], length = batch.length(sequence);
+    float* context = at(node.output) + first * width + head * op.head_size;
+    heads.at(static_cast<int>(length)).context.run(probabilities, query(op, node, sequence, head) + 2 * width, context);
+    if (!op.gate) return;
+    for (Eigen::Index i = 0; i < length; ++i) {
+      const auto index = static_cast<std::size_t>((first + i) * op.heads + head);
+      Row(context + i * width, op.head_size) *= static_cast<float>(op.gate->scale) * gates[index];
+    }
+  }
+
+  /// Sigmoids of every token and head, without scale.
+  void find_gates(const AttentionOp& op, const Node& node) {
+    if (!op.gate) return;
+    gates.resize(static_cast<std::size_t>(batch.rows()) * static_cast<std::size_t>(op.heads));
+    const auto& producer = model.data->graph.nodes[static_cast<std::size_t>(node.inputs[0])];
+    for (Eigen::Index i = 0; i < batch.rows(); ++i) {
+      for (int h = 0; h < op.heads; ++h) gates[static_cast<std::size_t>(i * op.heads + h)] = logit(op, producer, i, h);
+    }
+    if (op.gate->type == GateType::conditional_per_head) average_over_tokens(op.heads);
+    for (float& gate : gates) gate = sigmoid(gate);
+  }
+
+  float logit(const AttentionOp& op, const Node& producer, Eigen::Index row, int head) const {
+    if (op.gate->type == GateType::unconditional_per_head) return model.bound(op.gate->logits)[head];
+    const auto& product = std::get<QkvProduct>(producer.op);
+    const int stride = model.columns(producer.output);
+    const float* columns = at(producer.output) + row * stride + stride - gate_columns(product);
+    if (op.gate->kind != GateKind::mlp) return columns[head];
+    const LinearBlock& output = product.gate_output[static_cast<std::size_t>(head)];
+    const ConstRow weight = model.bound(output.weight);
+    const ConstRow hidden(columns + head * weight.size(), weight.size());
+    return (hidden.max(0.0f) * weight).sum() + model.bound(output.bias)[0];
+  }
+
+  /// Each token's logits become the mean of its sequence's.
+  void average_over_tokens(int heads_count) {
+    Rows all(gates.data(), batch.rows(), heads_count);
+    for (int i = 0; i < batch.sequences(); ++i) {
+      auto own = all.middleRows(batch.start[static_cast<std::size_t>(i)], batch.length(i));
+      const Eigen::Array<float, 1, Eigen::Dynamic> mean = own.colwise().mean();
+      own.rowwise() = mean;
+    }
   }
 
   void observe_attention(const AttentionOp& op, const Node& node, const std::vector<float>& probabilities,
@@ -385,12 +485,7 @@ struct FloatExecutor::Run {
       observe(name + ".probs", probabilities.data() + first[static_cast<std::size_t>(i)],
               Eigen::Index{op.heads} * batch.length(i), batch.length(i));
     }
-    if (!op.gate) return;
-    std::vector<float> gates;
-    for (Eigen::Index i = 0; i < batch.rows(); ++i) {
-      for (int h = 0; h < op.heads; ++h) gates.push_back(gate(node, i, h, op));
-    }
-    observe(name + ".gate", gates.data(), batch.rows(), op.heads);
+    if (op.gate) observe(name + ".gate", gates.data(), batch.rows(), op.heads);
   }
 };
 
@@ -400,16 +495,18 @@ FloatExecutor::FloatExecutor(FloatExecutor&&) noexcept = default;
 FloatExecutor& FloatExecutor::operator=(FloatExecutor&&) noexcept = default;
 
 Tensor FloatExecutor::run(const RaggedBatch& batch, Workspace::Data& workspace, const Observer& observer,
-                          ObserveStages stages) const {
+                          ObserveStages stages, const Transform& transform) const {
   const Graph& graph = impl_->data->graph;
   const auto last = std::find_if(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) { return node.output == graph.hidden(); });
-  return Run{.model = *impl_, .batch = batch, .workspace = workspace, .observer = observer, .stages = stages}.run(*last);
+  return Run{.model = *impl_, .batch = batch, .workspace = workspace, .observer = observer, .stages = stages, .transform = transform}
+      .run(*last);
 }
 
 Tensor FloatExecutor::logits(const RaggedBatch& batch, Workspace::Data& workspace) const {
   const Observer nobody;
-  return Run{.model = *impl_, .batch = batch, .workspace = workspace, .observer = nobody, .stages = ObserveStages::values}.run(
-      *impl_->data->graph.head());
+  const Transform nothing;
+  return Run{.model = *impl_, .batch = batch, .workspace = workspace, .observer = nobody, .stages = ObserveStages::values, .transform = nothing}
+      .run(*impl_->data->graph.head());
 }
 
 }  // namespace octavo

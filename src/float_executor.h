@@ -15,6 +15,11 @@ namespace octavo {
 /// Called with each value as it is made: its name, its elements, row-major with `columns` columns.
 using Observer = std::function<void(std::string_view name, std::span<const float> values, int columns)>;
 
+/// Called at each place where the paper has a quantizer (docs/fixed-point.md 9), with a value that it may change before anything
+/// reads it. Beyond the graph's values: "E.partial" of embeddings E (words and types, before positions), "A.scores" and
+/// "A.probs" of attention A for all sequences and heads at once, "L.product" of a LinearAdd L.
+using Transform = std::function<void(std::string_view name, std::span<float> values)>;
+
 /// What a run reports to its observer beyond the graph's values.
 enum class ObserveStages {
   values,  ///< outputs of nodes, of each block of a QkvProduct under the block's name, of patches before their norm as
@@ -33,7 +38,7 @@ class FloatExecutor {
 
   /// The last hidden state, f32 [batch.rows(), hidden_size].
   Tensor run(const RaggedBatch& batch, Workspace::Data& workspace, const Observer& observer = {},
-             ObserveStages stages = ObserveStages::values) const;
+             ObserveStages stages = ObserveStages::values, const Transform& transform = {}) const;
 
   /// The head's logits, f32 [batch.sequences(), classes]; the graph must have a head.
   Tensor logits(const RaggedBatch& batch, Workspace::Data& workspace) const;

@@ -14,6 +14,22 @@ void require_columns(const Graph& graph, const std::string& name, ValueId x, int
   }
 }
 
+void check_gate(const std::string& name, const QkvProduct& op, int inputs) {
+  if (op.gate.empty() && op.gate_output.empty()) return;
+  const std::size_t heads = static_cast<std::size_t>(op.heads), blocks = op.gate_kind == GateKind::all_heads ? 1 : heads;
+  if (op.gate.size() != blocks || op.gate_output.size() != (op.gate_kind == GateKind::mlp ? heads : 0)) {
+    throw Error(name + " has " + std::to_string(op.gate.size()) + " gates for " + std::to_string(op.heads) + " heads");
+  }
+  const int columns = op.gate_kind == GateKind::all_heads ? op.heads : op.gate_kind == GateKind::linear ? 1 : op.gate[0].columns;
+  for (const LinearBlock& block : op.gate) {
+    if (block.columns != columns) throw Error(name + ": its gates differ in size");
+  }
+  if (op.gate_kind != GateKind::all_heads && inputs % op.heads != 0) {
+    throw Error(name + ": " + std::to_string(inputs) + " input columns do not divide into " + std::to_string(op.heads) + " gates");
+  }
+  if (std::int64_t{columns} * op.heads > 32768) throw Error(name + ": its gate has more than 32768 hidden units");
+}
+
 }  // namespace
 
 ValueId Graph::hidden() const {
@@ -25,6 +41,12 @@ ValueId Graph::hidden() const {
 const Node* Graph::head() const {
   const auto found = std::find_if(nodes.begin(), nodes.end(), [](const Node& node) { return std::holds_alternative<Head>(node.op); });
   return found == nodes.end() ? nullptr : &*found;
+}
+
+int gate_columns(const QkvProduct& op) {
+  int columns = 0;
+  for (const LinearBlock& block : op.gate) columns += block.columns;
+  return columns;
 }
 
 ValueId GraphBuilder::append(std::string name, int columns, Op op, std::vector<ValueId> inputs) {
@@ -49,14 +71,8 @@ ValueId GraphBuilder::qkv(const std::string& name, ValueId x, QkvProduct op) {
                   std::to_string(width));
     }
   }
-  if (!op.gate.empty() && static_cast<int>(op.gate.size()) != op.heads) {
-    throw Error(name + " has " + std::to_string(op.gate.size()) + " gates for " + std::to_string(op.heads) + " heads");
-  }
-  if (!op.gate.empty() && graph_.columns(x) % op.heads != 0) {
-    throw Error(name + ": " + std::to_string(graph_.columns(x)) + " input columns do not divide into " +
-                std::to_string(op.heads) + " gates");
-  }
-  const int columns = 3 * width + static_cast<int>(op.gate.size());
+  check_gate(name, op, graph_.columns(x));
+  const int columns = 3 * width + gate_columns(op);
   return append(name, columns, std::move(op), {x});
 }
 
@@ -77,7 +93,13 @@ ValueId GraphBuilder::layer_norm(const std::string& name, ValueId x, LayerNormOp
 
 ValueId GraphBuilder::attention(const std::string& name, ValueId qkv, AttentionOp op) {
   const int width = op.heads * op.head_size;
-  require_columns(graph_, name, qkv, 3 * width + (op.gate ? op.heads : 0));
+  const auto* product = std::get_if<QkvProduct>(&graph_.nodes.at(static_cast<std::size_t>(qkv)).op);
+  const bool conditional = op.gate && op.gate->type != GateType::unconditional_per_head;
+  const bool fits = product != nullptr && product->gate.empty() != conditional &&
+                    (!conditional || (product->gate_kind == op.gate->kind &&
+                                      product->gate_mean == (op.gate->type == GateType::conditional_per_head)));
+  if (!fits) throw Error(name + ": its gate does not fit the product " + graph_.name(qkv));
+  require_columns(graph_, name, qkv, 3 * width + gate_columns(*product));
   return append(name, width, std::move(op), {qkv});
 }
 

@@ -39,17 +39,25 @@ struct LinearBlock {
   int columns = 0;
 };
 
+/// What makes a conditional gate's logits. Head h of the first two reads only slice h of the input's columns.
+enum class GateKind {
+  linear,     ///< a Linear per head, slice -> 1
+  mlp,        ///< a Linear per head, slice -> hidden units, ReLU, and another one, hidden units -> 1
+  all_heads,  ///< one Linear of all columns -> heads
+};
 
-/// Which logits a gate adds to the QKV product.
-enum class GateKind { linear };
-
-/// Q, K, V and the gate's logits in one product of the same input: one block each, in that order.
-/// A linear gate of head h reads columns h * head_size .. of the input (method: per-head Linear, conditional per token).
+/// Q, K, V and the conditional gate's columns in one product of the same input: one block each, in that order.
 struct QkvProduct {
   LinearBlock query, key, value;
   int heads = 0, head_size = 0;
-  std::vector<LinearBlock> gate;  ///< one [1, columns / heads] weight per head, of the input's columns; empty: no gate
+  GateKind gate_kind = GateKind::linear;
+  bool gate_mean = false;                ///< logits are averaged over each sequence's tokens (conditional_per_head)
+  std::vector<LinearBlock> gate;         ///< linear: [1, slice] per head; mlp: [hidden, slice]; all_heads: one [heads, columns]
+  std::vector<LinearBlock> gate_output;  ///< mlp: [1, hidden] per head, over the ReLU of its block of `gate`
 };
+
+/// Columns that the gate adds to the product: logits, or an mlp's hidden units.
+int gate_columns(const QkvProduct& op);
 
 /// y = activation(x W^T + b).
 struct Linear {
@@ -113,11 +121,14 @@ struct Head {
 enum class AttentionMask { none, causal };
 
 struct GateSettings {
-  GateKind kind = GateKind::linear;
+  GateType type = GateType::conditional_per_token;
+  GateKind kind = GateKind::linear;  ///< of a conditional gate
   double scale = 1.0;
+  std::string logits;  ///< unconditional_per_head: f32 [heads]
 };
 
-/// softmax(Q K^T / sqrt(head_size)), clipped, times V, times the gate. Input: the value of a QkvProduct.
+/// softmax(Q K^T / sqrt(head_size)), clipped, times V, times the gate. Input: the value of a QkvProduct, which makes the
+/// logits of a conditional gate.
 struct AttentionOp {
   int heads = 0, head_size = 0;
   AttentionMask mask = AttentionMask::none;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gate_mean.h"
 #include "image_rows.h"
 #include "partition.h"
 #include "workspace.h"
@@ -64,6 +65,8 @@ struct Run {
   std::uint8_t *norm, *context, *hidden;
   std::uint8_t *query, *key, *value;
   std::int16_t *gate, *stream;
+  std::uint8_t* gate_hidden;       // u8 units of an mlp gate, in tile order
+  std::int32_t* gate_accumulator;  // logits of each token before their mean
   std::uint8_t* scratch;
   std::size_t scratch_bytes;
   Workspace::Data& workspace;       // for what only the ends of the network need
@@ -92,6 +95,8 @@ struct IntegerExecutor::Impl {
     qkv_columns = std::max(qkv_columns, op.heads * op.head_size);
     heads = std::max(heads, op.heads);
     head_size = std::max(head_size, op.head_size);
+    if (!op.gate_output.empty()) gate_units = std::max(gate_units, gate_columns(op));
+    gate_means = gate_means || op.gate_mean;
   }
   void measure(const AttentionOp&, const Node&) {}
   void measure(const EmbedPatches&, const Node& node) { stream_columns = std::max(stream_columns, columns(node)); }
@@ -126,6 +131,9 @@ struct IntegerExecutor::Impl {
             .value = bytes("value", qkv_stride),
             .gate = workspace.get<std::int16_t>("gate", rows * static_cast<std::size_t>(gate_stride)),
             .stream = workspace.get<std::int16_t>("stream", rows * static_cast<std::size_t>(stream_stride)),
+            .gate_hidden = bytes("gate_hidden", gate_units),
+            .gate_accumulator = workspace.get<std::int32_t>(
+                "gate_accumulator", gate_means ? rows * static_cast<std::size_t>(gate_stride) : 0),
             .scratch = workspace.get<std::uint8_t>("scratch", scratch * threads),
             .scratch_bytes = scratch,
             .workspace = workspace};
@@ -138,24 +146,31 @@ struct IntegerExecutor::Impl {
     return std::holds_alternative<Linear>(producer) ? run.hidden : run.norm;
   }
 
-  NodeCodes operator()(Run& run, const Node& node, const EmbedTokens& op, const QuantizedEmbedTokens&) const {
+  NodeCodes operator()(Run& run, const Node& node, const EmbedTokens& op, const QuantizedEmbedTokens& constants) const {
     EmbeddingSum sum{.rows = 0, .columns = columns(node), .tables = op.type.empty() ? 2 : 3, .table = {}, .out = nullptr, .stride = stream_stride};
     sum.table[0] = {get<std::int8_t>(node, ".word"), get<std::int32_t>(node, ".word_multiplier"), run.batch.ids.data()};
     sum.table[1] = {get<std::int8_t>(node, ".position"), get<std::int32_t>(node, ".position_multiplier"), run.batch.positions.data()};
     if (!op.type.empty()) {
       sum.table[2] = {get<std::int8_t>(node, ".type"), get<std::int32_t>(node, ".type_multiplier"), run.batch.types.data()};
     }
+    const Encoding partial = constants.partial.value_or(Encoding{});
+    const PaperEmbeddingSum paper{.partial_low = -partial.zero_point,
+                                  .partial_high = 255 - partial.zero_point,
+                                  .partial_multiplier = constants.partial_multiplier,
+                                  .low = -constants.sum.zero_point,
+                                  .high = 255 - constants.sum.zero_point};
     for_rows(run.pool, run.rows, sum.columns, [&](int row, int rows) {
       EmbeddingSum part = sum;
       part.rows = rows;
       part.out = run.stream + static_cast<std::ptrdiff_t>(row) * stream_stride;
       for (int t = 0; t < sum.tables; ++t) part.table[t].index += row;
-      table.embedding_sum(part);
+      if (constants.partial) table.embedding_sum_paper(part, paper);
+      else table.embedding_sum(part);
     });
     return {.stream = run.stream, .stream_stride = stream_stride};
   }
 
-  NodeCodes operator()(Run& run, const Node& node, const QkvProduct&, const QuantizedQkv& constants) const {
+  NodeCodes operator()(Run& run, const Node& node, const QkvProduct& op, const QuantizedQkv& constants) const {
     const Product product(data->tensors, name(node), constants.depth);
     const std::uint8_t* a = input(run, node);
     const auto bytes = [&](const QuantizedBlock& block, std::uint8_t* out, int low, int high) {
@@ -167,12 +182,16 @@ struct IntegerExecutor::Impl {
       });
     };
     bytes(constants.query, run.query, 0, 255);
-    bytes(constants.key, run.key, -127, 127);
-    bytes(constants.value, run.value, -127, 127);
-    for (const QuantizedBlock& block : constants.gate) {
-      for_parts(run.pool, run.rows, block.columns, constants.depth, [&](const Part& part) {
-        table.gemm_to_shorts(product.part(block, a, part), {.zero_point = 0, .out = run.gate + part.row * gate_stride + part.column, .stride = gate_stride});
-      });
+    const int low = constants.asymmetric ? -128 : -127;
+    bytes(constants.key, run.key, low, 127);
+    bytes(constants.value, run.value, low, 127);
+    if (!constants.gate_output.empty()) {
+      const QuantizedGateOutput& output = constants.gate_output[0];
+      hidden_units(run, product, constants.gate[0], a);
+      const Product second(data->tensors, name(node) + ".gate_output", output.depth);
+      gate_logits(run, second, output.block, run.gate_hidden, op.gate_mean);
+    } else if (!constants.gate.empty()) {
+      gate_logits(run, product, constants.gate[0], a, op.gate_mean);
     }
     return {.query = run.query,
             .key = reinterpret_cast<const std::int8_t*>(run.key),
@@ -180,6 +199,59 @@ struct IntegerExecutor::Impl {
             .qkv_stride = qkv_stride,
             .gate = run.gate,
             .gate_stride = gate_stride};
+  }
+
+  /// First product of an mlp gate: ReLU is the clamp at zero.
+  void hidden_units(Run& run, const Product& product, const QuantizedBlock& block, const std::uint8_t* a) const {
+    const ByteMatrix out = tile_order(run.gate_hidden, block.columns);
+    for_parts(run.pool, run.rows, block.columns, product.depth, [&](const Part& part) {
+      table.gemm_to_bytes(product.part(block, a, part),
+                          {.zero_point = 0, .low = 0, .high = 255, .out = at(out, part.row, part.column)});
+    });
+  }
+
+  /// A row of logits per token, or per sequence where the gate takes their mean.
+  void gate_logits(Run& run, const Product& product, const QuantizedBlock& block, const std::uint8_t* a, bool mean) const {
+    for_parts(run.pool, run.rows, block.columns, product.depth, [&](const Part& part) {
+      const std::ptrdiff_t first = part.row * gate_stride + part.column;
+      const Gemm gemm = product.part(block, a, part);
+      if (mean) table.gemm_to_accumulators(gemm, {.out = run.gate_accumulator + first, .stride = gate_stride});
+      else table.gemm_to_shorts(gemm, {.zero_point = 0, .out = run.gate + first, .stride = gate_stride});
+    });
+    if (!mean) return;
+    mean_gate_logits({.values = run.gate_accumulator,
+                      .stride = gate_stride,
+                      .heads = block.columns,
+                      .multiplier = product.multiplier + block.first_column,
+                      .shift = block.shift},
+                     run.batch, run.gate, gate_stride);
+  }
+
+  /// A sequence's logits of one head: a row per token, one for all, or constants of the model.
+  struct GateRows {
+    const std::int16_t* first = nullptr;
+    std::ptrdiff_t stride = 0;
+  };
+  GateRows gate_rows(const Run& run, const Node& node, const AttentionOp& op, int sequence, int head) const {
+    if (!op.gate) return {};
+    switch (op.gate->type) {
+      case GateType::unconditional_per_head: return {.first = get<std::int16_t>(node, ".gate") + head};
+      case GateType::conditional_per_head: return {.first = run.gate + sequence * gate_stride + head};
+      default: break;
+    }
+    return {.first = run.gate + run.batch.start[static_cast<std::size_t>(sequence)] * gate_stride + head, .stride = gate_stride};
+  }
+
+  PaperAttention paper_constants(const Node& node, const QuantizedPaperAttention& constants, const QuantizedQkv& qkv) const {
+    return {.key_zero_point = qkv.key.encoding.zero_point,
+            .value_zero_point = qkv.value.encoding.zero_point,
+            .score_multiplier = constants.score_multiplier,
+            .score_shift = constants.score_shift,
+            .score_zero_point = constants.score.zero_point,
+            .exponential = get<std::int32_t>(node, ".exponential"),
+            .slope = constants.slope,
+            .offset = constants.offset,
+            .most = constants.most};
   }
 
   NodeCodes operator()(Run& run, const Node& node, const AttentionOp& op, const QuantizedAttention& constants) const {
@@ -196,10 +268,12 @@ struct IntegerExecutor::Impl {
                                     .shift = constants.shift,
                                     .zero_point = constants.context.zero_point};
     const ByteMatrix context = tile_order(run.context, op.heads * op.head_size);
+    const PaperAttention paper = constants.paper ? paper_constants(node, *constants.paper, qkv) : PaperAttention{};
     const auto one = [&](int sequence, int head, int query, int queries, int thread) {
       const std::ptrdiff_t first = run.batch.start[static_cast<std::size_t>(sequence)];
       const std::ptrdiff_t offset = first * qkv_stride + head * op.head_size;
-      table.attention({.constants = &shared,
+      const GateRows gate = gate_rows(run, node, op, sequence, head);
+      const Attention call{.constants = &shared,
                        .length = run.batch.length(sequence),
                        .first_query = query,
                        .queries = queries,
@@ -207,12 +281,14 @@ struct IntegerExecutor::Impl {
                        .k = reinterpret_cast<const std::int8_t*>(run.key) + offset,
                        .v = reinterpret_cast<const std::int8_t*>(run.value) + offset,
                        .stride = qkv_stride,
-                       .gate = op.gate ? run.gate + first * gate_stride + head : nullptr,
-                       .gate_stride = gate_stride,
+                       .gate = gate.first,
+                       .gate_stride = gate.stride,
                        .context = context,
                        .context_row = first,
                        .context_column = head * op.head_size,
-                       .scratch = run.scratch + static_cast<std::size_t>(thread) * run.scratch_bytes});
+                       .scratch = run.scratch + static_cast<std::size_t>(thread) * run.scratch_bytes};
+      if (constants.paper) table.attention_paper(call, paper);
+      else table.attention(call);
     };
     for_heads(run.pool, run.batch, op.heads, one);
     return {.bytes = context};
@@ -393,6 +469,8 @@ struct IntegerExecutor::Impl {
   std::shared_ptr<const Model::Data> data;
   KernelTable table;
   int stream_columns = 1, hidden_columns = 1, qkv_columns = 1, heads = 0, head_size = 0;
+  int gate_units = 0;       // of the largest mlp gate
+  bool gate_means = false;  // some gate takes the mean over tokens
   int qkv_stride = 0, gate_stride = 0, stream_stride = 0;
 };
 

@@ -73,10 +73,10 @@ std::string describe(const Encoding& encoding, const char* type) {
 /// The encodings of what a node makes.
 std::string encodings(const QuantizedOp& op) {
   struct {
-    std::string operator()(const QuantizedEmbedTokens& c) { return describe(c.sum, "s16"); }
+    std::string operator()(const QuantizedEmbedTokens& c) { return describe(c.sum, c.partial ? "u8" : "s16"); }
     std::string operator()(const QuantizedQkv& c) {
       return "q " + describe(c.query.encoding, "u8") + ", k " + describe(c.key.encoding, "s8") + ", v " +
-             describe(c.value.encoding, "s8") + (c.gate.empty() ? "" : ", gate " + describe(c.gate[0].encoding, "s16"));
+             describe(c.value.encoding, "s8") + (c.gate.empty() ? "" : ", gate " + describe(c.gate[0].encoding, c.gate_output.empty() ? "s16" : "hidden u8"));
     }
     std::string operator()(const QuantizedLinear& c) { return describe(c.block.encoding, "u8"); }
     std::string operator()(const QuantizedLinearAdd& c) { return describe(c.block.encoding, c.eight_bit ? "u8" : "s16"); }

@@ -22,6 +22,10 @@ constexpr Name<Pooling> kPoolings[] = {{Pooling::mean, "mean"}, {Pooling::cls, "
 constexpr Name<Activation> kActivations[] = {{Activation::none, "none"}, {Activation::gelu, "gelu"}, {Activation::relu, "relu"}};
 constexpr Name<HeadRows> kHeadRows[] = {{HeadRows::first, "first"}, {HeadRows::mean, "mean"}};
 constexpr Name<Interpolation> kInterpolations[] = {{Interpolation::bilinear, "bilinear"}, {Interpolation::bicubic, "bicubic"}};
+constexpr Name<GateKind> kGateKinds[] = {{GateKind::linear, "linear"}, {GateKind::mlp, "mlp"}, {GateKind::all_heads, "all_heads"}};
+constexpr Name<GateType> kGateTypes[] = {{GateType::unconditional_per_head, "unconditional_per_head"},
+                                         {GateType::conditional_per_head, "conditional_per_head"},
+                                         {GateType::conditional_per_token, "conditional_per_token"}};
 constexpr Name<AttentionMask> kMasks[] = {{AttentionMask::none, "none"}, {AttentionMask::causal, "causal"}};
 
 template <typename Enum, std::size_t n>
@@ -63,12 +67,23 @@ json to_json(const QuantizedBlock& block) {
           {"encoding", to_json(block.encoding)}};
 }
 
-QuantizedBlock read_block(const JsonObject& block) {
+QuantizedBlock read_block(const JsonObject& block, int smallest_zero = 0) {
   return {.name = block.text("name"),
           .first_column = read_int(block, "first_column", 0, 1 << 24),
           .columns = read_int(block, "columns", 1, 1 << 24),
           .shift = read_int(block, "shift", 18, 62),
-          .encoding = read_encoding(block, "encoding")};
+          .encoding = read_encoding(block, "encoding", smallest_zero)};
+}
+
+/// Paper's static quantizers of an attention.
+QuantizedPaperAttention read_paper_attention(const JsonObject& paper) {
+  QuantizedPaperAttention result{.score_multiplier = read_int(paper, "score_multiplier", 0, kInt32Max),
+                                 .score_shift = read_int(paper, "score_shift", 18, 62),
+                                 .score = read_encoding(paper, "score"),
+                                 .slope = paper.integer("slope", 1, std::int64_t{1} << 38),
+                                 .most = read_int(paper, "most", 0, 255)};
+  result.offset = paper.integer("offset", -result.slope, 0);
+  return result;
 }
 
 json to_json(const QuantizedLane& lane) {
@@ -96,6 +111,9 @@ struct Writer {
     node["op"] = "EmbedTokens";
     node["types"] = !op.type.empty();
     node["integer"] = {{"sum", to_json(constants.sum)}};
+    if (constants.partial) {
+      node["integer"]["paper"] = {{"partial", to_json(*constants.partial)}, {"partial_multiplier", constants.partial_multiplier}};
+    }
   }
   void operator()(const QkvProduct& op, const QuantizedQkv& constants) {
     node["op"] = "QkvProduct";
@@ -105,7 +123,15 @@ struct Writer {
                     {"query", to_json(constants.query)},
                     {"key", to_json(constants.key)},
                     {"value", to_json(constants.value)}};
-    if (!constants.gate.empty()) integer["gate"] = to_json(constants.gate[0]);
+    if (constants.asymmetric) integer["asymmetric"] = true;
+    if (!constants.gate.empty()) {
+      integer["gate"] = to_json(constants.gate[0]);
+      node["gate"] = {{"kind", name_in(kGateKinds, op.gate_kind)}, {"mean", op.gate_mean}};
+    }
+    if (!constants.gate_output.empty()) {
+      const QuantizedGateOutput& output = constants.gate_output[0];
+      integer["gate_output"] = {{"depth", output.depth}, {"block", to_json(output.block)}};
+    }
     node["integer"] = std::move(integer);
   }
   void operator()(const Linear& op, const QuantizedLinear& constants) {
@@ -141,7 +167,11 @@ struct Writer {
     node["head_size"] = op.head_size;
     node["mask"] = name_in(kMasks, op.mask);
     node["softmax"] = {{"gamma", op.softmax.gamma}, {"zeta", op.softmax.zeta}};
-    if (op.gate) node["gate"] = {{"type", "conditional_per_token"}, {"kind", "linear"}, {"scale", op.gate->scale}};
+    if (op.gate) {
+      node["gate"] = {{"type", name_in(kGateTypes, op.gate->type)},
+                      {"kind", name_in(kGateKinds, op.gate->kind)},
+                      {"scale", op.gate->scale}};
+    }
     node["integer"] = {{"score_multiplier", constants.score_multiplier},
                        {"score_shift", constants.score_shift},
                        {"clipped", constants.clipped},
@@ -150,6 +180,11 @@ struct Writer {
                        {"multiplier", constants.multiplier},
                        {"shift", constants.shift},
                        {"context", to_json(constants.context)}};
+    if (!constants.paper) return;
+    const QuantizedPaperAttention& paper = *constants.paper;
+    node["integer"]["paper"] = {{"score_multiplier", paper.score_multiplier}, {"score_shift", paper.score_shift},
+                                {"score", to_json(paper.score)},              {"slope", paper.slope},
+                                {"offset", paper.offset},                     {"most", paper.most}};
   }
   void operator()(const EmbedPatches& op, const QuantizedEmbedPatches& constants) {
     node["op"] = "EmbedPatches";
@@ -214,7 +249,12 @@ class Reader {
     inputs(node, 0);
     const std::string name = node.text("name");
     const JsonObject integer = node.section("integer");
-    integer_.ops.push_back(QuantizedEmbedTokens{.sum = read_encoding(integer, "sum")});
+    QuantizedEmbedTokens constants{.sum = read_encoding(integer, "sum")};
+    if (integer.has("paper")) {
+      constants.partial = read_encoding(integer.section("paper"), "partial");
+      constants.partial_multiplier = read_int(integer.section("paper"), "partial_multiplier", 0, 1 << 22);
+    }
+    integer_.ops.push_back(constants);
     builder_.embed_tokens(name, read_int(node, "columns", 1, 8192),
                           {.word = name + ".word", .position = name + ".position", .type = node.flag("types") ? name + ".type" : ""});
   }
@@ -228,22 +268,40 @@ class Reader {
     const JsonObject integer = node.section("integer");
     QuantizedQkv constants{.depth = read_int(integer, "depth", 64, kMaxColumns),
                            .query = read_block(integer.section("query")),
-                           .key = read_block(integer.section("key")),
-                           .value = read_block(integer.section("value")),
-                           .gate = {}};
-    if (integer.has("gate")) constants.gate.push_back(read_block(integer.section("gate")));
+                           .key = read_block(integer.section("key"), -128),
+                           .value = read_block(integer.section("value"), -128),
+                           .asymmetric = integer.has("asymmetric") && integer.flag("asymmetric"),
+                           .gate = {},
+                           .gate_output = {}};
     QkvProduct op{.query = plain(constants.query),
                   .key = plain(constants.key),
                   .value = plain(constants.value),
                   .heads = read_int(node, "heads", 1, 1024),
                   .head_size = read_int(node, "head_size", 4, 256),
-                  .gate = {}};
-    if (!constants.gate.empty()) {
-      if (constants.gate[0].columns != op.heads) node.fail("heads", "as many as gate columns");
-      op.gate.resize(static_cast<std::size_t>(op.heads));
-    }
+                  .gate = {},
+                  .gate_output = {}};
+    if (integer.has("gate")) gate(node, integer, op, constants);
     integer_.ops.push_back(std::move(constants));
     builder_.qkv(node.text("name"), x, std::move(op));
+  }
+
+  /// The first files had linear gates per token only, and did not say so here.
+  static void gate(const JsonObject& node, const JsonObject& integer, QkvProduct& op, QuantizedQkv& constants) {
+    if (node.has("gate")) {
+      op.gate_kind = read_name(node.section("gate"), "kind", kGateKinds);
+      op.gate_mean = node.section("gate").flag("mean");
+    }
+    const QuantizedBlock block = read_block(integer.section("gate"));
+    constants.gate.push_back(block);
+    const int blocks = op.gate_kind == GateKind::all_heads ? 1 : op.heads;
+    if (block.columns % op.heads != 0 || (op.gate_kind != GateKind::mlp && block.columns != op.heads)) {
+      node.fail("heads", "as many as gate columns, or one of their divisors for an mlp gate");
+    }
+    op.gate.assign(static_cast<std::size_t>(blocks), {.name = "", .weight = "", .bias = "", .columns = block.columns / blocks});
+    if (op.gate_kind != GateKind::mlp) return;
+    const JsonObject output = integer.section("gate_output");
+    constants.gate_output.push_back({.depth = read_int(output, "depth", 64, kMaxColumns), .block = read_block(output.section("block"))});
+    op.gate_output.resize(static_cast<std::size_t>(op.heads));
   }
 
   void linear(const JsonObject& node) {
@@ -302,17 +360,24 @@ class Reader {
                                .zeta = softmax.number("zeta", 1.0, 100.0)},
                    .gate = {}};
     if (op.head_size % 4 != 0) node.fail("head_size", "a multiple of 4");
-    if (node.has("gate")) op.gate = GateSettings{.scale = node.section("gate").number("scale", 1e-3, 1e3)};
+    if (node.has("gate")) {
+      const JsonObject gate = node.section("gate");
+      op.gate = GateSettings{.type = read_name(gate, "type", kGateTypes),
+                             .kind = read_name(gate, "kind", kGateKinds),
+                             .scale = gate.number("scale", 1e-3, 1e3),
+                             .logits = ""};
+    }
     const JsonObject integer = node.section("integer");
-    const bool clipped = integer.flag("clipped");
+    const bool clipped = integer.flag("clipped"), paper = integer.has("paper");
     integer_.ops.push_back(QuantizedAttention{.score_multiplier = read_int(integer, "score_multiplier", 1 << 15, (1 << 16) - 1),
                                               .score_shift = read_int(integer, "score_shift", -8, 23),
                                               .clipped = clipped,
                                               .theta = integer.integer("theta", 0, kInt32Max),
                                               .cap = integer.integer("cap", 1, std::int64_t{1} << 31),
                                               .multiplier = read_int(integer, "multiplier", 1 << 30, kInt32Max),
-                                              .shift = read_int(integer, "shift", clipped ? 34 : 26, clipped ? 46 : 38),
+                                              .shift = read_int(integer, "shift", paper ? 18 : clipped ? 34 : 26, paper ? 62 : clipped ? 46 : 38),
                                               .context = read_encoding(integer, "context")});
+    if (paper) std::get<QuantizedAttention>(integer_.ops.back()).paper = read_paper_attention(integer.section("paper"));
     builder_.attention(node.text("name"), x, std::move(op));
   }
 

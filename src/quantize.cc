@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "fixed_point.h"
+#include "gate_rows.h"
 #include "octavo/error.h"
 #include "quantized_image.h"
 #include "quantized_tables.h"
@@ -125,8 +126,9 @@ class GraphQuantizer {
     double scale = stream_quantizer(name).scale;
     std::vector<ByteTable> tables;
     for (const std::string* table : {&op.word, &op.position, &op.type}) {
-      if (!table->empty()) tables.push_back(byte_table(floats(*table), columns, *table));
+      if (!table->empty()) tables.push_back(byte_table(floats(*table), columns, *table, options_.paper));
     }
+    if (options_.paper) return quantize_paper_sum(node, tables);
     for (const ByteTable& table : tables) scale = std::max(scale, table.smallest_step());
     const char* parts[] = {"word", "position", "type"};
     for (std::size_t i = 0; i < tables.size(); ++i) {
@@ -136,6 +138,32 @@ class GraphQuantizer {
     Quantizer sum = {.scale = scale, .zero_point = 0, .low = -32768, .high = 32767};
     stream_[static_cast<std::size_t>(node.output)] = sum;
     return QuantizedEmbedTokens{.sum = stored(sum)};
+  }
+
+  /// Words and types make a partial sum in 8 bits, then positions are added (fixed-point.md 9).
+  QuantizedOp quantize_paper_sum(const Node& node, const std::vector<ByteTable>& tables) {
+    const std::string& name = model_.graph.name(node.output);
+    const Quantizer partial = asymmetric_u8(range(name + ".partial").low, range(name + ".partial").high);
+    const Quantizer sum = stream_quantizer(name);
+    const char* parts[] = {"word", "position", "type"};
+    for (std::size_t i = 0; i < tables.size(); ++i) {
+      const double scale = i == 1 ? sum.scale : partial.scale;
+      sum_multiplier(tables[i].largest_scale() / scale, name + "." + parts[i]);
+      put(name + "." + parts[i], tables[i].codes());
+      put(name + "." + parts[i] + "_multiplier", tables[i].multipliers(scale / 32.0));  // Q20 is 32 times Q15
+    }
+    stream_[static_cast<std::size_t>(node.output)] = sum;
+    return QuantizedEmbedTokens{.sum = stored(sum),
+                                .partial = stored(partial),
+                                .partial_multiplier = sum_multiplier(partial.scale / sum.scale, name)};
+  }
+
+  /// K or V: symmetric, or with the zero point of the paper's u8 code, which is stored less 128.
+  Quantizer key_or_value(const std::string& name) const {
+    if (!options_.paper) return symmetric_s8(range(name).low, range(name).high);
+    Quantizer q = asymmetric_u8(range(name).low, range(name).high);
+    q.zero_point -= 128;
+    return q;
   }
 
   /// A linear block's rows, with the equalization of its input folded in.
@@ -168,21 +196,25 @@ class GraphQuantizer {
     }
   }
 
-  /// All heads' gates as rows over the whole input: block-diagonal, head h reads its own slice.
-  FloatRows gate_rows(const QkvProduct& op, const std::string& name, ValueId input) const {
-    const int inputs = model_.graph.columns(input), slice = inputs / op.heads;
-    FloatRows rows{.name = name,
-                   .columns = op.heads,
-                   .inputs = inputs,
-                   .weight = std::vector<float>(static_cast<std::size_t>(op.heads) * static_cast<std::size_t>(inputs), 0.0f),
-                   .bias = {}};
-    for (int h = 0; h < op.heads; ++h) {
-      const std::vector<float> weight = floats(op.gate[static_cast<std::size_t>(h)].weight);
-      std::copy(weight.begin(), weight.end(), rows.weight.begin() + static_cast<std::ptrdiff_t>(h) * (inputs + slice));
-      rows.bias.push_back(floats(op.gate[static_cast<std::size_t>(h)].bias).at(0));
+  /// The gate's block of a QKV product: logits in Q11 (fixed-point.md 6), or an mlp's hidden units, whose product makes them.
+  void add_gate(const QkvProduct& op, const std::string& name, ValueId x, WeightPacker& packer, QuantizedQkv& result) {
+    const auto read = [&](const std::string& tensor) { return floats(tensor); };
+    const double step = 1.0 / 2048.0;
+    const Encoding logits{.scale = static_cast<float>(step)};
+    FloatRows rows = gate_rows(op, name + ".gate", model_.graph.columns(x), read);
+    fold_equalization(rows, x);
+    if (op.gate_kind != GateKind::mlp) {
+      result.gate = packer.add({{std::move(rows), step, logits}});
+      return;
     }
-    fold_equalization(rows, input);
-    return rows;
+    float high = 0.0f;  // of the ReLU, over all heads
+    for (const LinearBlock& block : op.gate) high = std::max(high, range(block.name).high);
+    const Quantizer hidden = asymmetric_u8(0.0f, high);
+    result.gate = packer.add({{std::move(rows), hidden.scale, stored(hidden)}});
+    const std::string output = name + ".gate_output";
+    WeightPacker second(gate_columns(op), hidden, options_.weights);
+    result.gate_output.push_back({.depth = second.depth(), .block = second.add({{gate_output_rows(op, output, read), step, logits}})[0]});
+    put_weights(output, second);
   }
 
   WeightPacker packer(ValueId input) const {
@@ -206,19 +238,15 @@ class GraphQuantizer {
     const std::string& name = model_.graph.name(node.output);
     const ValueId x = node.inputs[0];
     const Quantizer q = asymmetric_u8(range(op.query.name).low, range(op.query.name).high);
-    const Quantizer k = symmetric_s8(range(op.key.name).low, range(op.key.name).high);
-    const Quantizer v = symmetric_s8(range(op.value.name).low, range(op.value.name).high);
+    const Quantizer k = key_or_value(op.key.name), v = key_or_value(op.value.name);
     WeightPacker packer = this->packer(x);
     const auto block = [&](const LinearBlock& linear, const Quantizer& out) {
       const Encoding encoding = stored(out);  // the product is requantized to the f32 scale that the file states
       return BlockRows{rows(linear, x), static_cast<double>(encoding.scale), encoding};
     };
     const auto blocks = packer.add({block(op.query, q), block(op.key, k), block(op.value, v)});
-    QuantizedQkv result{.depth = packer.depth(), .query = blocks[0], .key = blocks[1], .value = blocks[2], .gate = {}};
-    if (!op.gate.empty()) {
-      const double step = 1.0 / 2048.0;  // logits in Q11 (fixed-point.md 6)
-      result.gate = packer.add({{gate_rows(op, name + ".gate", x), step, {.scale = static_cast<float>(step)}}});
-    }
+    QuantizedQkv result{.depth = packer.depth(), .query = blocks[0], .key = blocks[1], .value = blocks[2], .asymmetric = options_.paper, .gate = {}, .gate_output = {}};
+    if (!op.gate.empty()) add_gate(op, name, x, packer, result);
     put_weights(name, packer);
     qkv_ = {q, k, v};
     return result;
@@ -228,7 +256,20 @@ class GraphQuantizer {
     const std::string& name = model_.graph.name(node.output);
     const Quantizer context = asymmetric_u8(range(name).low, range(name).high);
     bytes_[static_cast<std::size_t>(node.output)] = context;
-    return attention_constants(op, qkv_[0].scale * qkv_[1].scale, qkv_[2].scale, context, name);
+    if (op.gate && op.gate->type == GateType::unconditional_per_head) {
+      put(name + ".gate", gate_logits(floats(op.gate->logits)));
+    }
+    if (!options_.paper) return attention_constants(op, qkv_[0].scale * qkv_[1].scale, qkv_[2].scale, context, name);
+    const Range scores = range(name + ".scores");
+    PaperAttentionConstants paper = paper_attention_constants(op,
+                                                              {.product_scale = qkv_[0].scale * qkv_[1].scale,
+                                                               .value_scale = qkv_[2].scale,
+                                                               .score = asymmetric_u8(scores.low, scores.high),
+                                                               .largest_probability = range(name + ".probs").high,
+                                                               .context = context},
+                                                              name);
+    put(name + ".exponential", std::move(paper.exponential));
+    return paper.constants;
   }
 
   static void check_copies(const std::string& name, const std::vector<int>& copies, int columns) {

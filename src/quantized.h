@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -23,13 +24,23 @@ struct QuantizedBlock {
 
 /// Tables "<value>.word", ".position", ".type": s8 rows; ".word_multiplier" ... s32 per row.
 struct QuantizedEmbedTokens {
-  Encoding sum;  ///< of the s16 embedding sum
+  Encoding sum;                    ///< of the embedding sum
+  std::optional<Encoding> partial = {};  ///< the paper's setting: of words + types; then both sums are 8 bits
+  int partial_multiplier = 0;
+};
+
+/// Second product of an mlp gate: tensors "<value>.gate_output.weight", ".bias", ".multiplier".
+struct QuantizedGateOutput {
+  int depth = 0;
+  QuantizedBlock block;  ///< logits in steps of 2^-11
 };
 
 struct QuantizedQkv {
   int depth = 0;  ///< padded to 64
-  QuantizedBlock query, key, value;
-  std::vector<QuantizedBlock> gate;  ///< none or one: all heads' logits in steps of 2^-11
+  QuantizedBlock query, key, value;  ///< K and V: codes -127..127, or with a zero point -128..127
+  bool asymmetric = false;           ///< K and V have zero points: the paper's setting
+  std::vector<QuantizedBlock> gate;              ///< none or one: all heads' logits in steps of 2^-11, or hidden units in u8
+  std::vector<QuantizedGateOutput> gate_output;  ///< none or one: where `gate` is hidden units
 };
 
 /// Linear with GELU pieces (fixed-point.md 7): tensors "<value>.gelu_base", "<value>.gelu_slope" s16 [32], "<value>.gelu_offset" s16
@@ -63,13 +74,22 @@ struct QuantizedLayerNorm {
   QuantizedLane bytes, stream;
 };
 
+/// The paper's static quantizers of scores and probabilities: tensor "<value>.exponential" s32 [256].
+struct QuantizedPaperAttention {
+  int score_multiplier = 0, score_shift = 33;
+  Encoding score;
+  std::int64_t slope = 1, offset = 0;
+  int most = 255;
+};
+
 struct QuantizedAttention {
   int score_multiplier = 0, score_shift = 0;
   bool clipped = false;
   std::int64_t theta = 0, cap = 0;
   int multiplier = 0, shift = 0;
   Encoding context;
-};
+  std::optional<QuantizedPaperAttention> paper = {};
+};  // with an unconditional gate: tensor "<value>.gate" s16 [heads], logits in steps of 2^-11
 
 /// Tensors: the product's; ".rows" s16 [tokens of an image, columns]: what each row of the stream starts from, the prefix rows whole and
 /// the positions of the patches. Without a norm the product is in the step of the stream, else in that of `product`, and the

@@ -53,6 +53,8 @@ double ByteTable::smallest_step() const {
   return static_cast<double>(largest) * 32768.0 / 4194303.0;
 }
 
+double ByteTable::largest_scale() const { return static_cast<double>(*std::max_element(scales_.begin(), scales_.end())); }
+
 Tensor ByteTable::multipliers(double step) const {
   std::vector<std::int32_t> result;
   for (const float scale : scales_) {
@@ -61,7 +63,7 @@ Tensor ByteTable::multipliers(double step) const {
   return to_vector_tensor(result);
 }
 
-ByteTable byte_table(const std::vector<float>& rows, int columns, const std::string& name) {
+ByteTable byte_table(const std::vector<float>& rows, int columns, const std::string& name, bool per_tensor) {
   const std::size_t width = static_cast<std::size_t>(columns), count = rows.size() / width;
   std::vector<std::int8_t> codes(rows.size());
   std::vector<float> scales(count);
@@ -73,10 +75,11 @@ ByteTable byte_table(const std::vector<float>& rows, int columns, const std::str
       largest = std::max(largest, std::abs(value));
     }
     scales[i] = largest / 127.0f;
-    if (scales[i] == 0.0f) continue;
-    for (std::size_t j = 0; j < width; ++j) {
-      codes[i * width + j] = static_cast<std::int8_t>(std::clamp(std::nearbyint(rows[i * width + j] / scales[i]), -127.0f, 127.0f));
-    }
+  }
+  if (per_tensor) std::fill(scales.begin(), scales.end(), *std::max_element(scales.begin(), scales.end()));
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const float scale = scales[i / width];
+    if (scale != 0.0f) codes[i] = static_cast<std::int8_t>(std::clamp(std::nearbyint(rows[i] / scale), -127.0f, 127.0f));
   }
   return {std::move(codes), std::move(scales), columns};
 }
@@ -186,6 +189,12 @@ void set_score_constants(QuantizedAttention& result, double score_scale, int hea
 
 }  // namespace
 
+Tensor gate_logits(const std::vector<float>& logits) {
+  std::vector<std::int16_t> codes;
+  for (const float logit : logits) codes.push_back(to_s16(static_cast<double>(logit) * 2048.0));
+  return to_vector_tensor(codes);
+}
+
 QuantizedAttention attention_constants(const AttentionOp& op, double score_scale, double value_scale,
                                        const Quantizer& context, const std::string& name) {
   QuantizedAttention result;
@@ -205,6 +214,37 @@ QuantizedAttention attention_constants(const AttentionOp& op, double score_scale
   result.multiplier = m.multiplier;
   result.shift = m.shift;
   result.context = {.scale = static_cast<float>(context.scale), .zero_point = context.zero_point};
+  return result;
+}
+
+PaperAttentionConstants paper_attention_constants(const AttentionOp& op, const PaperAttentionScales& scales, const std::string& name) {
+  const double gamma = op.softmax.gamma, width = op.softmax.zeta - gamma;
+  const double step = std::max(scales.largest_probability / 255.0, width * std::ldexp(1.0, -16));
+  const Multiplier score = make_multiplier(scales.product_scale / std::sqrt(static_cast<double>(op.head_size)) / scales.score.scale);
+  const double gate = op.gate ? op.gate->scale : 1.0;
+  const Multiplier context = make_multiplier(gate * scales.value_scale * step / scales.context.scale);
+  if (score.shift < 18 || score.shift > 62 || context.shift < 18 || context.shift > 62) {
+    throw Error(name + ": its static quantizers do not fit each other");
+  }
+  PaperAttentionConstants result;
+  std::vector<std::int32_t> exponential;
+  for (int t = 0; t < 256; ++t) {
+    exponential.push_back(static_cast<std::int32_t>(std::nearbyint(std::ldexp(std::exp(-t * scales.score.scale), 24))));
+  }
+  result.exponential = to_vector_tensor(exponential);
+  QuantizedPaperAttention paper;
+  paper.score_multiplier = score.multiplier;
+  paper.score_shift = score.shift;
+  paper.score = {.scale = static_cast<float>(scales.score.scale), .zero_point = scales.score.zero_point};
+  paper.slope = static_cast<std::int64_t>(std::nearbyint(std::ldexp(width / step, 22)));
+  paper.offset = std::max(static_cast<std::int64_t>(std::nearbyint(std::ldexp(gamma / step, 22))), -paper.slope);
+  paper.most = static_cast<int>(std::min(255.0, std::nearbyint(1.0 / step)));
+  result.constants.paper = paper;
+  result.constants.score_multiplier = 1 << 15;  // not used, but in the range that a file must keep
+  result.constants.cap = 1;
+  result.constants.multiplier = context.multiplier;
+  result.constants.shift = context.shift;
+  result.constants.context = {.scale = static_cast<float>(scales.context.scale), .zero_point = scales.context.zero_point};
   return result;
 }
 

@@ -24,6 +24,8 @@ class ByteTable {
   /// Smallest step of the sum for which every row's Q15 multiplier stays below 2^22.
   double smallest_step() const;
 
+  double largest_scale() const;
+
   /// round(scale / step * 2^15) per row.
   Tensor multipliers(double step) const;
 
@@ -33,7 +35,8 @@ class ByteTable {
   int columns_;
 };
 
-ByteTable byte_table(const std::vector<float>& rows, int columns, const std::string& name);
+/// With `per_tensor` all rows have the scale of the largest.
+ByteTable byte_table(const std::vector<float>& rows, int columns, const std::string& name, bool per_tensor = false);
 
 /// E = round(eps * D^2 / S_x^2), at most 2^58 (fixed-point.md 4).
 std::int64_t norm_epsilon(double epsilon, std::size_t columns, double input_scale);
@@ -62,8 +65,25 @@ GeluConstants gelu_constants(const Quantizer& out, const std::vector<int>& copie
 FloatRows repeat_rows(const FloatRows& rows, const std::vector<int>& copies);
 FloatRows repeat_columns(const FloatRows& rows, const std::vector<int>& copies);
 
+/// Logits of an unconditional gate: s16 in steps of 2^-11.
+Tensor gate_logits(const std::vector<float>& logits);
+
 /// Softmax, clipping, gate and context constants (fixed-point.md 5, 6). `score_scale` = S_q S_k.
 QuantizedAttention attention_constants(const AttentionOp& op, double score_scale, double value_scale,
                                        const Quantizer& context, const std::string& name);
+
+/// What the paper's static attention is made from (fixed-point.md 9).
+struct PaperAttentionScales {
+  double product_scale = 1.0;  ///< S_q S_k
+  double value_scale = 1.0;
+  Quantizer score;
+  double largest_probability = 1.0;
+  Quantizer context;
+};
+struct PaperAttentionConstants {
+  QuantizedAttention constants;
+  Tensor exponential;  ///< s32 [256]
+};
+PaperAttentionConstants paper_attention_constants(const AttentionOp& op, const PaperAttentionScales& scales, const std::string& name);
 
 }  // namespace octavo

@@ -13,7 +13,8 @@ mv "$work/first" "$work/prefix"
 
 "$work/prefix/bin/octavo" info >/dev/null
 
-cmake -S "$here/install" -B "$work/build" -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_COMPILER="$compiler" \
+generator=$(sed -n 's/^CMAKE_GENERATOR:INTERNAL=//p' "$build/CMakeCache.txt")  # the default one may not be installed
+cmake -S "$here/install" -B "$work/build" -G "$generator" -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_COMPILER="$compiler" \
   -DCMAKE_PREFIX_PATH="$work/prefix" -DEXAMPLE="$example"
 cmake --build "$work/build"
 "$work/build/example"

@@ -24,6 +24,8 @@ struct TinyBertOptions {
   double gamma = 0.0, zeta = 1.0;
   std::string prefix = "";
   std::string activation = "gelu";
+  std::string gate_type = "conditional_per_token", gate_kind = "linear";
+  int gate_hidden = 5;  ///< units of an mlp gate
 };
 
 /// config.json and tensors, to be changed by a test before they are written.
@@ -43,7 +45,8 @@ struct TinyBert {
               {"layer_norm_eps", 1e-12},
               {"hidden_act", o.activation},
               {"attention_method", {{"softmax", {{"gamma", o.gamma}, {"zeta", o.zeta}}}}}};
-    if (o.gate) config["attention_method"]["gate"] = {{"type", "conditional_per_token"}, {"kind", "linear"}, {"scale", 2.0}};
+    const bool unconditional = o.gate_type == "unconditional_per_head";
+    if (o.gate) config["attention_method"]["gate"] = {{"type", o.gate_type}, {"kind", o.gate_kind}, {"scale", unconditional ? 1.0 : 2.0}};
     const std::int64_t d = o.hidden_size, width = o.heads * o.head_size, f = o.intermediate_size;
     add(o.prefix + "embeddings.word_embeddings.weight", {o.vocab_size, d}, 0.5f);
     add(o.prefix + "embeddings.position_embeddings.weight", {o.positions, d}, 0.2f);
@@ -52,10 +55,7 @@ struct TinyBert {
     for (int i = 0; i < o.layers; ++i) {
       const std::string layer = o.prefix + "encoder.layer." + std::to_string(i) + ".", self = layer + "attention.self.";
       for (const char* part : {"query", "key", "value"}) dense(self + part, width, d);
-      for (int h = 0; o.gate && h < o.heads; ++h) {
-        add(self + "alpha." + std::to_string(h) + ".weight", {1, d / o.heads}, 1.0f);
-        add(self + "alpha." + std::to_string(h) + ".bias", {1}, 1.0f);
-      }
+      if (o.gate) gate(o, self + "alpha");
       dense(layer + "attention.output.dense", d, width);
       norm(layer + "attention.output.LayerNorm", d);
       dense(layer + "intermediate.dense", f, d);
@@ -63,6 +63,23 @@ struct TinyBert {
       norm(layer + "output.LayerNorm", d);
     }
     if (o.pooler) dense(o.prefix + "pooler.dense", d, d);
+  }
+
+  /// The tensors of one layer's gate.
+  void gate(const TinyBertOptions& o, const std::string& alpha) {
+    const std::int64_t d = o.hidden_size, slice = d / o.heads;
+    if (o.gate_type == "unconditional_per_head") return add(alpha, {o.heads}, 1.5f);
+    if (o.gate_kind == "all_heads") return dense(alpha, o.heads, d);
+    for (int h = 0; h < o.heads; ++h) {
+      const std::string own = alpha + "." + std::to_string(h);
+      if (o.gate_kind == "mlp") {
+        dense(own + ".0", o.gate_hidden, slice);
+        dense(own + ".2", 1, o.gate_hidden);
+      } else {
+        add(own + ".weight", {1, slice}, 1.0f);
+        add(own + ".bias", {1}, 1.0f);
+      }
+    }
   }
 
   void add(const std::string& name, Tensor::Shape shape, float deviation, float mean = 0.0f) {

@@ -2,6 +2,7 @@
 #include "calibration_report.h"
 #include "commands.h"
 #include "common_flags.h"
+#include "method_flags.h"
 #include "output.h"
 #include "progress.h"
 #include "sample_batches.h"
@@ -33,6 +34,7 @@ Syntax syntax() {
       {"method", "how ranges are found: minmax, running-minmax", "NAME", "minmax"},
       {"weights", "scales of weights: per-channel, per-tensor", "NAME", "per-channel"},
       {"residual", "type of the residual stream: int16, int8", "NAME", "int16"},
+      {"paper", "the paper's setting with all of its 8-bit quantizers, to compare with; sets method, weights and residual"},
       {"o,output", "the INT8 file; by default the checkpoint's name with .octavo in this directory", "FILE"},
       {"json", "print the report as one JSON object"},
   };
@@ -42,13 +44,14 @@ Syntax syntax() {
           "Runs the float32 model of a checkpoint directory over sample texts or pictures, writes the INT8 file, and prints how\n"
           "close the two are on samples that were held out (up to 64, or an eighth of a small file).",
       .example = "octavo calibrate my-model/ -d sentences.txt -o my-model.octavo",
-      .flags = join({own, run_flags(), max_length_flags(), verbosity_flags()}),
+      .flags = join({own, method_flags(), run_flags(), max_length_flags(), verbosity_flags()}),
       .max_positionals = 1};
 }
 
 struct Settings {
   std::string checkpoint, data, output;
   SampleOptions samples;
+  CheckpointOptions method;
   CalibrationOptions calibration;
   RunOptions run;
   std::optional<std::int64_t> max_length;
@@ -70,6 +73,7 @@ CalibrationOptions read_calibration(const Arguments& arguments) {
       "weights", {{"per-channel", WeightScales::per_channel}, {"per-tensor", WeightScales::per_tensor}});
   options.residual =
       *arguments.choice<ResidualType>("residual", {{"int16", ResidualType::int16}, {"int8", ResidualType::int8}});
+  options.paper = arguments.on("paper");
   return options;
 }
 
@@ -85,6 +89,7 @@ Settings read_settings(const Arguments& arguments) {
   settings.samples.count = *arguments.integer("samples", 1, 100'000'000);
   settings.samples.seed =
       static_cast<std::uint64_t>(*arguments.integer("seed", 0, std::numeric_limits<std::int64_t>::max()));
+  settings.method = read_method(arguments);
   settings.calibration = read_calibration(arguments);
   settings.run = read_run_options(arguments);
   settings.max_length = read_max_length(arguments);
@@ -108,7 +113,7 @@ class Calibration {
   Calibration(const Settings& settings, const Log& log)
       : settings_(settings),
         log_(log),
-        model_(Model::from_checkpoint(settings.checkpoint)),
+        model_(Model::from_checkpoint(settings.checkpoint, settings.method)),
         reference_(model_, {.isa = settings.run.isa}),
         workspace_({.threads = settings.run.threads}),
         batches_(model_, settings.max_length, settings.run.batch, workspace_.threads(), log) {

@@ -25,6 +25,11 @@ struct CalibrationOptions {
   RangeMethod method = RangeMethod::minmax;
   WeightScales weights = WeightScales::per_channel;
   ResidualType residual = ResidualType::int16;
+
+  /// The setting of the Quantizable Transformers paper, with every one of its quantizers, in integers: one scale per weight
+  /// tensor, u8 with a static range everywhere, residual sums and probabilities included, running min-max while the quantizers
+  /// are on. The other options are then without effect. It exists to compare with.
+  bool paper = false;
 };
 
 /// Watches a float32 model run over data. Memory does not grow with the number of samples.

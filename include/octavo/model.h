@@ -26,12 +26,23 @@ struct ClippedSoftmax {
   double zeta = 1.0;   ///< >= 1
 };
 
+/// What a gate on the context of each attention head depends on; sigmoid of a logit, times a constant scale.
+enum class GateType {
+  unconditional_per_head,  ///< a learned number per head, without scale
+  conditional_per_head,    ///< the mean over a sequence's tokens of what conditional_per_token would use
+  conditional_per_token,   ///< a function of the token's attention input
+};
+
+/// "conditional_per_token", ...: the names in config.json.
+std::string_view name_of(GateType type);
+
 /// How token vectors become one vector per sequence.
 enum class Pooling { none, mean, cls };
 
 /// What a checkpoint's config.json does not always say.
 struct CheckpointOptions {
   std::optional<ClippedSoftmax> softmax = {};  ///< replaces config.json's attention_method.softmax
+  std::optional<GateType> gate_type = {};       ///< replaces config.json's attention_method.gate.type
   std::optional<double> gate_scale = {};        ///< replaces config.json's attention_method.gate.scale
 };
 
@@ -45,7 +56,7 @@ struct ModelInfo {
   int max_positions = 0;    ///< longest sequence; of a model of images, the tokens of one
   Pooling pooling = Pooling::mean;
   ClippedSoftmax softmax;
-  std::string gate = "none";  ///< "none" or "conditional_per_token (linear)"
+  std::string gate = "none";  ///< "none", "unconditional_per_head", or with its kind: "conditional_per_token (linear)"
   double gate_scale = 1.0;
   std::int64_t parameters = 0;
   int classes = 0;                           ///< that the model tells apart; 0: it has no head

@@ -99,19 +99,27 @@ TEST_CASE("wrong config values are errors that name the key and what was expecte
   CHECK(mentions(read_error(activation), {"hidden_act", "swish", "gelu or relu"}));
 }
 
-TEST_CASE("gates this engine does not run, and gates config.json does not explain, are errors") {
-  TinyBert mlp, all_heads, per_head, unexplained, ungated;
+TEST_CASE("gate tensors that are missing, not explained, or not what config.json says are errors") {
+  TinyBert mlp, all_heads, unconditional, unexplained, ungated, unknown;
   mlp.config["attention_method"]["gate"]["kind"] = "mlp";
-  CHECK(mentions(read_error(mlp), {"kind", "mlp"}));
+  CHECK(mentions(read_error(mlp), {"alpha", "linear", "mlp"}));
   all_heads.config["attention_method"]["gate"]["kind"] = "all_heads";
-  CHECK(mentions(read_error(all_heads), {"kind", "all_heads"}));
-  per_head.config["attention_method"]["gate"]["type"] = "unconditional_per_head";
-  CHECK(mentions(read_error(per_head), {"type", "unconditional_per_head"}));
+  CHECK(mentions(read_error(all_heads), {"alpha", "linear", "all_heads"}));
+  unconditional.config["attention_method"]["gate"] = {{"type", "unconditional_per_head"}};
+  CHECK(mentions(read_error(unconditional), {"alpha", "linear", "unconditional_per_head"}));
   unexplained.config["attention_method"].erase("gate");
   CHECK(mentions(read_error(unexplained), {"alpha", "attention_method.gate"}));
   ungated = TinyBert({.gate = false});
   ungated.config["attention_method"]["gate"] = {{"type", "conditional_per_token"}};
-  CHECK(mentions(read_error(ungated), {"alpha.0.weight"}));
+  CHECK(mentions(read_error(ungated), {"alpha", "conditional_per_token"}));
+  unknown.config["attention_method"]["gate"]["type"] = "per_hed";
+  CHECK(mentions(read_error(unknown), {"type", "per_hed", "conditional_per_head"}));
+  TinyBert scaled({.gate_type = "unconditional_per_head"});
+  scaled.config["attention_method"]["gate"]["scale"] = 2.0;
+  CHECK(mentions(read_error(scaled), {"gate scale", "unconditional_per_head"}));
+  TinyBert ragged({.gate_kind = "mlp"});
+  ragged.add("encoder.layer.1.attention.self.alpha.2.0.weight", {4, 16}, 1.0f);
+  CHECK(mentions(read_error(ragged), {"alpha.2.0.weight", "[5, 16]"}));
   TinyBert gamma;
   gamma.config["attention_method"]["softmax"]["gamma"] = 0.1;
   CHECK(mentions(read_error(gamma), {"gamma", "0.1"}));

@@ -106,6 +106,10 @@ TEST_CASE("every stage of MiniLM with attention gates is within 1e-4 of PyTorch'
   compare_with_golden("all-MiniLM-L6-v2-gated-linear");
 }
 
+TEST_CASE("every stage of MiniLM with MLP gates, in two files, is within 1e-4 of PyTorch's") {
+  compare_with_golden("all-MiniLM-L6-v2-gated-mlp");
+}
+
 TEST_CASE("a sequence has the same float32 result alone, in a batch, and on several threads") {
   const Engine engine(tiny_model());
   Workspace one({.threads = 1}), three({.threads = 3});

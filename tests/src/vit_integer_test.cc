@@ -2,6 +2,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "octavo/analysis.h"
 #include "octavo/error.h"
 #include "octavo/tasks.h"
 #include "support.h"
@@ -31,7 +32,58 @@ Tensor part(const Tensor& rows, std::int64_t row) {
   return result;
 }
 
+/// A checkpoint with gates of this type and kind, as models/attention_method.h names their tensors.
+TinyVit gated_vit(const std::string& type, const std::string& kind) {
+  const TinyVitOptions options{.gate = false};
+  TinyVit vit(options);
+  vit.config["attention_method"]["gate"] = {{"type", type}};
+  const int size = options.hidden_size, slice = size / options.heads;
+  for (int i = 0; i < options.layers; ++i) {
+    const std::string alpha = "blocks." + std::to_string(i) + ".attn.alpha";
+    const auto linear = [&](const std::string& name, int columns, int inputs) {
+      vit.add(name + ".weight", {columns, inputs}, 0.4f);
+      vit.add(name + ".bias", {columns}, 0.5f);
+    };
+    if (type == "unconditional_per_head") vit.add(alpha, {options.heads}, 0.8f);
+    else if (kind == "all_heads") linear(alpha, options.heads, size);
+    for (int h = 0; type != "unconditional_per_head" && kind != "all_heads" && h < options.heads; ++h) {
+      const std::string own = alpha + "." + std::to_string(h);
+      linear(kind == "mlp" ? own + ".0" : own, kind == "mlp" ? 5 : 1, slice);
+      if (kind == "mlp") linear(own + ".2", 1, 5);
+    }
+  }
+  return vit;
+}
+
 }  // namespace
+
+TEST_CASE("every attention gate runs on images: named, close to float32, through a file") {
+  const ImageBatch batch = random_images(3, 32, 99);
+  Workspace workspace({.threads = 2});
+  for (const char* type : {"unconditional_per_head", "conditional_per_head", "conditional_per_token"}) {
+    for (const char* kind : {"linear", "mlp", "all_heads"}) {
+      INFO(type << " " << kind);
+      const Model model = gated_vit(type, kind).model();
+      CHECK_THAT(model.info().gate, Catch::StartsWith(type));
+      Calibrator calibrator(model);
+      for (unsigned seed = 1; seed <= 3; ++seed) calibrator.observe(random_images(8, 32, seed), workspace);
+      const Engine integer(calibrator.quantize()), reference(model);
+      const Tensor logits = integer.logits(batch, workspace);
+      CHECK(mean_row_cosine(logits, reference.logits(batch, workspace)) > 0.995);
+      TemporaryDirectory directory;
+      integer.model().save(directory.path() / "vit.octavo");
+      CHECK(equal_bytes(Engine(Model::from_file(directory.path() / "vit.octavo")).logits(batch, workspace), logits));
+    }
+  }
+}
+
+TEST_CASE("the paper's setting and analyses refuse a model of images by name") {
+  const Model model = TinyVit().model();
+  Workspace workspace({.threads = 1});
+  const std::vector<TokenBatch> batches(1);
+  CHECK_THROWS_WITH(Calibrator(model, {.paper = true}), Catch::Contains("takes images; the paper's setting"));
+  CHECK_THROWS_WITH(analyze(model, batches, workspace), Catch::Contains("takes images; analyses"));
+}
 
 TEST_CASE("integer logits and features of images are close to float32 in every variant") {
   const ImageBatch batch = random_images(6, 32, 99);

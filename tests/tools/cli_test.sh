@@ -50,7 +50,7 @@ head -n 5 data.txt >five.txt
 # Help and usage.
 run 0 --help; out_has "octavo SUBCOMMAND"; err_is_empty
 run 0 --version; out_has "octavo "; lines_are out 1
-for subcommand in calibrate embed tokenize info selftest; do
+for subcommand in calibrate analyze embed tokenize info selftest; do
   run 0 $subcommand --help; out_has "octavo $subcommand"; out_has "Example:"; out_has "--help"; err_is_empty
   run 2 $subcommand --no-such-flag; is_wrong_usage "unknown option '--no-such-flag'"
 done
@@ -65,7 +65,7 @@ run 2 embed -m x -p a --json -o a.npy; is_wrong_usage "--json and --output a.npy
 run 2 calibrate -d data.txt; is_wrong_usage "the checkpoint directory is missing"
 run 2 calibrate x; is_wrong_usage "--data is missing"
 run 2 calibrate x -d data.txt --method entropy; is_wrong_usage "--method is 'entropy'"
-for later in --equalize --copies --percentile --paper --report --bias-correction; do
+for later in --equalize --copies --percentile --report --bias-correction; do
   run 2 calibrate x -d data.txt $later; is_wrong_usage "unknown option '$later'"
 done
 
@@ -142,6 +142,24 @@ run 0 info -m model.octavo; [ -s out ] || fail "octavo $command: no answer"
 run 0 info -m model.octavo --json; out_has '{'
 run 0 selftest; out_has "mismatches"
 run 0 selftest --json --seed 3; err_is_empty
+
+# The method: flags of calibrate, the paper's setting, analyses.
+run 2 calibrate "$checkpoint" -d data.txt --softmax 0.1:1; is_wrong_usage "--softmax is '0.1:1'"
+run 2 calibrate "$checkpoint" -d data.txt --softmax -0.1:1 --alpha 1:128; is_wrong_usage "--softmax and --alpha exclude"
+run 2 calibrate "$checkpoint" -d data.txt --alpha 4; is_wrong_usage "--alpha is '4'"
+run 2 calibrate "$checkpoint" -d data.txt --gate-scale no; is_wrong_usage "--gate-scale is 'no'"
+run 2 calibrate "$checkpoint" -d data.txt --gate-type per_head; is_wrong_usage "--gate-type is 'per_head'"
+run 0 calibrate "$checkpoint" -d data.txt --alpha 3.2:128 -o clipped.octavo
+run 0 info -m clipped.octavo; out_has "gamma -0.025"
+run 0 calibrate "$checkpoint" -d data.txt --paper -o paper.octavo
+run 0 embed -m paper.octavo -f five.txt; lines_are out 5
+run 2 analyze; is_wrong_usage "the checkpoint directory is missing"
+run 2 analyze "$checkpoint" -d data.txt --bits 8; is_wrong_usage "--bits is '8'"
+run 0 analyze "$checkpoint" -d five.txt -q --html page.html; out_has "mean kurtosis"; err_is_empty
+grep -q "<svg" page.html || fail "octavo $command: no plot in the page"
+if grep -Eq '(src|href)=|<script|url\(' page.html; then fail "octavo $command: the page loads something"; fi
+run 0 analyze "$checkpoint" -d five.txt -m paper.octavo --json; out_has '"sqnr_db":'; lines_are out 1
+run 1 analyze paper.octavo -d five.txt; err_has "paper.octavo"
 
 # Outputs that cannot be written, readers that leave, interrupts.
 if [ -e /dev/full ]; then

@@ -43,6 +43,11 @@ run 0 calibrate "$checkpoint" -d good -o vit.octavo; out_has "calibrated on  2 s
 printf '%s\n%s\n' "$clock" "$light" >list.txt
 run 0 calibrate "$checkpoint" -d list.txt -o list.octavo; cmp -s vit.octavo list.octavo || fail "another file from a list than from a folder"
 
+# What is there for texts only.
+run 1 calibrate "$checkpoint" -d good --paper -o paper.octavo; err_has "the paper's setting is there for models of text only"
+[ -e paper.octavo ] && fail "a file of a refused setting"
+run 1 analyze "$checkpoint" -d list.txt; err_has "deit-tiny-patch16-224-gated"
+
 # Answers: float32 and INT8, files, folders and lists, every instruction set and batch size.
 run 0 classify -m "$checkpoint" --image "$clock" --top-k 1; out_has "analog clock"; lines_are out 1
 run 0 classify -m vit.octavo --image good --top-k 2; lines_are out 4; cp out expected

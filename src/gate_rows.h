@@ -1,0 +1,22 @@
+// A gate's float weights as rows of fused products: one row per column of the product, zeros where a head does not read.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "graph.h"
+#include "quantized_weights.h"
+
+namespace octavo {
+
+using FloatsByName = std::function<std::vector<float>(const std::string& tensor)>;
+
+/// Rows of the QKV product that make a conditional gate's logits, or an mlp's hidden units: block-diagonal over slices of the
+/// input, or dense for all_heads.
+FloatRows gate_rows(const QkvProduct& op, const std::string& name, int inputs, const FloatsByName& floats);
+
+/// Rows of an mlp gate's second product, block-diagonal over the hidden units of all heads.
+FloatRows gate_output_rows(const QkvProduct& op, const std::string& name, const FloatsByName& floats);
+
+}  // namespace octavo
