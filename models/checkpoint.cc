@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "octavo/error.h"
+#include "safetensors.h"
 
 namespace octavo {
 namespace {
@@ -49,8 +50,28 @@ std::string CheckpointTensors::take_either(const std::string& name, const std::s
   return take(!has(name) && has(older) ? older : name, expected);
 }
 
+std::string CheckpointTensors::take_rows(const std::string& name, const Tensor::Shape& expected, std::int64_t first,
+                                         std::int64_t rows, const std::string& as) {
+  take(name, expected);
+  const Tensor& whole = tensors_.find(name)->second;
+  const std::size_t row_bytes = whole.bytes() / static_cast<std::size_t>(expected[0]);
+  Tensor::Shape shape = expected;
+  shape[0] = rows;
+  const auto* data = static_cast<const std::byte*>(whole.data()) + static_cast<std::size_t>(first) * row_bytes;
+  return add(as, Tensor(whole.dtype(), std::move(shape), std::make_shared<Tensor>(whole), data));
+}
+
+std::string CheckpointTensors::add(const std::string& name, Tensor tensor) {
+  if (has(name) || !made_.emplace(name, std::move(tensor)).second) {
+    throw Error("the checkpoint has a tensor " + name + ", a name that is needed for another one");
+  }
+  return name;
+}
+
+Tensor CheckpointTensors::floats(const std::string& name) const { return to_f32(tensors_.find(name)->second, name); }
+
 TensorMap CheckpointTensors::finish(const std::vector<std::string_view>& unneeded) && {
-  TensorMap kept;
+  TensorMap kept = std::move(made_);
   for (auto& [name, tensor] : tensors_) {
     if (used_.contains(name)) {
       kept.emplace(name, std::move(tensor));

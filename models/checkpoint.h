@@ -27,12 +27,23 @@ class CheckpointTensors {
   /// Takes the first of two spellings that exists (LayerNorm.weight or LayerNorm.gamma).
   std::string take_either(const std::string& name, const std::string& older, const Tensor::Shape& expected);
 
+  /// Uses rows `first` .. `first` + `rows` - 1 of a tensor of this shape, as a tensor of its own that is named `as`. Gives that name.
+  std::string take_rows(const std::string& name, const Tensor::Shape& expected, std::int64_t first, std::int64_t rows,
+                        const std::string& as);
+
+  /// Adds a tensor that was made from others, which it replaces: those are no longer used. Gives its name.
+  std::string add(const std::string& name, Tensor tensor);
+
+  /// The elements of a tensor in f32.
+  Tensor floats(const std::string& name) const;
+
   /// The used tensors. Throws Error naming any tensor that is neither used nor under one of the known but unneeded prefixes.
   TensorMap finish(const std::vector<std::string_view>& unneeded) &&;
 
  private:
   TensorMap tensors_;
   std::set<std::string, std::less<>> used_;
+  TensorMap made_;  // from others
 };
 
 }  // namespace octavo

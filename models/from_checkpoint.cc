@@ -1,5 +1,8 @@
 // Which family a checkpoint directory belongs to, and what lies beside its weights: tokenizer and pooling.
+#include <fstream>
+
 #include "models/families.h"
+#include "models/image_config.h"
 #include "octavo/error.h"
 #include "octavo/tokenizer.h"
 #include "safetensors.h"
@@ -21,12 +24,38 @@ Pooling read_pooling(const std::filesystem::path& directory) {
   return cls ? Pooling::cls : Pooling::mean;
 }
 
+JsonObject read_preprocessor(const std::filesystem::path& directory) {
+  const std::filesystem::path file = directory / "preprocessor_config.json";
+  if (!std::filesystem::exists(file)) return JsonObject::parse("{}", "preprocessor_config.json");
+  return JsonObject::read(file, "preprocessor_config.json");
+}
+
+/// Names of the classes: config.json's id2label or label_names, or the lines of labels.txt; none when there are none.
+std::vector<std::string> read_labels(const std::filesystem::path& directory, int classes) {
+  std::vector<std::string> labels = labels_of_config(JsonObject::read(directory / "config.json", "config.json"), classes);
+  std::ifstream file(directory / "labels.txt");
+  const bool in_file = labels.empty();
+  for (std::string line; in_file && std::getline(file, line); labels.push_back(line)) {
+    if (line.ends_with('\r')) line.pop_back();
+  }
+  if (!labels.empty() && static_cast<int>(labels.size()) != classes) {
+    throw Error(directory.string() + ": has " + std::to_string(labels.size()) + " labels, expected " + std::to_string(classes) +
+                ", one per class");
+  }
+  return labels;
+}
+
 Model::Data read_family(const std::filesystem::path& directory, const CheckpointOptions& options) {
   const JsonObject config = JsonObject::read(directory / "config.json", "config.json");
   TensorMap tensors = read_checkpoint_tensors(directory);
   try {
-    if (config.text_or("model_type", "") != "bert") config.fail("model_type", "bert");
-    return bert_from_checkpoint(config, std::move(tensors), options);
+    const std::string type = config.text_or("model_type", "");
+    if (type == "bert") return bert_from_checkpoint(config, std::move(tensors), options);
+    const std::string architecture = type.empty() ? config.text_or("architecture", "") : "";
+    if (type == "vit" || type == "deit" || architecture.starts_with("vit_") || architecture.starts_with("deit_")) {
+      return vit_from_checkpoint(config, read_preprocessor(directory), std::move(tensors), options);
+    }
+    config.fail("model_type", "bert, vit or deit, or timm's \"architecture\" vit_... or deit_...");
   } catch (const Error& error) {
     throw Error(directory.string() + ": " + error.what());
   }
@@ -43,7 +72,8 @@ Model Model::from_checkpoint(const std::filesystem::path& directory, const Check
   if (!std::filesystem::is_directory(directory)) throw Error(directory.string() + ": is not a checkpoint directory");
   Data data = read_family(directory, options);
   data.info.name = std::filesystem::weakly_canonical(directory).filename().string();
-  data.info.pooling = read_pooling(directory);
+  if (!data.info.image) data.info.pooling = read_pooling(directory);
+  if (data.info.classes > 0) data.labels = read_labels(directory, data.info.classes);
   for (const auto& [name, tensor] : data.tensors) data.info.parameters += tensor.elements();
   data.tokenizer = read_tokenizer(directory);
   return Model(std::make_shared<const Data>(std::move(data)));

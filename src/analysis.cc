@@ -255,6 +255,7 @@ class Analyzer {
 
 void check_options(const Model& reference, std::span<const TokenBatch> batches, const AnalysisOptions& options) {
   if (reference.is_quantized()) throw Error(reference.info().name + " is quantized; an analysis needs its float32 checkpoint");
+  if (reference.info().image) throw Error(reference.info().name + " takes images; analyses are there for models of text only");
   if (options.quantized && !options.quantized->is_quantized()) throw Error(options.quantized->info().name + " is not quantized");
   for (const int bits : {options.weight_bits, options.activation_bits}) {
     if (bits < 2 || bits > 16) throw Error("an analysis simulates " + std::to_string(bits) + " bits, expected 2 to 16");

@@ -44,6 +44,8 @@ struct Activations {
     sites.push_back({name() + ".product", ffn ? kFfnOutput : "attention output", ffn});
     sites.push_back({name(), "residual sum"});
   }
+  void operator()(const EmbedPatches&) const {}  // analyze() refuses models of images
+  void operator()(const Head&) const {}
 };
 
 struct Weights {
@@ -60,6 +62,8 @@ struct Weights {
   void operator()(const LinearAdd& op) const { sites.push_back({op.weights.weight, "weights"}); }
   void operator()(const LayerNormOp&) const {}
   void operator()(const AttentionOp&) const {}
+  void operator()(const EmbedPatches&) const {}
+  void operator()(const Head&) const {}
 };
 
 }  // namespace

@@ -59,6 +59,7 @@ std::shared_ptr<const Model::Data> float_data(const Model& model) {
 
 std::shared_ptr<const Model::Data> data_to_observe(const Model& model, const CalibrationOptions& options) {
   if (!options.paper) return float_data(model);
+  if (model.info().image) throw Error(model.info().name + " takes images; the paper's setting is there for models of text only");
   return std::make_shared<const Model::Data>(with_simulated_weights(*float_data(model), 8));
 }
 
@@ -132,32 +133,39 @@ Calibrator::~Calibrator() = default;
 Calibrator::Calibrator(Calibrator&&) noexcept = default;
 Calibrator& Calibrator::operator=(Calibrator&&) noexcept = default;
 
-void Calibrator::observe(const TokenBatch& batch, Workspace& workspace) {
-  const bool automatic = data_->options.method == RangeMethod::automatic;
-  RaggedBatch ragged = make_ragged(batch, data_->model->info);
-  if (automatic) {
-    const TokenBatch observed = data_->set_aside(batch);
-    if (observed.sequences.empty()) return;
-    ragged = make_ragged(observed, data_->model->info);
-  }
+void Calibrator::Data::observe(const RaggedBatch& batch, Workspace& workspace) {
   Transform transform;
-  if (data_->options.paper) {
-    transform = [&](std::string_view name, std::span<float> values) { data_->quantizers(name, values); };
+  if (options.paper) {
+    transform = [&](std::string_view name, std::span<float> values) { quantizers(name, values); };
   }
-  data_->ranges.begin_batch();
-  data_->executor.run(ragged, workspace.data(), [&](std::string_view name, std::span<const float> values, int columns) {
-    data_->ranges.observe(name, values);
-    if (data_->inputs.contains(name)) data_->columns.observe(name, values, columns, data_->norms.contains(name));
-    if (data_->bytes.contains(name)) data_->histograms[std::string(name)].add(values);
+  ranges.begin_batch();
+  executor.run(batch, workspace.data(), [&](std::string_view name, std::span<const float> values, int width) {
+    ranges.observe(name, values);
+    if (inputs.contains(name)) columns.observe(name, values, width, norms.contains(name));
+    if (bytes.contains(name)) histograms[std::string(name)].add(values);
   }, ObserveStages::values, transform);
-  data_->ranges.end_batch();
-  const std::int64_t before = data_->samples;
-  data_->samples += ragged.sequences();
+  ranges.end_batch();
+  const std::int64_t before = samples;
+  samples += batch.sequences();
   if (std::bit_width(static_cast<std::uint64_t>(before)) !=
-      std::bit_width(static_cast<std::uint64_t>(data_->samples))) {
-    data_->older = std::exchange(data_->newer, {data_->samples, data_->ranges.ranges()});
+      std::bit_width(static_cast<std::uint64_t>(samples))) {
+    older = std::exchange(newer, {samples, ranges.ranges()});
   }
-  data_->tokens += ragged.rows();
+  tokens += batch.rows();
+}
+
+void Calibrator::observe(const TokenBatch& batch, Workspace& workspace) {
+  const RaggedBatch ragged = make_ragged(batch, data_->model->info);
+  if (data_->options.method != RangeMethod::automatic) return data_->observe(ragged, workspace);
+  const TokenBatch observed = data_->set_aside(batch);
+  if (!observed.sequences.empty()) data_->observe(make_ragged(observed, data_->model->info), workspace);
+}
+
+void Calibrator::observe(const ImageBatch& batch, Workspace& workspace) {
+  if (data_->options.method == RangeMethod::automatic) {
+    throw Error("automatic ranges need texts; " + data_->model->info.name + " takes pictures");
+  }
+  data_->observe(make_ragged(batch, data_->model->info), workspace);
 }
 
 std::int64_t Calibrator::samples() const { return data_->samples; }

@@ -32,6 +32,8 @@ struct Calibrator::Data {
 
   Data(const Model& m, const CalibrationOptions& o);
 
+  void observe(const RaggedBatch& batch, Workspace& workspace);
+
   // Steps of quantize(): each changes ranges and adds to the options.
   void choose_ranges(Ranges& chosen_ranges) const;
   void equalize_sites(const CalibrationOptions& chosen, Ranges& chosen_ranges, QuantizeOptions& result) const;

@@ -24,14 +24,16 @@ class Checker {
   void run() {
     for (std::size_t i = 0; i < data_.graph.nodes.size(); ++i) {
       node_ = &data_.graph.nodes[i];
-      for (const ValueId input : node_->inputs) require_latest(input);
       std::visit([&](const auto& op, const auto& constants) { check(op, constants); }, node_->op, data_.integer->ops.at(i));
     }
-    const ValueId last = data_.graph.nodes.back().output;
-    if (on_stream_ != last || !std::holds_alternative<LayerNormOp>(data_.graph.nodes.back().op)) {
-      fail("is the last value, expected a LayerNorm with a stream lane");
-    }
-    if (data_.graph.columns(last) != data_.info.hidden_size) fail("does not have hidden_size columns");
+    const ValueId hidden = data_.graph.hidden();
+    node_ = &data_.graph.nodes[static_cast<std::size_t>(hidden)];
+    const bool may_end = std::holds_alternative<LayerNormOp>(node_->op) || std::holds_alternative<LinearAdd>(node_->op);
+    if (on_stream_ != hidden || !may_end) fail("is the last value, expected a LayerNorm with a stream lane, or a sum");
+    if (data_.graph.columns(hidden) != data_.info.hidden_size) fail("does not have hidden_size columns");
+    const Node* head = data_.graph.head();
+    if ((head ? data_.graph.columns(head->output) : 0) != data_.info.classes) fail("and its head does not have as many columns as there are classes");
+    if (data_.info.image.has_value() != std::holds_alternative<EmbedPatches>(data_.graph.nodes.front().op)) fail("belongs to a graph whose first op does not read what the model takes");
   }
 
  private:
@@ -75,6 +77,7 @@ class Checker {
   /// Form of an input; columns as the GEMM sees them (saturating copies add some).
   int require_bytes(std::size_t input) const {
     const auto id = static_cast<std::size_t>(node_->inputs[input]);
+    require_latest(node_->inputs[input]);
     if (!bytes_[id]) fail("reads " + data_.graph.values[id].name + ", which is not made in 8 bits");
     return bytes_[id];
   }
@@ -90,7 +93,10 @@ class Checker {
   void set_stream() { on_stream_ = node_->output; }
 
   void check_product(int depth, const std::vector<const QuantizedBlock*>& blocks) const {
-    const int inputs = require_bytes(0);
+    check_product(depth, blocks, require_bytes(0));
+  }
+
+  void check_product(int depth, const std::vector<const QuantizedBlock*>& blocks, int inputs) const {
     if (depth != round_up(inputs, kernels::kTileDepth)) {
       fail("has depth " + std::to_string(depth) + ", expected " + std::to_string(round_up(inputs, kernels::kTileDepth)));
     }
@@ -187,6 +193,38 @@ class Checker {
     }
     if (constants.bytes.exists) set_bytes(columns);
     if (constants.stream.exists) set_stream();
+  }
+
+  void check_lane(const std::string& part, int columns) const {
+    get<std::int32_t>(part + ".gain", {columns});
+    const std::string offset = part + ".offset";
+    require_range(get<std::int32_t>(offset, {columns}), offset, -(1 << 30), 1 << 30);
+  }
+
+  void check(const EmbedPatches& op, const QuantizedEmbedPatches& constants) {
+    const int columns = data_.graph.columns(node_->output), tokens = op.prefix_rows() + op.patches();
+    if (node_ != &data_.graph.nodes.front()) fail("is not the first op");
+    const auto& image = data_.info.image;
+    if (!image || image->width != op.grid_width * op.patch_size || image->height != op.grid_height * op.patch_size) {
+      fail("does not fit the images that the model takes");
+    }
+    if (tokens != data_.info.max_positions || op.prefix_rows() != data_.info.prefix_tokens) {
+      fail("makes " + std::to_string(tokens) + " tokens of an image, expected max_positions, with prefix_tokens before the patches");
+    }
+    check_product(constants.depth, {&constants.block}, 3 * op.patch_size * op.patch_size);
+    get<std::int16_t>("rows", {tokens, columns});
+    if (op.norm) check_lane("stream", columns);
+    set_stream();
+  }
+
+  void check(const Head& op, const QuantizedHead& constants) {
+    const int columns = require_stream(0);
+    if (!data_.info.image) fail("stands in a model that does not take images");
+    const int rows = data_.info.max_positions;
+    if (op.pooling == HeadRows::first ? op.rows > rows : op.rows >= rows) fail("reads more rows than an image has");
+    if (constants.block.columns != data_.graph.columns(node_->output)) fail("and its block disagree about columns");
+    check_lane("bytes", columns);
+    check_product(constants.depth, {&constants.block}, columns * (op.pooling == HeadRows::first ? op.rows : 1));
   }
 
   template <typename Op, typename Constants>

@@ -24,7 +24,8 @@ Executor make_executor(const Model& model, kernels::Isa isa) {
 }
 
 /// The boundary: codes of the last hidden state become real numbers.
-Tensor dequantize(std::span<const std::int16_t> codes, float scale, std::int64_t rows, std::int64_t columns) {
+template <typename Code>
+Tensor dequantize(std::span<const Code> codes, float scale, std::int64_t rows, std::int64_t columns) {
   Tensor result(DType::f32, {rows, columns});
   const std::span<float> out = result.writable<float>();
   for (std::size_t i = 0; i < codes.size(); ++i) out[i] = scale * static_cast<float>(codes[i]);
@@ -49,8 +50,8 @@ Tensor mean_of_rows(const Tensor& hidden, const RaggedBatch& batch) {
   const std::span<float> out = result.writable<float>();
   const std::span<const float> in = hidden.as<float>();
   for (int i = 0; i < batch.sequences(); ++i) {
-    const auto first = static_cast<std::size_t>(batch.start[static_cast<std::size_t>(i)]);
-    const auto length = static_cast<std::size_t>(batch.length(i));
+    const auto first = static_cast<std::size_t>(batch.start[static_cast<std::size_t>(i)] + batch.prefix);
+    const auto length = static_cast<std::size_t>(batch.length(i) - batch.prefix);
     float* mean = out.data() + static_cast<std::size_t>(i) * columns;
     for (std::size_t t = first; t < first + length; ++t) {
       for (std::size_t j = 0; j < columns; ++j) mean[j] += in[t * columns + j];
@@ -65,7 +66,7 @@ Tensor mean_of_sums(std::span<const std::int32_t> sums, float scale, const Ragge
   Tensor result(DType::f32, {batch.sequences(), columns});
   const std::span<float> out = result.writable<float>();
   for (std::size_t i = 0; i < sums.size(); ++i) {
-    const int length = batch.length(static_cast<int>(i / static_cast<std::size_t>(columns)));
+    const int length = batch.length(static_cast<int>(i / static_cast<std::size_t>(columns))) - batch.prefix;
     out[i] = static_cast<float>(static_cast<double>(scale) * sums[i] / length);
   }
   return result;
@@ -75,6 +76,10 @@ Tensor mean_of_sums(std::span<const std::int32_t> sums, float scale, const Ragge
 
 struct Engine::Data {
   Data(Model m, kernels::Isa chosen) : model(std::move(m)), isa(chosen), executor(make_executor(model, isa)) {}
+
+  Tensor run(const RaggedBatch& batch, Workspace& workspace) const;
+  Tensor pool(const RaggedBatch& batch, Pooling pooling, Workspace& workspace) const;
+
   Model model;
   kernels::Isa isa;
   Executor executor;
@@ -92,26 +97,48 @@ std::string_view Engine::isa() const {
   return data_->model.is_quantized() ? kernels::isa_status()[static_cast<int>(data_->isa)].name : "float32";
 }
 
+Tensor Engine::Data::run(const RaggedBatch& batch, Workspace& workspace) const {
+  if (const auto* reference = std::get_if<FloatExecutor>(&executor)) return reference->run(batch, workspace.data());
+  const auto& integer = std::get<IntegerExecutor>(executor);
+  const std::span<const std::int16_t> codes = integer.forward(batch, workspace.data());
+  return dequantize(codes, integer.output_scale(), batch.rows(), model.info().hidden_size);
+}
+
+Tensor Engine::Data::pool(const RaggedBatch& batch, Pooling pooling, Workspace& workspace) const {
+  if (pooling == Pooling::none) throw Error("pooling is none, expected mean or cls");
+  const auto* integer = std::get_if<IntegerExecutor>(&executor);
+  if (integer && pooling == Pooling::mean) {
+    const std::span<const std::int16_t> codes = integer->forward(batch, workspace.data());
+    const std::span<const std::int32_t> sums = integer->sum_tokens(batch, codes, workspace.data());
+    return mean_of_sums(sums, integer->output_scale(), batch, model.info().hidden_size);
+  }
+  const Tensor hidden = run(batch, workspace);
+  return pooling == Pooling::cls ? class_tokens(hidden, batch) : mean_of_rows(hidden, batch);
+}
+
 Tensor Engine::run(const TokenBatch& batch, Workspace& workspace) const {
-  const RaggedBatch ragged = make_ragged(batch, model().info());
-  if (const auto* reference = std::get_if<FloatExecutor>(&data_->executor)) return reference->run(ragged, workspace.data());
-  const auto& integer = std::get<IntegerExecutor>(data_->executor);
-  const std::span<const std::int16_t> codes = integer.forward(ragged, workspace.data());
-  return dequantize(codes, integer.output_scale(), ragged.rows(), model().info().hidden_size);
+  return data_->run(make_ragged(batch, model().info()), workspace);
+}
+
+Tensor Engine::run(const ImageBatch& batch, Workspace& workspace) const {
+  return data_->run(make_ragged(batch, model().info()), workspace);
 }
 
 Tensor Engine::pool(const TokenBatch& batch, Pooling pooling, Workspace& workspace) const {
-  if (pooling == Pooling::none) throw Error("pooling is none, expected mean or cls");
-  const auto* integer = std::get_if<IntegerExecutor>(&data_->executor);
-  if (integer && pooling == Pooling::mean) {
-    const RaggedBatch ragged = make_ragged(batch, model().info());
-    const std::span<const std::int16_t> codes = integer->forward(ragged, workspace.data());
-    const std::span<const std::int32_t> sums = integer->sum_tokens(ragged, codes, workspace.data());
-    return mean_of_sums(sums, integer->output_scale(), ragged, model().info().hidden_size);
-  }
-  const Tensor hidden = run(batch, workspace);
+  return data_->pool(make_ragged(batch, model().info()), pooling, workspace);
+}
+
+Tensor Engine::pool(const ImageBatch& batch, Pooling pooling, Workspace& workspace) const {
+  return data_->pool(make_ragged(batch, model().info()), pooling, workspace);
+}
+
+Tensor Engine::logits(const ImageBatch& batch, Workspace& workspace) const {
+  if (model().info().classes == 0) throw Error(model().info().name + " has no head, so it tells no classes apart");
   const RaggedBatch ragged = make_ragged(batch, model().info());
-  return pooling == Pooling::cls ? class_tokens(hidden, ragged) : mean_of_rows(hidden, ragged);
+  if (const auto* reference = std::get_if<FloatExecutor>(&data_->executor)) return reference->logits(ragged, workspace.data());
+  const auto& integer = std::get<IntegerExecutor>(data_->executor);
+  const std::span<const std::int32_t> codes = integer.logits(ragged, workspace.data());
+  return dequantize(codes, integer.logit_scale(), ragged.sequences(), model().info().classes);
 }
 
 }  // namespace octavo

@@ -104,6 +104,24 @@ struct FloatExecutor::Impl {
     }
     put_product(node, rows, Activation::none);
   }
+  void bind(const EmbedPatches& op, const Node& node) {
+    bind_tensor(op.position);
+    for (const PrefixRows& rows : op.prefix) bind_tensor(rows.token);
+    if (op.norm) bind(*op.norm, node);
+    Stacked rows;
+    rows.add(data->tensors, op.projection);
+    const int inputs = 3 * op.patch_size * op.patch_size;
+    products.try_emplace(node.output, inputs, op.projection.columns, rows.weight, rows.bias, Activation::none);
+  }
+  void bind(const Head& op, const Node& node) {
+    bind(op.norm, node);
+    Stacked rows;
+    rows.add(data->tensors, op.weights);
+    products.try_emplace(node.output, head_inputs(op, node), op.weights.columns, rows.weight, rows.bias, Activation::none);
+  }
+  int head_inputs(const Head& op, const Node& node) const {
+    return columns(node.inputs[0]) * (op.pooling == HeadRows::first ? op.rows : 1);
+  }
   void bind_tensor(const std::string& name) {
     if (!name.empty()) tensors.try_emplace(name, floats(data->tensors, name));
   }
@@ -183,19 +201,80 @@ struct FloatExecutor::Run {
     if (observer) observer(name, {values, static_cast<std::size_t>(rows * columns)}, columns);
   }
 
-  Tensor run() {
+  /// The value of the node that `last` is, which is run last.
+  Tensor run(const Node& last) {
     for (std::size_t i = 0; i < model.slot_columns.size(); ++i) {
       slots.push_back(workspace.get<float>("float." + std::to_string(i),
                                            padded_rows(batch.rows()) * static_cast<std::size_t>(model.slot_columns[i])));
     }
     for (const Node& node : model.data->graph.nodes) {
+      const bool head = std::holds_alternative<Head>(node.op);
+      if (head && &node != &last && !observer) continue;  // nothing reads its value
       std::visit([&](const auto& op) { execute(op, node); }, node.op);
-      observe(model.name(node.output), at(node.output), batch.rows(), model.columns(node.output));
+      observe(model.name(node.output), at(node.output), head ? batch.sequences() : batch.rows(), model.columns(node.output));
+      if (&node == &last && !observer) break;  // an observer sees everything
     }
-    const ValueId last = model.data->graph.nodes.back().output;
-    Tensor result(DType::f32, {batch.rows(), model.columns(last)});
-    std::copy_n(at(last), result.elements(), result.writable<float>().data());
+    const bool per_sequence = std::holds_alternative<Head>(last.op);
+    Tensor result(DType::f32, {per_sequence ? batch.sequences() : batch.rows(), model.columns(last.output)});
+    std::copy_n(at(last.output), result.elements(), result.writable<float>().data());
     return result;
+  }
+
+  void execute(const EmbedPatches& op, const Node& node) {
+    const int columns = op.projection.columns, inputs = 3 * op.patch_size * op.patch_size, count = batch.sequences() * op.patches();
+    auto* pixels = workspace.get<float>("float.pixels", padded_rows(count) * static_cast<std::size_t>(inputs));
+    auto* patches = workspace.get<float>("float.patches", padded_rows(count) * static_cast<std::size_t>(columns));
+    for (int i = 0; i < batch.sequences(); ++i) normalised_patches(op, batch.pixels[static_cast<std::size_t>(i)], pixels + std::ptrdiff_t{i} * op.patches() * inputs);
+    model.products.at(node.output).run(workspace.pool, count, pixels, patches);
+    if (op.norm) {
+      observe(model.name(node.output) + ".product", patches, count, columns);
+      normalise(*op.norm, patches, patches, count, columns);
+    }
+    const ConstRow positions = model.bound(op.position);
+    for (int i = 0; i < batch.sequences(); ++i) {
+      float* out = at(node.output) + std::ptrdiff_t{batch.start[static_cast<std::size_t>(i)]} * columns;
+      for (const PrefixRows& rows : op.prefix) {
+        Row all(out, std::ptrdiff_t{rows.rows} * columns);
+        all = model.bound(rows.token);
+        if (rows.position >= 0) all += positions.segment(std::ptrdiff_t{rows.position} * columns, all.size());
+        out += all.size();
+      }
+      const Eigen::Index size = std::ptrdiff_t{op.patches()} * columns;
+      Row(out, size) = ConstRow(patches + i * size, size) + positions.segment(std::ptrdiff_t{op.first_position} * columns, size);
+    }
+  }
+
+  /// The patches of one image, each in the order [3, patch_size, patch_size].
+  static void normalised_patches(const EmbedPatches& op, const std::uint8_t* image, float* out) {
+    const int size = op.patch_size, stride = 3 * size * op.grid_width;
+    for (int patch = 0; patch < op.patches(); ++patch) {
+      const std::uint8_t* first = image + std::ptrdiff_t{patch / op.grid_width * size} * stride + patch % op.grid_width * size * 3;
+      for (std::size_t channel = 0; channel < 3; ++channel) {
+        const auto mean = static_cast<float>(op.mean[channel]), deviation = static_cast<float>(op.deviation[channel]);
+        for (int y = 0; y < size; ++y) {
+          for (int x = 0; x < size; ++x) {
+            const float value = static_cast<float>(first[std::ptrdiff_t{y} * stride + 3 * x + static_cast<int>(channel)]);
+            *out++ = (value / 255.0f - mean) / deviation;
+          }
+        }
+      }
+    }
+  }
+
+  void execute(const Head& op, const Node& node) {
+    const int columns = model.columns(node.inputs[0]), inputs = model.head_inputs(op, node);
+    auto* in = workspace.get<float>("float.head", padded_rows(batch.sequences()) * static_cast<std::size_t>(inputs));
+    for (int i = 0; i < batch.sequences(); ++i) {
+      const ConstRows rows(at(node.inputs[0]) + std::ptrdiff_t{batch.start[static_cast<std::size_t>(i)]} * columns, batch.length(i), columns);
+      Row own(in + std::ptrdiff_t{i} * inputs, inputs);
+      if (op.pooling == HeadRows::first) own = ConstRow(rows.data(), inputs);
+      else own = rows.bottomRows(rows.rows() - op.rows).colwise().mean().transpose();
+    }
+    const int normalised = batch.sequences() * (inputs / columns);
+    normalise(op.norm, in, in, normalised, columns);
+    observe(model.name(node.output) + ".input", in, normalised, columns);
+    // A slot has room for batch.rows() rows, of which a head uses one per sequence.
+    model.products.at(node.output).run(workspace.pool, batch.sequences(), in, at(node.output));
   }
 
   void execute(const EmbedTokens& op, const Node& node) {
@@ -218,16 +297,20 @@ struct FloatExecutor::Run {
   }
 
   void execute(const LayerNormOp& op, const Node& node) {
+    normalise(op, at(node.inputs[0]), at(node.output), batch.rows(), model.columns(node.output));
+    change(node);
+  }
+
+  /// `to` may be `from`.
+  void normalise(const LayerNormOp& op, const float* from, float* to, Eigen::Index rows, Eigen::Index columns) const {
     const ConstRow gain = model.bound(op.gain), bias = model.bound(op.bias);
-    const auto columns = static_cast<Eigen::Index>(gain.size());
-    for (Eigen::Index i = 0; i < batch.rows(); ++i) {
-      const ConstRow in(at(node.inputs[0]) + i * columns, columns);
-      Row out(at(node.output) + i * columns, columns);
+    for (Eigen::Index i = 0; i < rows; ++i) {
+      const ConstRow in(from + i * columns, columns);
+      Row out(to + i * columns, columns);
       out = in - in.mean();
       const double variance = static_cast<double>(out.square().mean());
       out = out * static_cast<float>(1.0 / std::sqrt(variance + op.epsilon)) * gain + bias;
     }
-    change(node);
   }
 
   void execute(const Linear&, const Node& node) {
@@ -435,6 +518,8 @@ FloatExecutor& FloatExecutor::operator=(FloatExecutor&&) noexcept = default;
 
 Tensor FloatExecutor::run(const RaggedBatch& batch, Workspace::Data& workspace, const Observer& observer,
                           ObserveStages stages, const Transform& transform, const Editor& editor) const {
+  const Graph& graph = impl_->data->graph;
+  const auto last = std::find_if(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) { return node.output == graph.hidden(); });
   return Run{.model = *impl_,
              .batch = batch,
              .workspace = workspace,
@@ -442,7 +527,21 @@ Tensor FloatExecutor::run(const RaggedBatch& batch, Workspace::Data& workspace, 
              .stages = stages,
              .transform = transform,
              .editor = editor}
-      .run();
+      .run(*last);
+}
+
+Tensor FloatExecutor::logits(const RaggedBatch& batch, Workspace::Data& workspace) const {
+  const Observer nobody;
+  const Transform unchanged;
+  const Editor unedited;
+  return Run{.model = *impl_,
+             .batch = batch,
+             .workspace = workspace,
+             .observer = nobody,
+             .stages = ObserveStages::values,
+             .transform = unchanged,
+             .editor = unedited}
+      .run(*impl_->data->graph.head());
 }
 
 }  // namespace octavo

@@ -26,7 +26,8 @@ using Editor = std::function<void(std::string_view name, std::span<float> values
 
 /// What a run reports to its observer beyond the graph's values.
 enum class ObserveStages {
-  values,  ///< outputs of nodes, and of each block of a QkvProduct under the block's name
+  values,  ///< outputs of nodes, of each block of a QkvProduct under the block's name, of patches before their norm as
+           ///< "P.product" (EmbedPatches value P), and of a head's normalised input as "H.input" (Head value H)
   all,     ///< also, per AttentionOp value `A`: "A.probs" [heads * length, length] of each sequence in turn (after
            ///< clipping) and "A.gate" [total rows, heads] (sigmoid, without scale)
 };
@@ -43,6 +44,9 @@ class FloatExecutor {
   Tensor run(const RaggedBatch& batch, Workspace::Data& workspace, const Observer& observer = {},
              ObserveStages stages = ObserveStages::values, const Transform& transform = {},
              const Editor& editor = {}) const;
+
+  /// The head's logits, f32 [batch.sequences(), classes]; the graph must have a head.
+  Tensor logits(const RaggedBatch& batch, Workspace::Data& workspace) const;
 
  private:
   struct Impl;

@@ -32,6 +32,17 @@ void check_gate(const std::string& name, const QkvProduct& op, int inputs) {
 
 }  // namespace
 
+ValueId Graph::hidden() const {
+  const auto last = std::find_if(nodes.rbegin(), nodes.rend(), [](const Node& node) { return !std::holds_alternative<Head>(node.op); });
+  if (last == nodes.rend()) throw Error("the graph has no hidden state");
+  return last->output;
+}
+
+const Node* Graph::head() const {
+  const auto found = std::find_if(nodes.begin(), nodes.end(), [](const Node& node) { return std::holds_alternative<Head>(node.op); });
+  return found == nodes.end() ? nullptr : &*found;
+}
+
 int gate_columns(const QkvProduct& op) {
   int columns = 0;
   for (const LinearBlock& block : op.gate) columns += block.columns;
@@ -90,6 +101,21 @@ ValueId GraphBuilder::attention(const std::string& name, ValueId qkv, AttentionO
   if (!fits) throw Error(name + ": its gate does not fit the product " + graph_.name(qkv));
   require_columns(graph_, name, qkv, 3 * width + gate_columns(*product));
   return append(name, width, std::move(op), {qkv});
+}
+
+ValueId GraphBuilder::embed_patches(const std::string& name, int columns, EmbedPatches op) {
+  if (op.projection.columns != columns) {
+    throw Error(name + ": its projection has " + std::to_string(op.projection.columns) + " columns, expected " +
+                std::to_string(columns));
+  }
+  if (op.patch_size <= 0 || op.patches() <= 0) throw Error(name + " has no patches");
+  return append(name, columns, std::move(op), {});
+}
+
+ValueId GraphBuilder::head(const std::string& name, ValueId stream, Head op) {
+  if (graph_.head()) throw Error(name + " is the second head of the graph");
+  const int columns = op.weights.columns;
+  return append(name, columns, std::move(op), {stream});
 }
 
 }  // namespace octavo

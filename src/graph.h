@@ -2,6 +2,7 @@
 // executors: float32 (reference, calibration) and integer.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -76,6 +77,47 @@ struct LayerNormOp {
   double epsilon = 0.0;
 };
 
+/// Learned rows that stand before the patches of an image: class, distillation, register tokens.
+struct PrefixRows {
+  std::string token;  ///< f32 [..., rows, columns]
+  int rows = 1;
+  int position = -1;  ///< row of the position table that the first one adds; -1: none do
+};
+
+/// 8-bit RGB pixels -> residual stream: the prefix rows, then x W^T + b + position of each patch, x = (pixel / 255 - mean) / deviation.
+/// Patches go row by row; a patch's pixels are in the order of the weight, [3, patch_size, patch_size].
+struct EmbedPatches {
+  LinearBlock projection;
+  int patch_size = 0;
+  int grid_width = 0, grid_height = 0;         ///< patches of an image
+  std::vector<PrefixRows> prefix;
+  std::string position;                        ///< f32 [..., columns]
+  int first_position = 0;                      ///< row of the position table that the first patch adds
+  std::optional<LayerNormOp> norm;             ///< of the patches, before their positions are added
+  std::array<double, 3> mean = {}, deviation = {1.0, 1.0, 1.0};
+
+  int prefix_rows() const {
+    int rows = 0;
+    for (const PrefixRows& each : prefix) rows += each.rows;
+    return rows;
+  }
+  int patches() const { return grid_width * grid_height; }
+};
+
+/// Which rows of a sequence a Head reads.
+enum class HeadRows {
+  first,  ///< the first `rows` of them, side by side
+  mean,   ///< the mean of all but the first `rows`
+};
+
+/// Logits of each sequence from the residual stream: rows, normalised, times W^T + b. Its value has one row per sequence, and no op reads it.
+struct Head {
+  HeadRows pooling = HeadRows::first;
+  int rows = 1;
+  LayerNormOp norm;      ///< of each row that is read
+  LinearBlock weights;   ///< over `rows` times the stream's columns with HeadRows::first
+};
+
 enum class AttentionMask { none, causal };
 
 struct GateSettings {
@@ -94,7 +136,7 @@ struct AttentionOp {
   std::optional<GateSettings> gate;
 };
 
-using Op = std::variant<EmbedTokens, QkvProduct, Linear, LinearAdd, LayerNormOp, AttentionOp>;
+using Op = std::variant<EmbedTokens, QkvProduct, Linear, LinearAdd, LayerNormOp, AttentionOp, EmbedPatches, Head>;
 
 struct Node {
   Op op;
@@ -102,13 +144,19 @@ struct Node {
   ValueId output = -1;
 };
 
-/// Nodes in order of execution; the last node's output is the model's last hidden state.
+/// Nodes in order of execution; the output of the last one that is no Head is the model's last hidden state.
 struct Graph {
   std::vector<Value> values;
   std::vector<Node> nodes;
 
   const std::string& name(ValueId id) const { return values.at(static_cast<std::size_t>(id)).name; }
   int columns(ValueId id) const { return values.at(static_cast<std::size_t>(id)).columns; }
+
+  /// The last hidden state.
+  ValueId hidden() const;
+
+  /// Null when the graph has none.
+  const Node* head() const;
 };
 
 /// Appends ops and checks shapes as it goes: an Error names the value and both shapes.
@@ -120,6 +168,8 @@ class GraphBuilder {
   ValueId linear_add(const std::string& name, ValueId x, ValueId stream, LinearAdd op);
   ValueId layer_norm(const std::string& name, ValueId x, LayerNormOp op);
   ValueId attention(const std::string& name, ValueId qkv, AttentionOp op);
+  ValueId embed_patches(const std::string& name, int columns, EmbedPatches op);
+  ValueId head(const std::string& name, ValueId stream, Head op);
 
   /// Gives the graph away.
   Graph finish() { return std::move(graph_); }

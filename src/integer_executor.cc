@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "gate_mean.h"
+#include "image_rows.h"
 #include "partition.h"
 #include "workspace.h"
 
@@ -68,6 +69,8 @@ struct Run {
   std::int32_t* gate_accumulator;  // logits of each token before their mean
   std::uint8_t* scratch;
   std::size_t scratch_bytes;
+  Workspace::Data& workspace;       // for what only the ends of the network need
+  std::int32_t* logits = nullptr;  // [sequences][classes]
 };
 
 }  // namespace
@@ -96,6 +99,8 @@ struct IntegerExecutor::Impl {
     gate_means = gate_means || op.gate_mean;
   }
   void measure(const AttentionOp&, const Node&) {}
+  void measure(const EmbedPatches&, const Node& node) { stream_columns = std::max(stream_columns, columns(node)); }
+  void measure(const Head&, const Node&) {}
 
   std::size_t index(const Node& node) const { return static_cast<std::size_t>(&node - data->graph.nodes.data()); }
   int columns(const Node& node) const { return data->graph.columns(node.output); }
@@ -130,7 +135,8 @@ struct IntegerExecutor::Impl {
             .gate_accumulator = workspace.get<std::int32_t>(
                 "gate_accumulator", gate_means ? rows * static_cast<std::size_t>(gate_stride) : 0),
             .scratch = workspace.get<std::uint8_t>("scratch", scratch * threads),
-            .scratch_bytes = scratch};
+            .scratch_bytes = scratch,
+            .workspace = workspace};
   }
 
   /// u8 form of a product's input: who made it decides where it lies.
@@ -374,6 +380,87 @@ struct IntegerExecutor::Impl {
             .bytes = constants.bytes.exists ? bytes : ByteMatrix{}};
   }
 
+  NodeCodes operator()(Run& run, const Node& node, const EmbedPatches& op, const QuantizedEmbedPatches& constants) const {
+    const int images = run.batch.sequences(), count = images * op.patches();
+    const auto rows = static_cast<std::size_t>(round_up(count, kTileRows));
+    const ByteMatrix pixels = tile_order(run.workspace.get<std::uint8_t>("pixels", rows * static_cast<std::size_t>(constants.depth)), constants.depth);
+    auto* patches = run.workspace.get<std::int16_t>("patches", rows * static_cast<std::size_t>(stream_stride));
+    run.pool.run(images, [&](int image, int) {
+      copy_patches(op, run.batch.pixels[static_cast<std::size_t>(image)], pixels, image * op.patches());
+    });
+    const Product product(data->tensors, name(node), constants.depth);
+    for_parts(run.pool, count, constants.block.columns, constants.depth, [&](const Part& part) {
+      table.gemm_to_shorts(product.part(constants.block, pixels.data, part),
+                           {.zero_point = 0, .out = patches + part.row * stream_stride + part.column, .stride = stream_stride});
+    });
+    if (op.norm) {
+      const LayerNorm norm{.rows = 0, .columns = columns(node), .in = nullptr, .in_stride = stream_stride, .epsilon = constants.epsilon,
+                           .bytes = {}, .bytes_out = {}, .stream = lane(node, ".stream", constants.norm), .stream_out = nullptr,
+                           .stream_stride = stream_stride};
+      for_rows(run.pool, count, norm.columns, [&](int row, int part_rows) {
+        LayerNorm part = norm;
+        part.rows = part_rows;
+        part.in = part.stream_out = patches + static_cast<std::ptrdiff_t>(row) * stream_stride;
+        table.layer_norm(part);
+      });
+    }
+    run.pool.run(images, [&](int image, int) {
+      add_image_rows({.rows = get<std::int16_t>(node, ".rows"),
+                      .patches = patches + std::ptrdiff_t{image} * op.patches() * stream_stride,
+                      .prefix = op.prefix_rows(),
+                      .count = op.patches(),
+                      .columns = columns(node),
+                      .low = constants.low,
+                      .high = constants.high,
+                      .out = run.stream + std::ptrdiff_t{run.batch.start[static_cast<std::size_t>(image)]} * stream_stride,
+                      .stride = stream_stride});
+    });
+    return {.stream = run.stream, .stream_stride = stream_stride};
+  }
+
+  NodeCodes operator()(Run& run, const Node& node, const Head& op, const QuantizedHead& constants) const {
+    const int images = run.batch.sequences(), width = data->graph.columns(node.inputs[0]);
+    const int per_image = op.pooling == HeadRows::first ? op.rows : 1;
+    const ByteMatrix norm = tile_order(run.workspace.get<std::uint8_t>("head.norm", head_bytes(images * per_image, round_up(width, kTileDepth))), width);
+    const ByteMatrix input = tile_order(run.workspace.get<std::uint8_t>("head.input", head_bytes(images, constants.depth)), constants.depth);
+    auto* rows = run.workspace.get<std::int16_t>("head.rows", static_cast<std::size_t>(images * per_image) * static_cast<std::size_t>(width));
+    for (int image = 0; image < images; ++image) head_rows(run, op, image, width, rows + std::ptrdiff_t{image} * per_image * width);
+    table.layer_norm({.rows = images * per_image, .columns = width, .in = rows, .in_stride = width, .epsilon = constants.epsilon,
+                      .bytes = lane(node, ".bytes", constants.bytes), .bytes_out = norm, .stream = {}, .stream_out = nullptr, .stream_stride = width});
+    for (int row = 0; row < images * per_image; ++row) {
+      copy_byte_row(norm, row, width, input, row / per_image, row % per_image * width);
+    }
+    const int stride = round_up(constants.block.columns, kPanelColumns);
+    run.logits = run.workspace.get<std::int32_t>("logits", head_bytes(images, stride));
+    const Product product(data->tensors, name(node), constants.depth);
+    for_parts(run.pool, images, constants.block.columns, constants.depth, [&](const Part& part) {
+      table.gemm_to_accumulators(product.part(constants.block, input.data, part),
+                                 {.out = run.logits + std::ptrdiff_t{part.row} * stride + part.column, .stride = stride});
+    });
+    for (int image = 0; image < images; ++image) {  // in place: a row without its padding never lies behind the row with it
+      scale_logits(run.logits + std::ptrdiff_t{image} * stride, product.multiplier, constants.block.shift, constants.block.columns,
+                   run.logits + std::ptrdiff_t{image} * constants.block.columns);
+    }
+    return {};
+  }
+
+  static std::size_t head_bytes(int rows, int columns) {
+    return static_cast<std::size_t>(round_up(rows, kTileRows)) * static_cast<std::size_t>(columns);
+  }
+
+  /// What a head reads of one image's rows of the stream.
+  void head_rows(const Run& run, const Head& op, int image, int width, std::int16_t* out) const {
+    const std::int16_t* first = run.stream + std::ptrdiff_t{run.batch.start[static_cast<std::size_t>(image)]} * stream_stride;
+    if (op.pooling == HeadRows::first) {
+      for (int row = 0; row < op.rows; ++row) std::copy_n(first + row * stream_stride, width, out + std::ptrdiff_t{row} * width);
+      return;
+    }
+    auto* sums = run.workspace.get<std::int32_t>("head.sums", static_cast<std::size_t>(width));
+    const int count = run.batch.length(image) - op.rows;
+    table.column_sum({.rows = count, .columns = width, .in = first + std::ptrdiff_t{op.rows} * stream_stride, .stride = stream_stride, .out = sums});
+    divide_sums(sums, count, width, out);
+  }
+
   template <typename OtherOp, typename OtherConstants>
   NodeCodes operator()(Run&, const Node&, const OtherOp&, const OtherConstants&) const {
     return {};  // check_quantized() has matched ops and constants
@@ -399,6 +486,7 @@ std::span<const std::int16_t> IntegerExecutor::forward(const RaggedBatch& batch,
   Run run = impl_->prepare(batch, workspace);
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];
+    if (std::holds_alternative<Head>(node.op)) continue;
     const NodeCodes codes = std::visit([&](const auto& op, const auto& constants) { return (*impl_)(run, node, op, constants); },
                                        node.op, impl_->data->integer->ops[i]);
     if (observer) observer(context, i, codes);
@@ -411,15 +499,33 @@ std::span<const std::int16_t> IntegerExecutor::forward(const RaggedBatch& batch,
   return {run.stream, rows * columns};
 }
 
+std::span<const std::int32_t> IntegerExecutor::logits(const RaggedBatch& batch, Workspace::Data& workspace) const {
+  const Graph& graph = impl_->data->graph;
+  const Node& head = *graph.head();
+  Run run = impl_->prepare(batch, workspace);
+  for (std::size_t i = 0;; ++i) {
+    const Node& node = graph.nodes[i];
+    std::visit([&](const auto& op, const auto& constants) { return (*impl_)(run, node, op, constants); }, node.op, impl_->data->integer->ops[i]);
+    if (&node == &head) break;
+  }
+  return {run.logits, static_cast<std::size_t>(batch.sequences()) * static_cast<std::size_t>(graph.columns(head.output))};
+}
+
+float IntegerExecutor::logit_scale() const {
+  const Graph& graph = impl_->data->graph;
+  return std::get<QuantizedHead>(impl_->data->integer->ops[static_cast<std::size_t>(graph.head() - graph.nodes.data())]).block.encoding.scale;
+}
+
 std::span<const std::int32_t> IntegerExecutor::sum_tokens(const RaggedBatch& batch, std::span<const std::int16_t> codes,
                                                           Workspace::Data& workspace) const {
   const int columns = impl_->data->info.hidden_size;
   const auto elements = static_cast<std::size_t>(batch.sequences()) * static_cast<std::size_t>(columns);
   auto* sums = workspace.get<std::int32_t>("sums", elements);
   for (int i = 0; i < batch.sequences(); ++i) {
-    impl_->table.column_sum({.rows = batch.length(i),
+    const std::ptrdiff_t first = batch.start[static_cast<std::size_t>(i)] + batch.prefix;
+    impl_->table.column_sum({.rows = batch.length(i) - batch.prefix,
                              .columns = columns,
-                             .in = codes.data() + static_cast<std::ptrdiff_t>(batch.start[static_cast<std::size_t>(i)]) * columns,
+                             .in = codes.data() + first * columns,
                              .stride = columns,
                              .out = sums + static_cast<std::ptrdiff_t>(i) * columns});
   }
@@ -427,7 +533,10 @@ std::span<const std::int32_t> IntegerExecutor::sum_tokens(const RaggedBatch& bat
 }
 
 float IntegerExecutor::output_scale() const {
-  return std::get<QuantizedLayerNorm>(impl_->data->integer->ops.back()).stream.encoding.scale;
+  const Graph& graph = impl_->data->graph;
+  const QuantizedOp& op = impl_->data->integer->ops[static_cast<std::size_t>(graph.hidden())];
+  const auto* norm = std::get_if<QuantizedLayerNorm>(&op);
+  return norm ? norm->stream.encoding.scale : std::get<QuantizedLinearAdd>(op).block.encoding.scale;
 }
 
 }  // namespace octavo

@@ -40,7 +40,12 @@ class IntegerExecutor {
   std::span<const std::int16_t> forward(const RaggedBatch& batch, Workspace::Data& workspace,
                                         CodeObserver observer = nullptr, void* context = nullptr) const;
 
-  /// Per sequence, the sum of its rows of `codes`, exact: s32, row-major, in the workspace. Integers only, as forward().
+  /// The head's logits of every sequence: s32, row-major, in the workspace, in steps of logit_scale(). Integers only, as forward(). The
+  /// graph must have a head.
+  std::span<const std::int32_t> logits(const RaggedBatch& batch, Workspace::Data& workspace) const;
+  float logit_scale() const;
+
+  /// Per sequence, the sum of its rows of `codes` but the batch's prefix, exact: s32, row-major, in the workspace. Integers only, as forward().
   std::span<const std::int32_t> sum_tokens(const RaggedBatch& batch, std::span<const std::int16_t> codes,
                                            Workspace::Data& workspace) const;
 

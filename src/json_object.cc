@@ -97,6 +97,11 @@ const nlohmann::json* JsonObject::find(std::string_view key) const {
 
 bool JsonObject::has(std::string_view key) const { return find(key) != nullptr; }
 
+bool JsonObject::is_number(std::string_view key) const {
+  const nlohmann::json* value = find(key);
+  return value && value->is_number();
+}
+
 void JsonObject::fail(std::string_view key, const std::string& expected) const {
   const nlohmann::json* value = find(key);
   throw Error(where_ + ": " + std::string(key) + " is " + (value ? shortened(*value) : "missing") + ", expected " +
@@ -178,6 +183,32 @@ std::vector<int> JsonObject::integers(std::string_view key, int smallest, int la
   for (const nlohmann::json& item : *value) {
     if (!is_integer_in(item, smallest, largest)) fail(key, "an array, each " + integer_range(smallest, largest));
     result.push_back(item.get<int>());
+  }
+  return result;
+}
+
+std::vector<double> JsonObject::numbers(std::string_view key, double smallest, double largest) const {
+  const nlohmann::json* value = find(key);
+  if (!value || !value->is_array()) fail(key, "an array of numbers");
+  std::vector<double> result;
+  for (const nlohmann::json& item : *value) {
+    if (!item.is_number() || !(item.get<double>() >= smallest && item.get<double>() <= largest)) {
+      std::ostringstream expected;
+      expected << "an array of numbers from " << smallest << " to " << largest;
+      fail(key, expected.str());
+    }
+    result.push_back(item.get<double>());
+  }
+  return result;
+}
+
+std::vector<std::string> JsonObject::texts(std::string_view key) const {
+  const nlohmann::json* value = find(key);
+  if (!value || !value->is_array()) fail(key, "an array of strings");
+  std::vector<std::string> result;
+  for (const nlohmann::json& item : *value) {
+    if (!item.is_string()) fail(key, "an array of strings");
+    result.push_back(item.get<std::string>());
   }
   return result;
 }

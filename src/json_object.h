@@ -28,6 +28,7 @@ class JsonObject {
   static JsonObject read(const std::filesystem::path& file, const std::string& where = "");
 
   bool has(std::string_view key) const;  ///< present and not null
+  bool is_number(std::string_view key) const;
 
   std::int64_t integer(std::string_view key, std::int64_t smallest, std::int64_t largest) const;
   double number(std::string_view key, double smallest, double largest) const;
@@ -47,6 +48,10 @@ class JsonObject {
 
   /// The integers of the array under `key`.
   std::vector<int> integers(std::string_view key, int smallest, int largest) const;
+
+  /// The numbers, and the strings, of the array under `key`.
+  std::vector<double> numbers(std::string_view key, double smallest, double largest) const;
+  std::vector<std::string> texts(std::string_view key) const;
 
   /// Refuses a key that is none of these, unless it is null.
   void allow_only(std::initializer_list<std::string_view> keys) const;

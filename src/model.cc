@@ -43,6 +43,10 @@ Model::Data read_model(SafetensorsFile file) {
   if (!data.tokenizer.empty()) Tokenizer::from_json(data.tokenizer, "tokenizer");
   data.provenance = metadata(file, "provenance");
   if (!data.provenance.empty()) JsonObject::parse(data.provenance, "provenance");
+  if (file.metadata.contains("labels")) data.labels = JsonObject::parse(metadata(file, "labels"), "labels").texts("labels");
+  if (!data.labels.empty() && static_cast<int>(data.labels.size()) != data.info.classes) {
+    throw Error("labels: there are " + std::to_string(data.labels.size()) + ", expected " + std::to_string(data.info.classes));
+  }
   data.tensors = std::move(file.tensors);
   check_quantized(data);
   return data;
@@ -55,7 +59,7 @@ std::size_t total_bytes(const TensorMap& tensors) {
 }
 
 const char* op_name(const Op& op) {
-  constexpr const char* names[] = {"EmbedTokens", "QkvProduct", "Linear", "LinearAdd", "LayerNorm", "Attention"};
+  constexpr const char* names[] = {"EmbedTokens", "QkvProduct", "Linear", "LinearAdd", "LayerNorm", "Attention", "EmbedPatches", "Head"};
   static_assert(std::size(names) == std::variant_size_v<Op>);
   return names[op.index()];
 }
@@ -82,6 +86,8 @@ std::string encodings(const QuantizedOp& op) {
       return text;
     }
     std::string operator()(const QuantizedAttention& c) { return describe(c.context, "u8"); }
+    std::string operator()(const QuantizedEmbedPatches& c) { return describe(c.stream, "s16"); }
+    std::string operator()(const QuantizedHead& c) { return "input " + describe(c.bytes.encoding, "u8") + ", " + describe(c.block.encoding, "s32"); }
   } visitor;
   return std::visit(visitor, op);
 }
@@ -111,13 +117,14 @@ Model Model::open(const std::filesystem::path& path) {
 void Model::save(const std::filesystem::path& file) const {
   if (!is_quantized()) throw Error(info().name + " is a float32 model; only a quantized one can be saved");
   const json graph = {{"nodes", nodes_to_json(data_->graph, *data_->integer)}};
-  write_safetensors(file, data_->tensors,
-                    {{"format", "octavo"},
-                     {"format_version", std::to_string(kFormatVersion)},
-                     {"info", info_to_json(data_->info).dump()},
-                     {"graph", graph.dump()},
-                     {"tokenizer", data_->tokenizer},
-                     {"provenance", data_->provenance}});
+  std::map<std::string, std::string, std::less<>> metadata = {{"format", "octavo"},
+                                                 {"format_version", std::to_string(kFormatVersion)},
+                                                 {"info", info_to_json(data_->info).dump()},
+                                                 {"graph", graph.dump()},
+                                                 {"tokenizer", data_->tokenizer},
+                                                 {"provenance", data_->provenance}};
+  if (!data_->labels.empty()) metadata["labels"] = json{{"labels", data_->labels}}.dump();
+  write_safetensors(file, data_->tensors, metadata);
 }
 
 Model Model::with_report(const std::string& report) const {
@@ -134,6 +141,8 @@ bool Model::is_quantized() const { return data_->integer.has_value(); }
 
 const ModelInfo& Model::info() const { return data_->info; }
 
+const std::vector<std::string>& Model::labels() const { return data_->labels; }
+
 std::string_view Model::tokenizer_json() const { return data_->tokenizer; }
 
 std::string Model::summary_json() const {
@@ -149,8 +158,14 @@ std::string Model::summary() const {
   const ModelInfo& info = data_->info;
   std::ostringstream out;
   out << info.name << ": " << info.family << ", " << info.layers << " layers, hidden size " << info.hidden_size << ", "
-      << info.attention_heads << " heads, intermediate size " << info.intermediate_size << ", vocabulary " << info.vocab_size
-      << ", at most " << info.max_positions << " tokens\n"
+      << info.attention_heads << " heads, intermediate size " << info.intermediate_size;
+  if (info.image) {
+    out << ", images of " << info.image->width << " x " << info.image->height << ", " << info.max_positions << " tokens each, "
+        << info.classes << " classes\n";
+  } else {
+    out << ", vocabulary " << info.vocab_size << ", at most " << info.max_positions << " tokens\n";
+  }
+  out
       << "precision " << (is_quantized() ? "int8" : "float32") << ", " << info.parameters << " parameters, "
       << (total_bytes(data_->tensors) + 50'000) / 100'000 / 10.0 << " MB of tensors\n"
       << "softmax gamma " << info.softmax.gamma << " zeta " << info.softmax.zeta << ", gate " << info.gate << " scale "

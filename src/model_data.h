@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "graph.h"
 #include "octavo/model.h"
@@ -19,6 +20,7 @@ struct Model::Data {
   Graph graph;
   TensorMap tensors;                      ///< f32, fp16 or bf16 as stored; s8, s16, s32 when quantized
   std::string tokenizer;                  ///< tokenizer.json text, or ""
+  std::vector<std::string> labels;        ///< names of the classes, or none
   std::optional<QuantizedGraph> integer;  ///< constants of a quantized model
   std::string provenance;                 ///< calibration data, method, closeness: a JSON object, or ""
 };

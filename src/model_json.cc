@@ -20,6 +20,8 @@ struct Name {
 
 constexpr Name<Pooling> kPoolings[] = {{Pooling::mean, "mean"}, {Pooling::cls, "cls"}, {Pooling::none, "none"}};
 constexpr Name<Activation> kActivations[] = {{Activation::none, "none"}, {Activation::gelu, "gelu"}, {Activation::relu, "relu"}};
+constexpr Name<HeadRows> kHeadRows[] = {{HeadRows::first, "first"}, {HeadRows::mean, "mean"}};
+constexpr Name<Interpolation> kInterpolations[] = {{Interpolation::bilinear, "bilinear"}, {Interpolation::bicubic, "bicubic"}};
 constexpr Name<GateKind> kGateKinds[] = {{GateKind::linear, "linear"}, {GateKind::mlp, "mlp"}, {GateKind::all_heads, "all_heads"}};
 constexpr Name<GateType> kGateTypes[] = {{GateType::unconditional_per_head, "unconditional_per_head"},
                                          {GateType::conditional_per_head, "conditional_per_head"},
@@ -184,6 +186,32 @@ struct Writer {
                                 {"score", to_json(paper.score)},              {"slope", paper.slope},
                                 {"offset", paper.offset},                     {"most", paper.most}};
   }
+  void operator()(const EmbedPatches& op, const QuantizedEmbedPatches& constants) {
+    node["op"] = "EmbedPatches";
+    node["patch_size"] = op.patch_size;
+    node["grid"] = {op.grid_width, op.grid_height};
+    node["prefix_rows"] = op.prefix_rows();
+    json integer = {{"depth", constants.depth},
+                    {"block", to_json(constants.block)},
+                    {"stream", to_json(constants.stream)},
+                    {"low", constants.low},
+                    {"high", constants.high}};
+    if (op.norm) {
+      node["layer_norm_eps"] = op.norm->epsilon;
+      integer["norm"] = {{"epsilon", constants.epsilon}, {"stream", to_json(constants.norm)}};
+    }
+    node["integer"] = std::move(integer);
+  }
+  void operator()(const Head& op, const QuantizedHead& constants) {
+    node["op"] = "Head";
+    node["pooling"] = name_in(kHeadRows, op.pooling);
+    node["rows"] = op.rows;
+    node["layer_norm_eps"] = op.norm.epsilon;
+    node["integer"] = {{"depth", constants.depth},
+                       {"block", to_json(constants.block)},
+                       {"epsilon", constants.epsilon},
+                       {"bytes", to_json(constants.bytes)}};
+  }
   template <typename Op, typename Constants>
   void operator()(const Op&, const Constants&) {
     throw Error("a node's integer constants are of another op");
@@ -203,6 +231,8 @@ class Reader {
     else if (op == "LinearAdd") linear_add(node);
     else if (op == "LayerNorm") layer_norm(node);
     else if (op == "Attention") attention(node);
+    else if (op == "EmbedPatches") embed_patches(node);
+    else if (op == "Head") head(node);
     else node.fail("op", "an op of this version");
   }
 
@@ -354,6 +384,53 @@ class Reader {
     builder_.attention(node.text("name"), x, std::move(op));
   }
 
+  void embed_patches(const JsonObject& node) {
+    inputs(node, 0);
+    const JsonObject integer = node.section("integer");
+    QuantizedEmbedPatches constants{.depth = read_int(integer, "depth", 64, kMaxColumns),
+                                    .block = read_block(integer.section("block")),
+                                    .stream = read_encoding(integer, "stream"),
+                                    .low = read_int(integer, "low", -32768, 0),
+                                    .high = read_int(integer, "high", 0, 32767),
+                                    .norm = {}};
+    const std::vector<int> grid = node.integers("grid", 1, 4096);
+    if (grid.size() != 2) node.fail("grid", "two numbers of patches");
+    EmbedPatches op{.projection = plain(constants.block),
+                    .patch_size = read_int(node, "patch_size", 1, 64),
+                    .grid_width = grid[0],
+                    .grid_height = grid[1],
+                    .prefix = {},
+                    .position = "",
+                    .norm = {}};
+    op.prefix.push_back({.token = "", .rows = read_int(node, "prefix_rows", 0, 1024), .position = -1});
+    if (integer.has("norm")) {
+      const JsonObject norm = integer.section("norm");
+      constants.epsilon = norm.integer("epsilon", 0, std::int64_t{1} << 58);
+      constants.norm = read_lane(norm, "stream", -32768, 32767);
+      if (!constants.norm.exists) norm.fail("stream", "an object");
+      op.norm = LayerNormOp{.gain = "", .bias = "", .epsilon = node.number("layer_norm_eps", 0.0, 1.0)};
+    }
+    integer_.ops.push_back(std::move(constants));
+    builder_.embed_patches(node.text("name"), read_int(node, "columns", 1, 8192), std::move(op));
+  }
+
+  void head(const JsonObject& node) {
+    const ValueId x = inputs(node, 1)[0];
+    const JsonObject integer = node.section("integer");
+    QuantizedHead constants{.depth = read_int(integer, "depth", 64, kMaxColumns),
+                            .block = read_block(integer.section("block")),
+                            .epsilon = integer.integer("epsilon", 0, std::int64_t{1} << 58),
+                            .bytes = read_lane(integer, "bytes", 0, 255)};
+    if (!constants.bytes.exists) integer.fail("bytes", "an object");
+    Head op{.pooling = read_name(node, "pooling", kHeadRows),
+            .rows = read_int(node, "rows", 0, 1024),
+            .norm = {.gain = "", .bias = "", .epsilon = node.number("layer_norm_eps", 0.0, 1.0)},
+            .weights = plain(constants.block)};
+    if (op.pooling == HeadRows::first && op.rows == 0) node.fail("rows", "at least 1");
+    integer_.ops.push_back(std::move(constants));
+    builder_.head(node.text("name"), x, std::move(op));
+  }
+
   GraphBuilder& builder_;
   QuantizedGraph& integer_;
 };
@@ -362,8 +439,46 @@ class Reader {
 
 std::string_view pooling_name(Pooling pooling) { return name_in(kPoolings, pooling); }
 
+namespace {
+
+json image_to_json(const ImageSettings& image) {
+  return {{"size", {image.width, image.height}},
+          {"resize", {image.resize_width, image.resize_height}},
+          {"keep_aspect", image.keep_aspect},
+          {"interpolation", name_in(kInterpolations, image.interpolation)},
+          {"mean", image.mean},
+          {"std", image.deviation}};
+}
+
+std::pair<int, int> read_size(const JsonObject& json, std::string_view key) {
+  const std::vector<int> size = json.integers(key, 1, 65536);
+  if (size.size() != 2) json.fail(key, "[width, height]");
+  return {size[0], size[1]};
+}
+
+std::array<double, 3> read_triple(const JsonObject& json, std::string_view key) {
+  const std::vector<double> numbers = json.numbers(key, -1e3, 1e3);
+  if (numbers.size() != 3) json.fail(key, "three numbers");
+  return {numbers[0], numbers[1], numbers[2]};
+}
+
+ImageSettings image_from_json(const JsonObject& json) {
+  const auto [width, height] = read_size(json, "size");
+  const auto [resize_width, resize_height] = read_size(json, "resize");
+  return {.width = width,
+          .height = height,
+          .resize_width = resize_width,
+          .resize_height = resize_height,
+          .keep_aspect = json.flag("keep_aspect"),
+          .interpolation = read_name(json, "interpolation", kInterpolations),
+          .mean = read_triple(json, "mean"),
+          .deviation = read_triple(json, "std")};
+}
+
+}  // namespace
+
 json info_to_json(const ModelInfo& info) {
-  return {{"name", info.name},
+  json result = {{"name", info.name},
           {"family", info.family},
           {"layers", info.layers},
           {"hidden_size", info.hidden_size},
@@ -376,6 +491,12 @@ json info_to_json(const ModelInfo& info) {
           {"softmax", {{"gamma", info.softmax.gamma}, {"zeta", info.softmax.zeta}}},
           {"gate", {{"kind", info.gate}, {"scale", info.gate_scale}}},
           {"parameters", info.parameters}};
+  if (info.classes > 0) result["classes"] = info.classes;
+  if (info.image) {
+    result["image"] = image_to_json(*info.image);
+    result["prefix_tokens"] = info.prefix_tokens;
+  }
+  return result;
 }
 
 ModelInfo info_from_json(const JsonObject& json) {
@@ -386,7 +507,7 @@ ModelInfo info_from_json(const JsonObject& json) {
           .hidden_size = read_int(json, "hidden_size", 1, 8192),
           .attention_heads = read_int(json, "attention_heads", 1, 1024),
           .intermediate_size = read_int(json, "intermediate_size", 1, kMaxColumns),
-          .vocab_size = read_int(json, "vocab_size", 1, 1 << 24),
+          .vocab_size = read_int(json, "vocab_size", json.has("image") ? 0 : 1, 1 << 24),
           .type_vocab_size = read_int(json, "type_vocab_size", 0, 1 << 16),
           .max_positions = read_int(json, "max_positions", 1, 65536),
           .pooling = read_name(json, "pooling", kPoolings),
@@ -394,7 +515,10 @@ ModelInfo info_from_json(const JsonObject& json) {
                       .zeta = softmax.number("zeta", 1.0, 100.0)},
           .gate = gate.text("kind"),
           .gate_scale = gate.number("scale", 1e-3, 1e3),
-          .parameters = json.integer("parameters", 0, std::int64_t{1} << 50)};
+          .parameters = json.integer("parameters", 0, std::int64_t{1} << 50),
+          .classes = json.integer_or("classes", 0, kMaxColumns, 0),
+          .prefix_tokens = json.integer_or("prefix_tokens", 0, 1024, 0),
+          .image = json.has("image") ? std::optional(image_from_json(json.section("image"))) : std::nullopt};
 }
 
 json nodes_to_json(const Graph& graph, const QuantizedGraph& integer) {

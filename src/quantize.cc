@@ -9,6 +9,7 @@
 #include "gate_rows.h"
 #include "float_rows.h"
 #include "octavo/error.h"
+#include "quantized_image.h"
 #include "quantized_tables.h"
 #include "quantized_weights.h"
 #include "safetensors.h"
@@ -39,6 +40,7 @@ class GraphQuantizer {
     data.graph = model_.graph;
     data.tensors = std::move(tensors_);
     data.tokenizer = model_.tokenizer;
+    data.labels = model_.labels;
     data.integer = std::move(result_);
     return data;
   }
@@ -57,22 +59,48 @@ class GraphQuantizer {
 
   void put(const std::string& name, Tensor tensor) { tensors_.insert_or_assign(name, std::move(tensor)); }
 
-  /// Quantizer of a value on the residual stream. A residual sum has its own; the lane that a LayerNorm writes is already in the
-  /// scale of the next sum (fixed-point.md 3), or in its own where the sums are 8 bits or no sum follows.
+  /// Quantizer of a value on the residual stream. In a post-LayerNorm model a residual sum has its own; the lane that a LayerNorm writes
+  /// is already in the scale of the next sum (fixed-point.md 3), or in its own where the sums are 8 bits or no sum follows. Sums
+  /// that are added to sums, as in a pre-LayerNorm model, all share one.
   void choose_stream_quantizers() {
     for (const Node& node : model_.graph.nodes) {
       const auto output = static_cast<std::size_t>(node.output);
       if (std::holds_alternative<LinearAdd>(node.op)) {
         stream_[output] = stream_quantizer(model_.graph.name(node.output));
         const auto residual = static_cast<std::size_t>(node.inputs[1]);
-        if (!std::holds_alternative<LayerNormOp>(producer(node.inputs[1]).op)) {
-          throw Error(model_.graph.name(node.output) + ": only post-LayerNorm residual streams can be quantized");
+        if (std::holds_alternative<EmbedTokens>(producer(node.inputs[1]).op)) {
+          throw Error(model_.graph.name(node.output) + ": a stream that starts with token embeddings without a LayerNorm cannot be quantized");
         }
         stream_[residual] = eight_bit() ? stream_quantizer(model_.graph.name(node.inputs[1])) : stream_[output];
       }
     }
-    const ValueId last = model_.graph.nodes.back().output;
-    stream_[static_cast<std::size_t>(last)] = stream_quantizer(model_.graph.name(last));
+    if (!eight_bit()) share_stream_scales();
+    const ValueId hidden = model_.graph.hidden();
+    if (!std::holds_alternative<LinearAdd>(producer(hidden).op)) {
+      stream_[static_cast<std::size_t>(hidden)] = stream_quantizer(model_.graph.name(hidden));
+    }
+  }
+
+  /// One scale for each run of sums that are added to sums, and for what it starts from.
+  void share_stream_scales() {
+    std::vector<ValueId> members;
+    const auto share = [&] {
+      if (members.size() > 2) {
+        double largest = 0.0;
+        for (const ValueId id : members) largest = std::max(largest, stream_quantizer(model_.graph.name(id)).scale);
+        for (const ValueId id : members) stream_[static_cast<std::size_t>(id)].scale = largest;
+      }
+      members.clear();
+    };
+    for (const Node& node : model_.graph.nodes) {
+      if (!std::holds_alternative<LinearAdd>(node.op)) continue;
+      if (members.empty() || members.back() != node.inputs[1]) {
+        share();
+        members.push_back(node.inputs[1]);
+      }
+      members.push_back(node.output);
+    }
+    share();
   }
 
   const Node& producer(ValueId value) const {
@@ -344,6 +372,64 @@ class GraphQuantizer {
     return result;
   }
 
+  QuantizedOp quantize_op(const EmbedPatches& op, const Node& node) {
+    const std::string& name = model_.graph.name(node.output);
+    Quantizer& stream = stream_[static_cast<std::size_t>(node.output)];
+    if (!in_sum(node.output)) stream = stream_quantizer(name);  // a LayerNorm alone reads it
+    FloatRows weights = pixel_rows(op, floats(op.projection.weight), op.projection.bias.empty() ? std::vector<float>{} : floats(op.projection.bias));
+    QuantizedEmbedPatches result;
+    result.stream = {.scale = static_cast<float>(stream.scale)};
+    result.low = stream.low;
+    result.high = stream.high;
+    WeightPacker packer(weights.inputs, kPixels, options_.weights);
+    if (op.norm) {
+      const Range r = range(name + ".product");
+      const Quantizer product = symmetric_s16(r.low, r.high);
+      const std::vector<float> gain = floats(op.norm->gain), bias = floats(op.norm->bias);
+      result.epsilon = norm_epsilon(op.norm->epsilon, gain.size(), product.scale);
+      Quantizer lane{.scale = stream.scale, .zero_point = 0, .low = -32768, .high = 32767};
+      result.norm = put_lane(name + ".stream", {{gain.begin(), gain.end()}, {bias.begin(), bias.end()}}, lane);
+      result.block = packer.add({{std::move(weights), product.scale, stored(product)}})[0];
+    } else {
+      result.block = packer.add({{std::move(weights), stream.scale, {.scale = static_cast<float>(stream.scale)}}})[0];
+    }
+    result.depth = packer.depth();
+    put_weights(name, packer);
+    std::vector<std::vector<float>> tokens;
+    for (const PrefixRows& rows : op.prefix) tokens.push_back(floats(rows.token));
+    put(name + ".rows", image_rows(op, tokens, floats(op.position), stream));
+    return result;
+  }
+
+  bool in_sum(ValueId value) const {
+    return std::any_of(model_.graph.nodes.begin(), model_.graph.nodes.end(),
+                       [&](const Node& node) { return node.inputs.size() > 1 && node.inputs[1] == value; });
+  }
+
+  QuantizedOp quantize_op(const Head& op, const Node& node) {
+    const std::string& name = model_.graph.name(node.output);
+    const Range r = range(name + ".input");
+    const Quantizer bytes = asymmetric_u8(r.low, r.high);
+    const std::vector<float> gain = floats(op.norm.gain), bias = floats(op.norm.bias);
+    const double input_scale = stream_[static_cast<std::size_t>(node.inputs[0])].scale;
+    QuantizedHead result;
+    result.epsilon = norm_epsilon(op.norm.epsilon, gain.size(), input_scale);
+    result.bytes = put_lane(name + ".bytes", {{gain.begin(), gain.end()}, {bias.begin(), bias.end()}}, bytes);
+    const int inputs = model_.graph.columns(node.inputs[0]) * (op.pooling == HeadRows::first ? op.rows : 1);
+    FloatRows weights{.name = op.weights.name,
+                      .columns = op.weights.columns,
+                      .inputs = inputs,
+                      .weight = floats(op.weights.weight),
+                      .bias = op.weights.bias.empty() ? std::vector<float>(static_cast<std::size_t>(op.weights.columns), 0.0f)
+                                                      : floats(op.weights.bias)};
+    const double step = logit_step(weights, bytes);
+    WeightPacker packer(inputs, bytes, options_.weights);
+    result.block = packer.add({{std::move(weights), step, {.scale = static_cast<float>(step)}}})[0];
+    result.depth = packer.depth();
+    put_weights(name, packer);
+    return result;
+  }
+
   NormGains equalized(const std::vector<float>& gain, const std::vector<float>& bias, ValueId value) const {
     NormGains gains{{gain.begin(), gain.end()}, {bias.begin(), bias.end()}};
     if (const Equalization* e = equalization(value)) {
@@ -366,15 +452,23 @@ class GraphQuantizer {
     return {.exists = true, .shift = lane.shift, .low = out.low, .high = out.high, .encoding = stored(out)};
   }
 
+  /// A LayerNorm and a Head read the stream, other ops bytes.
+  static bool reads_stream(const Node& node) {
+    return std::holds_alternative<LayerNormOp>(node.op) || std::holds_alternative<Head>(node.op);
+  }
+
   bool feeds_product(ValueId value) const {
-    return std::any_of(model_.graph.nodes.begin(), model_.graph.nodes.end(),
-                       [&](const Node& node) { return !node.inputs.empty() && node.inputs[0] == value; });
+    return std::any_of(model_.graph.nodes.begin(), model_.graph.nodes.end(), [&](const Node& node) {
+      return !node.inputs.empty() && node.inputs[0] == value && !reads_stream(node);
+    });
   }
 
   bool feeds_stream(ValueId value) const {
-    return value == model_.graph.nodes.back().output ||
-           std::any_of(model_.graph.nodes.begin(), model_.graph.nodes.end(),
-                       [&](const Node& node) { return node.inputs.size() > 1 && node.inputs[1] == value; });
+    return value == model_.graph.hidden() ||
+           std::any_of(model_.graph.nodes.begin(), model_.graph.nodes.end(), [&](const Node& node) {
+             return (node.inputs.size() > 1 && node.inputs[1] == value) ||
+                    (reads_stream(node) && node.inputs[0] == value);
+           });
   }
 
   const Model::Data& model_;

@@ -92,8 +92,29 @@ struct QuantizedAttention {
   std::optional<QuantizedPaperAttention> paper = {};
 };  // with an unconditional gate: tensor "<value>.gate" s16 [heads], logits in steps of 2^-11
 
+/// Tensors: the product's; ".rows" s16 [tokens of an image, columns]: what each row of the stream starts from, the prefix rows whole and
+/// the positions of the patches. Without a norm the product is in the step of the stream, else in that of `product`, and the
+/// lane "<value>.stream" brings it to the stream's.
+struct QuantizedEmbedPatches {
+  int depth = 0;
+  QuantizedBlock block;
+  Encoding stream;
+  int low = -32768, high = 32767;  ///< of the stream's codes
+  std::int64_t epsilon = 0;
+  QuantizedLane norm;
+};
+
+/// A byte lane of the rows that are read (tensors "<value>.bytes.gain", ".offset"), then the product. A logit is requantized to s32
+/// codes in block.encoding's scale.
+struct QuantizedHead {
+  int depth = 0;
+  QuantizedBlock block;
+  std::int64_t epsilon = 0;
+  QuantizedLane bytes;
+};
+
 using QuantizedOp = std::variant<QuantizedEmbedTokens, QuantizedQkv, QuantizedLinear, QuantizedLinearAdd, QuantizedLayerNorm,
-                                 QuantizedAttention>;
+                                 QuantizedAttention, QuantizedEmbedPatches, QuantizedHead>;
 
 /// One QuantizedOp per node of the graph, in its order.
 struct QuantizedGraph {

@@ -35,6 +35,7 @@ void check_sequence(const Tokens& tokens, std::size_t index, const ModelInfo& in
 }  // namespace
 
 RaggedBatch make_ragged(const TokenBatch& batch, const ModelInfo& info) {
+  if (info.image) throw Error(info.name + " takes images, not tokens");
   if (batch.sequences.empty()) throw Error("the batch has no sequences");
   RaggedBatch ragged;
   ragged.start.push_back(0);
@@ -51,6 +52,30 @@ RaggedBatch make_ragged(const TokenBatch& batch, const ModelInfo& info) {
     }
     ragged.start.push_back(static_cast<std::int32_t>(ragged.ids.size()));
   }
+  return ragged;
+}
+
+RaggedBatch make_ragged(const ImageBatch& batch, const ModelInfo& info) {
+  if (!info.image) throw Error(info.name + " takes tokens, not images");
+  if (batch.images.empty()) throw Error("the batch has no images");
+  if (batch.images.size() > (1u << 24) / static_cast<std::size_t>(info.max_positions)) {
+    throw Error("the batch has more than " + std::to_string(1 << 24) + " tokens; run it in smaller batches");
+  }
+  RaggedBatch ragged;
+  ragged.start.push_back(0);
+  for (std::size_t i = 0; i < batch.images.size(); ++i) {
+    const Image& image = batch.images[i];
+    const bool fits = image.width == info.image->width && image.height == info.image->height &&
+                      image.pixels.size() == 3 * static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height);
+    if (!fits) {
+      throw Error("image " + std::to_string(i) + " of the batch is " + std::to_string(image.width) + " x " +
+                  std::to_string(image.height) + " with " + std::to_string(image.pixels.size()) + " bytes, expected " +
+                  std::to_string(info.image->width) + " x " + std::to_string(info.image->height) + " pixels of 3 bytes");
+    }
+    ragged.pixels.push_back(image.pixels.data());
+    ragged.start.push_back(ragged.start.back() + info.max_positions);
+  }
+  ragged.prefix = info.prefix_tokens;
   return ragged;
 }
 

@@ -10,8 +10,10 @@ namespace octavo {
 
 /// Checked token rows of a batch. No padding: sequence i is rows start[i] .. start[i + 1] - 1.
 struct RaggedBatch {
-  std::vector<std::int32_t> ids, types, positions;  ///< one per row
-  std::vector<std::int32_t> start;                  ///< sequences + 1 of them
+  std::vector<std::int32_t> ids = {}, types = {}, positions = {};  ///< one per row; none in a batch of images
+  std::vector<std::int32_t> start = {};                  ///< sequences + 1 of them
+  std::vector<const std::uint8_t*> pixels = {};          ///< of each image, RGB row by row
+  int prefix = 0;                                        ///< first rows of each sequence that a mean leaves out
 
   int rows() const { return start.back(); }
   int sequences() const { return static_cast<int>(start.size()) - 1; }
@@ -21,5 +23,8 @@ struct RaggedBatch {
 /// Checks a batch against the model: every sequence has tokens, ids and types are in range, none is longer than
 /// info.max_positions. Throws Error naming the sequence, what was found and what was expected.
 RaggedBatch make_ragged(const TokenBatch& batch, const ModelInfo& info);
+
+/// Checks a batch of images: each has the size that the model takes. Its pixels are not copied.
+RaggedBatch make_ragged(const ImageBatch& batch, const ModelInfo& info);
 
 }  // namespace octavo

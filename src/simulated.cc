@@ -27,6 +27,8 @@ struct Weights {
   void operator()(const LinearAdd& op) { names.push_back(op.weights.weight); }
   void operator()(const LayerNormOp& op) { names.push_back(op.gain); }
   void operator()(const AttentionOp&) {}
+  void operator()(const EmbedPatches& op) { names.push_back(op.projection.weight); }
+  void operator()(const Head& op) { names.push_back(op.weights.weight); }
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 namespace octavo::tools {
 
@@ -32,6 +33,9 @@ class Batcher {
   TokenBatch batch_;
   std::int64_t tokens_ = 0;
 };
+
+/// Tokens of each sequence.
+std::vector<std::size_t> lengths(const TokenBatch& batch);
 
 /// Tokens of all sequences.
 std::int64_t count_tokens(const TokenBatch& batch);

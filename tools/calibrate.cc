@@ -1,16 +1,16 @@
 // `octavo calibrate`: from a float32 checkpoint and sample texts to an INT8 file, with a report on how close it is.
-#include "batching.h"
 #include "calibration_report.h"
 #include "commands.h"
 #include "common_flags.h"
-#include "encoder.h"
 #include "method_flags.h"
 #include "output.h"
 #include "progress.h"
+#include "sample_batches.h"
 #include "samples.h"
 #include "stopwatch.h"
 
 #include "octavo/calibration.h"
+#include "octavo/error.h"
 #include "octavo/tasks.h"
 
 #include <nlohmann/json.hpp>
@@ -20,6 +20,7 @@
 #include <limits>
 #include <optional>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace octavo::tools {
@@ -27,7 +28,7 @@ namespace {
 
 Syntax syntax() {
   const Flags own = {
-      {"d,data", "sample texts: one per line, or a .tsv; - is standard input (required)", "FILE"},
+      {"d,data", "sample texts: one per line, or a .tsv; - is standard input. For a model of pictures: a folder of them, or a list of files (required)", "FILE"},
       {"column",
        "tab-separated column (1, 2, ...) that holds the text; 1,2 takes both, as samples of their own; "
        "1 if the file is a .tsv",
@@ -51,7 +52,7 @@ Syntax syntax() {
   return {
       .usage = "CHECKPOINT -d FILE [-o OUT.octavo] [OPTION...]",
       .about =
-          "Runs the float32 model of a checkpoint directory over sample texts, writes the INT8 file, and prints how\n"
+          "Runs the float32 model of a checkpoint directory over sample texts or pictures, writes the INT8 file, and prints how\n"
           "close the two are on samples that were held out (up to 64, or an eighth of a small file).",
       .example = "octavo calibrate my-model/ -d sentences.txt -o my-model.octavo",
       .flags = join({own, method_flags(), run_flags(), max_length_flags(), verbosity_flags()}),
@@ -140,10 +141,9 @@ Settings read_settings(const Arguments& arguments) {
   return settings;
 }
 
-Samples read_samples(const Settings& settings, const Log& log) {
-  LineReader reader(settings.data);
-  Samples samples = choose_samples(reader, settings.samples);
-  log.say(reader.name() + ": " + std::to_string(samples.usable) + " samples, of which " +
+Samples read_samples(const Settings& settings, const Model& model, const Log& log) {
+  Samples samples = choose(settings.data, settings.samples, model);
+  log.say((settings.data == "-" ? "standard input" : settings.data) + ": " + std::to_string(samples.usable) + " samples, of which " +
           std::to_string(samples.calibration.size()) + " to calibrate on and " +
           std::to_string(samples.held_out.size()) + " held out" +
           (samples.empty > 0 ? "; " + std::to_string(samples.empty) + " empty skipped" : ""));
@@ -151,24 +151,10 @@ Samples read_samples(const Settings& settings, const Log& log) {
   return samples;
 }
 
-/// Hands the texts to `handle` in batches, behind a progress bar.
-void for_each_batch(const std::vector<std::string>& texts, const std::string& label, Encoder& encoder,
-                    const BatchLimits& limits, const Log& log, const Batcher::Run& handle) {
-  Progress progress(label, log);
-  std::int64_t done = 0;
-  Batcher batcher(limits, [&](const TokenBatch& batch) {
-    handle(batch);
-    done += std::ssize(batch.sequences);
-    progress.update(done, static_cast<double>(done) / static_cast<double>(texts.size()));
-  });
-  progress.update(0, 0.0);
-  for (const std::string& text : texts) batcher.add(encoder.encode(text));
-  batcher.finish();
-}
-
 /// The options with one technique off, for each that is on, under the flag's name.
 std::vector<std::pair<std::string, CalibrationOptions>> without_each(const CalibrationOptions& options) {
   std::vector<std::pair<std::string, CalibrationOptions>> result;
+  if (options.paper) return result;  // it has none of them
   const auto add = [&](bool on, const std::string& technique, auto turn_off) {
     if (!on) return;
     result.emplace_back(technique, options);
@@ -190,21 +176,21 @@ class Calibration {
         log_(log),
         model_(Model::from_checkpoint(settings.checkpoint, settings.method)),
         reference_(model_, {.isa = settings.run.isa}),
-        encoder_(model_, settings.max_length),
-        workspace_({.threads = settings.run.threads}) {
+        workspace_({.threads = settings.run.threads}),
+        batches_(model_, settings.max_length, settings.run.batch, workspace_.threads(), log) {
     report_.output = settings.output.empty() ? model_.info().name + ".octavo" : settings.output;
     require_creatable(report_.output);
     if (!settings.report.empty()) require_creatable(settings.report);
   }
 
   CalibrationReport run() {
-    const Samples samples = read_samples(settings_, log_);
+    const Samples samples = read_samples(settings_, model_, log_);
     const Calibrator calibrator = observe(samples.calibration);
     const Model quantized = quantize(calibrator);
     report_.held_out = !samples.held_out.empty();
     compare(calibrator, quantized, report_.held_out ? samples.held_out : samples.calibration);
     save(quantized.with_report(to_stored_json(report_)));
-    encoder_.report_truncated(log_);
+    batches_.finish();
     return report_;
   }
 
@@ -212,8 +198,8 @@ class Calibration {
   Calibrator observe(const std::vector<std::string>& texts) {
     const Stopwatch stopwatch;
     Calibrator calibrator(model_, settings_.calibration);
-    for_each_batch(texts, "calibrate", encoder_, settings_.run.batch, log_,
-                   [&](const TokenBatch& batch) { calibrator.observe(batch, workspace_); });
+    batches_.for_each(texts, "calibrate", [&](const auto& batch) { calibrator.observe(batch, workspace_); });
+    if (calibrator.samples() == 0) throw Error(settings_.data + ": none of its pictures could be read.");
     report_.calibrate_seconds = stopwatch.seconds();
     return calibrator;
   }
@@ -246,15 +232,19 @@ class Calibration {
     const Stopwatch stopwatch;
     const Engine integer(quantized, {.isa = settings_.run.isa});
     describe(integer, workspace_, log_);
-    std::vector<TokenBatch> batches;
+    report_.compared = model_.info().classes > 0 ? "logits" : "embeddings";
+    std::vector<std::variant<TokenBatch, ImageBatch>> batches;
     std::vector<Tensor> expected;
-    for_each_batch(texts, "compare", encoder_, settings_.run.batch, log_, [&](const TokenBatch& batch) {
-      batches.push_back(batch);
-      expected.push_back(embed(reference_, batch, workspace_));
+    batches_.for_each(texts, "compare", [&](const auto& batch) {
+      batches.emplace_back(batch);
+      expected.push_back(answer(reference_, batch, workspace_));
     });
     const auto closeness = [&](const Engine& engine) {
       Closeness result;
-      for (std::size_t i = 0; i < batches.size(); ++i) result.add(embed(engine, batches[i], workspace_), expected[i]);
+      for (std::size_t i = 0; i < batches.size(); ++i) {
+        const auto found = [&](const auto& batch) { return answer(engine, batch, workspace_); };
+        result.add(std::visit(found, batches[i]), expected[i]);
+      }
       return result;
     };
     report_.closeness = closeness(integer);
@@ -269,8 +259,8 @@ class Calibration {
   const Log& log_;
   Model model_;
   Engine reference_;
-  Encoder encoder_;
   Workspace workspace_;
+  SampleBatches batches_;
   CalibrationReport report_;
 };
 

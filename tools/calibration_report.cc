@@ -77,7 +77,7 @@ std::string to_text(const CalibrationReport& report) {
   const std::string which = report.held_out ? " held-out samples" : " calibration samples";
   std::string text = report.output + "\n  calibrated on  " + std::to_string(report.samples) + " samples, " +
                      std::to_string(report.tokens) + " tokens\n  cosine         " + mean_and_lowest(report.closeness) +
-                     ": INT8 against float32, embeddings of " + std::to_string(report.closeness.count()) + which + "\n";
+                     ": INT8 against float32, " + report.compared + " of " + std::to_string(report.closeness.count()) + which + "\n";
   for (const Ablation& each : report.without) {
     text += "    without " + each.technique + std::string(16 - std::min<std::size_t>(16, each.technique.size()), ' ') +
             mean_and_lowest(each.closeness) + "\n";

@@ -22,7 +22,8 @@ struct CalibrationReport {
   std::int64_t samples = 0;  ///< calibrated on
   std::int64_t tokens = 0;   ///< in them
   bool held_out = true;      ///< closeness is of samples that calibration has not seen
-  Closeness closeness;       ///< of pooled embeddings, INT8 to float32
+  std::string compared = "embeddings";  ///< or logits: what closeness is about
+  Closeness closeness;                  ///< INT8 to float32
   std::vector<Ablation> without;
   Convergence convergence;
   std::uintmax_t output_bytes = 0;

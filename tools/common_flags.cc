@@ -1,6 +1,8 @@
 // Declarations and readers of the shared flags, side by side.
 #include "common_flags.h"
 
+#include "picture_files.h"
+
 #include "octavo/engine.h"
 
 #include <limits>
@@ -33,6 +35,11 @@ Flags model_flags() {
 Flags input_flags() {
   return {{"p,prompt", "an input text; may be repeated", "TEXT"},
           {"f,file", "inputs, one per line, after the prompts; - is standard input", "FILE"}};
+}
+
+Flags image_flags() {
+  return {{"image", "a picture (JPEG, PNG, PPM) or a folder of them; may be repeated, and more may follow as plain words", "FILE"},
+          {"f,file", "pictures or folders, one per line; - is standard input", "FILE"}};
 }
 
 Flags run_flags() {
@@ -76,6 +83,20 @@ Inputs read_inputs(const Arguments& arguments) {
   const std::optional<std::string> file = arguments.text("file");
   if (prompts.empty() && !file) throw UsageError("no input: --prompt or --file is missing");
   return Inputs(std::move(prompts), file);
+}
+
+std::vector<std::string> read_pictures(const Arguments& arguments) {
+  std::vector<std::string> names = arguments.texts("image");
+  names.insert(names.end(), arguments.positionals().begin(), arguments.positionals().end());
+  if (const std::optional<std::string> list = arguments.text("file")) {
+    LineReader reader(*list);
+    while (std::optional<std::string> line = reader.next()) {
+      if (!line->empty()) names.push_back(*std::move(line));
+    }
+  } else if (names.empty()) {
+    throw UsageError("no input: --image or --file is missing");
+  }
+  return expand_folders(names);
 }
 
 std::string read_output(const Arguments& arguments) { return arguments.text("output").value_or(""); }

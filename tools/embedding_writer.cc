@@ -32,13 +32,12 @@ class TextWriter : public EmbeddingWriter {
  public:
   TextWriter(Output& output, Rows rows) : output_(output), rows_(rows) {}
 
-  void write(const TokenBatch& batch, const Tensor& vectors) override {
+  void write(const std::vector<std::size_t>& tokens, const Tensor& vectors) override {
     RowReader reader(vectors);
-    for (const Tokens& tokens : batch.sequences) {
+    for (const std::size_t count : tokens) {
       std::string text;
       if (rows_ == Rows::per_token && index_++ > 0) text += '\n';
-      const std::size_t count = rows_ == Rows::per_token ? tokens.ids.size() : 1;
-      for (std::size_t row = 0; row < count; ++row) {
+      for (std::size_t row = 0; row < (rows_ == Rows::per_token ? count : 1); ++row) {
         append_numbers(text, reader.next(), ' ');
         text += '\n';
       }
@@ -56,15 +55,15 @@ class JsonWriter : public EmbeddingWriter {
  public:
   JsonWriter(Output& output, Rows rows) : output_(output), rows_(rows) {}
 
-  void write(const TokenBatch& batch, const Tensor& vectors) override {
+  void write(const std::vector<std::size_t>& tokens, const Tensor& vectors) override {
     RowReader reader(vectors);
-    for (const Tokens& tokens : batch.sequences) {
-      std::string text = "{\"index\":" + std::to_string(index_++) + ",\"tokens\":" + std::to_string(tokens.ids.size()) +
+    for (const std::size_t count : tokens) {
+      std::string text = "{\"index\":" + std::to_string(index_++) + ",\"tokens\":" + std::to_string(count) +
                          ",\"embedding\":";
       if (rows_ == Rows::per_input) {
         append_json_array(text, reader.next());
       } else {
-        append_list(text, reader, tokens.ids.size());
+        append_list(text, reader, count);
       }
       output_.write(text + "}\n");
     }
@@ -87,7 +86,7 @@ class JsonWriter : public EmbeddingWriter {
 class NpyEmbeddingWriter : public EmbeddingWriter {
  public:
   NpyEmbeddingWriter(Output& output, std::int64_t columns) : writer_(output, columns) {}
-  void write(const TokenBatch&, const Tensor& vectors) override { writer_.write(vectors.as<float>()); }
+  void write(const std::vector<std::size_t>&, const Tensor& vectors) override { writer_.write(vectors.as<float>()); }
   void finish() override { writer_.finish(); }
 
  private:
@@ -99,7 +98,7 @@ class SimilarityWriter : public EmbeddingWriter {
   SimilarityWriter(Output& output, std::int64_t columns, MatrixFormat format)
       : output_(output), columns_(static_cast<std::size_t>(columns)), format_(format) {}
 
-  void write(const TokenBatch&, const Tensor& vectors) override {
+  void write(const std::vector<std::size_t>&, const Tensor& vectors) override {
     const std::span<const float> values = vectors.as<float>();
     values_.insert(values_.end(), values.begin(), values.end());
   }

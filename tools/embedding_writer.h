@@ -6,17 +6,18 @@
 #include "octavo/engine.h"
 
 #include <memory>
+#include <vector>
 
 namespace octavo::tools {
 
 /// One vector per input, or one per token.
 enum class Rows { per_input, per_token };
 
-/// Receives batches in the order of the inputs, with their vectors: f32 [inputs or tokens of the batch, hidden size].
+/// Receives batches in the order of the inputs: the tokens of each input, and the vectors f32 [inputs or tokens, hidden size].
 class EmbeddingWriter {
  public:
   virtual ~EmbeddingWriter() = default;
-  virtual void write(const TokenBatch& batch, const Tensor& vectors) = 0;
+  virtual void write(const std::vector<std::size_t>& tokens, const Tensor& vectors) = 0;
 
   /// After the last batch; does not commit the output.
   virtual void finish() {}

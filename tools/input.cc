@@ -11,7 +11,7 @@
 
 namespace octavo::tools {
 
-LineReader::LineReader(const std::string& file) : name_(file), stream_(&file_) {
+LineReader::LineReader(const std::string& file) : name_(file), file_(std::make_unique<std::ifstream>()), stream_(file_.get()) {
   if (file == "-") {
     name_ = "standard input";
     stream_ = &std::cin;
@@ -20,8 +20,8 @@ LineReader::LineReader(const std::string& file) : name_(file), stream_(&file_) {
   }
   std::error_code error;
   if (std::filesystem::is_directory(file, error)) throw Error(name_ + ": is a directory, expected a text file.");
-  file_.open(file, std::ios::binary);
-  if (!file_) throw Error(name_ + ": cannot open it: " + std::strerror(errno) + ".");
+  file_->open(file, std::ios::binary);
+  if (!*file_) throw Error(name_ + ": cannot open it: " + std::strerror(errno) + ".");
   const std::uintmax_t size = std::filesystem::file_size(file, error);
   if (!error) size_ = size;
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <fstream>
 #include <iosfwd>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,7 +30,7 @@ class LineReader {
 
  private:
   std::string name_;
-  std::ifstream file_;
+  std::unique_ptr<std::ifstream> file_;  // stays where it is when a reader moves
   std::istream* stream_;
   std::int64_t line_ = 0;
   std::uint64_t bytes_ = 0, size_ = 0;

@@ -13,11 +13,11 @@ namespace {
 
 enum ExitCode { kFailed = 1, kWrongUsage = 2 };
 
-const Command* const kCommands[] = {&kCalibrate, &kAnalyze, &kEmbed, &kTokenize, &kInfo, &kSelftest};
+const Command* const kCommands[] = {&kCalibrate, &kAnalyze, &kEmbed, &kClassify, &kTokenize, &kInfo, &kSelftest};
 
 std::string general_help() {
   std::string text =
-      "octavo runs BERT models in 8-bit integers on x86 CPUs.\n\n"
+      "octavo runs BERT and ViT models in 8-bit integers on x86 CPUs.\n\n"
       "Usage:\n  octavo SUBCOMMAND [OPTION...]\n\nSubcommands:\n";
   for (const Command* command : kCommands) {
     std::string name = command->name;
@@ -27,7 +27,8 @@ std::string general_help() {
   return text +
          "\n'octavo SUBCOMMAND --help' explains each one; 'octavo --version' prints the version.\n\n"
          "Example:\n  octavo calibrate my-model/ -d sentences.txt -o my-model.octavo\n"
-         "  octavo embed -m my-model.octavo -p \"A sentence.\" -p \"Another one.\" --similarity\n";
+         "  octavo embed -m my-model.octavo -p \"A sentence.\" -p \"Another one.\" --similarity\n"
+         "  octavo classify -m my-vit.octavo --image picture.jpg\n";
 }
 
 int print(const std::string& text) {

@@ -78,6 +78,30 @@ std::vector<std::string> split_columns(const std::string& line, const std::vecto
   return chosen;
 }
 
+namespace {
+
+/// Parts what the reservoir kept into samples to calibrate on and held-out ones.
+void part(Reservoir& reservoir, std::int64_t count, Samples& samples) {
+  samples.usable = static_cast<std::int64_t>(reservoir.offered());
+  std::vector<std::string> kept = reservoir.take_shuffled();
+  const std::size_t held_out = held_out_of(std::ssize(kept), count);
+  const auto middle = kept.end() - static_cast<std::ptrdiff_t>(held_out);
+  samples.held_out.assign(std::make_move_iterator(middle), std::make_move_iterator(kept.end()));
+  kept.erase(middle, kept.end());
+  samples.calibration = std::move(kept);
+}
+
+}  // namespace
+
+Samples choose_samples(std::vector<std::string> list, const SampleOptions& options, const std::string& name) {
+  if (list.empty()) throw Error(name + ": has no samples, expected some to calibrate on.");
+  Samples samples;
+  Reservoir reservoir(static_cast<std::size_t>(options.count + kHeldOut), options.seed);
+  for (std::string& sample : list) reservoir.offer(std::move(sample));
+  part(reservoir, options.count, samples);
+  return samples;
+}
+
 Samples choose_samples(LineReader& reader, const SampleOptions& options) {
   std::vector<int> columns = options.columns;
   if (columns.empty() && reader.name().ends_with(".tsv")) columns = {1};
@@ -93,15 +117,8 @@ Samples choose_samples(LineReader& reader, const SampleOptions& options) {
       has_text(sample) ? reservoir.offer(std::move(sample)) : void(++samples.empty);
     }
   }
-  samples.usable = static_cast<std::int64_t>(reservoir.offered());
-  if (samples.usable == 0) throw Error(reader.name() + ": has no line with text, expected calibration samples.");
-
-  std::vector<std::string> kept = reservoir.take_shuffled();
-  const std::size_t held_out = held_out_of(std::ssize(kept), options.count);
-  const auto middle = kept.end() - static_cast<std::ptrdiff_t>(held_out);
-  samples.held_out.assign(std::make_move_iterator(middle), std::make_move_iterator(kept.end()));
-  kept.erase(middle, kept.end());
-  samples.calibration = std::move(kept);
+  if (reservoir.offered() == 0) throw Error(reader.name() + ": has no line with text, expected calibration samples.");
+  part(reservoir, options.count, samples);
   return samples;
 }
 

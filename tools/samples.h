@@ -29,6 +29,9 @@ constexpr std::int64_t kHeldOut = 64;
 /// a line lacks a column.
 Samples choose_samples(LineReader& reader, const SampleOptions& options);
 
+/// The same choice among samples that are already in a list. Throws octavo::Error, beginning with `name`, when it is empty.
+Samples choose_samples(std::vector<std::string> list, const SampleOptions& options, const std::string& name);
+
 /// The tab-separated columns (from 1), or the whole line when there are none. `place` stands in messages.
 std::vector<std::string> split_columns(const std::string& line, const std::vector<int>& columns,
                                        const std::string& place);

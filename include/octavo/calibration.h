@@ -76,6 +76,7 @@ class Calibrator {
 
   /// Runs the float model on one batch and updates the ranges. Throws Error as Engine::run does.
   void observe(const TokenBatch& batch, Workspace& workspace);
+  void observe(const ImageBatch& batch, Workspace& workspace);
 
   /// Samples (sequences) and tokens observed so far.
   std::int64_t samples() const;

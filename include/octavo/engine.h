@@ -17,6 +17,11 @@ struct TokenBatch {
   std::vector<Tokens> sequences;
 };
 
+/// Pictures of the size that the model takes (prepare_image()); a picture's result does not depend on the others.
+struct ImageBatch {
+  std::vector<Image> images;
+};
+
 struct WorkspaceOptions {
   int threads = 0;  ///< 0: the cores that affinity and cgroup quota allow (default_threads())
 };
@@ -57,9 +62,19 @@ class Engine {
   /// range, or a sequence longer than info().max_positions; engine and workspace stay usable.
   Tensor run(const TokenBatch& batch, Workspace& workspace) const;
 
+  /// The same of images: every one has info().max_positions rows, first those of the class token and the like, then its patches.
+  Tensor run(const ImageBatch& batch, Workspace& workspace) const;
+
+  /// What the model's head says of each class: f32 [images, info().classes]. A quantized model computes them in integers, in one
+  /// scale, so that their order is that of the integers. Throws Error when the model has no head; else as run().
+  Tensor logits(const ImageBatch& batch, Workspace& workspace) const;
+
   /// One vector per sequence, not normalised: f32 [sequences, hidden_size]. `pooling` must be mean or cls; a quantized model
   /// sums tokens in integers. Errors as run().
   Tensor pool(const TokenBatch& batch, Pooling pooling, Workspace& workspace) const;
+
+  /// Of images the mean is that of the patches, without the rows before them.
+  Tensor pool(const ImageBatch& batch, Pooling pooling, Workspace& workspace) const;
 
   const Model& model() const;
 

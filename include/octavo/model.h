@@ -7,6 +7,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "octavo/image.h"
 
 namespace octavo {
 
@@ -46,16 +49,19 @@ struct CheckpointOptions {
 /// Facts about a model that a caller may want to know.
 struct ModelInfo {
   std::string name = {};    ///< directory name of the checkpoint
-  std::string family = {};  ///< "bert"
+  std::string family = {};  ///< "bert", "vit"
   int layers = 0, hidden_size = 0, attention_heads = 0, intermediate_size = 0;
   int vocab_size = 0;
   int type_vocab_size = 0;  ///< 0: no token types
-  int max_positions = 0;    ///< longest sequence
+  int max_positions = 0;    ///< longest sequence; of a model of images, the tokens of one
   Pooling pooling = Pooling::mean;
   ClippedSoftmax softmax;
   std::string gate = "none";  ///< "none", "unconditional_per_head", or with its kind: "conditional_per_token (linear)"
   double gate_scale = 1.0;
   std::int64_t parameters = 0;
+  int classes = 0;                           ///< that the model tells apart; 0: it has no head
+  int prefix_tokens = 0;                     ///< rows before the patches of an image: class token and the like
+  std::optional<ImageSettings> image = {};   ///< what images it takes; nothing for a model of text
 };
 
 /// An immutable model; cheap to copy. Once it exists it is valid.
@@ -83,6 +89,9 @@ class Model {
 
   /// The tokenizer.json of the model, or "" when the checkpoint had no tokenizer.
   std::string_view tokenizer_json() const;
+
+  /// Names of the classes, in order; empty when the checkpoint had none.
+  const std::vector<std::string>& labels() const;
 
   /// Human-readable: ops, encodings, softmax and gates, sizes.
   std::string summary() const;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "octavo/engine.h"
 
@@ -14,5 +15,20 @@ struct EmbedOptions {
 
 /// Sentence embeddings: f32 [sequences, hidden_size]. Throws Error as Engine::run does.
 Tensor embed(const Engine& engine, const TokenBatch& batch, Workspace& workspace, const EmbedOptions& options = {});
+
+/// The same of images: features, of the class token or as the mean of the patches.
+Tensor embed(const Engine& engine, const ImageBatch& batch, Workspace& workspace, const EmbedOptions& options = {});
+
+/// A class and how sure the model is of it.
+struct ClassScore {
+  int id = 0;
+  float score = 0.0f;  ///< softmax over all classes
+};
+
+/// The `count` likeliest classes of each image, best first; of equal ones the lower id. Throws Error as Engine::logits does.
+std::vector<std::vector<ClassScore>> classify(const Engine& engine, const ImageBatch& batch, Workspace& workspace, int count = 5);
+
+/// The same from logits f32 [rows, classes].
+std::vector<std::vector<ClassScore>> best_classes(const Tensor& logits, int count);
 
 }  // namespace octavo

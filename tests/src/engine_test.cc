@@ -107,7 +107,7 @@ TEST_CASE("bad batches are errors, and engine and workspace stay usable") {
                         {.ids = {1}, .type_ids = {2}},
                         {.ids = std::vector<std::int32_t>(81, 1)}};
   for (const Tokens& tokens : bad) CHECK_THROWS_AS(engine.run({{good.sequences[0], tokens}}, workspace), Error);
-  CHECK_THROWS_AS(engine.run({}, workspace), Error);
+  CHECK_THROWS_AS(engine.run(TokenBatch{}, workspace), Error);
   CHECK_THROWS_AS(engine.pool(good, Pooling::none, workspace), Error);
   CHECK(same_bytes(engine.run(good, workspace), before));
 }

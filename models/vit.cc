@@ -1,0 +1,345 @@
+// ViT and DeiT: pre-LayerNorm encoder of image patches. One line per fused op; timm's and Hugging Face's names.
+#include <array>
+#include <cmath>
+
+#include "models/attention_method.h"
+#include "models/families.h"
+#include "models/image_config.h"
+#include "octavo/error.h"
+
+namespace octavo {
+namespace {
+
+/// What the two libraries call the same things.
+struct Names {
+  std::string patches, patch_norm;
+  std::string class_token, distillation_token, registers, positions;
+  std::string layer;                 ///< "blocks.", followed by the layer's index
+  std::string norm1, norm2, qkv;     ///< within a layer; qkv is one tensor of three blocks of rows
+  std::string query, key, value;     ///< or three tensors
+  std::string attention, attention_output, hidden, output;
+  std::string norm_pre, norm, pooled_norm;
+  std::string head, class_head, distillation_head;
+};
+
+const Names kTimm = {.patches = "patch_embed.proj", .patch_norm = "patch_embed.norm",
+                     .class_token = "cls_token", .distillation_token = "dist_token", .registers = "reg_token", .positions = "pos_embed",
+                     .layer = "blocks.",
+                     .norm1 = "norm1", .norm2 = "norm2", .qkv = "attn.qkv",
+                     .query = "", .key = "", .value = "",
+                     .attention = "attn", .attention_output = "attn.proj", .hidden = "mlp.fc1", .output = "mlp.fc2",
+                     .norm_pre = "norm_pre", .norm = "norm", .pooled_norm = "fc_norm",
+                     .head = "head", .class_head = "head", .distillation_head = "head_dist"};
+
+const Names kHuggingFace = {.patches = "embeddings.patch_embeddings.projection", .patch_norm = "embeddings.patch_embeddings.norm",
+                            .class_token = "embeddings.cls_token", .distillation_token = "embeddings.distillation_token",
+                            .registers = "embeddings.register_tokens", .positions = "embeddings.position_embeddings",
+                            .layer = "encoder.layer.",
+                            .norm1 = "layernorm_before", .norm2 = "layernorm_after", .qkv = "",
+                            .query = "attention.attention.query", .key = "attention.attention.key", .value = "attention.attention.value",
+                            .attention = "attention.attention", .attention_output = "attention.output.dense",
+                            .hidden = "intermediate.dense", .output = "output.dense",
+                            .norm_pre = "embeddings.norm_pre", .norm = "layernorm", .pooled_norm = "fc_norm",
+                            .head = "classifier", .class_head = "cls_classifier", .distillation_head = "distillation_classifier"};
+
+struct VitConfig {
+  int layers, hidden_size, heads, head_size, intermediate_size;
+  double epsilon;
+  bool mean_pooling;
+  ImageSettings image;
+};
+
+int first_dimension(const CheckpointTensors& tensors, const std::string& name, std::int64_t largest) {
+  const Tensor::Shape& shape = tensors.shape(name);
+  if (shape.empty() || shape[0] < 1 || shape[0] > largest) {
+    throw Error("tensor " + name + " has no first dimension from 1 to " + std::to_string(largest));
+  }
+  return static_cast<int>(shape[0]);
+}
+
+/// The tensors of one checkpoint, taken module by module.
+class Vit {
+ public:
+  Vit(const VitConfig& config, const Names& names, const AttentionMethod& method, CheckpointTensors& tensors)
+      : config_(config), names_(names), method_(method), tensors_(tensors) {}
+
+  Graph graph() {
+    GraphBuilder g;
+    ValueId x = embeddings(g);
+    for (int i = 0; i < config_.layers; ++i) x = layer(g, x, names_.layer + std::to_string(i) + ".");
+    const std::string head_norm = config_.mean_pooling ? names_.pooled_norm : names_.norm;
+    head(g, x, head_norm);
+    if (!config_.mean_pooling) g.layer_norm(names_.norm, x, norm(names_.norm));
+    return g.finish();
+  }
+
+  int classes() const { return classes_; }
+  int prefix_rows() const { return prefix_rows_; }
+
+ private:
+  LinearBlock dense(const std::string& name, int columns, int inputs) {
+    LinearBlock block{.name = name, .weight = tensors_.take(name + ".weight", {columns, inputs}), .bias = "", .columns = columns};
+    if (tensors_.has(name + ".bias")) block.bias = tensors_.take(name + ".bias", {columns});
+    return block;
+  }
+
+  LayerNormOp norm(const std::string& name) {
+    return {.gain = tensors_.take(name + ".weight", {config_.hidden_size}),
+            .bias = tensors_.take(name + ".bias", {config_.hidden_size}),
+            .epsilon = config_.epsilon};
+  }
+
+  int patch_size() const {
+    const std::string name = names_.patches + ".weight";
+    const Tensor::Shape& shape = tensors_.shape(name);
+    if (shape.size() != 4 || shape[1] != 3 || shape[2] != shape[3] || shape[2] < 1 || shape[2] > 64) {
+      throw Error("tensor " + name + " is not [hidden size, 3, patch size, patch size] with patches of at most 64 pixels");
+    }
+    return static_cast<int>(shape[2]);
+  }
+
+  /// Class, distillation and register tokens, in this order, as far as there are any.
+  std::vector<PrefixRows> prefix() {
+    std::vector<PrefixRows> rows;
+    for (const std::string* name : {&names_.class_token, &names_.distillation_token, &names_.registers}) {
+      if (!tensors_.has(*name)) continue;
+      const Tensor::Shape& shape = tensors_.shape(*name);
+      const std::int64_t count = shape.size() == 3 ? shape[1] : 0;
+      if (count < 1 || count > 64 || (name != &names_.registers && count != 1)) {
+        throw Error("tensor " + *name + " does not hold the expected number of tokens");
+      }
+      rows.push_back({.token = tensors_.take(*name, {1, count, config_.hidden_size}), .rows = static_cast<int>(count), .position = -1});
+    }
+    return rows;
+  }
+
+  ValueId embeddings(GraphBuilder& g) {
+    const int size = config_.hidden_size, patch = patch_size();
+    const ImageSettings& image = config_.image;
+    if (image.width % patch != 0 || image.height % patch != 0) {
+      throw Error("images of " + std::to_string(image.width) + " x " + std::to_string(image.height) +
+                  " pixels do not divide into patches of " + std::to_string(patch));
+    }
+    EmbedPatches op{.projection = {.name = names_.patches,
+                                   .weight = tensors_.take(names_.patches + ".weight", {size, 3, patch, patch}),
+                                   .bias = "",
+                                   .columns = size},
+                    .patch_size = patch,
+                    .grid_width = image.width / patch,
+                    .grid_height = image.height / patch,
+                    .prefix = prefix(),
+                    .position = names_.positions,
+                    .first_position = 0,
+                    .norm = {},
+                    .mean = image.mean,
+                    .deviation = image.deviation};
+    if (tensors_.has(names_.patches + ".bias")) op.projection.bias = tensors_.take(names_.patches + ".bias", {size});
+    prefix_rows_ = op.prefix_rows();
+    if (!config_.mean_pooling && !tensors_.has(names_.class_token)) {
+      throw Error("the checkpoint has neither a class token " + names_.class_token + " nor " + names_.pooled_norm +
+                  ".weight for mean pooling");
+    }
+    // Positions of the patches alone, or of the tokens before them as well.
+    const Tensor::Shape& positions = tensors_.shape(names_.positions);
+    const bool all = positions != Tensor::Shape{1, op.patches(), size};
+    if (all) {
+      for (PrefixRows& rows : op.prefix) {
+        rows.position = op.first_position;
+        op.first_position += rows.rows;
+      }
+    }
+    op.position = tensors_.take(names_.positions, {1, op.first_position + op.patches(), size});
+    if (tensors_.has(names_.patch_norm + ".weight")) op.norm = norm(names_.patch_norm);
+    const ValueId x = g.embed_patches("embeddings", size, std::move(op));
+    return tensors_.has(names_.norm_pre + ".weight") ? g.layer_norm(names_.norm_pre, x, norm(names_.norm_pre)) : x;
+  }
+
+  /// Query, key or value: a tensor of its own, or a third of the rows of one.
+  LinearBlock projection(const std::string& layer, const std::string& own, const char* part, int third) {
+    const int width = config_.heads * config_.head_size, size = config_.hidden_size;
+    if (names_.qkv.empty()) return dense(layer + own, width, size);
+    const std::string whole = layer + names_.qkv, name = whole + "." + part;
+    LinearBlock block{.name = name,
+                      .weight = tensors_.take_rows(whole + ".weight", {3 * width, size}, third * width, width, name + ".weight"),
+                      .bias = "",
+                      .columns = width};
+    if (tensors_.has(whole + ".bias")) {
+      block.bias = tensors_.take_rows(whole + ".bias", {3 * width}, third * width, width, name + ".bias");
+    }
+    return block;
+  }
+
+  ValueId layer(GraphBuilder& g, ValueId x, const std::string& layer) {
+    const int size = config_.hidden_size, width = config_.heads * config_.head_size;
+    const std::string attention = layer + names_.attention;
+    ValueId y = g.layer_norm(layer + names_.norm1, x, norm(layer + names_.norm1));
+    LayerGate gate = take_gate(tensors_, attention + ".", method_, config_.heads, size);
+    y = g.qkv(attention + ".qkv", y,
+              {.query = projection(layer, names_.query, "query", 0),
+               .key = projection(layer, names_.key, "key", 1),
+               .value = projection(layer, names_.value, "value", 2),
+               .heads = config_.heads,
+               .head_size = config_.head_size,
+               .gate_kind = gate.settings ? gate.settings->kind : GateKind::linear,
+               .gate_mean = gate.settings && gate.settings->type == GateType::conditional_per_head,
+               .gate = std::move(gate.blocks),
+               .gate_output = std::move(gate.output)});
+    y = g.attention(attention, y,
+                    {.heads = config_.heads, .head_size = config_.head_size, .softmax = method_.softmax, .gate = gate.settings});
+    x = g.linear_add(layer + names_.attention_output, y, x, {dense(layer + names_.attention_output, size, width)});
+    y = g.layer_norm(layer + names_.norm2, x, norm(layer + names_.norm2));
+    y = g.linear(layer + names_.hidden, y, {dense(layer + names_.hidden, config_.intermediate_size, size), Activation::gelu});
+    return g.linear_add(layer + names_.output, y, x, {dense(layer + names_.output, size, config_.intermediate_size)});
+  }
+
+  /// The classifier, if the checkpoint has one. Two of them, of the class and the distillation token, become one: the
+  /// mean of their logits is a product over both tokens side by side.
+  void head(GraphBuilder& g, ValueId x, const std::string& norm_name) {
+    const bool two = tensors_.has(names_.distillation_head + ".weight");
+    const std::string name = two ? names_.class_head : names_.head;
+    if (!tensors_.has(name + ".weight")) return;
+    classes_ = first_dimension(tensors_, name + ".weight", kMostClasses);
+    Head op{.pooling = HeadRows::first, .rows = 1, .norm = norm(norm_name), .weights = {}};
+    if (config_.mean_pooling) {
+      op.pooling = HeadRows::mean;
+      op.rows = prefix_rows_;
+    }
+    op.weights = dense(name, classes_, config_.hidden_size);
+    if (two) {
+      op.rows = 2;
+      const LinearBlock second = dense(names_.distillation_head, classes_, config_.hidden_size);
+      op.weights.name = "logits";
+      op.weights.weight = tensors_.add("logits.weight", mean_of_products(op.weights.weight, second.weight));
+      op.weights.bias = tensors_.add("logits.bias", mean(op.weights.bias, second.bias));
+    }
+    g.head("logits", x, std::move(op));
+  }
+
+  /// [columns, 2 * inputs]: half of each weight side by side.
+  Tensor mean_of_products(const std::string& first, const std::string& second) const {
+    const Tensor a = tensors_.floats(first), b = tensors_.floats(second);
+    Tensor result(DType::f32, {a.rows(), 2 * a.columns()});
+    const auto columns = static_cast<std::size_t>(a.columns());
+    for (std::size_t i = 0; i < a.as<float>().size(); ++i) {
+      const std::size_t row = i / columns * 2 * columns, column = i % columns;
+      result.writable<float>()[row + column] = a.as<float>()[i] / 2;
+      result.writable<float>()[row + columns + column] = b.as<float>()[i] / 2;
+    }
+    return result;
+  }
+
+  Tensor mean(const std::string& first, const std::string& second) const {
+    const Tensor a = tensors_.floats(first), b = tensors_.floats(second);
+    Tensor result(DType::f32, a.shape());
+    for (std::size_t i = 0; i < a.as<float>().size(); ++i) {
+      result.writable<float>()[i] = (a.as<float>()[i] + b.as<float>()[i]) / 2;
+    }
+    return result;
+  }
+
+  static constexpr std::int64_t kMostClasses = 32768;
+
+  const VitConfig& config_;
+  const Names& names_;
+  const AttentionMethod& method_;
+  CheckpointTensors& tensors_;
+  int classes_ = 0, prefix_rows_ = 0;
+};
+
+/// Heads of timm's named sizes; its config does not say.
+int timm_heads(const JsonObject& config) {
+  const JsonObject arguments = config.section("model_args");
+  if (arguments.has("num_heads")) return static_cast<int>(arguments.integer("num_heads", 1, 1024));
+  const std::string name = config.text("architecture");
+  const std::pair<const char*, int> sizes[] = {{"_tiny_", 3},   {"_small_", 6}, {"_medium_", 8}, {"_base_", 12},
+                                               {"_large_", 16}, {"_huge_", 16}, {"_giant_", 16}, {"_gigantic_", 16}};
+  for (const auto& [size, heads] : sizes) {
+    if (name.find(size) != std::string::npos) return heads;
+  }
+  config.fail("architecture", "a name with a size (tiny, small, base, large, huge), or model_args.num_heads");
+}
+
+int count_layers(const CheckpointTensors& tensors, const Names& names) {
+  int layers = 0;
+  while (layers < 1000 && tensors.has(names.layer + std::to_string(layers) + "." + names.norm1 + ".weight")) ++layers;
+  if (layers == 0) throw Error("the checkpoint has no tensor " + names.layer + "0." + names.norm1 + ".weight");
+  return layers;
+}
+
+bool read_mean_pooling(const JsonObject& config, const CheckpointTensors& tensors, const Names& names) {
+  const bool mean = tensors.has(names.pooled_norm + ".weight");
+  const std::string pool = config.text_or("global_pool", mean ? "avg" : "token");
+  if (pool != (mean ? "avg" : "token")) {
+    config.fail("global_pool", mean ? "avg, since the checkpoint has " + names.pooled_norm
+                                    : "token, since the checkpoint has no " + names.pooled_norm);
+  }
+  return mean;
+}
+
+VitConfig read_timm_config(const JsonObject& config, const CheckpointTensors& tensors) {
+  const int heads = timm_heads(config);
+  const int hidden = first_dimension(tensors, kTimm.patches + ".weight", 8192);
+  if (config.integer_or("num_features", 1, 8192, hidden) != hidden) {
+    config.fail("num_features", std::to_string(hidden) + ", as many as tensor " + kTimm.patches + ".weight has rows");
+  }
+  const int width = first_dimension(tensors, kTimm.layer + "0." + kTimm.qkv + ".weight", 3 * 8192);
+  if (width % (12 * heads) != 0 || width / (3 * heads) > 256) {
+    throw Error("tensor " + kTimm.layer + "0." + kTimm.qkv + ".weight does not divide into " + std::to_string(heads) +
+                " heads whose size is a multiple of 4, at most 256");
+  }
+  return {.layers = count_layers(tensors, kTimm),
+          .hidden_size = hidden,
+          .heads = heads,
+          .head_size = width / (3 * heads),
+          .intermediate_size = first_dimension(tensors, kTimm.layer + "0." + kTimm.hidden + ".weight", 32768),
+          .epsilon = 1e-6,
+          .mean_pooling = read_mean_pooling(config, tensors, kTimm),
+          .image = read_timm_images(config)};
+}
+
+VitConfig read_hugging_face_config(const JsonObject& config, const JsonObject& preprocessor, const CheckpointTensors& tensors) {
+  if (config.text_or("hidden_act", "gelu") != "gelu") config.fail("hidden_act", "gelu");
+  if (config.integer_or("num_channels", 1, 1000, 3) != 3) config.fail("num_channels", "3");
+  const int hidden = static_cast<int>(config.integer("hidden_size", 1, 8192));
+  const int heads = static_cast<int>(config.integer("num_attention_heads", 1, 1024));
+  if (hidden % (4 * heads) != 0 || hidden / heads > 256) {
+    config.fail("num_attention_heads", "a number of heads whose size is a multiple of 4, at most 256");
+  }
+  return {.layers = static_cast<int>(config.integer("num_hidden_layers", 1, 1000)),
+          .hidden_size = hidden,
+          .heads = heads,
+          .head_size = hidden / heads,
+          .intermediate_size = static_cast<int>(config.integer("intermediate_size", 1, 32768)),
+          .epsilon = config.number_or("layer_norm_eps", 0.0, 1.0, 1e-12),
+          .mean_pooling = read_mean_pooling(config, tensors, kHuggingFace),
+          .image = read_hugging_face_images(config, preprocessor)};
+}
+
+}  // namespace
+
+Model::Data vit_from_checkpoint(const JsonObject& config, const JsonObject& preprocessor, TensorMap all, const CheckpointOptions& options) {
+  const bool timm = config.has("architecture") && !config.has("model_type");
+  const AttentionMethod method = read_attention_method(config, options);
+  CheckpointTensors tensors(std::move(all), timm ? "" : config.text("model_type") + ".");
+  const VitConfig vit = timm ? read_timm_config(config, tensors) : read_hugging_face_config(config, preprocessor, tensors);
+  Model::Data data;
+  Vit builder(vit, timm ? kTimm : kHuggingFace, method, tensors);
+  data.graph = builder.graph();
+  data.tensors = std::move(tensors).finish({"pooler.", "embeddings.mask_token", "fc_norm."});
+  const int patches = std::get<EmbedPatches>(data.graph.nodes.front().op).patches();
+  data.info = {.family = "vit",
+               .layers = vit.layers,
+               .hidden_size = vit.hidden_size,
+               .attention_heads = vit.heads,
+               .intermediate_size = vit.intermediate_size,
+               .max_positions = builder.prefix_rows() + patches,
+               .pooling = vit.mean_pooling ? Pooling::mean : Pooling::cls,
+               .softmax = {},
+               .classes = builder.classes(),
+               .prefix_tokens = builder.prefix_rows(),
+               .image = vit.image};
+  describe_method(data.graph, method, data.info);
+  return data;
+}
+
+}  // namespace octavo

@@ -1,0 +1,147 @@
+// Reading ViT and DeiT checkpoints: both libraries' names, every variant, golden logits, and errors that name the thing.
+#include "octavo/error.h"
+#include "support.h"
+#include "tiny_vit.h"
+
+namespace octavo::test {
+namespace {
+
+std::vector<float> logits_of(const Model& model, const ImageBatch& batch) {
+  Workspace workspace({.threads = 1});
+  const Tensor logits = Engine(model).logits(batch, workspace);
+  return {logits.as<float>().begin(), logits.as<float>().end()};
+}
+
+double largest_difference(std::span<const float> a, std::span<const float> b) {
+  REQUIRE(a.size() == b.size());
+  double largest = 0.0;
+  for (std::size_t i = 0; i < a.size(); ++i) largest = std::max(largest, static_cast<double>(std::abs(a[i] - b[i])));
+  return largest;
+}
+
+std::string read_error(const TinyVit& vit) {
+  try {
+    vit.model();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  INFO(text);
+  CHECK(text.find(part) != std::string::npos);
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("timm's and Hugging Face's names give the same logits") {
+  for (const bool distillation : {false, true}) {
+    TinyVitOptions options{.distillation = distillation};
+    const TinyVit timm(options);
+    options.names = VitNames::hugging_face;
+    const TinyVit other(options);
+    CHECK(logits_of(timm.model(), random_images(3, 32)) == logits_of(other.model(), random_images(3, 32)));
+  }
+}
+
+TEST_CASE("with a distillation token the logits are the mean of both heads'") {
+  const TinyVit both({.distillation = true});
+  TinyVit first = both, second = both;
+  first.tensors.at("head_dist.weight") = Tensor(DType::f32, {10, 48});
+  first.tensors.at("head_dist.bias") = Tensor(DType::f32, {10});
+  second.tensors.at("head.weight") = Tensor(DType::f32, {10, 48});
+  second.tensors.at("head.bias") = Tensor(DType::f32, {10});
+  const ImageBatch batch = random_images(2, 32);
+  const std::vector<float> a = logits_of(first.model(), batch), b = logits_of(second.model(), batch);
+  std::vector<float> sum;
+  for (std::size_t i = 0; i < a.size(); ++i) sum.push_back(a[i] + b[i]);
+  CHECK(largest_difference(logits_of(both.model(), batch), sum) < 1e-5);
+}
+
+TEST_CASE("positions of the patches alone are those of a table whose other rows are zero") {
+  TinyVit all({.registers = 2}), patches({.registers = 2, .positions_of_patches_only = true});
+  patches.tensors = all.tensors;
+  Tensor& table = all.tensors.at("pos_embed");
+  Tensor zeroed(DType::f32, table.shape()), own(DType::f32, {1, 16, 48});
+  std::copy(table.as<float>().begin() + 3 * 48, table.as<float>().end(), zeroed.writable<float>().begin() + 3 * 48);
+  std::copy(table.as<float>().begin() + 3 * 48, table.as<float>().end(), own.writable<float>().begin());
+  table = zeroed;
+  patches.tensors.at("pos_embed") = own;
+  CHECK(logits_of(all.model(), random_images(2, 32)) == logits_of(patches.model(), random_images(2, 32)));
+}
+
+TEST_CASE("float logits of the shipped ViT on the shipped pictures are those of an independent implementation") {
+  const Model model = Model::from_checkpoint(source_dir() / "models/pretrained/deit-tiny-patch16-224-gated");
+  const SafetensorsFile golden = read_safetensors(source_dir() / "tests/golden/deit_gated_logits.safetensors");
+  const Engine engine(model);
+  Workspace workspace({.threads = 1});
+  for (const char* name : {"clock.png", "traffic-light.jpg"}) {
+    INFO(name);
+    const ImageBatch batch{{prepare_image(read_image(source_dir() / "models/pretrained/pictures" / name), *model.info().image)}};
+    const auto expected = golden.tensors.at(std::string(name) + ".logits").as<float>();
+    CHECK(largest_difference(engine.logits(batch, workspace).as<float>(), expected) < 1e-4);
+    const auto feature = golden.tensors.at(std::string(name) + ".feature").as<float>();
+    CHECK(largest_difference(engine.pool(batch, Pooling::cls, workspace).as<float>(), feature) < 1e-4);
+  }
+}
+
+TEST_CASE("float logits are PyTorch's on its golden pictures") {
+  const auto pictures = shared_data("golden/images.safetensors");
+  if (!pictures) return;
+  const SafetensorsFile images = read_safetensors(*pictures);
+  ImageBatch batch;
+  for (std::size_t i = 0; i < 4; ++i) {
+    const auto pixels = images.tensors.at("pixels").as<std::uint8_t>().subspan(i * 224 * 224 * 3, 224 * 224 * 3);
+    batch.images.push_back({.width = 224, .height = 224, .pixels = {pixels.begin(), pixels.end()}});
+  }
+  for (const std::string name : {"deit-tiny-patch16-224", "deit-tiny-patch16-224-clipped", "deit-tiny-patch16-224-gated-linear"}) {
+    INFO(name);
+    const SafetensorsFile golden = read_safetensors(*shared_data("golden/" + name + ".safetensors"));
+    const std::vector<float> logits = logits_of(Model::from_checkpoint(*shared_data("models/" + name)), batch);
+    for (std::size_t i = 0; i < 4; ++i) {
+      const auto expected = golden.tensors.at(std::to_string(i) + ".logits").as<float>();
+      CHECK(largest_difference(std::span(logits).subspan(i * 1000, 1000), expected) < 1e-4);
+    }
+  }
+}
+
+TEST_CASE("a ViT checkpoint that is not what it says is an error that names the thing") {
+  TinyVit missing, unknown, misshapen, gate, heads, pool, size;
+  missing.tensors.erase("blocks.1.norm2.bias");
+  contains(read_error(missing), "blocks.1.norm2.bias");
+  unknown.add("blocks.0.ls1.gamma", {48}, 1.0f);
+  contains(read_error(unknown), "blocks.0.ls1.gamma");
+  misshapen.add("pos_embed", {1, 18, 48}, 1.0f);
+  contains(read_error(misshapen), "pos_embed");
+  gate.config["attention_method"].erase("gate");
+  contains(read_error(gate), "alpha");
+  heads.config["architecture"] = "vit_patch8";
+  contains(read_error(heads), "architecture");
+  pool.config["global_pool"] = "avg";
+  contains(read_error(pool), "global_pool");
+  size.config["pretrained_cfg"]["input_size"] = {3, 30, 30};
+  contains(read_error(size), "patches of 8");
+  TinyVit resample({.names = VitNames::hugging_face});
+  resample.preprocessor["resample"] = 1;
+  contains(read_error(resample), "resample");
+}
+
+TEST_CASE("picture settings come from the checkpoint") {
+  const ImageSettings deit = *Model::from_checkpoint(source_dir() / "models/pretrained/deit-tiny-patch16-224-gated").info().image;
+  CHECK(deit.width == 224);
+  CHECK(deit.resize_height == 248);
+  CHECK(deit.keep_aspect);
+  CHECK(deit.interpolation == Interpolation::bicubic);
+  TinyVit vit({.names = VitNames::hugging_face});
+  vit.preprocessor["size"] = {{"shortest_edge", 40}};
+  vit.preprocessor["do_center_crop"] = true;
+  vit.preprocessor["crop_size"] = 32;
+  const ImageSettings cropped = *vit.model().info().image;
+  CHECK(cropped.resize_height == 40);
+  CHECK(cropped.keep_aspect);
+  CHECK(cropped.interpolation == Interpolation::bilinear);
+}
+
+}  // namespace octavo::test
