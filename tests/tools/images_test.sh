@@ -5,30 +5,7 @@ set -u
 octavo=$(realpath "$1")
 pretrained=$(realpath "$2")
 checkpoint=$pretrained/deit-tiny-patch16-224-gated
-for variable in $(compgen -e | grep '^OCTAVO_'); do unset "$variable"; done
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failures=0
-
-fail() {
-  failures=$((failures + 1))
-  printf 'FAILED: %s\n' "$*"
-  printf '  stdout: %s\n  stderr: %s\n' "$(head -c 600 out)" "$(head -c 600 err)"
-}
-
-# run CODE WORD...: runs octavo WORD... with output in ./out and ./err, and expects the exit code.
-run() {
-  local expected=$1
-  shift
-  command=$*
-  "$octavo" "$@" >out 2>err </dev/null
-  local code=$?
-  [ "$code" = "$expected" ] || fail "octavo $command: exit code $code, expected $expected"
-}
-out_has() { grep -qF -- "$1" out || fail "octavo $command: stdout lacks: $1"; }
-err_has() { grep -qF -- "$1" err || fail "octavo $command: stderr lacks: $1"; }
-lines_are() { [ "$(wc -l <"$1")" = "$2" ] || fail "octavo $command: $1 has $(wc -l <"$1") lines, expected $2"; }
+source "$(dirname "$(realpath "${BASH_SOURCE[0]}")")/cli_support.sh"
 
 cp -r "$pretrained/pictures" good
 clock=good/clock.png light=good/traffic-light.jpg
