@@ -109,7 +109,7 @@ struct ToAccumulators {
 /// Constants of one attention layer, common to its sequences and heads (5, 6).
 struct AttentionConstants {
   int head_size;             ///< d_head: multiple of 4, 4..256
-  bool causal;               ///< query i sees keys 0..i
+  bool causal;               ///< query i sees keys 0 .. past + i
   int32_t query_zero_point;  ///< 0..255
   uint16_t score_multiplier; ///< m16 in [2^15, 2^16): score -> log2 distance in Q5.11
   int score_shift;           ///< k in -8..23: t' = min(t >> k, 65535), or min(t << -k, 65535) when k < 0
@@ -124,22 +124,25 @@ struct AttentionConstants {
 /// Attention of one head over one sequence, for queries first_query .. first_query + queries - 1 (5, 6):
 ///   score -> t = max over visible keys - score -> e = 2^-u in Q15 -> u8 probabilities -> context
 ///   context = clamp(((sum_j p_j v_j) * m_r + 2^(s_r - 1)) >> s_r) + zero_point, 0, 255)
-/// with the row's own (m_r, s_r); the gate multiplies m_r. Row pointers are at the head's first column of the sequence's
-/// first row. No byte outside rows 0 .. length-1 and the head's columns is read or written.
+/// with the row's own (m_r, s_r); the gate multiplies m_r. Row pointers are at the head's first column of a first row: of keys and
+/// values that of the sequence, of queries that of the first token behind the `past` ones, whose keys and values were there
+/// before. No byte outside these rows and the head's columns is read or written.
 struct Attention {
   const AttentionConstants* constants;
-  int length;                 ///< keys of the sequence, 1..65536
-  int first_query, queries;
+  int length;                 ///< keys of the sequence, 1..65536: past, and one per query row
+  int first_query, queries;   ///< rows of q
   const uint8_t* q;
   const int8_t* k;
   const int8_t* v;
-  ptrdiff_t stride;           ///< bytes between rows of q, of k and of v
+  ptrdiff_t stride;           ///< bytes between rows of q
+  ptrdiff_t key_stride;       ///< bytes between rows of k, and of v
   const int16_t* gate;        ///< logits in steps of 2^-11 of this head, one per row; null: no gate
   ptrdiff_t gate_stride;      ///< elements between rows of gate; 0: one logit for all
   ByteMatrix context;         ///< of the whole batch
   ptrdiff_t context_row;      ///< row of the sequence's first token in context
   int context_column;         ///< of the head's first column in context
   void* scratch;              ///< 64-byte aligned, attention_scratch_bytes() long
+  int past = 0;               ///< tokens of the sequence before the first row of q
 };
 
 /// Scratch one attention call needs: packed K and V, and a block of up to 16 queries' scores and probabilities. One formula

@@ -10,6 +10,9 @@ namespace octavo {
 /// BERT encoders (config.json "model_type": "bert"): post-LayerNorm, absolute positions, GELU or ReLU.
 Model::Data bert_from_checkpoint(const JsonObject& config, TensorMap tensors, const CheckpointOptions& options);
 
+/// OPT decoders ("model_type": "opt") of any size: pre- or post-LayerNorm, ReLU or GELU.
+Model::Data opt_from_checkpoint(const JsonObject& config, TensorMap tensors, const CheckpointOptions& options);
+
 /// ViT and DeiT image encoders: timm's config.json ("architecture"), or Hugging Face's ("model_type": "vit" or "deit") with its
 /// preprocessor_config.json, which may be an empty object.
 Model::Data vit_from_checkpoint(const JsonObject& config, const JsonObject& preprocessor, TensorMap tensors,

@@ -51,11 +51,12 @@ Model::Data read_family(const std::filesystem::path& directory, const Checkpoint
   try {
     const std::string type = config.text_or("model_type", "");
     if (type == "bert") return bert_from_checkpoint(config, std::move(tensors), options);
+    if (type == "opt") return opt_from_checkpoint(config, std::move(tensors), options);
     const std::string architecture = type.empty() ? config.text_or("architecture", "") : "";
     if (type == "vit" || type == "deit" || architecture.starts_with("vit_") || architecture.starts_with("deit_")) {
       return vit_from_checkpoint(config, read_preprocessor(directory), std::move(tensors), options);
     }
-    config.fail("model_type", "bert, vit or deit, or timm's \"architecture\" vit_... or deit_...");
+    config.fail("model_type", "bert, opt, vit or deit, or timm's \"architecture\" vit_... or deit_...");
   } catch (const Error& error) {
     throw Error(directory.string() + ": " + error.what());
   }

@@ -46,6 +46,7 @@ struct Activations {
   }
   void operator()(const EmbedPatches&) const {}  // analyze() refuses models of images
   void operator()(const Head&) const {}
+  void operator()(const LanguageHead&) const {}
 };
 
 struct Weights {
@@ -64,6 +65,7 @@ struct Weights {
   void operator()(const AttentionOp&) const {}
   void operator()(const EmbedPatches&) const {}
   void operator()(const Head&) const {}
+  void operator()(const LanguageHead&) const {}
 };
 
 }  // namespace

@@ -237,6 +237,7 @@ Model Calibrator::Data::make(const CalibrationOptions& chosen, const Ranges& cho
       {"method", name_of(chosen.method)},
       {"weights", name_of(chosen.weights)},
       {"residual", name_of(chosen.residual)},
+      {"head", chosen.head == HeadType::int16 ? "int16" : "int8"},
       {"equalize", name_of(chosen.equalize)},
       {"added_columns", added},
       {"bias_correction", chosen.bias_correction},
@@ -258,6 +259,7 @@ Model Calibrator::quantize(const CalibrationOptions& wanted) const {
   Workspace workspace;
   QuantizeOptions chosen{.weights = options.weights,
                          .residual = options.residual,
+                         .head = options.head,
                          .paper = options.paper,
                          .statistics = &data_->columns.statistics(),
                          .bias_correction = options.bias_correction,

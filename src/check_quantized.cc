@@ -8,6 +8,8 @@
 namespace octavo {
 namespace {
 
+constexpr int kWidestRow = 8192;  // whose 16-bit values times 127 add up to less than 2^30 steps of 32
+
 int round_up(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }
 
 std::string shape_text(const Tensor& tensor) {
@@ -33,6 +35,7 @@ class Checker {
     if (data_.graph.columns(hidden) != data_.info.hidden_size) fail("does not have hidden_size columns");
     const Node* head = data_.graph.head();
     if ((head ? data_.graph.columns(head->output) : 0) != data_.info.classes) fail("and its head does not have as many columns as there are classes");
+    if ((data_.graph.language_head() != nullptr) != data_.info.decoder.has_value()) fail("and its language head disagree with the facts about the model");
     if (data_.info.image.has_value() != std::holds_alternative<EmbedPatches>(data_.graph.nodes.front().op)) fail("belongs to a graph whose first op does not read what the model takes");
   }
 
@@ -63,12 +66,15 @@ class Checker {
     }
   }
 
-  /// The u8 values that ops of one kind make share a buffer: only the latest can be read.
+  /// The u8 values that ops of one kind make share a buffer, and embeddings that of the LayerNorms: only the latest can be read.
   void require_latest(ValueId input) const {
     const Graph& graph = data_.graph;
-    const std::size_t kind = graph.nodes[static_cast<std::size_t>(input)].op.index();
+    const auto kind = [&](ValueId value) {
+      const Op& op = graph.nodes[static_cast<std::size_t>(value)].op;
+      return std::holds_alternative<EmbedTokens>(op) ? Op(LayerNormOp{}).index() : op.index();
+    };
     for (ValueId later = input + 1; later < node_->output; ++later) {
-      if (graph.nodes[static_cast<std::size_t>(later)].op.index() == kind) {
+      if (kind(later) == kind(input)) {
         fail("reads " + graph.name(input) + ", which " + graph.name(later) + " has replaced");
       }
     }
@@ -96,7 +102,7 @@ class Checker {
     check_product(depth, blocks, require_bytes(0));
   }
 
-  void check_product(int depth, const std::vector<const QuantizedBlock*>& blocks, int inputs) const {
+  void check_product(int depth, const std::vector<const QuantizedBlock*>& blocks, int inputs, const std::string& prefix = "") const {
     if (depth != round_up(inputs, kernels::kTileDepth)) {
       fail("has depth " + std::to_string(depth) + ", expected " + std::to_string(round_up(inputs, kernels::kTileDepth)));
     }
@@ -106,9 +112,9 @@ class Checker {
                                                ", expected " + std::to_string(columns));
       columns += round_up(block->columns, kernels::kPanelColumns);
     }
-    get<std::int8_t>("weight", {columns, depth});
-    require_range(get<std::int32_t>("bias", {columns}), "bias", -(1 << 30), 1 << 30);
-    require_range(get<std::int32_t>("multiplier", {columns}), "multiplier", 0, 2147483647);
+    get<std::int8_t>(prefix + "weight", {columns, depth});
+    require_range(get<std::int32_t>(prefix + "bias", {columns}), prefix + "bias", -(1 << 30), 1 << 30);
+    require_range(get<std::int32_t>(prefix + "multiplier", {columns}), prefix + "multiplier", 0, 2147483647);
   }
 
   void check(const EmbedTokens& op, const QuantizedEmbedTokens& constants) {
@@ -122,6 +128,7 @@ class Checker {
       require_range(get<std::int32_t>(multiplier, {rows}), multiplier, 0, (1 << 22) - (constants.partial ? 0 : 1));
     }
     if (op.type.empty() != (data_.info.type_vocab_size == 0)) fail("and type_vocab_size disagree about token types");
+    if (constants.bytes) set_bytes(columns);
     set_stream();
   }
 
@@ -225,6 +232,19 @@ class Checker {
     if (constants.block.columns != data_.graph.columns(node_->output)) fail("and its block disagree about columns");
     check_lane("bytes", columns);
     check_product(constants.depth, {&constants.block}, columns * (op.pooling == HeadRows::first ? op.rows : 1));
+  }
+
+  void check(const LanguageHead& op, const QuantizedLanguageHead& constants) {
+    int inputs = require_stream(0);
+    if (node_->inputs[0] != data_.graph.hidden()) fail("does not read the last hidden state");
+    if (op.projection.has_value() != constants.projection.has_value()) fail("and its projection disagree");
+    if (constants.projection) {
+      check_product(constants.projection->depth, {&constants.projection->block}, inputs, "projection.");
+      inputs = constants.projection->block.columns;
+    }
+    if (inputs > kWidestRow) fail("reads " + std::to_string(inputs) + " columns, expected at most " + std::to_string(kWidestRow));
+    if (constants.head.block.columns != data_.info.vocab_size) fail("does not have a column per token of the vocabulary");
+    check_product(constants.head.depth, {&constants.head.block}, inputs);
   }
 
   template <typename Op, typename Constants>

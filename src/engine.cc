@@ -1,18 +1,14 @@
 #include "octavo/engine.h"
 
 #include <algorithm>
-#include <variant>
 
-#include "float_executor.h"
-#include "integer_executor.h"
+#include "engine_data.h"
 #include "isa.h"
 #include "octavo/error.h"
 #include "workspace.h"
 
 namespace octavo {
 namespace {
-
-using Executor = std::variant<FloatExecutor, IntegerExecutor>;
 
 std::shared_ptr<const Model::Data> shared_data(const Model& model) {
   return {std::make_shared<const Model>(model), &model.data()};
@@ -74,16 +70,7 @@ Tensor mean_of_sums(std::span<const std::int32_t> sums, float scale, const Ragge
 
 }  // namespace
 
-struct Engine::Data {
-  Data(Model m, kernels::Isa chosen) : model(std::move(m)), isa(chosen), executor(make_executor(model, isa)) {}
-
-  Tensor run(const RaggedBatch& batch, Workspace& workspace) const;
-  Tensor pool(const RaggedBatch& batch, Pooling pooling, Workspace& workspace) const;
-
-  Model model;
-  kernels::Isa isa;
-  Executor executor;
-};
+Engine::Data::Data(Model m, kernels::Isa chosen) : model(std::move(m)), isa(chosen), executor(make_executor(model, isa)) {}
 
 Engine::Engine(Model model, const EngineOptions& options)
     : data_(std::make_unique<const Data>(std::move(model), resolve_isa(options.isa))) {}

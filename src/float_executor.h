@@ -32,6 +32,12 @@ enum class ObserveStages {
            ///< clipping) and "A.gate" [total rows, heads] (sigmoid, without scale)
 };
 
+/// Called with the index in the list of chosen rows, and that row's logits over the vocabulary.
+using FloatLogits = std::function<void(std::size_t index, std::span<const float> logits)>;
+
+/// Rows whose logits are made at once: they need not all fit into memory.
+constexpr std::size_t kLogitRows = 32;
+
 class FloatExecutor {
  public:
   /// Converts the weights to f32 and packs them for oneDNN. `data` must outlive the executor.
@@ -47,6 +53,10 @@ class FloatExecutor {
 
   /// The head's logits, f32 [batch.sequences(), classes]; the graph must have a head.
   Tensor logits(const RaggedBatch& batch, Workspace::Data& workspace) const;
+
+  /// The language head's logits of chosen rows of the batch, one row after the other; the graph must have a language head.
+  void token_logits(const RaggedBatch& batch, std::span<const std::int32_t> rows, Workspace::Data& workspace,
+                    const FloatLogits& visit) const;
 
  private:
   struct Impl;

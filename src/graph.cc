@@ -32,14 +32,21 @@ void check_gate(const std::string& name, const QkvProduct& op, int inputs) {
 
 }  // namespace
 
+bool is_head(const Op& op) { return std::holds_alternative<Head>(op) || std::holds_alternative<LanguageHead>(op); }
+
 ValueId Graph::hidden() const {
-  const auto last = std::find_if(nodes.rbegin(), nodes.rend(), [](const Node& node) { return !std::holds_alternative<Head>(node.op); });
+  const auto last = std::find_if(nodes.rbegin(), nodes.rend(), [](const Node& node) { return !is_head(node.op); });
   if (last == nodes.rend()) throw Error("the graph has no hidden state");
   return last->output;
 }
 
 const Node* Graph::head() const {
   const auto found = std::find_if(nodes.begin(), nodes.end(), [](const Node& node) { return std::holds_alternative<Head>(node.op); });
+  return found == nodes.end() ? nullptr : &*found;
+}
+
+const Node* Graph::language_head() const {
+  const auto found = std::find_if(nodes.begin(), nodes.end(), [](const Node& node) { return std::holds_alternative<LanguageHead>(node.op); });
   return found == nodes.end() ? nullptr : &*found;
 }
 
@@ -114,6 +121,13 @@ ValueId GraphBuilder::embed_patches(const std::string& name, int columns, EmbedP
 
 ValueId GraphBuilder::head(const std::string& name, ValueId stream, Head op) {
   if (graph_.head()) throw Error(name + " is the second head of the graph");
+  const int columns = op.weights.columns;
+  return append(name, columns, std::move(op), {stream});
+}
+
+ValueId GraphBuilder::language_head(const std::string& name, ValueId stream, LanguageHead op) {
+  if (graph_.language_head()) throw Error(name + " is the second language head of the graph");
+  if (stream != graph_.hidden()) throw Error(name + " reads " + graph_.name(stream) + ", expected the last hidden state");
   const int columns = op.weights.columns;
   return append(name, columns, std::move(op), {stream});
 }

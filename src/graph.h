@@ -28,7 +28,8 @@ enum class Activation { none, gelu, relu };
 /// Sum of embedding rows -> residual stream. Weights are names of f32 tensors [count, columns].
 struct EmbedTokens {
   std::string word, position;
-  std::string type;  ///< "" when the model has no token types
+  std::string type;        ///< "" when the model has no token types
+  std::string projection = {};  ///< f32 [columns, columns of word], which word rows are multiplied by (OPT's project_in); "" for none
 };
 
 /// One block of rows of a linear layer's weight: y[:, block] = x W^T + b, each block its own value and encoding.
@@ -118,6 +119,13 @@ struct Head {
   LinearBlock weights;   ///< over `rows` times the stream's columns with HeadRows::first
 };
 
+/// Logits of the next token from rows of the residual stream: (x P^T + p) W^T + b. Its value has one row per row that is asked for,
+/// and no op reads it.
+struct LanguageHead {
+  std::optional<LinearBlock> projection = {};  ///< OPT's project_out
+  LinearBlock weights;                    ///< a column per token of the vocabulary
+};
+
 enum class AttentionMask { none, causal };
 
 struct GateSettings {
@@ -136,7 +144,11 @@ struct AttentionOp {
   std::optional<GateSettings> gate;
 };
 
-using Op = std::variant<EmbedTokens, QkvProduct, Linear, LinearAdd, LayerNormOp, AttentionOp, EmbedPatches, Head>;
+using Op = std::variant<EmbedTokens, QkvProduct, Linear, LinearAdd, LayerNormOp, AttentionOp, EmbedPatches, Head, LanguageHead>;
+
+/// A Head of either kind: it stands beside the graph's flow, and the executors run it when its logits are asked for.
+bool is_head(const Op& op);
+
 
 struct Node {
   Op op;
@@ -144,7 +156,7 @@ struct Node {
   ValueId output = -1;
 };
 
-/// Nodes in order of execution; the output of the last one that is no Head is the model's last hidden state.
+/// Nodes in order of execution; the output of the last one that is no head is the model's last hidden state.
 struct Graph {
   std::vector<Value> values;
   std::vector<Node> nodes;
@@ -155,8 +167,11 @@ struct Graph {
   /// The last hidden state.
   ValueId hidden() const;
 
-  /// Null when the graph has none.
+  /// The node of the Head; null when the graph has none.
   const Node* head() const;
+
+  /// The node of the LanguageHead; null when the graph has none. It reads the last hidden state.
+  const Node* language_head() const;
 };
 
 /// Appends ops and checks shapes as it goes: an Error names the value and both shapes.
@@ -170,6 +185,7 @@ class GraphBuilder {
   ValueId attention(const std::string& name, ValueId qkv, AttentionOp op);
   ValueId embed_patches(const std::string& name, int columns, EmbedPatches op);
   ValueId head(const std::string& name, ValueId stream, Head op);
+  ValueId language_head(const std::string& name, ValueId stream, LanguageHead op);
 
   /// Gives the graph away.
   Graph finish() { return std::move(graph_); }

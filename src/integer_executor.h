@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 
@@ -29,6 +30,9 @@ struct NodeCodes {
 /// Called after every node with the node's index in the graph.
 using CodeObserver = void (*)(void* context, std::size_t node, const NodeCodes& codes);
 
+/// Called with the index in the list of chosen rows, and that row's logits over the vocabulary.
+using IntegerLogits = std::function<void(std::size_t index, std::span<const std::int32_t> logits)>;
+
 class IntegerExecutor {
  public:
   IntegerExecutor(std::shared_ptr<const Model::Data> data, kernels::Isa isa);
@@ -44,6 +48,12 @@ class IntegerExecutor {
   /// graph must have a head.
   std::span<const std::int32_t> logits(const RaggedBatch& batch, Workspace::Data& workspace) const;
   float logit_scale() const;
+
+  /// The language head's logits of chosen rows of the batch, one row after the other: s32 over the vocabulary, in steps of
+  /// token_logit_scale(). Integers only, as forward(). The graph must have a language head.
+  void token_logits(const RaggedBatch& batch, std::span<const std::int32_t> rows, Workspace::Data& workspace,
+                    const IntegerLogits& visit) const;
+  float token_logit_scale() const;
 
   /// Per sequence, the sum of its rows of `codes` but the batch's prefix, exact: s32, row-major, in the workspace. Integers only, as forward().
   std::span<const std::int32_t> sum_tokens(const RaggedBatch& batch, std::span<const std::int16_t> codes,

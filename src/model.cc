@@ -59,7 +59,7 @@ std::size_t total_bytes(const TensorMap& tensors) {
 }
 
 const char* op_name(const Op& op) {
-  constexpr const char* names[] = {"EmbedTokens", "QkvProduct", "Linear", "LinearAdd", "LayerNorm", "Attention", "EmbedPatches", "Head"};
+  constexpr const char* names[] = {"EmbedTokens", "QkvProduct", "Linear", "LinearAdd", "LayerNorm", "Attention", "EmbedPatches", "Head", "LanguageHead"};
   static_assert(std::size(names) == std::variant_size_v<Op>);
   return names[op.index()];
 }
@@ -87,6 +87,9 @@ std::string encodings(const QuantizedOp& op) {
     }
     std::string operator()(const QuantizedAttention& c) { return describe(c.context, "u8"); }
     std::string operator()(const QuantizedEmbedPatches& c) { return describe(c.stream, "s16"); }
+    std::string operator()(const QuantizedLanguageHead& c) {
+      return "input " + (c.bytes ? describe(c.bytes->encoding, "u8") : std::string("s16")) + ", " + describe(c.head.block.encoding, "s32");
+    }
     std::string operator()(const QuantizedHead& c) { return "input " + describe(c.bytes.encoding, "u8") + ", " + describe(c.block.encoding, "s32"); }
   } visitor;
   return std::visit(visitor, op);

@@ -10,6 +10,7 @@
 #include "float_rows.h"
 #include "octavo/error.h"
 #include "quantized_image.h"
+#include "quantized_language.h"
 #include "quantized_tables.h"
 #include "quantized_weights.h"
 #include "safetensors.h"
@@ -68,8 +69,8 @@ class GraphQuantizer {
       if (std::holds_alternative<LinearAdd>(node.op)) {
         stream_[output] = stream_quantizer(model_.graph.name(node.output));
         const auto residual = static_cast<std::size_t>(node.inputs[1]);
-        if (std::holds_alternative<EmbedTokens>(producer(node.inputs[1]).op)) {
-          throw Error(model_.graph.name(node.output) + ": a stream that starts with token embeddings without a LayerNorm cannot be quantized");
+        if (eight_bit() && !options_.paper && makes_embeddings(node.inputs[1])) {
+          throw Error(model_.graph.name(node.output) + ": 8-bit sums need a LayerNorm after the token embeddings, expected a 16-bit residual stream");
         }
         stream_[residual] = eight_bit() ? stream_quantizer(model_.graph.name(node.inputs[1])) : stream_[output];
       }
@@ -81,12 +82,18 @@ class GraphQuantizer {
     }
   }
 
+  bool makes_embeddings(ValueId value) const { return std::holds_alternative<EmbedTokens>(producer(value).op); }
+
   /// One scale for each run of sums that are added to sums, and for what it starts from.
   void share_stream_scales() {
     std::vector<ValueId> members;
     const auto share = [&] {
-      if (members.size() > 2) {
+      const bool embeddings = !members.empty() && makes_embeddings(members[0]);
+      if (members.size() > 2 || embeddings) {
         double largest = 0.0;
+        if (embeddings) {
+          for (const ByteTable& table : embedding_tables(producer(members[0]))) largest = std::max(largest, table.smallest_step());
+        }
         for (const ValueId id : members) largest = std::max(largest, stream_quantizer(model_.graph.name(id)).scale);
         for (const ValueId id : members) stream_[static_cast<std::size_t>(id)].scale = largest;
       }
@@ -120,28 +127,49 @@ class GraphQuantizer {
     return q;
   }
 
-  QuantizedOp quantize_op(const EmbedTokens& op, const Node& node) {
-    const std::string& name = model_.graph.name(node.output);
+  /// Words, positions and types, made once.
+  const std::vector<ByteTable>& embedding_tables(const Node& node) {
+    const auto& op = std::get<EmbedTokens>(node.op);
     const int columns = model_.graph.columns(node.output);
-    double scale = stream_quantizer(name).scale;
-    std::vector<ByteTable> tables;
-    for (const std::string* table : {&op.word, &op.position, &op.type}) {
-      if (!table->empty()) tables.push_back(byte_table(floats(*table), columns, *table, options_.paper));
+    if (tables_.empty()) {
+      tables_.push_back(byte_table(word_rows(model_, op, columns), columns, op.word, options_.paper));
+      for (const std::string* table : {&op.position, &op.type}) {
+        if (!table->empty()) tables_.push_back(byte_table(floats(*table), columns, *table, options_.paper));
+      }
     }
-    if (options_.paper) return quantize_paper_sum(node, tables);
-    for (const ByteTable& table : tables) scale = std::max(scale, table.smallest_step());
+    return tables_;
+  }
+
+  QuantizedOp quantize_op(const EmbedTokens&, const Node& node) {
+    const std::string& name = model_.graph.name(node.output);
+    const std::vector<ByteTable>& tables = embedding_tables(node);
+    if (options_.paper) return with_bytes(quantize_paper_sum(node, tables), node);
+    Quantizer& sum = stream_[static_cast<std::size_t>(node.output)];
+    if (!in_sum(node.output)) {
+      sum = stream_quantizer(name);
+      for (const ByteTable& table : tables) sum.scale = std::max(sum.scale, table.smallest_step());
+      sum = {.scale = sum.scale, .zero_point = 0, .low = -32768, .high = 32767};
+    }
     const char* parts[] = {"word", "position", "type"};
     for (std::size_t i = 0; i < tables.size(); ++i) {
       put(name + "." + parts[i], tables[i].codes());
-      put(name + "." + parts[i] + "_multiplier", tables[i].multipliers(scale));
+      put(name + "." + parts[i] + "_multiplier", tables[i].multipliers(sum.scale));
     }
-    Quantizer sum = {.scale = scale, .zero_point = 0, .low = -32768, .high = 32767};
-    stream_[static_cast<std::size_t>(node.output)] = sum;
-    return QuantizedEmbedTokens{.sum = stored(sum)};
+    return with_bytes({.sum = stored(sum)}, node);
+  }
+
+  /// Codes of the embeddings for a product that reads them, as in a decoder without a LayerNorm before it.
+  QuantizedEmbedTokens with_bytes(QuantizedEmbedTokens constants, const Node& node) {
+    if (!feeds_product(node.output)) return constants;
+    const Range r = range(model_.graph.name(node.output));
+    Quantizer& bytes = bytes_[static_cast<std::size_t>(node.output)];
+    bytes = asymmetric_u8(r.low, r.high);
+    constants.bytes = bytes_of_stream(stream_[static_cast<std::size_t>(node.output)].scale, bytes);
+    return constants;
   }
 
   /// Words and types make a partial sum in 8 bits, then positions are added (fixed-point.md 9).
-  QuantizedOp quantize_paper_sum(const Node& node, const std::vector<ByteTable>& tables) {
+  QuantizedEmbedTokens quantize_paper_sum(const Node& node, const std::vector<ByteTable>& tables) {
     const std::string& name = model_.graph.name(node.output);
     const Quantizer partial = asymmetric_u8(range(name + ".partial").low, range(name + ".partial").high);
     const Quantizer sum = stream_quantizer(name);
@@ -153,9 +181,9 @@ class GraphQuantizer {
       put(name + "." + parts[i] + "_multiplier", tables[i].multipliers(scale / 32.0));  // Q20 is 32 times Q15
     }
     stream_[static_cast<std::size_t>(node.output)] = sum;
-    return QuantizedEmbedTokens{.sum = stored(sum),
-                                .partial = stored(partial),
-                                .partial_multiplier = sum_multiplier(partial.scale / sum.scale, name)};
+    return {.sum = stored(sum),
+            .partial = stored(partial),
+            .partial_multiplier = sum_multiplier(partial.scale / sum.scale, name)};
   }
 
   /// K or V: symmetric, or with the zero point of the paper's u8 code, which is stored less 128.
@@ -430,6 +458,35 @@ class GraphQuantizer {
     return result;
   }
 
+  /// What reads 16-bit rows has them as pairs of u8 rows, in steps of 32 of their product (fixed-point.md 8).
+  QuantizedOp quantize_op(const LanguageHead& op, const Node& node) {
+    const std::string& name = model_.graph.name(node.output);
+    double scale = stream_[static_cast<std::size_t>(node.inputs[0])].scale;
+    int inputs = model_.graph.columns(node.inputs[0]);
+    Range input = range(model_.graph.name(node.inputs[0]));
+    QuantizedLanguageHead result;
+    if (op.projection) {
+      input = range(name + ".input");
+      const Quantizer out = symmetric_s16(input.low, input.high);
+      WeightPacker packer(inputs, wide_input(scale), WeightScales::per_channel);
+      result.projection = {.depth = packer.depth(),
+                           .block = packer.add({{block_rows(model_, *op.projection, inputs), out.scale / kWideStep, stored(out)}})[0]};
+      put_weights(name + ".projection", packer);
+      scale = out.scale;
+      inputs = op.projection->columns;
+    }
+    const bool bytes = options_.head == HeadType::int8;
+    const Quantizer codes = bytes ? asymmetric_u8(input.low, input.high) : wide_input(scale);
+    if (bytes) result.bytes = bytes_of_stream(scale, codes);
+    FloatRows weights = block_rows(model_, op.weights, inputs);
+    const double step = logit_step(weights, codes);  // of the accumulators
+    WeightPacker packer(inputs, codes, WeightScales::per_channel);
+    result.head.block = packer.add({{std::move(weights), step, {.scale = static_cast<float>(bytes ? step : step * kWideStep)}}})[0];
+    result.head.depth = packer.depth();
+    put_weights(name, packer);
+    return result;
+  }
+
   NormGains equalized(const std::vector<float>& gain, const std::vector<float>& bias, ValueId value) const {
     NormGains gains{{gain.begin(), gain.end()}, {bias.begin(), bias.end()}};
     if (const Equalization* e = equalization(value)) {
@@ -452,10 +509,8 @@ class GraphQuantizer {
     return {.exists = true, .shift = lane.shift, .low = out.low, .high = out.high, .encoding = stored(out)};
   }
 
-  /// A LayerNorm and a Head read the stream, other ops bytes.
-  static bool reads_stream(const Node& node) {
-    return std::holds_alternative<LayerNormOp>(node.op) || std::holds_alternative<Head>(node.op);
-  }
+  /// A LayerNorm and heads read the stream, other ops bytes.
+  static bool reads_stream(const Node& node) { return std::holds_alternative<LayerNormOp>(node.op) || is_head(node.op); }
 
   bool feeds_product(ValueId value) const {
     return std::any_of(model_.graph.nodes.begin(), model_.graph.nodes.end(), [&](const Node& node) {
@@ -478,6 +533,7 @@ class GraphQuantizer {
   std::vector<std::vector<int>> copies_;    // by value: how often each column occurs in its u8 form; empty: once
   std::optional<std::pair<ValueId, InputModel>> input_model_;
   std::vector<Quantizer> qkv_;              // of the latest QkvProduct: query, key, value
+  std::vector<ByteTable> tables_;           // of the EmbedTokens, once they are made
   TensorMap tensors_;
   QuantizedGraph result_;
 };

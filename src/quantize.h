@@ -22,6 +22,7 @@ struct Equalization {
 struct QuantizeOptions {
   WeightScales weights = WeightScales::per_channel;
   ResidualType residual = ResidualType::int16;
+  HeadType head = HeadType::int16;
   bool paper = false;  ///< every quantizer of the paper (fixed-point.md 9); needs per-tensor weights and 8-bit sums
   std::map<std::string, Equalization, std::less<>> equalization = {};  ///< by name of the LayerNorm's value
   std::map<std::string, std::vector<int>, std::less<>> copies =

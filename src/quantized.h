@@ -22,11 +22,18 @@ struct QuantizedBlock {
   Encoding encoding;       ///< of the output codes
 };
 
+/// From s16 codes of the stream to u8: clamp(((x * multiplier + 2^(shift-1)) >> shift) + zero_point, 0, 255).
+struct QuantizedBytes {
+  Encoding encoding;
+  int multiplier = 0, shift = 33;  ///< shift 1..62
+};
+
 /// Tables "<value>.word", ".position", ".type": s8 rows; ".word_multiplier" ... s32 per row.
 struct QuantizedEmbedTokens {
   Encoding sum;                    ///< of the embedding sum
   std::optional<Encoding> partial = {};  ///< the paper's setting: of words + types; then both sums are 8 bits
   int partial_multiplier = 0;
+  std::optional<QuantizedBytes> bytes = {};  ///< of the sum, where a product reads it
 };
 
 /// Second product of an mlp gate: tensors "<value>.gate_output.weight", ".bias", ".multiplier".
@@ -113,8 +120,22 @@ struct QuantizedHead {
   QuantizedLane bytes;
 };
 
+/// A product whose inputs are s16 rows, each as two u8 rows (fixed-point.md 8).
+struct QuantizedWideProduct {
+  int depth = 0;
+  QuantizedBlock block;
+};
+
+/// Tensors: the product's; with a projection also "<value>.projection.weight" ... A logit is requantized to s32 codes in
+/// head.block.encoding's scale.
+struct QuantizedLanguageHead {
+  std::optional<QuantizedWideProduct> projection = {};  ///< s16 to s16, in block.encoding's scale
+  QuantizedWideProduct head;                            ///< inputs are 16 bits, or 8 where there are `bytes`
+  std::optional<QuantizedBytes> bytes = {};
+};
+
 using QuantizedOp = std::variant<QuantizedEmbedTokens, QuantizedQkv, QuantizedLinear, QuantizedLinearAdd, QuantizedLayerNorm,
-                                 QuantizedAttention, QuantizedEmbedPatches, QuantizedHead>;
+                                 QuantizedAttention, QuantizedEmbedPatches, QuantizedHead, QuantizedLanguageHead>;
 
 /// One QuantizedOp per node of the graph, in its order.
 struct QuantizedGraph {

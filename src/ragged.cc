@@ -1,5 +1,6 @@
 #include "ragged.h"
 
+#include <algorithm>
 #include <string>
 
 #include "octavo/error.h"
@@ -51,6 +52,30 @@ RaggedBatch make_ragged(const TokenBatch& batch, const ModelInfo& info) {
       throw Error("the batch has more than " + std::to_string(1 << 24) + " tokens; run it in smaller batches");
     }
     ragged.start.push_back(static_cast<std::int32_t>(ragged.ids.size()));
+  }
+  return ragged;
+}
+
+RaggedBatch make_ragged(const TokenBatch& batch, std::span<KvCache* const> caches, const Model& model) {
+  if (caches.size() != batch.sequences.size()) {
+    throw Error("there are " + std::to_string(caches.size()) + " caches for " + std::to_string(batch.sequences.size()) + " sequences");
+  }
+  RaggedBatch ragged = make_ragged(batch, model.info());
+  for (int i = 0; i < ragged.sequences(); ++i) {
+    const std::string which = "the cache of sequence " + std::to_string(i);
+    KvCache* cache = caches[static_cast<std::size_t>(i)];
+    if (cache == nullptr) throw Error(which + " is missing");
+    KvCache::Data& data = cache->data();
+    if (!data.fits(model)) throw Error(which + " was made for another model");
+    if (std::find(ragged.caches.begin(), ragged.caches.end(), &data) != ragged.caches.end()) throw Error(which + " is that of another one, too");
+    if (data.length + ragged.length(i) > data.capacity) {
+      throw Error(which + " holds " + std::to_string(data.length) + " tokens, " + std::to_string(ragged.length(i)) +
+                  " more do not fit its capacity of " + std::to_string(data.capacity));
+    }
+    ragged.caches.push_back(&data);
+    for (std::int32_t row = ragged.start[static_cast<std::size_t>(i)]; row < ragged.start[static_cast<std::size_t>(i) + 1]; ++row) {
+      ragged.positions[static_cast<std::size_t>(row)] += data.length;
+    }
   }
   return ragged;
 }

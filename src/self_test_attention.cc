@@ -37,8 +37,9 @@ Case attention(Random& random) {
   const int length = random.integer(1, 130);
   const int stride = head_size + random.integer(0, 40), gate_stride = random.integer(1, 3), row = random.integer(0, 20);
   const bool gated = random.one_in(2), part = random.one_in(2);
-  const int first = part ? random.integer(0, length - 1) : 0;
-  const int queries = part ? random.integer(1, length - first) : length;
+  const int past = random.one_in(3) ? random.integer(0, length - 1) : 0;
+  const int first = part ? random.integer(0, length - past - 1) : 0;
+  const int queries = part ? random.integer(1, length - past - first) : length - past;
   const kernels::AttentionConstants constants = random_attention(head_size, random);
   const int zero = constants.query_zero_point, reach = random.one_of({3, 255, 255});  // a few codes: flat rows
   const auto size = static_cast<std::size_t>((length - 1) * stride + head_size);
@@ -58,12 +59,14 @@ Case attention(Random& random) {
                      .k = k.data(),
                      .v = v.data(),
                      .stride = stride,
+                     .key_stride = stride,
                      .gate = gated ? gate.data() : nullptr,
                      .gate_stride = gate_stride,
                      .context = out.matrix(),
                      .context_row = row,
                      .context_column = head * head_size,
-                     .scratch = scratch.data()});
+                     .scratch = scratch.data(),
+                     .past = past});
     return out.all();
   };
 }

@@ -29,6 +29,7 @@ struct Weights {
   void operator()(const AttentionOp&) {}
   void operator()(const EmbedPatches& op) { names.push_back(op.projection.weight); }
   void operator()(const Head& op) { names.push_back(op.weights.weight); }
+  void operator()(const LanguageHead&) {}
 };
 
 }  // namespace

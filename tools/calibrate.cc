@@ -39,6 +39,7 @@ Syntax syntax() {
       {"percentile", "with --method percentile: what lies beyond it on either side is cut off", "P", "99.99"},
       {"weights", "scales of weights: per-channel, per-tensor", "NAME", "per-channel"},
       {"residual", "type of the residual stream: int16, int8", "NAME", "int16"},
+      {"head", "of a decoder, what it multiplies its vocabulary by: int16, int8", "NAME", "int16"},
       {"paper", "the paper's setting with all of its 8-bit quantizers, to compare with; sets method, weights and residual"},
       {"equalize", "scales per column of LayerNorm outputs: smoothquant, os-plus, repq, power-of-two, none", "NAME",
        "smoothquant"},
@@ -107,6 +108,7 @@ CalibrationOptions read_calibration(const Arguments& arguments) {
       "weights", {{"per-channel", WeightScales::per_channel}, {"per-tensor", WeightScales::per_tensor}});
   options.residual =
       *arguments.choice<ResidualType>("residual", {{"int16", ResidualType::int16}, {"int8", ResidualType::int8}});
+  options.head = *arguments.choice<HeadType>("head", {{"int16", HeadType::int16}, {"int8", HeadType::int8}});
   options.paper = arguments.on("paper");
   options.equalize = *arguments.choice<EqualizeMethod>("equalize", {{"smoothquant", EqualizeMethod::smoothquant},
                                                                     {"os-plus", EqualizeMethod::os_plus},

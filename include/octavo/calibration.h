@@ -26,6 +26,9 @@ enum class WeightScales { per_channel, per_tensor };
 /// The residual stream: 16 bits, or the paper's 8-bit sums.
 enum class ResidualType { int16, int8 };
 
+/// What the head that predicts the next token reads: 16-bit rows, exactly, or 8-bit ones at half the cost.
+enum class HeadType { int16, int8 };
+
 /// How scales (and shifts) per column of what a LayerNorm hands to the next product are found; weights take them up.
 enum class EqualizeMethod {
   none,
@@ -45,6 +48,7 @@ struct CalibrationOptions {
   double percentile = 99.99;  ///< of RangeMethod::percentile, above 50
   WeightScales weights = WeightScales::per_channel;
   ResidualType residual = ResidualType::int16;
+  HeadType head = HeadType::int16;
   EqualizeMethod equalize = EqualizeMethod::smoothquant;
   int copies = 32;              ///< columns that saturating copies of GELU and ReLU neurons may add per layer; 0: none
   bool bias_correction = true;  ///< biases make up for what rounding takes from the outputs' means

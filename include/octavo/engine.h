@@ -2,10 +2,12 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "octavo/kv_cache.h"
 #include "octavo/model.h"
 #include "octavo/tensor.h"
 #include "octavo/tokenizer.h"
@@ -43,6 +45,9 @@ class Workspace {
   std::unique_ptr<Data> data_;
 };
 
+/// After which tokens a decoder's logits are wanted.
+enum class LogitRows { last, all };
+
 struct EngineOptions {
   /// The best instruction set to use: "scalar", "avx2", "avx512vnni". Empty: OCTAVO_ISA from the environment, else the best
   /// available. An unknown or unavailable name is an Error that lists what is available.
@@ -68,6 +73,19 @@ class Engine {
   /// What the model's head says of each class: f32 [images, info().classes]. A quantized model computes them in integers, in one
   /// scale, so that their order is that of the integers. Throws Error when the model has no head; else as run().
   Tensor logits(const ImageBatch& batch, Workspace& workspace) const;
+
+  /// What a decoder says of the token after each last one, or after every one: f32 [sequences or tokens of the batch, vocab_size], not
+  /// normalised. A quantized model computes them in integers. Throws Error when the model is no decoder; else as run().
+  Tensor logits(const TokenBatch& batch, Workspace& workspace, LogitRows rows = LogitRows::last) const;
+
+  /// Puts each sequence's tokens behind those in its cache, and gives what a decoder says of the token after the last: f32
+  /// [sequences, vocab_size]. The same bits as logits() of the whole texts, whatever was fed in how many steps, and whichever sequences
+  /// are decoded together. Throws Error also when caches are missing, shared, or full; then none has changed.
+  Tensor decode(const TokenBatch& batch, std::span<KvCache* const> caches, Workspace& workspace) const;
+
+  /// Natural logarithm of the probability that a decoder gives each token but the first, negated: per sequence one number less than it
+  /// has tokens. Errors as logits().
+  std::vector<std::vector<double>> losses(const TokenBatch& batch, Workspace& workspace) const;
 
   /// One vector per sequence, not normalised: f32 [sequences, hidden_size]. `pooling` must be mean or cls; a quantized model
   /// sums tokens in integers. Errors as run().

@@ -46,10 +46,16 @@ struct CheckpointOptions {
   std::optional<double> gate_scale = {};        ///< replaces config.json's attention_method.gate.scale
 };
 
+/// What only a model that predicts the next token has.
+struct DecoderInfo {
+  std::int32_t bos_token = 2;  ///< every text starts with it
+  std::int32_t eos_token = 2;  ///< after it there is no more text
+};
+
 /// Facts about a model that a caller may want to know.
 struct ModelInfo {
   std::string name = {};    ///< directory name of the checkpoint
-  std::string family = {};  ///< "bert", "vit"
+  std::string family = {};  ///< "bert", "opt", "vit"
   int layers = 0, hidden_size = 0, attention_heads = 0, intermediate_size = 0;
   int vocab_size = 0;
   int type_vocab_size = 0;  ///< 0: no token types
@@ -62,6 +68,7 @@ struct ModelInfo {
   int classes = 0;                           ///< that the model tells apart; 0: it has no head
   int prefix_tokens = 0;                     ///< rows before the patches of an image: class token and the like
   std::optional<ImageSettings> image = {};   ///< what images it takes; nothing for a model of text
+  std::optional<DecoderInfo> decoder = {};   ///< of a model that predicts the next token; nothing for others
 };
 
 /// An immutable model; cheap to copy. Once it exists it is valid.

@@ -14,6 +14,7 @@ namespace {
 
 constexpr int kBlockRows = 4;
 constexpr int kStepKeys = 32;
+constexpr int kFewQueries = 2;
 constexpr int kMostDepth = 256;
 
 // 32 values of 16 bits as two tables of bytes, for vpshufb.
@@ -84,7 +85,7 @@ struct Scratch {
 void pack_keys(const Attention& attention, int visible, const Scratch& to) {
   const int head_size = attention.constants->head_size;
   for (int key = 0; key < (visible + kStepKeys - 1) / kStepKeys * kStepKeys; ++key) {
-    const int8_t* from = attention.k + least(key, attention.length - 1) * attention.stride;
+    const int8_t* from = attention.k + least(key, attention.length - 1) * attention.key_stride;
     int8_t* out = to.keys + static_cast<ptrdiff_t>(key / 16) * 16 * head_size + key % 16 * 4;
     for (int d = 0; d < head_size; d += 4, out += 64) __builtin_memcpy(out, from + d, 4);
   }
@@ -102,8 +103,8 @@ void pack_values(const Attention& attention, int visible, const Scratch& to) {
   const int head_size = attention.constants->head_size;
   int8_t* out = to.values;
   for (int key = 0; key < visible; key += 2) {
-    const int8_t* first = attention.v + key * attention.stride;
-    const int8_t* second = attention.v + least(key + 1, attention.length - 1) * attention.stride;
+    const int8_t* first = attention.v + key * attention.key_stride;
+    const int8_t* second = attention.v + least(key + 1, attention.length - 1) * attention.key_stride;
     for (int d = 0; d < head_size; d += 16, out += 32) {
       const __m128i a = load_columns(first + d, head_size - d), b = load_columns(second + d, head_size - d);
       _mm_storeu_si128(reinterpret_cast<__m128i*>(out), _mm_unpacklo_epi8(a, b));
@@ -119,7 +120,7 @@ struct Block {
     const __m128i zero_point = _mm_set1_epi16(static_cast<int16_t>(constants.query_zero_point));
     for (int i = 0; i < kBlockRows; ++i) {
       const int row = first + least(i, rows - 1);
-      visible[i] = constants.causal ? row + 1 : attention.length;
+      visible[i] = constants.causal ? attention.past + row + 1 : attention.length;
       for (int d = 0; d < constants.head_size; d += 4) {
         int32_t four;
         __builtin_memcpy(&four, attention.q + row * attention.stride + d, 4);
@@ -392,6 +393,18 @@ void store_columns(const ByteMatrix& out, ptrdiff_t row, int column, int count, 
   if (there > 0) __builtin_memcpy(to + here + out.chunk_stride - kTileDepth, all + here, static_cast<size_t>(there));
 }
 
+// 16 columns of one row of the context from their sums.
+void store_context(const Attention& attention, const Block& block, int row, int column, Row sum) {
+  const AttentionConstants& constants = *attention.constants;
+  const __m256i zero_point = _mm256_set1_epi16(static_cast<int16_t>(constants.zero_point));
+  const __m256i packed = _mm256_packs_epi32(requantize(sum.left, block.multiplier[row], block.shift[row]),
+                                            requantize(sum.right, block.multiplier[row], block.shift[row]));
+  const __m256i shorts = _mm256_permute4x64_epi64(_mm256_adds_epi16(packed, zero_point), 0b11011000);
+  const __m128i bytes = _mm_packus_epi16(_mm256_castsi256_si128(shorts), _mm256_extracti128_si256(shorts, 1));
+  store_columns(attention.context, attention.context_row + block.first + row, attention.context_column + column,
+                least(16, constants.head_size - column), bytes);
+}
+
 // 16 columns of the context of the block's rows.
 void find_context(const Attention& attention, const Scratch& scratch, const Block& block, int column) {
   const __m256i zero = _mm256_setzero_si256();
@@ -411,39 +424,91 @@ void find_context(const Attention& attention, const Scratch& scratch, const Bloc
       }
     }
   }
+  for (int i = 0; i < block.rows; ++i) store_context(attention, block, i, column, sum[i]);
+}
+
+// Scores of one query with eight keys: the sums of 16 columns at a time, added up across lanes at the end.
+__m256i find_eight_scores(const Attention& attention, const int16_t* query, int key) {
+  const int head_size = attention.constants->head_size;
+  __m256i sum[8];
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i) {
+    const int8_t* k = attention.k + least(key + i, attention.length - 1) * attention.key_stride;
+    sum[i] = _mm256_setzero_si256();
+    for (int d = 0; d < head_size; d += 16) {
+      const __m256i columns = _mm256_cvtepi8_epi16(load_columns(k + d, head_size - d));
+      sum[i] = _mm256_add_epi32(sum[i], _mm256_madd_epi16(columns, load(query + d)));
+    }
+  }
+  const __m256i first = _mm256_hadd_epi32(_mm256_hadd_epi32(sum[0], sum[1]), _mm256_hadd_epi32(sum[2], sum[3]));
+  const __m256i second = _mm256_hadd_epi32(_mm256_hadd_epi32(sum[4], sum[5]), _mm256_hadd_epi32(sum[6], sum[7]));
+  return _mm256_add_epi32(_mm256_permute2x128_si256(first, second, 0x20), _mm256_permute2x128_si256(first, second, 0x31));
+}
+
+// One row's scores from keys as they lie.
+void find_scores_of_row(const Attention& attention, const Scratch& scratch, const Block& block, int row) {
   const AttentionConstants& constants = *attention.constants;
-  const __m256i zero_point = _mm256_set1_epi16(static_cast<int16_t>(constants.zero_point));
-  for (int i = 0; i < block.rows; ++i) {
-    const __m256i packed = _mm256_packs_epi32(requantize(sum[i].left, block.multiplier[i], block.shift[i]),
-                                              requantize(sum[i].right, block.multiplier[i], block.shift[i]));
-    const __m256i shorts = _mm256_permute4x64_epi64(_mm256_adds_epi16(packed, zero_point), 0b11011000);
-    const __m128i bytes = _mm_packus_epi16(_mm256_castsi256_si128(shorts), _mm256_extracti128_si256(shorts, 1));
-    store_columns(attention.context, attention.context_row + block.first + i, attention.context_column + column,
-                  least(16, constants.head_size - column), bytes);
+  alignas(32) int16_t query[kMostDepth + 16] = {};
+  const uint8_t* q = attention.q + (block.first + row) * attention.stride;
+  for (int d = 0; d < constants.head_size; ++d) query[d] = static_cast<int16_t>(q[d] - constants.query_zero_point);
+  int32_t* scores = scratch.scores + row * kStepKeys;
+  for (int key = 0; key < block.most_visible; key += kStepKeys, scores += kBlockRows * kStepKeys) {
+    for (int i = 0; i < kStepKeys; i += 8) put(scores + i, find_eight_scores(attention, query, key + i));
+  }
+}
+
+// 16 columns of one row's context from values as they lie.
+void find_context_of_row(const Attention& attention, const Scratch& scratch, const Block& block, int row, int column) {
+  const int count = attention.constants->head_size - column;
+  Row sum = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+  const int16_t* p = scratch.probabilities + row * kStepKeys;
+  for (int key = 0; key < block.most_visible; key += 2) {
+    const int8_t* v = attention.v + key * attention.key_stride + column;
+    const __m128i a = load_columns(v, count), b = load_columns(key + 1 < attention.length ? v + attention.key_stride : v, count);
+    const __m256i pair = broadcast_pair(p + key / kStepKeys * kBlockRows * kStepKeys + key % kStepKeys);
+    sum.left = _mm256_add_epi32(sum.left, _mm256_madd_epi16(pair, _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(a, b))));
+    sum.right = _mm256_add_epi32(sum.right, _mm256_madd_epi16(pair, _mm256_cvtepi8_epi16(_mm_unpackhi_epi8(a, b))));
+  }
+  store_context(attention, block, row, column, sum);
+}
+
+void find_row(const AttentionConstants& constants, const Scratch& scratch, Block* block, int row) {
+  const uint32_t sum = find_exponentials(Exponential(constants), scratch, *block, row);
+  if (constants.clipped) {
+    find_clipped_probabilities(constants, scratch, sum, block, row);
+  } else {
+    find_probabilities(constants, scratch, block, row);
   }
 }
 
 void attend(const Attention& attention, const Scratch& scratch, int first, int rows) {
   const AttentionConstants& constants = *attention.constants;
-  const Exponential exponential(constants);
   Block block(attention, first, rows);
   find_scores(block, constants.head_size, scratch);
-  for (int row = 0; row < kBlockRows; ++row) {
-    const uint32_t sum = find_exponentials(exponential, scratch, block, row);
-    if (constants.clipped) {
-      find_clipped_probabilities(constants, scratch, sum, &block, row);
-    } else {
-      find_probabilities(constants, scratch, &block, row);
-    }
-  }
+  for (int row = 0; row < kBlockRows; ++row) find_row(constants, scratch, &block, row);
   apply_gate(attention, &block);
   for (int column = 0; column < constants.head_size; column += 16) find_context(attention, scratch, block, column);
 }
 
+// For the few queries of a decoding step packing keys and values would cost more than it saves.
+void attend_few(const Attention& attention, const Scratch& scratch) {
+  const AttentionConstants& constants = *attention.constants;
+  Block block(attention, attention.first_query, attention.queries);
+  for (int row = 0; row < block.rows; ++row) {
+    find_scores_of_row(attention, scratch, block, row);
+    find_row(constants, scratch, &block, row);
+  }
+  apply_gate(attention, &block);
+  for (int row = 0; row < block.rows; ++row) {
+    for (int column = 0; column < constants.head_size; column += 16) find_context_of_row(attention, scratch, block, row, column);
+  }
+}
+
 void attention(const Attention& attention) {
   const Scratch scratch(attention);
+  if (attention.queries <= kFewQueries) return attend_few(attention, scratch);
   const int end = attention.first_query + attention.queries;
-  const int visible = attention.constants->causal ? end : attention.length;
+  const int visible = attention.constants->causal ? attention.past + end : attention.length;
   pack_keys(attention, visible, scratch);
   pack_values(attention, visible, scratch);
   for (int first = attention.first_query; first < end; first += kBlockRows) {

@@ -87,7 +87,7 @@ __m512i four_rows(const Attention& attention, const int8_t* from, int row, int r
   __m128i lane[4];
 #pragma GCC unroll 4
   for (int i = 0; i < 4; ++i, row += row_step) {
-    lane[i] = _mm_maskz_loadu_epi32(dwords, from + least(row, attention.length - 1) * attention.stride);
+    lane[i] = _mm_maskz_loadu_epi32(dwords, from + least(row, attention.length - 1) * attention.key_stride);
   }
   const __m256i low = _mm256_inserti128_si256(_mm256_castsi128_si256(lane[0]), lane[1], 1);
   const __m256i high = _mm256_inserti128_si256(_mm256_castsi128_si256(lane[2]), lane[3], 1);
@@ -149,7 +149,7 @@ struct Block {
     const int head_size = attention.constants->head_size;
     for (int i = 0; i < kernel_rows; ++i) {
       const int row = first + least(i, rows - 1);
-      visible[i] = attention.constants->causal ? row + 1 : attention.length;
+      visible[i] = attention.constants->causal ? attention.past + row + 1 : attention.length;
       for (int d = 0; d < head_size; d += kStepKeys) {
         const __mmask8 dwords = static_cast<__mmask8>(low_bits(least(8, (head_size - d) / 4)));
         const uint8_t* from = attention.q + row * attention.stride + d;
@@ -497,7 +497,7 @@ void attend(const Attention& attention, const Scratch& scratch, int first, int r
 void attention(const Attention& attention) {
   const Scratch scratch(attention);
   const int end = attention.first_query + attention.queries;
-  const int visible = attention.constants->causal ? end : attention.length;
+  const int visible = attention.constants->causal ? attention.past + end : attention.length;
   pack_keys(attention, visible, scratch);
   pack_values(attention, visible, scratch);
   int first = attention.first_query;

@@ -51,7 +51,7 @@ void find_scores(const Attention& attention, int query, const Row& row) {
   const AttentionConstants& constants = *attention.constants;
   const uint8_t* q = attention.q + query * attention.stride;
   for (int key = 0; key < row.keys; ++key) {
-    const int8_t* k = attention.k + key * attention.stride;
+    const int8_t* k = attention.k + key * attention.key_stride;
     row.score[key] = 0;
     for (int d = 0; d < constants.head_size; ++d) row.score[key] += (q[d] - constants.query_zero_point) * k[d];
   }
@@ -134,7 +134,7 @@ void store_context(const Attention& attention, int query, const Row& row, Multip
   const AttentionConstants& constants = *attention.constants;
   for (int d = 0; d < constants.head_size; ++d) {
     int64_t sum = 0;
-    for (int key = 0; key < row.keys; ++key) sum += row.probability[key] * attention.v[key * attention.stride + d];
+    for (int key = 0; key < row.keys; ++key) sum += row.probability[key] * attention.v[key * attention.key_stride + d];
     const int64_t code = ((sum * by.multiplier + (int64_t{1} << (by.shift - 1))) >> by.shift) + constants.zero_point;
     store(attention.context, attention.context_row + query, attention.context_column + d,
           code < 0     ? 0
@@ -150,7 +150,7 @@ void attention(const Attention& attention) {
   row.exponential = reinterpret_cast<int16_t*>(row.score + attention.length);
   row.probability = reinterpret_cast<uint8_t*>(row.exponential + attention.length);
   for (int query = attention.first_query; query < attention.first_query + attention.queries; ++query) {
-    row.keys = constants.causal ? query + 1 : attention.length;
+    row.keys = constants.causal ? attention.past + query + 1 : attention.length;
     find_scores(attention, query, row);
     find_exponentials(constants, row);
     Multiplier multiplier =

@@ -36,7 +36,7 @@ void find_scores(const Attention& attention, const PaperAttention& paper, int qu
   const AttentionConstants& constants = *attention.constants;
   const uint8_t* q = attention.q + query * attention.stride;
   for (int key = 0; key < keys; ++key) {
-    const int8_t* k = attention.k + key * attention.stride;
+    const int8_t* k = attention.k + key * attention.key_stride;
     int64_t sum = 0;
     for (int d = 0; d < constants.head_size; ++d) {
       sum += (q[d] - constants.query_zero_point) * (k[d] - paper.key_zero_point);
@@ -71,7 +71,7 @@ void attention_paper(const Attention& attention, const PaperAttention& paper) {
   const AttentionConstants& constants = *attention.constants;
   auto* codes = static_cast<uint8_t*>(attention.scratch);
   for (int query = attention.first_query; query < attention.first_query + attention.queries; ++query) {
-    const int keys = constants.causal ? query + 1 : attention.length;
+    const int keys = constants.causal ? attention.past + query + 1 : attention.length;
     find_scores(attention, paper, query, keys, codes);
     const int64_t mass = find_probabilities(paper, keys, codes);
     int64_t multiplier = constants.multiplier;
@@ -80,7 +80,7 @@ void attention_paper(const Attention& attention, const PaperAttention& paper) {
     }
     for (int d = 0; d < constants.head_size; ++d) {
       int64_t sum = -paper.value_zero_point * mass;
-      for (int key = 0; key < keys; ++key) sum += codes[key] * attention.v[key * attention.stride + d];
+      for (int key = 0; key < keys; ++key) sum += codes[key] * attention.v[key * attention.key_stride + d];
       const int64_t code = requantize(sum, multiplier, constants.shift) + constants.zero_point;
       store(attention.context, attention.context_row + query, attention.context_column + d, clamp(code, 0, 255));
     }

@@ -51,6 +51,7 @@ class Problem {
              .k = k.data(),
              .v = v.data(),
              .stride = stride_,
+             .key_stride = stride_,
              .gate = shape.gated ? gate.data() : nullptr,
              .gate_stride = kGateStride,
              .context = shape.tile_order ? ByteMatrix{context_.data(), tile_stride, 64, 1024}

@@ -54,7 +54,7 @@ void compare(const Setting& setting, std::mt19937& random) {
   const double value_step = 0.02;
   multiplier(value_step * setting.step / kContext, constants.multiplier, constants.shift);
   kernels::table_for(Isa::scalar).attention_paper({.constants = &constants, .length = kLength, .first_query = 0, .queries = kLength,
-                                                   .q = q.data(), .k = k.data(), .v = v.data(), .stride = kSize,
+                                                   .q = q.data(), .k = k.data(), .v = v.data(), .stride = kSize, .key_stride = kSize,
                                                    .gate = setting.gated ? gate.data() : nullptr, .gate_stride = 1,
                                                    .context = {context.data(), 1024, 64, 64}, .context_row = 0, .context_column = 0,
                                                    .scratch = scratch.data()},

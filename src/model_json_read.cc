@@ -1,70 +1,19 @@
+// Graph, facts and integer constants of a model from JSON; every number is checked against its kernel's contract.
 #include "model_json.h"
-
-#include <limits>
-
+#include "model_json_names.h"
 #include "octavo/error.h"
 
 namespace octavo {
 namespace {
 
-using nlohmann::json;
-
-constexpr int kMaxColumns = 32768;
-constexpr std::int64_t kInt32Max = std::numeric_limits<std::int32_t>::max();
-
-template <typename Enum>
-struct Name {
-  Enum value;
-  const char* name;
-};
-
-constexpr Name<Pooling> kPoolings[] = {{Pooling::mean, "mean"}, {Pooling::cls, "cls"}, {Pooling::none, "none"}};
-constexpr Name<Activation> kActivations[] = {{Activation::none, "none"}, {Activation::gelu, "gelu"}, {Activation::relu, "relu"}};
-constexpr Name<HeadRows> kHeadRows[] = {{HeadRows::first, "first"}, {HeadRows::mean, "mean"}};
-constexpr Name<Interpolation> kInterpolations[] = {{Interpolation::bilinear, "bilinear"}, {Interpolation::bicubic, "bicubic"}};
-constexpr Name<GateKind> kGateKinds[] = {{GateKind::linear, "linear"}, {GateKind::mlp, "mlp"}, {GateKind::all_heads, "all_heads"}};
-constexpr Name<GateType> kGateTypes[] = {{GateType::unconditional_per_head, "unconditional_per_head"},
-                                         {GateType::conditional_per_head, "conditional_per_head"},
-                                         {GateType::conditional_per_token, "conditional_per_token"}};
-constexpr Name<AttentionMask> kMasks[] = {{AttentionMask::none, "none"}, {AttentionMask::causal, "causal"}};
-
-template <typename Enum, std::size_t n>
-const char* name_in(const Name<Enum> (&names)[n], Enum value) {
-  for (const auto& entry : names) {
-    if (entry.value == value) return entry.name;
-  }
-  return names[0].name;
-}
-
-template <typename Enum, std::size_t n>
-Enum read_name(const JsonObject& object, std::string_view key, const Name<Enum> (&names)[n]) {
-  const std::string text = object.text(key);
-  std::string expected;
-  for (const auto& entry : names) {
-    if (text == entry.name) return entry.value;
-    expected += (expected.empty() ? "" : " or ") + std::string(entry.name);
-  }
-  object.fail(key, expected);
-}
-
 int read_int(const JsonObject& object, std::string_view key, std::int64_t smallest, std::int64_t largest) {
   return static_cast<int>(object.integer(key, smallest, largest));
 }
-
-json to_json(const Encoding& encoding) { return {{"scale", encoding.scale}, {"zero_point", encoding.zero_point}}; }
 
 Encoding read_encoding(const JsonObject& object, std::string_view key, int smallest_zero = 0, int largest_zero = 255) {
   const JsonObject encoding = object.section(key);
   return {.scale = static_cast<float>(encoding.number("scale", 1e-30, 1e30)),
           .zero_point = read_int(encoding, "zero_point", smallest_zero, largest_zero)};
-}
-
-json to_json(const QuantizedBlock& block) {
-  return {{"name", block.name},
-          {"first_column", block.first_column},
-          {"columns", block.columns},
-          {"shift", block.shift},
-          {"encoding", to_json(block.encoding)}};
 }
 
 QuantizedBlock read_block(const JsonObject& block, int smallest_zero = 0) {
@@ -73,6 +22,16 @@ QuantizedBlock read_block(const JsonObject& block, int smallest_zero = 0) {
           .columns = read_int(block, "columns", 1, 1 << 24),
           .shift = read_int(block, "shift", 18, 62),
           .encoding = read_encoding(block, "encoding", smallest_zero)};
+}
+
+QuantizedBytes read_bytes(const JsonObject& bytes) {
+  return {.encoding = read_encoding(bytes, "encoding"),
+          .multiplier = read_int(bytes, "multiplier", 0, kInt32Max),
+          .shift = read_int(bytes, "shift", 1, 62)};
+}
+
+QuantizedWideProduct read_wide_product(const JsonObject& product) {
+  return {.depth = read_int(product, "depth", 64, kMaxColumns), .block = read_block(product.section("block"))};
 }
 
 /// Paper's static quantizers of an attention.
@@ -86,11 +45,6 @@ QuantizedPaperAttention read_paper_attention(const JsonObject& paper) {
   return result;
 }
 
-json to_json(const QuantizedLane& lane) {
-  if (!lane.exists) return nullptr;
-  return {{"shift", lane.shift}, {"low", lane.low}, {"high", lane.high}, {"encoding", to_json(lane.encoding)}};
-}
-
 QuantizedLane read_lane(const JsonObject& object, std::string_view key, int low, int high) {
   if (!object.has(key)) return {};
   const JsonObject lane = object.section(key);
@@ -102,121 +56,6 @@ QuantizedLane read_lane(const JsonObject& object, std::string_view key, int low,
   if (result.low > result.high) lane.fail("low", "at most high");
   return result;
 }
-
-/// Attributes and integer constants of a node, written per op.
-struct Writer {
-  json& node;
-
-  void operator()(const EmbedTokens& op, const QuantizedEmbedTokens& constants) {
-    node["op"] = "EmbedTokens";
-    node["types"] = !op.type.empty();
-    node["integer"] = {{"sum", to_json(constants.sum)}};
-    if (constants.partial) {
-      node["integer"]["paper"] = {{"partial", to_json(*constants.partial)}, {"partial_multiplier", constants.partial_multiplier}};
-    }
-  }
-  void operator()(const QkvProduct& op, const QuantizedQkv& constants) {
-    node["op"] = "QkvProduct";
-    node["heads"] = op.heads;
-    node["head_size"] = op.head_size;
-    json integer = {{"depth", constants.depth},
-                    {"query", to_json(constants.query)},
-                    {"key", to_json(constants.key)},
-                    {"value", to_json(constants.value)}};
-    if (constants.asymmetric) integer["asymmetric"] = true;
-    if (!constants.gate.empty()) {
-      integer["gate"] = to_json(constants.gate[0]);
-      node["gate"] = {{"kind", name_in(kGateKinds, op.gate_kind)}, {"mean", op.gate_mean}};
-    }
-    if (!constants.gate_output.empty()) {
-      const QuantizedGateOutput& output = constants.gate_output[0];
-      integer["gate_output"] = {{"depth", output.depth}, {"block", to_json(output.block)}};
-    }
-    node["integer"] = std::move(integer);
-  }
-  void operator()(const Linear& op, const QuantizedLinear& constants) {
-    node["op"] = "Linear";
-    node["activation"] = name_in(kActivations, op.activation);
-    json integer = {{"depth", constants.depth}, {"block", to_json(constants.block)}};
-    if (constants.pieces) {
-      integer["gelu"] = {{"fraction_bits", constants.gelu_fraction_bits},
-                         {"limit", constants.gelu_limit},
-                         {"normalize", constants.gelu_normalize},
-                         {"inverse", constants.gelu_inverse}};
-    }
-    node["integer"] = std::move(integer);
-  }
-  void operator()(const LinearAdd&, const QuantizedLinearAdd& constants) {
-    node["op"] = "LinearAdd";
-    json integer = {{"depth", constants.depth}, {"block", to_json(constants.block)}};
-    if (constants.eight_bit) {
-      integer["eight_bit"] = {{"product", to_json(constants.product)},
-                              {"product_multiplier", constants.product_multiplier},
-                              {"stream_multiplier", constants.stream_multiplier}};
-    }
-    node["integer"] = std::move(integer);
-  }
-  void operator()(const LayerNormOp& op, const QuantizedLayerNorm& constants) {
-    node["op"] = "LayerNorm";
-    node["layer_norm_eps"] = op.epsilon;
-    node["integer"] = {{"epsilon", constants.epsilon}, {"bytes", to_json(constants.bytes)}, {"stream", to_json(constants.stream)}};
-  }
-  void operator()(const AttentionOp& op, const QuantizedAttention& constants) {
-    node["op"] = "Attention";
-    node["heads"] = op.heads;
-    node["head_size"] = op.head_size;
-    node["mask"] = name_in(kMasks, op.mask);
-    node["softmax"] = {{"gamma", op.softmax.gamma}, {"zeta", op.softmax.zeta}};
-    if (op.gate) {
-      node["gate"] = {{"type", name_in(kGateTypes, op.gate->type)},
-                      {"kind", name_in(kGateKinds, op.gate->kind)},
-                      {"scale", op.gate->scale}};
-    }
-    node["integer"] = {{"score_multiplier", constants.score_multiplier},
-                       {"score_shift", constants.score_shift},
-                       {"clipped", constants.clipped},
-                       {"theta", constants.theta},
-                       {"cap", constants.cap},
-                       {"multiplier", constants.multiplier},
-                       {"shift", constants.shift},
-                       {"context", to_json(constants.context)}};
-    if (!constants.paper) return;
-    const QuantizedPaperAttention& paper = *constants.paper;
-    node["integer"]["paper"] = {{"score_multiplier", paper.score_multiplier}, {"score_shift", paper.score_shift},
-                                {"score", to_json(paper.score)},              {"slope", paper.slope},
-                                {"offset", paper.offset},                     {"most", paper.most}};
-  }
-  void operator()(const EmbedPatches& op, const QuantizedEmbedPatches& constants) {
-    node["op"] = "EmbedPatches";
-    node["patch_size"] = op.patch_size;
-    node["grid"] = {op.grid_width, op.grid_height};
-    node["prefix_rows"] = op.prefix_rows();
-    json integer = {{"depth", constants.depth},
-                    {"block", to_json(constants.block)},
-                    {"stream", to_json(constants.stream)},
-                    {"low", constants.low},
-                    {"high", constants.high}};
-    if (op.norm) {
-      node["layer_norm_eps"] = op.norm->epsilon;
-      integer["norm"] = {{"epsilon", constants.epsilon}, {"stream", to_json(constants.norm)}};
-    }
-    node["integer"] = std::move(integer);
-  }
-  void operator()(const Head& op, const QuantizedHead& constants) {
-    node["op"] = "Head";
-    node["pooling"] = name_in(kHeadRows, op.pooling);
-    node["rows"] = op.rows;
-    node["layer_norm_eps"] = op.norm.epsilon;
-    node["integer"] = {{"depth", constants.depth},
-                       {"block", to_json(constants.block)},
-                       {"epsilon", constants.epsilon},
-                       {"bytes", to_json(constants.bytes)}};
-  }
-  template <typename Op, typename Constants>
-  void operator()(const Op&, const Constants&) {
-    throw Error("a node's integer constants are of another op");
-  }
-};
 
 /// Reads nodes back through the GraphBuilder, which checks shapes, and collects the constants.
 class Reader {
@@ -233,6 +72,7 @@ class Reader {
     else if (op == "Attention") attention(node);
     else if (op == "EmbedPatches") embed_patches(node);
     else if (op == "Head") head(node);
+    else if (op == "LanguageHead") language_head(node);
     else node.fail("op", "an op of this version");
   }
 
@@ -254,9 +94,10 @@ class Reader {
       constants.partial = read_encoding(integer.section("paper"), "partial");
       constants.partial_multiplier = read_int(integer.section("paper"), "partial_multiplier", 0, 1 << 22);
     }
+    if (integer.has("bytes")) constants.bytes = read_bytes(integer.section("bytes"));
     integer_.ops.push_back(constants);
     builder_.embed_tokens(name, read_int(node, "columns", 1, 8192),
-                          {.word = name + ".word", .position = name + ".position", .type = node.flag("types") ? name + ".type" : ""});
+                          {.word = name + ".word", .position = name + ".position", .type = node.flag("types") ? name + ".type" : "", .projection = ""});
   }
 
   static LinearBlock plain(const QuantizedBlock& block) {
@@ -431,24 +272,23 @@ class Reader {
     builder_.head(node.text("name"), x, std::move(op));
   }
 
+  void language_head(const JsonObject& node) {
+    const ValueId x = inputs(node, 1)[0];
+    const JsonObject integer = node.section("integer");
+    QuantizedLanguageHead constants{.projection = {}, .head = read_wide_product(integer.section("head")), .bytes = {}};
+    LanguageHead op{.projection = {}, .weights = plain(constants.head.block)};
+    if (integer.has("projection")) {
+      constants.projection = read_wide_product(integer.section("projection"));
+      op.projection = plain(constants.projection->block);
+    }
+    if (integer.has("bytes")) constants.bytes = read_bytes(integer.section("bytes"));
+    integer_.ops.push_back(std::move(constants));
+    builder_.language_head(node.text("name"), x, std::move(op));
+  }
+
   GraphBuilder& builder_;
   QuantizedGraph& integer_;
 };
-
-}  // namespace
-
-std::string_view pooling_name(Pooling pooling) { return name_in(kPoolings, pooling); }
-
-namespace {
-
-json image_to_json(const ImageSettings& image) {
-  return {{"size", {image.width, image.height}},
-          {"resize", {image.resize_width, image.resize_height}},
-          {"keep_aspect", image.keep_aspect},
-          {"interpolation", name_in(kInterpolations, image.interpolation)},
-          {"mean", image.mean},
-          {"std", image.deviation}};
-}
 
 std::pair<int, int> read_size(const JsonObject& json, std::string_view key) {
   const std::vector<int> size = json.integers(key, 1, 65536);
@@ -475,61 +315,34 @@ ImageSettings image_from_json(const JsonObject& json) {
           .deviation = read_triple(json, "std")};
 }
 
-}  // namespace
-
-json info_to_json(const ModelInfo& info) {
-  json result = {{"name", info.name},
-          {"family", info.family},
-          {"layers", info.layers},
-          {"hidden_size", info.hidden_size},
-          {"attention_heads", info.attention_heads},
-          {"intermediate_size", info.intermediate_size},
-          {"vocab_size", info.vocab_size},
-          {"type_vocab_size", info.type_vocab_size},
-          {"max_positions", info.max_positions},
-          {"pooling", name_in(kPoolings, info.pooling)},
-          {"softmax", {{"gamma", info.softmax.gamma}, {"zeta", info.softmax.zeta}}},
-          {"gate", {{"kind", info.gate}, {"scale", info.gate_scale}}},
-          {"parameters", info.parameters}};
-  if (info.classes > 0) result["classes"] = info.classes;
-  if (info.image) {
-    result["image"] = image_to_json(*info.image);
-    result["prefix_tokens"] = info.prefix_tokens;
-  }
-  return result;
+DecoderInfo decoder_from_json(const JsonObject& json, int vocabulary) {
+  return {.bos_token = read_int(json, "bos_token", 0, vocabulary - 1), .eos_token = read_int(json, "eos_token", 0, vocabulary - 1)};
 }
+
+}  // namespace
 
 ModelInfo info_from_json(const JsonObject& json) {
   const JsonObject softmax = json.section("softmax"), gate = json.section("gate");
-  return {.name = json.text("name"),
-          .family = json.text("family"),
-          .layers = read_int(json, "layers", 1, 1000),
-          .hidden_size = read_int(json, "hidden_size", 1, 8192),
-          .attention_heads = read_int(json, "attention_heads", 1, 1024),
-          .intermediate_size = read_int(json, "intermediate_size", 1, kMaxColumns),
-          .vocab_size = read_int(json, "vocab_size", json.has("image") ? 0 : 1, 1 << 24),
-          .type_vocab_size = read_int(json, "type_vocab_size", 0, 1 << 16),
-          .max_positions = read_int(json, "max_positions", 1, 65536),
-          .pooling = read_name(json, "pooling", kPoolings),
-          .softmax = {.gamma = softmax.number("gamma", -100.0, 0.0),
-                      .zeta = softmax.number("zeta", 1.0, 100.0)},
-          .gate = gate.text("kind"),
-          .gate_scale = gate.number("scale", 1e-3, 1e3),
-          .parameters = json.integer("parameters", 0, std::int64_t{1} << 50),
-          .classes = json.integer_or("classes", 0, kMaxColumns, 0),
-          .prefix_tokens = json.integer_or("prefix_tokens", 0, 1024, 0),
-          .image = json.has("image") ? std::optional(image_from_json(json.section("image"))) : std::nullopt};
-}
-
-json nodes_to_json(const Graph& graph, const QuantizedGraph& integer) {
-  json nodes = json::array();
-  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
-    const Node& node = graph.nodes[i];
-    json entry = {{"name", graph.name(node.output)}, {"columns", graph.columns(node.output)}, {"inputs", node.inputs}};
-    std::visit(Writer{entry}, node.op, integer.ops.at(i));
-    nodes.push_back(std::move(entry));
-  }
-  return nodes;
+  ModelInfo info = {.name = json.text("name"),
+                    .family = json.text("family"),
+                    .layers = read_int(json, "layers", 1, 1000),
+                    .hidden_size = read_int(json, "hidden_size", 1, 8192),
+                    .attention_heads = read_int(json, "attention_heads", 1, 1024),
+                    .intermediate_size = read_int(json, "intermediate_size", 1, kMaxColumns),
+                    .vocab_size = read_int(json, "vocab_size", json.has("image") ? 0 : 1, 1 << 24),
+                    .type_vocab_size = read_int(json, "type_vocab_size", 0, 1 << 16),
+                    .max_positions = read_int(json, "max_positions", 1, 65536),
+                    .pooling = read_name(json, "pooling", kPoolings),
+                    .softmax = {.gamma = softmax.number("gamma", -100.0, 0.0),
+                                .zeta = softmax.number("zeta", 1.0, 100.0)},
+                    .gate = gate.text("kind"),
+                    .gate_scale = gate.number("scale", 1e-3, 1e3),
+                    .parameters = json.integer("parameters", 0, std::int64_t{1} << 50),
+                    .classes = json.integer_or("classes", 0, kMaxColumns, 0),
+                    .prefix_tokens = json.integer_or("prefix_tokens", 0, 1024, 0),
+                    .image = json.has("image") ? std::optional(image_from_json(json.section("image"))) : std::nullopt};
+  if (json.has("decoder")) info.decoder = decoder_from_json(json.section("decoder"), info.vocab_size);
+  return info;
 }
 
 void nodes_from_json(const JsonObject& json, Graph& graph, QuantizedGraph& integer) {

@@ -1,0 +1,188 @@
+// OPT: decoder of text, pre- or post-LayerNorm. Reads like modeling_opt.py, one line per fused op.
+#include <algorithm>
+
+#include "models/attention_method.h"
+#include "models/families.h"
+#include "octavo/error.h"
+
+namespace octavo {
+namespace {
+
+constexpr int kPositionOffset = 2;  // rows of the position table that no token uses
+
+struct OptConfig {
+  int layers, hidden_size, heads, head_size, intermediate_size, vocab_size, word_size, max_positions;
+  int bos_token, eos_token;
+  Activation activation;
+  bool norm_before;   ///< pre-LayerNorm; OPT-350m normalises after each sum instead
+  bool final_norm;    ///< a LayerNorm after the last layer
+  bool norm_weights;  ///< LayerNorms have gains and biases
+  bool bias;          ///< linear layers have biases
+  bool tied;          ///< the head's weights are the embeddings
+};
+
+Activation activation(const JsonObject& config) {
+  const std::string name = config.text_or("activation_function", "relu");
+  if (name == "gelu") return Activation::gelu;
+  if (name == "relu") return Activation::relu;
+  config.fail("activation_function", "relu or gelu");
+}
+
+OptConfig read_config(const JsonObject& config) {
+  const int hidden = static_cast<int>(config.integer("hidden_size", 1, 8192));
+  const int heads = static_cast<int>(config.integer("num_attention_heads", 1, 1024));
+  if (hidden % (4 * heads) != 0 || hidden / heads > 256) {
+    config.fail("num_attention_heads", "a number of heads whose size is a multiple of 4, at most 256");
+  }
+  const bool norm_before = config.flag_or("do_layer_norm_before", true);
+  const int vocabulary = static_cast<int>(config.integer("vocab_size", 1, 1 << 24));
+  return {.layers = static_cast<int>(config.integer("num_hidden_layers", 1, 1000)),
+          .hidden_size = hidden,
+          .heads = heads,
+          .head_size = hidden / heads,
+          .intermediate_size = static_cast<int>(config.integer("ffn_dim", 1, 32768)),
+          .vocab_size = vocabulary,
+          .word_size = config.integer_or("word_embed_proj_dim", 1, 8192, hidden),
+          .max_positions = static_cast<int>(config.integer("max_position_embeddings", 1, 65536)),
+          .bos_token = config.integer_or("bos_token_id", 0, vocabulary - 1, 2),
+          .eos_token = config.integer_or("eos_token_id", 0, vocabulary - 1, 2),
+          .activation = activation(config),
+          .norm_before = norm_before,
+          .final_norm = norm_before && !config.flag_or("_remove_final_layer_norm", false),
+          .norm_weights = config.flag_or("layer_norm_elementwise_affine", true),
+          .bias = config.flag_or("enable_bias", true),
+          .tied = config.flag_or("tie_word_embeddings", true)};
+}
+
+/// The tensors of one checkpoint, taken module by module.
+class Opt {
+ public:
+  Opt(const OptConfig& config, const AttentionMethod& method, CheckpointTensors& tensors)
+      : config_(config), method_(method), tensors_(tensors) {}
+
+  Graph graph() {
+    GraphBuilder g;
+    ValueId x = embeddings(g);
+    for (int i = 0; i < config_.layers; ++i) x = layer(g, x, "decoder.layers." + std::to_string(i) + ".");
+    if (config_.final_norm) x = g.layer_norm("decoder.final_layer_norm", x, norm("decoder.final_layer_norm"));
+    head(g, x);
+    return g.finish();
+  }
+
+ private:
+  LinearBlock dense(const std::string& name, int columns, int inputs) {
+    return {.name = name,
+            .weight = tensors_.take(name + ".weight", {columns, inputs}),
+            .bias = config_.bias ? tensors_.take(name + ".bias", {columns}) : "",
+            .columns = columns};
+  }
+
+  LayerNormOp norm(const std::string& name) {
+    constexpr double kEpsilon = 1e-5;  // torch.nn.LayerNorm's own
+    const Tensor::Shape shape = {config_.hidden_size};
+    if (config_.norm_weights) {
+      return {.gain = tensors_.take(name + ".weight", shape), .bias = tensors_.take(name + ".bias", shape), .epsilon = kEpsilon};
+    }
+    Tensor ones(DType::f32, shape);
+    std::fill(ones.writable<float>().begin(), ones.writable<float>().end(), 1.0f);
+    return {.gain = tensors_.add(name + ".weight", ones),
+            .bias = tensors_.add(name + ".bias", Tensor(DType::f32, shape)),
+            .epsilon = kEpsilon};
+  }
+
+  bool projects() const { return config_.word_size != config_.hidden_size; }
+
+  ValueId embeddings(GraphBuilder& g) {
+    const int size = config_.hidden_size;
+    const std::string positions = "decoder.embed_positions.weight";
+    EmbedTokens op{.word = tensors_.take("decoder.embed_tokens.weight", {config_.vocab_size, config_.word_size}),
+                   .position = tensors_.take_rows(positions, {config_.max_positions + kPositionOffset, size}, kPositionOffset,
+                                                  config_.max_positions, "decoder.embed_positions.used.weight"),
+                   .type = "",
+                   .projection = ""};
+    if (projects()) op.projection = tensors_.take("decoder.project_in.weight", {size, config_.word_size});
+    return g.embed_tokens("decoder.embeddings", size, std::move(op));
+  }
+
+  ValueId layer(GraphBuilder& g, ValueId x, const std::string& layer) {
+    const int size = config_.hidden_size;
+    const std::string self = layer + "self_attn", attention_norm = layer + "self_attn_layer_norm", output_norm = layer + "final_layer_norm";
+    const auto normalised = [&](ValueId value, const std::string& name, bool here) {
+      return here ? g.layer_norm(name, value, norm(name)) : value;
+    };
+    ValueId y = normalised(x, attention_norm, config_.norm_before);
+    y = attention(g, y, self);
+    x = g.linear_add(self + ".out_proj", y, x, {dense(self + ".out_proj", size, size)});
+    x = normalised(x, attention_norm, !config_.norm_before);
+    y = normalised(x, output_norm, config_.norm_before);
+    y = g.linear(layer + "fc1", y, {dense(layer + "fc1", config_.intermediate_size, size), config_.activation});
+    x = g.linear_add(layer + "fc2", y, x, {dense(layer + "fc2", size, config_.intermediate_size)});
+    return normalised(x, output_norm, !config_.norm_before);
+  }
+
+  ValueId attention(GraphBuilder& g, ValueId x, const std::string& self) {
+    const int size = config_.hidden_size;
+    LayerGate gate = take_gate(tensors_, self + ".", method_, config_.heads, size);
+    const ValueId qkv = g.qkv(self + ".qkv", x,
+                              {.query = dense(self + ".q_proj", size, size),
+                               .key = dense(self + ".k_proj", size, size),
+                               .value = dense(self + ".v_proj", size, size),
+                               .heads = config_.heads,
+                               .head_size = config_.head_size,
+                               .gate_kind = gate.settings ? gate.settings->kind : GateKind::linear,
+                               .gate_mean = gate.settings && gate.settings->type == GateType::conditional_per_head,
+                               .gate = std::move(gate.blocks),
+                               .gate_output = std::move(gate.output)});
+    return g.attention(self, qkv,
+                       {.heads = config_.heads,
+                        .head_size = config_.head_size,
+                        .mask = AttentionMask::causal,
+                        .softmax = method_.softmax,
+                        .gate = gate.settings});
+  }
+
+  void head(GraphBuilder& g, ValueId x) {
+    LanguageHead op;
+    if (projects()) {
+      const std::string name = "decoder.project_out";
+      op.projection = LinearBlock{.name = name,
+                                  .weight = tensors_.take(name + ".weight", {config_.word_size, config_.hidden_size}),
+                                  .bias = "",
+                                  .columns = config_.word_size};
+    }
+    const std::string weight = config_.tied ? "decoder.embed_tokens.weight" : "lm_head.weight";
+    op.weights = {.name = "lm_head",
+                  .weight = tensors_.take(weight, {config_.vocab_size, config_.word_size}),
+                  .bias = "",
+                  .columns = config_.vocab_size};
+    g.language_head("lm_head", x, std::move(op));
+  }
+
+  const OptConfig& config_;
+  const AttentionMethod& method_;
+  CheckpointTensors& tensors_;
+};
+
+}  // namespace
+
+Model::Data opt_from_checkpoint(const JsonObject& config, TensorMap all, const CheckpointOptions& options) {
+  const OptConfig opt = read_config(config);
+  const AttentionMethod method = read_attention_method(config, options);
+  CheckpointTensors tensors(std::move(all), "model.");
+  Model::Data data;
+  data.graph = Opt(opt, method, tensors).graph();
+  data.tensors = std::move(tensors).finish(opt.tied ? std::vector<std::string_view>{"lm_head."} : std::vector<std::string_view>{});
+  data.info = {.family = "opt",
+               .layers = opt.layers,
+               .hidden_size = opt.hidden_size,
+               .attention_heads = opt.heads,
+               .intermediate_size = opt.intermediate_size,
+               .vocab_size = opt.vocab_size,
+               .max_positions = opt.max_positions,
+               .softmax = {},
+               .decoder = DecoderInfo{.bos_token = opt.bos_token, .eos_token = opt.eos_token}};
+  describe_method(data.graph, method, data.info);
+  return data;
+}
+
+}  // namespace octavo
