@@ -92,6 +92,14 @@ std::set<std::string, std::less<>> product_inputs(const Graph& graph) {
   return names;
 }
 
+/// Names of what the products of a language head read, in 16 bits.
+std::set<std::string, std::less<>> head_inputs_of(const Graph& graph) {
+  const Node* node = graph.language_head();
+  if (node == nullptr) return {};
+  if (!std::get<LanguageHead>(node->op).projection) return {graph.name(node->inputs[0])};
+  return {graph.name(node->inputs[0]), graph.name(node->output) + ".input"};
+}
+
 /// Names of the 8-bit values that are quantized as they are observed: Q, K, V, contexts and activated hidden values.
 std::set<std::string, std::less<>> byte_values(const Graph& graph) {
   std::set<std::string, std::less<>> names;
@@ -121,6 +129,7 @@ Calibrator::Data::Data(const Model& m, const CalibrationOptions& o)
       options(o),
       executor(model),
       inputs(product_inputs(model->graph)),
+      head_inputs(head_inputs_of(model->graph)),
       bytes(uses_histograms(o.method) ? byte_values(model->graph) : std::set<std::string, std::less<>>{}),
       ranges(o.method),
       columns(
@@ -141,7 +150,7 @@ void Calibrator::Data::observe(const RaggedBatch& batch, Workspace& workspace) {
   ranges.begin_batch();
   executor.run(batch, workspace.data(), [&](std::string_view name, std::span<const float> values, int width) {
     ranges.observe(name, values);
-    if (inputs.contains(name)) columns.observe(name, values, width, norms.contains(name));
+    if (inputs.contains(name) || head_inputs.contains(name)) columns.observe(name, values, width, norms.contains(name));
     if (bytes.contains(name)) histograms[std::string(name)].add(values);
   }, ObserveStages::values, transform);
   ranges.end_batch();

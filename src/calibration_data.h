@@ -48,7 +48,8 @@ struct Calibrator::Data {
   std::shared_ptr<const Model::Data> model;
   CalibrationOptions options;
   FloatExecutor executor;
-  std::set<std::string, std::less<>> inputs;  // whose columns are observed
+  std::set<std::string, std::less<>> inputs;       // of products in 8 bits, whose columns are observed
+  std::set<std::string, std::less<>> head_inputs;  // the same of the language head
   std::set<std::string, std::less<>> bytes;   // which have a histogram
   std::map<std::string, Histogram, std::less<>> histograms;
   RunningQuantizers quantizers;  // of the paper's setting

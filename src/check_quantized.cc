@@ -184,6 +184,7 @@ class Checker {
 
   void check(const LinearAdd&, const QuantizedLinearAdd& constants) {
     require_stream(1);
+    if (constants.eight_bit && constants.stream_shift != 0) fail("has 8-bit sums and a stream_shift, expected one of them");
     if (constants.block.columns != data_.graph.columns(node_->output)) fail("and its block disagree about columns");
     check_product(constants.depth, {&constants.block});
     set_stream();

@@ -67,6 +67,11 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
   const Product product(data->tensors, name(node), constants.depth);
   const std::uint8_t* a = input(run, node);
   const QuantizedBlock& block = constants.block;
+  if (constants.stream_shift > 0) {
+    for_rows(run.pool, run.rows, block.columns, [&](int row, int rows) {
+      for (int i = row; i < row + rows; ++i) shift_row(run.stream + i * stream_stride, block.columns, constants.stream_shift);
+    });
+  }
   for_parts(run.pool, run.rows, block.columns, constants.depth, [&](const Part& part) {
     std::int16_t* stream = run.stream + part.row * stream_stride + part.column;
     if (!constants.eight_bit) {

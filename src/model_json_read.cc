@@ -172,6 +172,7 @@ class Reader {
     QuantizedLinearAdd constants;
     constants.depth = read_int(integer, "depth", 64, kMaxColumns);
     constants.block = read_block(integer.section("block"));
+    constants.stream_shift = integer.integer_or("stream_shift", 0, 15, 0);
     constants.eight_bit = integer.has("eight_bit");
     if (constants.eight_bit) {
       const JsonObject eight_bit = integer.section("eight_bit");

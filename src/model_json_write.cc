@@ -76,6 +76,7 @@ struct Writer {
   void operator()(const LinearAdd&, const QuantizedLinearAdd& constants) {
     node["op"] = "LinearAdd";
     json integer = {{"depth", constants.depth}, {"block", to_json(constants.block)}};
+    if (constants.stream_shift > 0) integer["stream_shift"] = constants.stream_shift;
     if (constants.eight_bit) {
       integer["eight_bit"] = {{"product", to_json(constants.product)},
                               {"product_multiplier", constants.product_multiplier},

@@ -19,6 +19,8 @@
 namespace octavo {
 namespace {
 
+constexpr double kStreamGrowth = 16.0;  // of a run of sums above which one scale for all would be too coarse for the first
+
 Encoding stored(const Quantizer& quantizer) {
   return {.scale = static_cast<float>(quantizer.scale), .zero_point = quantizer.zero_point};
 }
@@ -84,19 +86,12 @@ class GraphQuantizer {
 
   bool makes_embeddings(ValueId value) const { return std::holds_alternative<EmbedTokens>(producer(value).op); }
 
-  /// One scale for each run of sums that are added to sums, and for what it starts from.
+  /// Scales of each run of sums that are added to sums, and of what it starts from: one for all, or where values grow a lot, one that
+  /// doubles as they need it.
   void share_stream_scales() {
     std::vector<ValueId> members;
     const auto share = [&] {
-      const bool embeddings = !members.empty() && makes_embeddings(members[0]);
-      if (members.size() > 2 || embeddings) {
-        double largest = 0.0;
-        if (embeddings) {
-          for (const ByteTable& table : embedding_tables(producer(members[0]))) largest = std::max(largest, table.smallest_step());
-        }
-        for (const ValueId id : members) largest = std::max(largest, stream_quantizer(model_.graph.name(id)).scale);
-        for (const ValueId id : members) stream_[static_cast<std::size_t>(id)].scale = largest;
-      }
+      if (members.size() > 2 || (!members.empty() && makes_embeddings(members[0]))) scale_run(members);
       members.clear();
     };
     for (const Node& node : model_.graph.nodes) {
@@ -108,6 +103,24 @@ class GraphQuantizer {
       members.push_back(node.output);
     }
     share();
+  }
+
+  void scale_run(const std::vector<ValueId>& members) {
+    std::vector<double> needed;  // by a value and those before it
+    for (const ValueId id : members) needed.push_back(std::max(needed.empty() ? 0.0 : needed.back(), smallest_scale(id)));
+    const double largest = needed.back();
+    const bool grows = largest > kStreamGrowth * needed.front();
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      const double halvings = grows ? std::floor(std::log2(largest / needed[i])) : 0.0;
+      stream_[static_cast<std::size_t>(members[i])].scale = std::ldexp(largest, -static_cast<int>(std::min(halvings, 15.0)));
+    }
+  }
+
+  double smallest_scale(ValueId value) {
+    double scale = stream_quantizer(model_.graph.name(value)).scale;
+    if (!makes_embeddings(value)) return scale;
+    for (const ByteTable& table : embedding_tables(producer(value))) scale = std::max(scale, table.smallest_step());
+    return scale;
   }
 
   const Node& producer(ValueId value) const {
@@ -359,6 +372,7 @@ class GraphQuantizer {
       result.block = packer.add({{std::move(weights), product.scale, stored(sum)}})[0];
     } else {
       result.block = packer.add({{std::move(weights), sum.scale, stored(sum)}})[0];
+      result.stream_shift = static_cast<int>(std::lround(std::log2(sum.scale / residual.scale)));
     }
     result.depth = packer.depth();
     put_weights(name, packer);
@@ -469,8 +483,8 @@ class GraphQuantizer {
       input = range(name + ".input");
       const Quantizer out = symmetric_s16(input.low, input.high);
       WeightPacker packer(inputs, wide_input(scale), WeightScales::per_channel);
-      result.projection = {.depth = packer.depth(),
-                           .block = packer.add({{block_rows(model_, *op.projection, inputs), out.scale / kWideStep, stored(out)}})[0]};
+      FloatRows rows = head_rows(*op.projection, inputs, model_.graph.name(node.inputs[0]), wide_input(scale));
+      result.projection = {.depth = packer.depth(), .block = packer.add({{std::move(rows), out.scale / kWideStep, stored(out)}})[0]};
       put_weights(name + ".projection", packer);
       scale = out.scale;
       inputs = op.projection->columns;
@@ -478,13 +492,22 @@ class GraphQuantizer {
     const bool bytes = options_.head == HeadType::int8;
     const Quantizer codes = bytes ? asymmetric_u8(input.low, input.high) : wide_input(scale);
     if (bytes) result.bytes = bytes_of_stream(scale, codes);
-    FloatRows weights = block_rows(model_, op.weights, inputs);
+    FloatRows weights = head_rows(op.weights, inputs, op.projection ? name + ".input" : model_.graph.name(node.inputs[0]), codes);
     const double step = logit_step(weights, codes);  // of the accumulators
     WeightPacker packer(inputs, codes, WeightScales::per_channel);
     result.head.block = packer.add({{std::move(weights), step, {.scale = static_cast<float>(bytes ? step : step * kWideStep)}}})[0];
     result.head.depth = packer.depth();
     put_weights(name, packer);
     return result;
+  }
+
+  /// A language head's rows; without biases there are none to correct.
+  FloatRows head_rows(const LinearBlock& block, int inputs, const std::string& input, const Quantizer& codes) const {
+    FloatRows rows = block_rows(model_, block, inputs);
+    if (options_.statistics == nullptr || !options_.compensated_rounding) return rows;
+    rows.scales = weight_scales(rows, WeightScales::per_channel, codes.scale);
+    InputModel(options_.statistics->at(input), codes, {}).refine(rows, {.compensate = true});
+    return rows;
   }
 
   NormGains equalized(const std::vector<float>& gain, const std::vector<float>& bias, ValueId value) const {

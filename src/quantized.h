@@ -59,11 +59,12 @@ struct QuantizedLinear {
   int gelu_fraction_bits = 0, gelu_limit = 1, gelu_normalize = 0, gelu_inverse = 0;
 };
 
-/// With a 16-bit stream: r is added as it is. With 8-bit sums: the product is first brought to `product`, then both terms to the
+/// With a 16-bit stream: r is added as it is, to the stream shifted right by stream_shift, rounded. With 8-bit sums: the product is first brought to `product`, then both terms to the
 /// sum's encoding (block.encoding) by Q20 multipliers.
 struct QuantizedLinearAdd {
   int depth = 0;
   QuantizedBlock block;
+  int stream_shift = 0;  ///< 0..15
   bool eight_bit = false;
   Encoding product;
   int product_multiplier = 0, stream_multiplier = 0;

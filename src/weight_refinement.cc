@@ -87,7 +87,7 @@ void InputModel::compensate(FloatRows& rows) {
 }
 
 void InputModel::refine(FloatRows& rows, const Refinement& refinement) {
-  const std::vector<float> exact = rows.weight;
+  const std::vector<float> exact = refinement.correct_bias ? rows.weight : std::vector<float>{};
   if (refinement.compensate) compensate(rows);
   if (!refinement.correct_bias) return;
   const auto columns = static_cast<std::size_t>(rows.inputs);

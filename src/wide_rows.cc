@@ -40,6 +40,11 @@ void split_row(const std::int16_t* x, int columns, const kernels::ByteMatrix& ou
 void scale_wide_row(const WideRow& row, std::int32_t* out) { scale(row, out); }
 void scale_wide_row(const WideRow& row, std::int16_t* out) { scale(row, out); }
 
+void shift_row(std::int16_t* x, int columns, int shift) {
+  const int rounding = 1 << (shift - 1);
+  for (int j = 0; j < columns; ++j) x[j] = static_cast<std::int16_t>((x[j] + rounding) >> shift);
+}
+
 void requantize_row(const std::int16_t* x, int columns, const QuantizedBytes& to, const kernels::ByteMatrix& out, int row) {
   std::uint8_t* bytes = line(out, row);
   const std::int64_t rounding = std::int64_t{1} << (to.shift - 1);

@@ -1,4 +1,4 @@
-// Rows of the 16-bit stream as inputs of products (fixed-point.md 8): plain integer loops beside the kernels.
+// Rows of the 16-bit stream on their way to sums and products (fixed-point.md 3, 8): plain integer loops beside the kernels.
 #pragma once
 
 #include <cstddef>
@@ -23,6 +23,9 @@ struct WideRow {
 };
 void scale_wide_row(const WideRow& row, std::int32_t* out);
 void scale_wide_row(const WideRow& row, std::int16_t* out);  ///< clamped to s16
+
+/// x = (x + 2^(shift-1)) >> shift, shift 1..15: a row of the stream in the scale of the next sum.
+void shift_row(std::int16_t* x, int columns, int shift);
 
 /// Writes a row as u8 codes.
 void requantize_row(const std::int16_t* x, int columns, const QuantizedBytes& to, const kernels::ByteMatrix& out, int row);

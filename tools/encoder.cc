@@ -4,12 +4,13 @@
 #include "octavo/error.h"
 
 namespace octavo::tools {
-namespace {
 
 Tokenizer tokenizer_of(const Model& model) {
   if (model.tokenizer_json().empty()) throw Error(model.info().name + ": has no tokenizer, so it cannot read text.");
   return Tokenizer::from_json(model.tokenizer_json(), model.info().name + ": tokenizer.json");
 }
+
+namespace {
 
 int limit_of(const ModelInfo& info, const std::optional<std::int64_t>& max_length) {
   if (max_length && *max_length > info.max_positions) {

@@ -12,6 +12,9 @@
 
 namespace octavo::tools {
 
+/// The model's tokenizer. Throws octavo::Error when it has none.
+Tokenizer tokenizer_of(const Model& model);
+
 class Encoder {
  public:
   /// `max_length` empty: the model's limit. Throws octavo::Error when the model has no tokenizer or a lower limit.

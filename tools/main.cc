@@ -13,11 +13,11 @@ namespace {
 
 enum ExitCode { kFailed = 1, kWrongUsage = 2 };
 
-const Command* const kCommands[] = {&kCalibrate, &kAnalyze, &kEmbed, &kClassify, &kTokenize, &kInfo, &kSelftest};
+const Command* const kCommands[] = {&kCalibrate, &kAnalyze, &kEmbed, &kClassify, &kPerplexity, &kTokenize, &kInfo, &kSelftest};
 
 std::string general_help() {
   std::string text =
-      "octavo runs BERT and ViT models in 8-bit integers on x86 CPUs.\n\n"
+      "octavo runs BERT, OPT and ViT models in 8-bit integers on x86 CPUs.\n\n"
       "Usage:\n  octavo SUBCOMMAND [OPTION...]\n\nSubcommands:\n";
   for (const Command* command : kCommands) {
     std::string name = command->name;

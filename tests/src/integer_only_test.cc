@@ -4,6 +4,7 @@
 #include "integer_executor.h"
 #include "stage_codes.h"
 #include "support.h"
+#include "tiny_opt.h"
 #include "workspace.h"
 
 #include "octavo/tokenizer.h"
@@ -55,6 +56,29 @@ TEST_CASE("an integer run raises no float exception flag, whatever the instructi
     const IntegerExecutor executor(data, isa.isa);
     Workspace::Data workspace(1);  // every op on this thread, whose flags are read
     CHECK(float_flags([&] { executor.sum_tokens(batch, executor.forward(batch, workspace), workspace); }) == 0);
+  }
+}
+
+TEST_CASE("a decoder's logits and its steps with a cache raise no float exception flag either") {
+  for (const TinyOptOptions& options : opt_variants()) {
+    for (const HeadType head : {HeadType::int16, HeadType::int8}) {
+      const Model model = quantized_tiny_opt(options, {.head = head});
+      const std::shared_ptr<const Model::Data> data(std::make_shared<const Model>(model), &model.data());
+      const TokenBatch text = random_batch(1, 9, 70);
+      const std::int32_t first[] = {0};
+      for (int i = 0; i < kernels::kIsaCount; ++i) {
+        if (!kernels::isa_status()[i].available) continue;
+        const IntegerExecutor executor(data, kernels::isa_status()[i].isa);
+        Workspace::Data workspace(1);
+        KvCache cache(model);
+        KvCache* const caches[] = {&cache};
+        const RaggedBatch batch = make_ragged(text, caches, model);
+        std::int64_t sum = 0;
+        CHECK(float_flags([&] {
+                executor.token_logits(batch, first, workspace, [&](std::size_t, std::span<const std::int32_t> logits) { sum += logits[0]; });
+              }) == 0);
+      }
+    }
   }
 }
 
