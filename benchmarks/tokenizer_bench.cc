@@ -1,5 +1,6 @@
 // How fast is text turned into ids? Bytes per second on one core, for text that is plain, accented, Chinese or hostile.
-// Usage: octavo_tokenizer_bench [FILE]  (a UTF-8 text file, measured as one text and line by line)
+// Usage: octavo_tokenizer_bench [FILE [DIRECTORY]]  (a UTF-8 text file, measured as one text and line by line; a
+// checkpoint whose tokenizer is measured in place of the shipped one's)
 #include "octavo/tokenizer.h"
 
 #include <benchmark/benchmark.h>
@@ -41,8 +42,8 @@ std::vector<std::string> read_lines(const char* file) {
 
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
-  const auto tokenizer =
-      octavo::Tokenizer::from_checkpoint(OCTAVO_SOURCE_DIR "/models/pretrained/all-MiniLM-L6-v2-gated");
+  const std::string checkpoint = argc > 2 ? argv[2] : OCTAVO_SOURCE_DIR "/models/pretrained/all-MiniLM-L6-v2-gated";
+  const auto tokenizer = octavo::Tokenizer::from_checkpoint(checkpoint);
   const auto measure = [&](const char* name, const std::vector<std::string>& texts) {
     benchmark::RegisterBenchmark(name,
                                  [&tokenizer, texts](benchmark::State& state) { encode(state, tokenizer, texts); });
@@ -53,6 +54,10 @@ int main(int argc, char** argv) {
   measure("chinese", {repeat("北京的天气今天很好。", kMegabyte)});
   measure("one_word", {std::string(kMegabyte, 'a')});
   measure("short_words_without_spaces", {repeat("a.", kMegabyte)});
+  benchmark::RegisterBenchmark("load", [&checkpoint](benchmark::State& state) {
+    for (auto _ : state) benchmark::DoNotOptimize(octavo::Tokenizer::from_checkpoint(checkpoint));
+  });
+  measure("white_space", {std::string(kMegabyte, ' ')});
   measure("special_tokens", {repeat("[MASK]", kMegabyte)});
   measure("brackets", {std::string(kMegabyte, '[')});
   measure("invalid_utf8", {std::string(kMegabyte, '\xf0')});

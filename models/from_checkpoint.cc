@@ -63,8 +63,10 @@ Model::Data read_family(const std::filesystem::path& directory, const Checkpoint
 }
 
 std::string read_tokenizer(const std::filesystem::path& directory) {
-  const bool present = std::filesystem::exists(directory / "tokenizer.json") || std::filesystem::exists(directory / "vocab.txt");
-  return present ? Tokenizer::from_checkpoint(directory).to_json() : "";
+  for (const char* file : {"tokenizer.json", "vocab.txt", "merges.txt"}) {
+    if (std::filesystem::exists(directory / file)) return Tokenizer::from_checkpoint(directory).to_json();
+  }
+  return "";
 }
 
 }  // namespace

@@ -10,6 +10,7 @@ namespace {
 
 constexpr char kDropped = '\x80';  // no ASCII character becomes this byte
 constexpr std::size_t kMaxUtf8 = 4;
+constexpr std::string_view kReplacementBytes = "\xef\xbf\xbd";
 
 }  // namespace
 
@@ -18,6 +19,21 @@ void NormalizedText::reserve_more(std::size_t count) {
   const std::size_t capacity = std::max(size_ + count, 2 * bytes_.size());
   bytes_.resize(capacity);
   spans_.resize(capacity);
+}
+
+void NormalizedText::append_bytes(std::string_view text, std::int32_t offset) {
+  reserve_more(text.size());
+  std::copy(text.begin(), text.end(), end_bytes());
+  Span* spans = end_spans();
+  for (std::size_t i = 0; i < text.size(); ++i, ++offset) spans[i] = {offset, offset + 1};
+  advance(text.size());
+}
+
+void NormalizedText::append(std::string_view bytes, const Span* spans) {
+  reserve_more(bytes.size());
+  std::copy(bytes.begin(), bytes.end(), end_bytes());
+  std::copy_n(spans, bytes.size(), end_spans());
+  advance(bytes.size());
 }
 
 void NormalizedText::append(char32_t c, Span from) {
@@ -38,18 +54,32 @@ BertNormalizer::BertNormalizer(Options options) : options_(options) {
   }
 }
 
+bool BertNormalizer::is_identity() const {
+  return !options_.clean_text && !options_.handle_chinese_chars && !options_.strip_accents && !options_.lowercase;
+}
+
 void BertNormalizer::normalize(std::string_view text, std::int32_t offset, NormalizedText& out) const {
   std::size_t at = 0;
+  const bool keep = is_identity();
   const auto is_ascii = [&](std::size_t i) { return static_cast<unsigned char>(text[i]) < 0x80; };
   const auto position = [&](std::size_t i) { return offset + static_cast<std::int32_t>(i); };
   while (at < text.size()) {
     std::size_t end = at;
     while (end < text.size() && is_ascii(end)) ++end;
-    append_ascii(text.substr(at, end - at), position(at), out);
+    if (keep) {
+      out.append_bytes(text.substr(at, end - at), position(at));
+    } else {
+      append_ascii(text.substr(at, end - at), position(at), out);
+    }
     for (at = end; at < text.size() && !is_ascii(at); at = end) {
       const CodePoint c = first_code_point(text.substr(at));
       end = at + static_cast<std::size_t>(c.bytes);
-      append_character(c.value, {position(at), position(end)}, out);
+      const std::string_view bytes = text.substr(at, static_cast<std::size_t>(c.bytes));
+      if (keep && (c.value != kReplacementCharacter || bytes == kReplacementBytes)) {
+        out.append_bytes(bytes, position(at));
+      } else {
+        append_character(c.value, {position(at), position(end)}, out);
+      }
     }
   }
 }

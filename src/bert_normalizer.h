@@ -20,6 +20,12 @@ class NormalizedText {
 
   void append(char32_t c, Span from);
 
+  /// Bytes and their spans.
+  void append(std::string_view bytes, const Span* spans);
+
+  /// Each byte with a span of its own, from `offset` on.
+  void append_bytes(std::string_view text, std::int32_t offset);
+
   /// Room for `count` more bytes, to be written at end_bytes() and end_spans() and counted with advance().
   void reserve_more(std::size_t count);
   char* end_bytes() { return bytes_.data() + size_; }
@@ -45,13 +51,15 @@ class BertNormalizer {
   explicit BertNormalizer(Options options);
   const Options& options() const { return options_; }
 
-  /// Appends the normalized text. Spans count from `offset` at the text's first byte.
+  /// Appends the normalized text, well-formed UTF-8. Spans count from `offset` at the text's first byte. Without any of
+  /// the options each byte is kept and has a span of its own; ill-formed ones become U+FFFD all the same.
   ///
   /// Combining marks that stay are not put into canonical order: all but 30 or so of the marks that have a place in it
   /// are nonspacing, and those are dropped.
   void normalize(std::string_view text, std::int32_t offset, NormalizedText& out) const;
 
  private:
+  bool is_identity() const;
   void append_ascii(std::string_view text, std::int32_t offset, NormalizedText& out) const;
   void append_character(char32_t c, Span from, NormalizedText& out) const;
   void append_lowercase(char32_t c, Span from, NormalizedText& out) const;

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <fstream>
 #include <sstream>
-#include <unordered_set>
 
 namespace octavo {
 namespace {
@@ -17,39 +16,82 @@ std::string shortened(const nlohmann::json& value) {
   return text.size() > 80 ? text.substr(0, 80) + "..." : text;
 }
 
-// Receives the parser's events and keeps nothing but the keys of the objects that are open.
-class Checker final : public nlohmann::json_sax<nlohmann::json> {
+// Receives the parser's events and builds the value from them.
+class Builder final : public nlohmann::json_sax<nlohmann::json> {
  public:
-  explicit Checker(const std::string& where) : where_(where) {}
+  explicit Builder(const std::string& where) : where_(where) {}
 
-  bool null() override { return true; }
-  bool boolean(bool) override { return true; }
-  bool number_integer(number_integer_t) override { return true; }
-  bool number_unsigned(number_unsigned_t) override { return true; }
-  bool number_float(number_float_t, const string_t&) override { return true; }
-  bool string(string_t&) override { return true; }
-  bool binary(binary_t&) override { return true; }
-  bool start_object(std::size_t) override { return open(); }
+  /// The members of this object go to `members`.
+  Builder(const std::string& where, std::string_view large_key, JsonMembers& members)
+      : where_(where), large_key_(large_key), members_(&members) {}
+
+  nlohmann::json take() { return std::move(root_); }
+
+  bool null() override { return add(nullptr); }
+  bool boolean(bool value) override { return add(value); }
+  bool number_integer(number_integer_t value) override { return add(value); }
+  bool number_unsigned(number_unsigned_t value) override { return add(value); }
+  bool number_float(number_float_t value, const string_t&) override { return add(value); }
+  bool string(string_t& value) override { return add(std::move(value)); }
+  bool binary(binary_t& value) override { return add(std::move(value)); }
+  bool start_object(std::size_t) override {
+    const bool is_large = members_ && (large_key_.empty() ? open_.empty() : open_.size() == 2 && last_key_is_large_);
+    open(nlohmann::json::object());
+    if (is_large) large_ = open_.back();
+    return true;
+  }
   bool end_object() override { return close(); }
-  bool start_array(std::size_t) override { return open(); }
+  bool start_array(std::size_t) override { return open(nlohmann::json::array()); }
   bool end_array() override { return close(); }
   bool parse_error(std::size_t, const std::string&, const nlohmann::json::exception&) override { return false; }
 
   bool key(string_t& key) override {
-    if (keys_.back().insert(key).second) return true;
-    throw Error(where_ + ": has the key " + shortened(key) + " twice in one object, expected once");
+    if (open_.back() == large_) {
+      member_ = &members_->emplace_back(std::move(key), nullptr).second;
+      return true;
+    }
+    last_key_is_large_ = key == large_key_;
+    const auto [member, is_new] = open_.back()->get_ref<nlohmann::json::object_t&>().emplace(std::move(key), nullptr);
+    if (!is_new)
+      throw Error(where_ + ": has the key " + shortened(member->first) + " twice in one object, expected once");
+    member_ = &member->second;
+    return true;
   }
 
  private:
-  bool open() {
-    keys_.emplace_back();
-    if (keys_.size() <= kMaxDepth) return true;
-    throw Error(where_ + ": is nested more than " + std::to_string(kMaxDepth) + " levels deep");
+  // Where the next value belongs.
+  nlohmann::json& place() {
+    if (open_.empty()) return root_;
+    if (open_.back()->is_object()) return *member_;
+    auto& items = open_.back()->get_ref<nlohmann::json::array_t&>();
+    return items.emplace_back();
   }
-  bool close() { return keys_.pop_back(), true; }
+
+  bool add(nlohmann::json value) {
+    place() = std::move(value);
+    return true;
+  }
+
+  // Containers that are open do not move: what they stand in grows only after they are closed.
+  bool open(nlohmann::json container) {
+    if (open_.size() == kMaxDepth) {
+      throw Error(where_ + ": is nested more than " + std::to_string(kMaxDepth) + " levels deep");
+    }
+    nlohmann::json& value = place();
+    value = std::move(container);
+    open_.push_back(&value);
+    return true;
+  }
+  bool close() { return open_.pop_back(), true; }
 
   const std::string& where_;
-  std::vector<std::unordered_set<std::string>> keys_;  // one set for each open object or array
+  nlohmann::json root_;
+  std::vector<nlohmann::json*> open_;  // the innermost last
+  nlohmann::json* member_ = nullptr;   // of the innermost object, the value of the last key
+  std::string_view large_key_;
+  JsonMembers* members_ = nullptr;
+  nlohmann::json* large_ = nullptr;  // the object whose members go to members_
+  bool last_key_is_large_ = false;
 };
 
 bool is_integer_in(const nlohmann::json& value, std::int64_t smallest, std::int64_t largest) {
@@ -68,9 +110,15 @@ std::string integer_range(std::int64_t smallest, std::int64_t largest) {
 }  // namespace
 
 nlohmann::json parse_json(std::string_view text, const std::string& where) {
-  Checker checker(where);
-  if (!nlohmann::json::sax_parse(text, &checker)) throw Error(where + ": is not valid JSON");
-  return nlohmann::json::parse(text);
+  Builder builder(where);
+  if (!nlohmann::json::sax_parse(text, &builder)) throw Error(where + ": is not valid JSON");
+  return builder.take();
+}
+
+nlohmann::json parse_json(std::string_view text, const std::string& where, std::string_view key, JsonMembers& members) {
+  Builder builder(where, key, members);
+  if (!nlohmann::json::sax_parse(text, &builder)) throw Error(where + ": is not valid JSON");
+  return builder.take();
 }
 
 JsonObject::JsonObject(nlohmann::json object, std::string where)

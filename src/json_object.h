@@ -8,6 +8,7 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace octavo {
@@ -15,6 +16,14 @@ namespace octavo {
 /// Parses any JSON text. Error "WHERE: ..." when it is malformed, deeper than 64 levels, or has a key twice in an
 /// object.
 nlohmann::json parse_json(std::string_view text, const std::string& where);
+
+/// Keys and values in the order of the text.
+using JsonMembers = std::vector<std::pair<std::string, nlohmann::json>>;
+
+/// As above, for a text with one large object: the root when `key` is empty, else what stands under `key` in an object
+/// of the root. Its members are appended to `members`, whose keys may repeat, and it is empty in the result. Much
+/// faster than a tree of the members.
+nlohmann::json parse_json(std::string_view text, const std::string& where, std::string_view key, JsonMembers& members);
 
 /// A JSON object and where it comes from. Every getter throws Error "WHERE: KEY is FOUND, expected ...".
 class JsonObject {

@@ -1,35 +1,17 @@
 #include "octavo/tokenizer.h"
 
-#include "bert_unicode.h"
 #include "mapped_file.h"
 #include "tokenizer_data.h"
+#include "tokenizer_files.h"
 #include "tokenizer_json.h"
-#include "utf8.h"
 
 #include "octavo/error.h"
 
 #include <algorithm>
-#include <array>
 #include <limits>
 
 namespace octavo {
 namespace {
-
-enum class Role : std::uint8_t { word, space, alone, beyond_ascii };
-
-constexpr std::array<Role, 256> kRoles = [] {
-  std::array<Role, 256> roles = {};
-  for (std::size_t i = 0; i < roles.size(); ++i) {
-    const bool is_word = (i >= '0' && i <= '9') || (i >= 'A' && i <= 'Z') || (i >= 'a' && i <= 'z');
-    const bool is_space = i == ' ' || (i >= '\t' && i <= '\r');
-    const bool is_control = i < ' ' || i == 0x7f;
-    roles[i] = i >= 0x80               ? Role::beyond_ascii
-               : is_space              ? Role::space
-               : is_word || is_control ? Role::word
-                                       : Role::alone;
-  }
-  return roles;
-}();
 
 // One text on its way to ids: added tokens, normalization, words, pieces.
 class TextReader {
@@ -57,8 +39,8 @@ class TextReader {
     while (begin < end) {
       std::string_view chunk = text_.substr(begin, end - begin);
       if (data_.added_normalized.empty() && chunk.size() > kChunk) {
-        // These characters separate words in every normalization.
-        chunk = chunk.substr(0, chunk.find_first_of(" \t\n\r", kChunk));
+        const auto find_cut = [&](const auto& pre_tokenizer) { return pre_tokenizer.find_cut(chunk, kChunk); };
+        chunk = chunk.substr(0, std::visit(find_cut, data_.pre_tokenizer));
       }
       normalized_.clear();
       data_.normalizer.normalize(chunk, static_cast<std::int32_t>(begin), normalized_);
@@ -79,45 +61,51 @@ class TextReader {
     read_words(begin, bytes.size());
   }
 
-  // White space separates words, punctuation is a word of its own character by character.
   void read_words(std::size_t begin, std::size_t end) {
-    const std::string_view bytes = normalized_.bytes().substr(0, end);
-    std::size_t word = begin;
-    for (std::size_t at = begin; at < end;) {
-      Role role = kRoles[static_cast<unsigned char>(bytes[at])];
-      std::size_t length = 1;
-      if (role == Role::beyond_ascii) {
-        const CodePoint c = first_code_point(bytes.substr(at));
-        length = static_cast<std::size_t>(c.bytes);
-        role = is_white_space(c.value) ? Role::space : is_punctuation(c.value) ? Role::alone : Role::word;
-      }
-      if (role != Role::word) {
-        read_word(word, at);
-        if (role == Role::alone) read_word(at, at + length);
-        word = at + length;
-      }
-      at += length;
-    }
-    read_word(word, end);
+    const std::string_view text = normalized_.bytes().substr(begin, end - begin);
+    const Span* spans = normalized_.spans() + begin;
+    const auto* byte_level = std::get_if<ByteLevel>(&data_.pre_tokenizer);
+    if (!byte_level || !byte_level->add_prefix_space || text.empty() || text[0] == ' ') return tokenize(text, spans);
+    prefixed_.clear();
+    prefixed_.append(U' ', {spans[0].begin, spans[0].begin});
+    prefixed_.append(text, spans);
+    tokenize(prefixed_.bytes(), prefixed_.spans());
   }
 
-  void read_word(std::size_t begin, std::size_t end) {
-    if (begin == end) return;
-    data_.model.tokenize(normalized_.bytes().substr(begin, end - begin), normalized_.spans() + begin, pieces_);
+  void tokenize(std::string_view text, const Span* spans) {
+    words_.clear();
+    std::visit([&](const auto& pre_tokenizer) { pre_tokenizer.split(text, words_); }, data_.pre_tokenizer);
+    const auto tokenize_words = [&](const auto& model) {
+      for (const Word word : words_) {
+        model.tokenize(text.substr(word.begin, word.end - word.begin), spans + word.begin, pieces_);
+      }
+    };
+    std::visit(tokenize_words, data_.model);
   }
 
   const Tokenizer::Data& data_;
   std::string_view text_;
-  NormalizedText normalized_;
+  NormalizedText normalized_, prefixed_;
+  std::vector<Word> words_;
   Pieces pieces_;
 };
+
+void trim_spaces(std::string_view text, std::vector<Span>& spans) {
+  const auto is_space = [&](std::int32_t at) { return text[static_cast<std::size_t>(at)] == ' '; };
+  for (Span& span : spans) {
+    while (span.begin < span.end && is_space(span.begin)) ++span.begin;
+    while (span.begin < span.end && is_space(span.end - 1)) --span.end;
+  }
+}
 
 Pieces read_text(const Tokenizer::Data& data, std::string_view text) {
   if (text.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max())) {
     throw Error("text to tokenize: has " + std::to_string(text.size()) + " bytes, expected at most " +
                 std::to_string(std::numeric_limits<std::int32_t>::max()));
   }
-  return TextReader(data, text).read();
+  Pieces pieces = TextReader(data, text).read();
+  if (data.trim_offsets) trim_spaces(text, pieces.spans);
+  return pieces;
 }
 
 void truncate(Pieces& pieces, std::size_t length) {
@@ -177,7 +165,9 @@ Tokenizer Tokenizer::from_checkpoint(const std::filesystem::path& directory) {
   if (std::filesystem::exists(json)) {
     return from_json(MappedFile(json).bytes(), json.string());
   }
-  return Tokenizer(std::make_shared<const Data>(read_vocabulary_files(directory), directory.string()));
+  const bool has_merges = std::filesystem::exists(directory / "merges.txt");
+  TokenizerParts parts = has_merges ? read_merges_files(directory) : read_vocabulary_files(directory);
+  return Tokenizer(std::make_shared<const Data>(std::move(parts), directory.string()));
 }
 
 Tokenizer Tokenizer::from_json(std::string_view json, std::string_view name) {

@@ -22,12 +22,13 @@ std::vector<AddedToken> select(const std::vector<AddedToken>& tokens, bool norma
 }
 
 // The model's vocabulary and the tokens that were added to it.
-std::vector<std::string> complete_vocabulary(std::vector<std::string> vocabulary, const WordPiece& model,
+std::vector<std::string> complete_vocabulary(std::vector<std::string> vocabulary,
+                                             const std::variant<WordPiece, Bpe>& model,
                                              const std::vector<AddedToken>& added, const std::string& where) {
   const std::size_t model_size = vocabulary.size();
   for (const AddedToken& token : added) {
     const auto id = static_cast<std::size_t>(token.id);
-    const std::int32_t model_id = model.id(token.content);
+    const std::int32_t model_id = std::visit([&](const auto& m) { return m.id(token.content); }, model);
     const bool is_known = id < vocabulary.size() && vocabulary[id] == token.content;
     const bool is_next = id == vocabulary.size() && model_id < 0;
     if (is_next) vocabulary.push_back(token.content);
@@ -37,6 +38,19 @@ std::vector<std::string> complete_vocabulary(std::vector<std::string> vocabulary
                 std::to_string(expected) + " after " + std::to_string(model_size) + " tokens of the model");
   }
   return vocabulary;
+}
+
+std::vector<TokenKind> find_kinds(std::size_t vocabulary_size, const std::vector<AddedToken>& added) {
+  std::vector<TokenKind> kinds(vocabulary_size, TokenKind::model);
+  for (const AddedToken& token : added) {
+    kinds[static_cast<std::size_t>(token.id)] = token.special ? TokenKind::special : TokenKind::added;
+  }
+  return kinds;
+}
+
+std::variant<WordPiece, Bpe> make_model(const TokenizerParts& parts, const std::string& where) {
+  if (const auto* options = std::get_if<Bpe::Options>(&parts.model)) return Bpe(parts.vocabulary, *options, where);
+  return WordPiece(parts.vocabulary, std::get<WordPiece::Options>(parts.model), where);
 }
 
 void check_template(const TokenTemplate& tokens, bool is_pair, std::size_t vocabulary_size, const std::string& where) {
@@ -69,6 +83,14 @@ int TokenTemplate::special_count() const {
   return static_cast<int>(std::count_if(parts.begin(), parts.end(), is_special));
 }
 
+TokenTemplate single_template() { return {{{.source = TokenTemplate::Source::first_text}}}; }
+
+TokenTemplate pair_template() {
+  TokenTemplate result = single_template();
+  result.parts.push_back({.source = TokenTemplate::Source::second_text, .type_id = 1});
+  return result;
+}
+
 TokenTemplate single_template(std::int32_t cls, std::int32_t sep) {
   using Source = TokenTemplate::Source;
   return {{{.id = cls}, {.source = Source::first_text}, {.id = sep}}};
@@ -83,16 +105,24 @@ TokenTemplate pair_template(std::int32_t cls, std::int32_t sep) {
 
 Tokenizer::Data::Data(TokenizerParts parts, const std::string& where)
     : normalizer(parts.normalizer),
-      model(parts.vocabulary, std::move(parts.model), where),
+      pre_tokenizer(parts.pre_tokenizer),
+      model(make_model(parts, where)),
       model_size(parts.vocabulary.size()),
       vocabulary(complete_vocabulary(std::move(parts.vocabulary), model, parts.added_tokens, where)),
+      kinds(find_kinds(vocabulary.size(), parts.added_tokens)),
       added_tokens(std::move(parts.added_tokens)),
       added_raw(select(added_tokens, false, normalizer, where)),
       added_normalized(select(added_tokens, true, normalizer, where)),
       single(std::move(parts.single)),
-      pair(std::move(parts.pair)) {
+      pair(std::move(parts.pair)),
+      trim_offsets(parts.trim_offsets) {
   check_template(single, /*is_pair=*/false, vocabulary.size(), where);
   check_template(pair, /*is_pair=*/true, vocabulary.size(), where);
+  for (const TokenTemplate* tokens : {&single, &pair}) {
+    for (const TokenTemplate::Part& part : tokens->parts) {
+      if (part.source == TokenTemplate::Source::special) kinds[static_cast<std::size_t>(part.id)] = TokenKind::special;
+    }
+  }
 }
 
 }  // namespace octavo

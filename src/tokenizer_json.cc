@@ -1,6 +1,7 @@
 #include "tokenizer_json.h"
 
 #include "json_object.h"
+#include "tokenizer_config.h"
 
 #include "octavo/error.h"
 
@@ -14,7 +15,6 @@ namespace octavo {
 namespace {
 
 using nlohmann::json;
-using nlohmann::ordered_json;
 using Source = TokenTemplate::Source;
 
 constexpr int kMaxInt = std::numeric_limits<int>::max();
@@ -62,46 +62,61 @@ BertNormalizer::Options read_normalizer(const JsonObject& root, const std::strin
           .lowercase = lowercase};
 }
 
-void check_pre_tokenizer(const JsonObject& root, const std::string& where) {
-  const std::string type = type_of(root, "pre_tokenizer");
-  if (type != "BertPreTokenizer") refuse(where, "pre_tokenizer", type, "BertPreTokenizer");
-  root.section("pre_tokenizer").allow_only({"type"});
+// ByteLevel writes bytes as BPE's vocabulary does; WordPiece's holds text.
+PreTokenizer read_pre_tokenizer(const JsonObject& root, const std::string& where) {
+  const std::string type = type_of(root, "pre_tokenizer"), model = type_of(root, "model");
+  const std::string expected = model == "BPE" ? "ByteLevel" : "BertPreTokenizer";
+  if (type != expected) refuse(where, "pre_tokenizer", type, expected);
+  const JsonObject section = root.section("pre_tokenizer");
+  if (type == "BertPreTokenizer") {
+    section.allow_only({"type"});
+    return BertPreTokenizer();
+  }
+  section.allow_only({"type", "add_prefix_space", "trim_offsets", "use_regex"});
+  if (!section.flag_or("use_regex", true)) section.fail("use_regex", "true");
+  return ByteLevel{.add_prefix_space = section.flag("add_prefix_space")};
 }
 
-// Every id from 0 to the number of tokens minus one, once.
-std::vector<std::string> read_vocabulary(const json& vocabulary, const std::string& where) {
-  if (!vocabulary.is_object()) {
-    throw Error(where + ": model: vocab is a JSON " + vocabulary.type_name() +
-                ", expected an object of tokens and ids");
-  }
-  const std::size_t size = vocabulary.size();
-  std::vector<std::string> result(size);
-  std::vector<bool> is_taken(size);
-  for (const auto& [token, id] : vocabulary.items()) {
-    const auto number = id.is_number_unsigned() ? id.get<std::uint64_t>() : std::numeric_limits<std::uint64_t>::max();
-    if (number >= size) {
-      throw Error(where + ": model: vocab has \"" + token + "\" with id " + id.dump() + ", expected 0 to " +
-                  std::to_string(size - 1) + " for " + std::to_string(size) + " tokens");
-    }
-    const auto i = static_cast<std::size_t>(number);
-    if (is_taken[i]) {
-      throw Error(where + ": model: vocab has \"" + result[i] + "\" and \"" + token + "\" with id " +
-                  std::to_string(i) + ", expected one token for each id");
-    }
-    result[i] = token;
-    is_taken[i] = true;
-  }
-  return result;
+// Text is put together as the model's vocabulary demands; another decoder would say that it is something else.
+void check_decoder(const JsonObject& root, const std::string& where) {
+  const std::string type = type_of(root, "decoder");
+  if (type != "ByteLevel" && type != "null") refuse(where, "decoder", type, "ByteLevel or null");
 }
 
-WordPiece::Options read_model(const JsonObject& root, const std::string& where) {
-  const std::string type = type_of(root, "model");
-  if (type != "WordPiece") refuse(where, "model", type, "WordPiece");
-  const JsonObject model = root.section("model");
+WordPiece::Options read_word_piece(const JsonObject& model) {
   model.allow_only({"type", "unk_token", "continuing_subword_prefix", "max_input_chars_per_word"});
   return {.unk_token = model.text("unk_token"),
           .continuing_subword_prefix = model.text("continuing_subword_prefix"),
           .max_input_chars_per_word = static_cast<int>(model.integer("max_input_chars_per_word", 0, kMaxInt))};
+}
+
+// "left right", or ["left", "right"].
+std::string read_merge(const json& merge, std::size_t rank, const std::string& where) {
+  if (merge.is_string()) return merge.get<std::string>();
+  if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
+    return merge[0].get<std::string>() + " " + merge[1].get<std::string>();
+  }
+  throw Error(where + ": model: merge " + std::to_string(rank) + " is a JSON " + merge.type_name() +
+              ", expected a string or an array of two");
+}
+
+// Every byte has a token, so that no word can need the unknown one: what is said about it does not matter.
+Bpe::Options read_bpe(const JsonObject& model, const json& merges, const std::string& where) {
+  model.allow_only({"type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk",
+                    "byte_fallback", "ignore_merges"});
+  for (const char* key : {"dropout", "byte_fallback", "ignore_merges"}) {
+    const bool is_off = !model.has(key) || (model.is_number(key) ? model.number(key, 0, 1) == 0 : !model.flag(key));
+    if (!is_off) model.fail(key, "nothing, 0 or false");
+  }
+  for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
+    if (!model.text_or(key, "").empty()) model.fail(key, "an empty string or null");
+  }
+  if (!merges.is_array())
+    throw Error(where + ": model: merges are a JSON " + merges.type_name() + ", expected an array");
+  Bpe::Options options;
+  options.merges.reserve(merges.size());
+  for (const json& merge : merges) options.merges.push_back(read_merge(merge, options.merges.size(), where));
+  return options;
 }
 
 std::vector<AddedToken> read_added_tokens(const JsonObject& root) {
@@ -159,8 +174,13 @@ void read_post_processor(const json& section, const JsonObject& root, const std:
   const std::string type = type_of(root, "post_processor");
   const JsonObject object = root.section("post_processor");
   if (type == "null") {
-    parts.single = {{{.source = Source::first_text}}};
-    parts.pair = {{{.source = Source::first_text}, {.source = Source::second_text, .type_id = 1}}};
+    parts.single = single_template();
+    parts.pair = pair_template();
+  } else if (type == "ByteLevel") {
+    object.allow_only({"type", "add_prefix_space", "trim_offsets", "use_regex"});
+    parts.single = single_template();
+    parts.pair = pair_template();
+    parts.trim_offsets = object.flag("trim_offsets");
   } else if (type == "BertProcessing") {
     const std::int32_t cls = read_token_and_id(section, "cls", where), sep = read_token_and_id(section, "sep", where);
     object.allow_only({"type", "cls", "sep"});
@@ -171,90 +191,48 @@ void read_post_processor(const json& section, const JsonObject& root, const std:
     parts.single = read_template(object, "single", where);
     parts.pair = read_template(object, "pair", where);
   } else {
-    refuse(where, "post_processor", type, "TemplateProcessing, BertProcessing or null");
+    refuse(where, "post_processor", type, "TemplateProcessing, BertProcessing, ByteLevel or null");
   }
 }
 
-ordered_json write_template(const TokenTemplate& tokens, const Tokenizer::Data& data, ordered_json& special_tokens) {
-  ordered_json result = ordered_json::array();
-  for (const TokenTemplate::Part& part : tokens.parts) {
-    if (part.source == Source::special) {
-      const std::string& name = data.vocabulary[static_cast<std::size_t>(part.id)];
-      special_tokens[name] = {{"id", name}, {"ids", {part.id}}, {"tokens", {name}}};
-      result.push_back({{"SpecialToken", {{"id", name}, {"type_id", part.type_id}}}});
-    } else {
-      const char* name = part.source == Source::first_text ? "A" : "B";
-      result.push_back({{"Sequence", {{"id", name}, {"type_id", part.type_id}}}});
-    }
+// Takes the vocabulary, which the parser has put aside, and the merges out of the model: what remains is small.
+json take_lists(json& model, const std::string& where) {
+  if (!model.is_object()) return {};
+  if (!model.contains("vocab")) throw Error(where + ": model: vocab is missing, expected tokens and ids");
+  if (!model["vocab"].is_object()) {
+    throw Error(where + ": model: vocab is a JSON " + model["vocab"].type_name() +
+                ", expected an object of tokens and ids");
   }
-  return result;
-}
-
-ordered_json write_model(const Tokenizer::Data& data) {
-  ordered_json vocabulary = ordered_json::object();
-  auto& entries = vocabulary.get_ref<ordered_json::object_t&>();
-  for (std::size_t i = 0; i < data.model_size; ++i) entries.emplace_back(data.vocabulary[i], i);
-  const WordPiece::Options& options = data.model.options();
-  return {{"type", "WordPiece"},
-          {"unk_token", options.unk_token},
-          {"continuing_subword_prefix", options.continuing_subword_prefix},
-          {"max_input_chars_per_word", options.max_input_chars_per_word},
-          {"vocab", std::move(vocabulary)}};
+  model.erase("vocab");
+  json merges = model.contains("merges") ? std::move(model["merges"]) : json();
+  model.erase("merges");
+  return merges;
 }
 
 }  // namespace
 
 TokenizerParts read_tokenizer_json(std::string_view text, const std::string& where) {
-  json file = parse_json(text, where);
+  JsonMembers vocabulary;
+  json file = parse_json(text, where, "vocab", vocabulary);
   check_sections(file, where);
-  json vocabulary;  // taken out first: the rest of the file is small
-  if (file["model"].is_object()) {
-    if (!file["model"].contains("vocab")) throw Error(where + ": model: vocab is missing, expected tokens and ids");
-    vocabulary = std::move(file["model"]["vocab"]);
-  }
+  const json merges = take_lists(file["model"], where);
   const JsonObject root(file, where);
-  TokenizerParts parts = {.normalizer = read_normalizer(root, where), .model = read_model(root, where)};
-  check_pre_tokenizer(root, where);
-  parts.vocabulary = read_vocabulary(vocabulary, where);
+  TokenizerParts parts = {.normalizer = read_normalizer(root, where)};
+  const std::string type = type_of(root, "model");
+  if (type == "WordPiece") {
+    if (!merges.is_null()) throw Error(where + ": model: merges are there, expected none in a WordPiece model");
+    parts.model = read_word_piece(root.section("model"));
+  } else if (type == "BPE") {
+    check_decoder(root, where);
+    parts.model = read_bpe(root.section("model"), merges, where);
+  } else {
+    refuse(where, "model", type, "WordPiece or BPE");
+  }
+  parts.pre_tokenizer = read_pre_tokenizer(root, where);
+  parts.vocabulary = read_vocabulary(std::move(vocabulary), where + ": model: vocab");
   parts.added_tokens = read_added_tokens(root);
   read_post_processor(file["post_processor"], root, where, parts);
   return parts;
-}
-
-std::string write_tokenizer_json(const Tokenizer::Data& data) {
-  ordered_json added = ordered_json::array();
-  for (const AddedToken& token : data.added_tokens) {
-    added.push_back({{"id", token.id},
-                     {"content", token.content},
-                     {"single_word", token.single_word},
-                     {"lstrip", token.lstrip},
-                     {"rstrip", token.rstrip},
-                     {"normalized", token.normalized},
-                     {"special", token.special}});
-  }
-  const BertNormalizer::Options& options = data.normalizer.options();
-  ordered_json special_tokens = ordered_json::object();
-  ordered_json single = write_template(data.single, data, special_tokens);
-  ordered_json pair = write_template(data.pair, data, special_tokens);
-  const ordered_json file = {{"version", "1.0"},
-                             {"truncation", nullptr},
-                             {"padding", nullptr},
-                             {"added_tokens", std::move(added)},
-                             {"normalizer",
-                              {{"type", "BertNormalizer"},
-                               {"clean_text", options.clean_text},
-                               {"handle_chinese_chars", options.handle_chinese_chars},
-                               {"strip_accents", options.strip_accents},
-                               {"lowercase", options.lowercase}}},
-                             {"pre_tokenizer", {{"type", "BertPreTokenizer"}}},
-                             {"post_processor",
-                              {{"type", "TemplateProcessing"},
-                               {"single", std::move(single)},
-                               {"pair", std::move(pair)},
-                               {"special_tokens", std::move(special_tokens)}}},
-                             {"decoder", nullptr},
-                             {"model", write_model(data)}};
-  return file.dump();
 }
 
 }  // namespace octavo

@@ -1,7 +1,7 @@
 // Which pieces of the vocabulary is a word made of?
 #pragma once
 
-#include "octavo/tokenizer.h"
+#include "pieces.h"
 
 #include <cstdint>
 #include <limits>
@@ -10,17 +10,6 @@
 #include <vector>
 
 namespace octavo {
-
-/// Ids and where they come from, as they are found in a text.
-struct Pieces {
-  std::vector<std::int32_t> ids;
-  std::vector<Span> spans;
-
-  void append(std::int32_t id, Span span) {
-    ids.push_back(id);
-    spans.push_back(span);
-  }
-};
 
 /// Greedy longest match first over a fixed vocabulary, held as a trie of bytes. Immutable.
 class WordPiece {

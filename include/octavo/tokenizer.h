@@ -1,10 +1,11 @@
-// Text to token ids, as the checkpoint's own tokenizer does it.
+// Text to token ids and back, as the checkpoint's own tokenizer does it.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,20 +19,24 @@ struct Span {
   bool operator==(const Span&) const = default;
 };
 
-/// One tokenized text or pair. type_ids and offsets are as long as ids; a caller who makes Tokens by hand may leave both
-/// empty (all types 0).
+/// One tokenized text or pair. type_ids and offsets are as long as ids; a caller who makes Tokens by hand may leave
+/// both empty (all types 0).
 struct Tokens {
   std::vector<std::int32_t> ids;
   std::vector<std::int32_t> type_ids = {};
-  std::vector<Span> offsets = {};   ///< of a pair's second text: into the second text
-  std::int32_t truncated = 0;       ///< tokens that max_length cut away
+  std::vector<Span> offsets = {};  ///< of a pair's second text: into the second text
+  std::int32_t truncated = 0;      ///< tokens that max_length cut away
 };
 
-/// A WordPiece tokenizer: immutable, shared between threads, cheap to copy.
+struct DecodeOptions {
+  bool skip_special_tokens = true;  ///< leave out [CLS], </s> and the like
+};
+
+/// A WordPiece or byte-level BPE tokenizer: immutable, shared between threads, cheap to copy.
 class Tokenizer {
  public:
-  /// Reads tokenizer.json, or vocab.txt with tokenizer_config.json, from a checkpoint directory. Every component of
-  /// tokenizer.json that is not supported is an Error that names it.
+  /// Reads from a checkpoint directory tokenizer.json, or vocab.json with merges.txt, or vocab.txt with
+  /// tokenizer_config.json. Every component of tokenizer.json that is not supported is an Error that names it.
   static Tokenizer from_checkpoint(const std::filesystem::path& directory);
 
   /// Reads the text of a tokenizer.json; `name` stands in messages.
@@ -40,14 +45,20 @@ class Tokenizer {
   /// A tokenizer.json that gives the same tokens; what a model file carries.
   std::string to_json() const;
 
-  /// Ids with the special tokens ([CLS] text [SEP]; pairs: [CLS] text [SEP] pair [SEP], types 0 and 1), at most
-  /// max_length of them: longer input is truncated on the right (a pair: the longer text first) and `truncated` counts it.
+  /// Ids with the special tokens (BERT: [CLS] text [SEP]; pairs: [CLS] text [SEP] pair [SEP], types 0 and 1; OPT: </s>
+  /// text), at most max_length of them: longer input is truncated on the right (a pair: the longer text first) and
+  /// `truncated` counts it.
   /// Invalid UTF-8 is read as U+FFFD, as the Unicode standard recommends (one per maximal subpart). Throws Error when
   /// max_length has no room for the special tokens.
   Tokens encode(std::string_view text, std::optional<int> max_length = {}) const;
   Tokens encode(std::string_view text, std::string_view pair, std::optional<int> max_length = {}) const;
 
-  /// The token's text in the vocabulary ("[CLS]", "##ing"). Throws Error when there is no such id.
+  /// The text of the ids, well-formed UTF-8. BPE: the bytes that the tokens stand for, U+FFFD in place of ill-formed
+  /// ones. WordPiece: words with a space between them, none before . , ? and !. An id without a token (models pad their
+  /// tables) is U+FFFD.
+  std::string decode(std::span<const std::int32_t> ids, DecodeOptions options = {}) const;
+
+  /// The token's text in the vocabulary ("[CLS]", "##ing", "\u0120the"). Throws Error when there is no such id.
   std::string_view token(std::int32_t id) const;
 
   int vocab_size() const;
@@ -55,8 +66,28 @@ class Tokenizer {
   struct Data;
 
  private:
+  friend class StreamDecoder;
   explicit Tokenizer(std::shared_ptr<const Data> data);
   std::shared_ptr<const Data> data_;
+};
+
+/// decode() token by token, for text that is shown while it is made: what push() and then finish() return is together
+/// what decode() returns.
+class StreamDecoder {
+ public:
+  explicit StreamDecoder(Tokenizer tokenizer, DecodeOptions options = {});
+
+  /// The text that is complete with this token: whole characters. The beginning of one is kept until the rest comes.
+  std::string push(std::int32_t id);
+
+  /// U+FFFD when a character stayed incomplete, else nothing. The decoder is then as new.
+  std::string finish();
+
+ private:
+  Tokenizer tokenizer_;
+  DecodeOptions options_;
+  std::string incomplete_;  // at most 3 bytes: the beginning of a character
+  bool is_first_ = true;
 };
 
 }  // namespace octavo

@@ -93,10 +93,12 @@ TEST_CASE("a component that is not supported is an Error that names it, what it 
         "t.json: pre_tokenizer ByteLevel is not supported, expected BertPreTokenizer");
   CHECK(refusal_with("/pre_tokenizer", nullptr) ==
         "t.json: pre_tokenizer null is not supported, expected BertPreTokenizer");
-  CHECK(refusal_with("/model/type", "BPE") == "t.json: model BPE is not supported, expected WordPiece");
+  CHECK(refusal_with("/model/type", "Unigram") == "t.json: model Unigram is not supported, expected WordPiece or BPE");
+  CHECK(refusal_with("/model/merges", json::array()) ==
+        "t.json: model: merges are there, expected none in a WordPiece model");
   CHECK(refusal_with("/post_processor", {{"type", "RobertaProcessing"}}) ==
-        "t.json: post_processor RobertaProcessing is not supported, expected TemplateProcessing, BertProcessing or "
-        "null");
+        "t.json: post_processor RobertaProcessing is not supported, expected TemplateProcessing, BertProcessing, "
+        "ByteLevel or null");
   CHECK(refusal_with("/version", "2.0") == "t.json: version \"2.0\" is not supported, expected \"1.0\"");
   CHECK(refusal_with("/extra", 1) ==
         "t.json: section extra is not supported, expected only those of a tokenizer.json of version 1.0");
@@ -224,8 +226,9 @@ TEST_CASE("a vocabulary has each id from 0 once, and each token once") {
   CHECK(with("new", 37) == "t.json: model: vocab has \"new\" with id 37, expected 0 to 36 for 37 tokens");
   CHECK(with("new", 36) == "no Error");
   CHECK(with("", 36) == "no Error");
-  CHECK(refusal_of_text(R"({"model":{"vocab":{"a":0,"a":1}}})") ==
-        "t.json: has the key \"a\" twice in one object, expected once");
+  std::string twice = small_tokenizer().dump();
+  twice.insert(twice.find("\"vocab\":{") + 9, "\"a\":36,");
+  CHECK(refusal_of_text(twice) == "t.json: token \"a\" has the ids 5 and 36, expected one");
   CHECK(refusal_with("/model/vocab", json::object()) ==
         "t.json: unk_token is \"[UNK]\", expected a token of the vocabulary");
   CHECK(refusal_with("/model/vocab", json::array()) ==
@@ -308,7 +311,7 @@ TEST_CASE("tokenizer files that are missing, damaged or ask for more are Errors 
   const TemporaryDirectory directory;
   const auto open = [&] { Tokenizer::from_checkpoint(directory.path()); };
   CHECK(refusal(open) ==
-        directory.path().string() + ": has neither tokenizer.json nor vocab.txt, expected one of them");
+        directory.path().string() + ": has neither tokenizer.json nor vocab.txt nor merges.txt, expected one of them");
   write_bytes(directory / "vocab.txt", kVocabulary);
   CHECK(refusal(open).find("tokenizer_config.json: is missing") != std::string::npos);
   write_bytes(directory / "tokenizer_config.json", "{");

@@ -1,0 +1,22 @@
+// What does a tokenizer's model find in a word?
+#pragma once
+
+#include "octavo/tokenizer.h"
+
+#include <cstdint>
+#include <vector>
+
+namespace octavo {
+
+/// Ids and where they come from, as they are found in a text.
+struct Pieces {
+  std::vector<std::int32_t> ids;
+  std::vector<Span> spans;
+
+  void append(std::int32_t id, Span span) {
+    ids.push_back(id);
+    spans.push_back(span);
+  }
+};
+
+}  // namespace octavo

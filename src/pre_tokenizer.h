@@ -1,0 +1,39 @@
+// Where do a text's words begin and end?
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+#include <vector>
+
+namespace octavo {
+
+/// Bytes [begin, end) of a text.
+struct Word {
+  std::size_t begin, end;
+};
+
+/// tokenizer.json's BertPreTokenizer: white space separates words, punctuation is a word of its own character by
+/// character.
+struct BertPreTokenizer {
+  void split(std::string_view text, std::vector<Word>& words) const;
+
+  /// Where a text may be cut, at or after byte `from` > 0: its two parts have the same words, whatever their
+  /// normalization. The text's size when it cannot be cut.
+  std::size_t find_cut(std::string_view text, std::size_t from) const;
+};
+
+/// tokenizer.json's ByteLevel, GPT-2's way: every byte of a text belongs to a word; a word is an English contraction
+/// ('s), letters, digits or other characters, each with the one space before them, or white space. In GPT-2's code:
+///     's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
+/// Letters and numbers are the Unicode categories L and N of the installed utf8proc.
+struct ByteLevel {
+  bool add_prefix_space = false;  ///< read a text that does not begin with a space as if it did
+
+  /// Of well-formed UTF-8.
+  void split(std::string_view text, std::vector<Word>& words) const;
+
+  /// As above; a text with add_prefix_space cannot be cut.
+  std::size_t find_cut(std::string_view text, std::size_t from) const;
+};
+
+}  // namespace octavo
