@@ -28,7 +28,7 @@ namespace {
 
 Syntax syntax() {
   const Flags own = {
-      {"d,data", "sample texts: one per line, or a .tsv; - is standard input. For a model of pictures: a folder of them, or a list of files (required)", "FILE"},
+      {"d,data", "sample texts: one per line, or a .tsv; - is standard input. For a decoder a text, which is cut into blocks; for a model of pictures: a folder of them, or a list of files (required)", "FILE"},
       {"column",
        "tab-separated column (1, 2, ...) that holds the text; 1,2 takes both, as samples of their own; "
        "1 if the file is a .tsv",
@@ -144,7 +144,7 @@ Settings read_settings(const Arguments& arguments) {
 }
 
 Samples read_samples(const Settings& settings, const Model& model, const Log& log) {
-  Samples samples = choose(settings.data, settings.samples, model);
+  Samples samples = choose(settings.data, settings.samples, model, settings.max_length);
   log.say((settings.data == "-" ? "standard input" : settings.data) + ": " + std::to_string(samples.usable) + " samples, of which " +
           std::to_string(samples.calibration.size()) + " to calibrate on and " +
           std::to_string(samples.held_out.size()) + " held out" +
@@ -234,7 +234,7 @@ class Calibration {
     const Stopwatch stopwatch;
     const Engine integer(quantized, {.isa = settings_.run.isa});
     describe(integer, workspace_, log_);
-    report_.compared = model_.info().classes > 0 ? "logits" : "embeddings";
+    report_.compared = model_.info().classes > 0 || model_.info().decoder ? "logits" : "embeddings";
     std::vector<std::variant<TokenBatch, ImageBatch>> batches;
     std::vector<Tensor> expected;
     batches_.for_each(texts, "compare", [&](const auto& batch) {

@@ -13,7 +13,7 @@ namespace {
 
 enum ExitCode { kFailed = 1, kWrongUsage = 2 };
 
-const Command* const kCommands[] = {&kCalibrate, &kAnalyze, &kEmbed, &kClassify, &kPerplexity, &kTokenize, &kInfo, &kSelftest};
+const Command* const kCommands[] = {&kCalibrate, &kAnalyze, &kEmbed, &kClassify, &kGenerate, &kPerplexity, &kTokenize, &kInfo, &kSelftest};
 
 std::string general_help() {
   std::string text =
@@ -28,6 +28,7 @@ std::string general_help() {
          "\n'octavo SUBCOMMAND --help' explains each one; 'octavo --version' prints the version.\n\n"
          "Example:\n  octavo calibrate my-model/ -d sentences.txt -o my-model.octavo\n"
          "  octavo embed -m my-model.octavo -p \"A sentence.\" -p \"Another one.\" --similarity\n"
+         "  octavo generate -m my-opt.octavo -p \"The city of\" -n 50\n"
          "  octavo classify -m my-vit.octavo --image picture.jpg\n";
 }
 

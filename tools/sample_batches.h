@@ -16,10 +16,11 @@
 
 namespace octavo::tools {
 
-/// The samples that `data` means: lines of a text file, or for a model of pictures a folder or a list of files.
-Samples choose(const std::string& data, const SampleOptions& options, const Model& model);
+/// The samples that `data` means: lines of a text file, or for a model of pictures a folder or a list of files. For a decoder
+/// the text is cut into pieces of max_length tokens, by default the model's limit, at most 512; columns of a .tsv are taken as they are.
+Samples choose(const std::string& data, const SampleOptions& options, const Model& model, const std::optional<std::int64_t>& max_length);
 
-/// What a model says of a batch: logits, or embeddings where it has no head.
+/// What a model says of a batch: logits (of a decoder, after the last tokens), or embeddings where it has no head.
 Tensor answer(const Engine& engine, const TokenBatch& batch, Workspace& workspace);
 Tensor answer(const Engine& engine, const ImageBatch& batch, Workspace& workspace);
 

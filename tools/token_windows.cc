@@ -25,6 +25,19 @@ std::vector<TokenWindow> windows_of(const Tokens& text, const DecoderInfo& decod
   return windows;
 }
 
+std::vector<std::string> pieces_of(const std::string& text, const Tokenizer& tokenizer, std::size_t tokens) {
+  const std::vector<Span> offsets = tokenizer.encode(text).offsets;
+  std::vector<std::string> pieces;
+  std::size_t first = 0;
+  while (first < offsets.size() && offsets[first].begin == offsets[first].end) ++first;  // added before the text
+  for (; first < offsets.size(); first += tokens) {
+    const auto begin = static_cast<std::size_t>(offsets[first].begin);
+    const auto end = static_cast<std::size_t>(offsets[std::min(first + tokens, offsets.size()) - 1].end);
+    if (end > begin) pieces.push_back(text.substr(begin, end - begin));
+  }
+  return pieces;
+}
+
 std::string read_text(const std::string& file) {
   std::ostringstream text;
   if (file == "-") {

@@ -20,6 +20,9 @@ struct TokenWindow {
 /// takes none twice. Throws Error when the text has no tokens.
 std::vector<TokenWindow> windows_of(const Tokens& text, const DecoderInfo& decoder, std::size_t context, std::size_t stride);
 
+/// Pieces of a text of at most `tokens` tokens each, one after the other.
+std::vector<std::string> pieces_of(const std::string& text, const Tokenizer& tokenizer, std::size_t tokens);
+
 /// The whole file, or standard input for "-". Throws Error naming it when it cannot be read.
 std::string read_text(const std::string& file);
 
