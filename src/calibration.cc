@@ -161,6 +161,7 @@ void Calibrator::Data::observe(const RaggedBatch& batch, Workspace& workspace) {
     older = std::exchange(newer, {samples, ranges.ranges()});
   }
   tokens += batch.rows();
+  solved_sites.clear();
 }
 
 void Calibrator::observe(const TokenBatch& batch, Workspace& workspace) {

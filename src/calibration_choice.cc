@@ -42,6 +42,19 @@ void Calibrator::Data::choose_ranges(Ranges& chosen_ranges) const {
   }
 }
 
+/// Solved once for all models that are made of the same observations.
+const EqualizedSite& Calibrator::Data::equalized_site(const CalibrationOptions& chosen, const Node& norm) const {
+  const std::string& name = model->graph.name(norm.output);
+  const auto [found, added] = solved_sites.try_emplace({chosen.equalize, chosen.weights, name});
+  if (!added) return found->second;
+  std::vector<FloatRows> readers;
+  for (const Node& reader : model->graph.nodes) {
+    if (reader.inputs.empty() || reader.inputs[0] != norm.output) continue;
+    for (FloatRows& rows : product_rows(*model, reader)) readers.push_back(std::move(rows));
+  }
+  return found->second = equalize(chosen.equalize, {columns.statistics().at(name), readers, chosen.weights});
+}
+
 /// Every LayerNorm that a product reads. A value that was not finite is left to quantize(), which names it.
 void Calibrator::Data::equalize_sites(const CalibrationOptions& chosen, Ranges& chosen_ranges,
                                       QuantizeOptions& result) const {
@@ -51,12 +64,7 @@ void Calibrator::Data::equalize_sites(const CalibrationOptions& chosen, Ranges& 
     const std::string& name = graph.name(node.output);
     if (!std::holds_alternative<LayerNormOp>(node.op) || !inputs.contains(name) || !is_finite(chosen_ranges, name))
       continue;
-    std::vector<FloatRows> readers;
-    for (const Node& reader : graph.nodes) {
-      if (reader.inputs.empty() || reader.inputs[0] != node.output) continue;
-      for (FloatRows& rows : product_rows(*model, reader)) readers.push_back(std::move(rows));
-    }
-    EqualizedSite site = equalize(chosen.equalize, {columns.statistics().at(name), readers, chosen.weights});
+    EqualizedSite site = equalized_site(chosen, node);
     if (takes_ranges(options.method)) {
       site.range = range_of(equalized_histogram(columns.statistics().at(name), site.equalization), options);
     }
@@ -71,7 +79,7 @@ void Calibrator::Data::copy_neurons(int budget, Ranges& chosen_ranges, QuantizeO
     const std::string& name = model->graph.name(node.output);
     if (!linear || linear->activation == Activation::none || !inputs.contains(name) || !is_finite(chosen_ranges, name))
       continue;
-    Copies copies = choose_copies(columns.statistics().at(name).high, chosen_ranges.at(name), budget);
+    Copies copies = choose_copies(expected_highest(columns.statistics().at(name)), chosen_ranges.at(name), budget);
     if (copies.count.empty()) continue;
     chosen_ranges[name] = copies.common;
     result.copies[name] = std::move(copies.count);
@@ -110,7 +118,7 @@ void Calibrator::Data::improve_ranges(const CalibrationOptions& chosen, Ranges& 
     } else if (std::holds_alternative<Linear>(node.op)) {
       const bool copied = std::get<Linear>(node.op).activation != Activation::none;
       const auto copies = [&](const Range& r) {
-        return choose_copies(columns.statistics().at(name).high, r, copied ? chosen.copies : 0);
+        return choose_copies(expected_highest(columns.statistics().at(name)), r, copied ? chosen.copies : 0);
       };
       chosen_ranges[name] = best(name, chosen_ranges.at(name), histograms.at(name), [&](const Range& r) {
         const Copies c = copies(r);

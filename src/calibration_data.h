@@ -2,6 +2,7 @@
 #pragma once
 
 #include "column_statistics.h"
+#include "equalize.h"
 #include "float_executor.h"
 #include "histogram.h"
 #include "observers.h"
@@ -15,6 +16,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <tuple>
 
 namespace octavo {
 
@@ -37,6 +39,7 @@ struct Calibrator::Data {
   // Steps of quantize(): each changes ranges and adds to the options.
   void choose_ranges(Ranges& chosen_ranges) const;
   void equalize_sites(const CalibrationOptions& chosen, Ranges& chosen_ranges, QuantizeOptions& result) const;
+  const EqualizedSite& equalized_site(const CalibrationOptions& chosen, const Node& norm) const;
   void copy_neurons(int budget, Ranges& chosen_ranges, QuantizeOptions& result) const;
   void improve_ranges(const CalibrationOptions& chosen, Ranges& chosen_ranges, QuantizeOptions& result,
                       Workspace& workspace) const;
@@ -60,6 +63,7 @@ struct Calibrator::Data {
   std::int64_t samples = 0, tokens = 0;
   TokenBatch probe, held_out;  // of RangeMethod::automatic: to choose by, and to check the choice
   std::int64_t offered = 0;
+  mutable std::map<std::tuple<EqualizeMethod, WeightScales, std::string>, EqualizedSite> solved_sites;
 };
 
 }  // namespace octavo

@@ -36,6 +36,14 @@ struct Bounds {
   }
 };
 
+/// Largest value of every column of some rows, merged into what was found before.
+void raise(std::vector<float>& high, std::span<const float> rows) {
+  const std::size_t columns = high.size();
+  for (std::size_t first = 0; first < rows.size(); first += columns) {
+    for (std::size_t j = 0; j < columns; ++j) high[j] = std::max(high[j], rows[first + j]);
+  }
+}
+
 void merge(ColumnStatistics& statistics, const Bounds& batch, RangeMethod method) {
   for (std::size_t j = 0; j < statistics.columns(); ++j) {
     float &low = statistics.low[j], &high = statistics.high[j];
@@ -62,6 +70,7 @@ void ColumnObserver::observe(std::string_view name, std::span<const float> value
     found = statistics_.emplace(name, ColumnStatistics{}).first;
     found->second.low.resize(width);
     found->second.high.resize(width);
+    for (std::vector<float>& high : found->second.half_highest) high.resize(width);
     found->second.sum.resize(width);
     if (options_.second_moments) found->second.second_moment.resize(width * width);
     found->second.moment_sum.resize(width);
@@ -72,6 +81,9 @@ void ColumnObserver::observe(std::string_view name, std::span<const float> value
   ColumnStatistics& statistics = found->second;
   const Eigen::Map<const RowMajor> batch(values.data(), static_cast<Eigen::Index>(values.size() / width), columns);
   merge(statistics, Bounds(batch), options_.method);
+  const std::size_t half = static_cast<std::size_t>(batch.rows()) / 2 * width;
+  raise(statistics.half_highest[0], values.first(half));
+  raise(statistics.half_highest[1], values.subspan(half));
   Eigen::Map<Eigen::RowVectorXd>(statistics.sum.data(), columns) += batch.cast<double>().colwise().sum();
   if (options_.second_moments &&
       (statistics.moment_rows < kDenseRows || batches_.find(name)->second % kThinning == 0)) {

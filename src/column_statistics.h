@@ -18,6 +18,7 @@ namespace octavo {
 
 struct ColumnStatistics {
   std::vector<float> low, high;  ///< per column, merged over batches as ranges are
+  std::vector<float> half_highest[2];  ///< per column, at least 0: of the first and of the second half of every batch's rows
   std::vector<double> sum;       ///< per column, over all rows
   std::int64_t rows = 0;
   std::vector<float> second_moment;   ///< [columns, columns] sums of x_i x_j, upper triangle; empty unless kept

@@ -8,6 +8,7 @@ namespace {
 
 constexpr int kMostExtra = 31;  // keeps two fraction bits or more in front of the activation
 constexpr double kWorthwhile = 0.9;
+constexpr double kDoublings = 3.0;  // of the data seen
 
 /// Columns that a neuron needs beyond its first when one copy covers [low, common].
 double extra(double highest, double low, double common) {
@@ -15,6 +16,20 @@ double extra(double highest, double low, double common) {
 }
 
 }  // namespace
+
+std::vector<float> expected_highest(const ColumnStatistics& statistics) {
+  double missed = 0.0, reached = 0.0;
+  for (std::size_t j = 0; j < statistics.columns(); ++j) {
+    const double all = static_cast<double>(std::max(statistics.half_highest[0][j], statistics.half_highest[1][j]));
+    const double half = (static_cast<double>(statistics.half_highest[0][j]) + static_cast<double>(statistics.half_highest[1][j])) / 2.0;
+    missed += all - half;
+    reached += all;
+  }
+  const double margin = reached > 0.0 ? 1.0 + kDoublings * missed / reached : 1.0;
+  std::vector<float> highest = statistics.high;
+  for (float& high : highest) high = static_cast<float>(static_cast<double>(high) * margin);
+  return highest;
+}
 
 Copies choose_copies(std::span<const float> highest, const Range& range, int budget) {
   const Copies none{.count = {}, .common = range};

@@ -2,6 +2,8 @@
 
 #include "fixed_point.h"
 
+#include <Eigen/Core>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -11,6 +13,7 @@ namespace {
 
 constexpr double kSmoothAlpha = 0.5;  // SmoothQuant: how much of the difficulty moves into the weights
 constexpr float kFloor = 1e-5f;       // of column maxima, so that a column of zeros has a scale
+constexpr float kRounder = 12582912.0f;  // 1.5 * 2^23: x + kRounder - kRounder rounds |x| < 2^22 to the nearest integer
 
 /// max |W_:j| over all rows that read column j.
 std::vector<float> weight_maxima(const EqualizationSite& site) {
@@ -57,34 +60,35 @@ double output_error(const EqualizationSite& site, const Equalization& e) {
   const std::size_t columns = site.input.columns(), rows = site.input.sample.size() / columns;
   const Range range = equalized_range(site.input, e);
   const Quantizer q = asymmetric_u8(range.low, range.high);
-  std::vector<double> lane_error(columns, 0.0), power(columns, 0.0);
-  for (std::size_t i = 0; i < rows * columns; ++i) {
-    const std::size_t k = i % columns;
-    const double x = static_cast<double>((site.input.sample[i] - e.shift[k]) / e.scale[k]);
-    const double code = std::clamp(std::nearbyint(x / q.scale) + q.zero_point, 0.0, 255.0);
-    const double error = (code - q.zero_point) * q.scale - x;
-    lane_error[k] += error * error / static_cast<double>(rows);
-    power[k] += x * x / static_cast<double>(rows);
+  // Sums over rows are taken column by column, so that the compiler can vectorize them.
+  const auto width = static_cast<Eigen::Index>(columns);
+  const Eigen::Map<const Eigen::ArrayXf> scale(e.scale.data(), width), shift(e.shift.data(), width);
+  const auto step = static_cast<float>(q.scale), zero = static_cast<float>(q.zero_point);
+  Eigen::ArrayXf lane_error = Eigen::ArrayXf::Zero(width), power = Eigen::ArrayXf::Zero(width);
+  for (std::size_t row = 0; row < rows; ++row) {
+    const Eigen::Map<const Eigen::ArrayXf> values(site.input.sample.data() + row * columns, width);
+    const Eigen::ArrayXf x = (values - shift) / (scale * step);
+    lane_error += ((x + kRounder - kRounder).max(-zero).min(255.0f - zero) - x).square();
+    power += x.square();
   }
+  const double unit = static_cast<double>(step * step) / static_cast<double>(rows);
   double total = 0.0;
   for (const FloatRows& block : site.readers) {
-    const auto row_maximum = [&](std::size_t n) {
-      float largest = 0.0f;
-      for (std::size_t k = 0; k < columns; ++k)
-        largest = std::max(largest, std::abs(block.weight[n * columns + k] * e.scale[k]));
-      return largest;
+    const Eigen::Index count = block.columns;
+    const auto row = [&](Eigen::Index n) -> Eigen::ArrayXf {
+      return Eigen::Map<const Eigen::ArrayXf>(block.weight.data() + n * width, width) * scale;
     };
-    const auto count = static_cast<std::size_t>(block.columns);
     float whole = 0.0f;
-    for (std::size_t n = 0; site.weights == WeightScales::per_tensor && n < count; ++n)
-      whole = std::max(whole, row_maximum(n));
-    for (std::size_t n = 0; n < count; ++n) {
-      const float step = std::max(whole > 0.0f ? whole : row_maximum(n), 1e-12f) / 127.0f;
-      for (std::size_t k = 0; k < columns; ++k) {
-        const float w = block.weight[n * columns + k] * e.scale[k], error = std::nearbyint(w / step) * step - w;
-        total += lane_error[k] * static_cast<double>(w * w) + power[k] * static_cast<double>(error * error);
-      }
+    for (Eigen::Index n = 0; site.weights == WeightScales::per_tensor && n < count; ++n)
+      whole = std::max(whole, row(n).abs().maxCoeff());
+    Eigen::ArrayXf squares = Eigen::ArrayXf::Zero(width), errors = Eigen::ArrayXf::Zero(width);
+    for (Eigen::Index n = 0; n < count; ++n) {
+      const Eigen::ArrayXf w = row(n);
+      const float weight_step = std::max(whole > 0.0f ? whole : w.abs().maxCoeff(), 1e-12f) / 127.0f;
+      squares += w.square();
+      errors += (w / weight_step + kRounder - kRounder - w / weight_step).square() * (weight_step * weight_step);
     }
+    total += unit * (lane_error * squares + power * errors).cast<double>().sum();
   }
   return total;
 }

@@ -49,7 +49,7 @@ struct CalibrationOptions {
   WeightScales weights = WeightScales::per_channel;
   ResidualType residual = ResidualType::int16;
   HeadType head = HeadType::int16;
-  EqualizeMethod equalize = EqualizeMethod::smoothquant;
+  EqualizeMethod equalize = EqualizeMethod::os_plus;
   int copies = 32;              ///< columns that saturating copies of GELU and ReLU neurons may add per layer; 0: none
   bool bias_correction = true;  ///< biases make up for what rounding takes from the outputs' means
   WeightRounding rounding = WeightRounding::compensated;

@@ -46,6 +46,18 @@ TEST_CASE("a value whose neurons are alike, or that has no budget, gets no copie
   CHECK(choose_copies(std::vector<float>(3, 0.0f), {0.0f, 0.0f}, 32).count.empty());
 }
 
+TEST_CASE("neurons may be expected to reach further than they were seen to, the more so the less the rows agree") {
+  const auto margin = [](float first, float second) {
+    ColumnObserver observer({});
+    observer.observe("x", std::vector<float>{first, 4.0f, second, 4.0f}, 2);  // two rows of two columns
+    return expected_highest(observer.statistics().at("x"))[1] / 4.0f;
+  };
+  CHECK(margin(2.0f, 2.0f) == 1.0f);
+  CHECK(margin(1.0f, 2.0f) == Approx(1.25f));  // half of the rows miss 0.5 of 2 + 4
+  CHECK(margin(2.0f, 1.0f) == margin(1.0f, 2.0f));
+  CHECK(margin(0.5f, 2.0f) > margin(1.0f, 2.0f));
+}
+
 TEST_CASE("no neuron gets more than 32 columns, however far it reaches") {
   std::vector<float> highest(2000, 0.01f);
   highest[5] = 1e6f;

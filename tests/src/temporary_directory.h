@@ -42,6 +42,7 @@ class TemporaryDirectory {
 
 inline void write_bytes(const std::filesystem::path& file, std::string_view bytes) {
   std::filesystem::create_directories(file.parent_path());
+  std::filesystem::remove(file);  // ext4 waits for its disk when a file that is cut to nothing and rewritten is closed
   std::ofstream(file, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
 }
 

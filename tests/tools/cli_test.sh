@@ -16,7 +16,7 @@ head -n 5 data.txt >five.txt
 # Help and usage.
 run 0 --help; out_has "octavo SUBCOMMAND"; err_is_empty
 run 0 --version; out_has "octavo "; lines_are out 1
-for subcommand in calibrate analyze embed tokenize info selftest; do
+for subcommand in calibrate analyze bench embed tokenize info selftest; do
   run 0 $subcommand --help; out_has "octavo $subcommand"; out_has "Example:"; out_has "--help"; err_is_empty
   run 2 $subcommand --no-such-flag; is_wrong_usage "unknown option '--no-such-flag'"
 done
@@ -138,6 +138,21 @@ grep -q "<svg" page.html || fail "octavo $command: no plot in the page"
 if grep -Eq '(src|href)=|<script|url\(' page.html; then fail "octavo $command: the page loads something"; fi
 run 0 analyze "$checkpoint" -d five.txt -m paper.octavo --json; out_has '"sqnr_db":'; lines_are out 1
 run 1 analyze paper.octavo -d five.txt; err_has "paper.octavo"
+
+# Times: a row for each point of the grid.
+run 2 bench; is_wrong_usage "--model is missing"
+run 2 bench -m a,,b; is_wrong_usage "--model is 'a,,b'"
+run 2 bench -m model.octavo -p 0; is_wrong_usage "--length is '0'"
+run 2 bench -m model.octavo --isa z80; is_wrong_usage "--isa is 'z80'"
+run 2 bench -m model.octavo -o xml; is_wrong_usage "--output-format is 'xml'"
+run 2 bench -m model.octavo -p 65537; is_wrong_usage "--length is '65537'"
+run 1 bench -m model.octavo -p 60000; err_has "model.octavo: --length is 60000"; lines_are err 1; out_is_empty
+run 0 bench -m "model.octavo,$checkpoint" -p 4,9 -b 1,2 -r 2 -o csv; lines_are out 9; err_is_empty
+expect "$(cut -d, -f 2 out | sort | uniq -c | tr -s ' \n' ' ')" " 4 float32 4 int8 1 precision " "rows"
+run 0 bench -m model.octavo -f five.txt -b 2 -t 1,2 -r 3 -o jsonl; lines_are out 2
+out_has '"threads":2,"batch":2,"length":0,"sequences":5,'; out_has '"peak_memory_mb":'
+run 0 bench -m model.octavo -p 4 -r 1; out_has "| model.octavo | int8 |"; out_has "len 4 x 1"
+run 0 bench -m model.octavo -p 4 -r 1 -o json; out_has '{"cpu":"'; lines_are out 1
 
 # Outputs that cannot be written, readers that leave, interrupts.
 if [ -e /dev/full ]; then

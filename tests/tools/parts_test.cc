@@ -1,5 +1,6 @@
 // The small parts of the command: batches, cosines, numbers, the progress line.
 #include "batching.h"
+#include "bench_result.h"
 #include "closeness.h"
 #include "numbers.h"
 #include "progress.h"
@@ -7,6 +8,7 @@
 
 #include "octavo/error.h"
 
+#include <algorithm>
 #include <limits>
 
 using namespace octavo;
@@ -94,4 +96,23 @@ TEST_CASE("the progress line tells share, count, speed and what is left") {
   CHECK(progress_line(200, 1.0, 10) == "[========================] 100 %  200 done, 20/s, 0:00 left");
   CHECK(progress_line(0, 0.0, 0) == "[>                       ]   0 %  0 done, 0/s");
   CHECK(progress_line(7, {}, 2) == "7 done, 3.5/s");
+}
+
+TEST_CASE("statistics of a single sample and of many") {
+  const Statistics one = statistics_of({7.0});
+  CHECK((one.min == 7.0 && one.mean == 7.0 && one.deviation == 0.0 && one.p50 == 7.0 && one.p99 == 7.0));
+  std::vector<double> hundred;
+  for (int i = 100; i > 0; --i) hundred.push_back(i);
+  const Statistics s = statistics_of(hundred);
+  CHECK((s.min == 1.0 && s.mean == 50.5 && s.p50 == 50.0 && s.p90 == 90.0 && s.p99 == 99.0));
+  CHECK(s.deviation == Approx(29.0115).epsilon(1e-4));
+}
+
+TEST_CASE("a table of times names its columns once, and quotes what has a comma") {
+  const BenchResult row{.model = "a,b", .precision = "int8", .isa = "scalar", .batch = 2, .length = 8, .sequences = 2, .tokens = 16,
+                        .milliseconds = {2.0, 4.0}};
+  const std::string csv = to_text({row, row}, BenchFormat::csv);
+  CHECK(std::count(csv.begin(), csv.end(), '\n') == 3);
+  CHECK(csv.find("\n\"a,b\",int8,") != std::string::npos);
+  CHECK(csv.find(",750.000,6000.000,") != std::string::npos);  // the mean of rates, not the rate of the mean
 }
