@@ -5,6 +5,7 @@
 
 #include "engine_data.h"
 #include "octavo/error.h"
+#include "workspace.h"
 
 namespace octavo {
 namespace {
@@ -39,7 +40,8 @@ void Engine::Data::token_logits(const RaggedBatch& batch, std::span<const std::i
   if (const auto* reference = std::get_if<FloatExecutor>(&executor)) return reference->token_logits(batch, rows, workspace.data(), visit);
   const auto& integer = std::get<IntegerExecutor>(executor);
   const float scale = integer.token_logit_scale();
-  std::vector<float> logits(static_cast<std::size_t>(model.info().vocab_size));
+  const std::size_t vocabulary = static_cast<std::size_t>(model.info().vocab_size);
+  const std::span<float> logits(workspace.data().get<float>("engine.logits", vocabulary), vocabulary);
   integer.token_logits(batch, rows, workspace.data(), [&](std::size_t index, std::span<const std::int32_t> codes) {
     std::transform(codes.begin(), codes.end(), logits.begin(), [&](std::int32_t code) { return scale * static_cast<float>(code); });
     visit(index, logits);

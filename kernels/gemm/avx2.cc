@@ -18,6 +18,7 @@ constexpr int kBlockRows = 4;
 constexpr int kBlockColumns = 16;
 constexpr int kTileBytes = 1024;
 constexpr int kColumnsPerPass = 128;
+constexpr int kPrefetch = 4096;  // bytes ahead in the weights of few rows: the processor's own prefetch stops at every page
 
 // 16 columns of one row, s32.
 struct Row {
@@ -362,22 +363,71 @@ void block(const Activations& activations, int chunks, const int8_t* weights, Ro
   for (int i = 0; i < kRows; i += 2) epilogue.store(row + i, sum[i], sum[i + 1]);
 }
 
+// One or two rows of 32 columns, a whole panel: its weights are read once and in order, which is what a step of decoding
+// waits for.
+template <int kRows, class Activations, class Epilogue>
+void panel(const Activations& activations, int chunks, const int8_t* weights, const int32_t* bias, int row, int column,
+           Epilogue& epilogue) {
+  Row sum[2][kRows];
+#pragma GCC unroll 2
+  for (int i = 0; i < kRows; ++i) {
+    sum[0][i] = {load(bias), load(bias + 8)};
+    sum[1][i] = {load(bias + 16), load(bias + 24)};
+  }
+  for (int chunk = 0; chunk < chunks; ++chunk, weights += 2 * kTileBytes) {
+    for (int step = 0; step < 16; ++step) {
+#pragma GCC unroll 2
+      for (int tile = 0; tile < 2; ++tile) {
+        const int8_t* from = weights + tile * kTileBytes + step * 64;
+        _mm_prefetch(reinterpret_cast<const char*>(from + kPrefetch), _MM_HINT_T0);
+        const Widened left = widen_weights(from), right = widen_weights(from + 32);
+#pragma GCC unroll 2
+        for (int i = 0; i < kRows; ++i) {
+          const Widened a = activations(i, chunk, step);
+          sum[tile][i].left = add_products(sum[tile][i].left, a, left);
+          sum[tile][i].right = add_products(sum[tile][i].right, a, right);
+        }
+      }
+    }
+  }
+#pragma GCC unroll 2
+  for (int tile = 0; tile < 2; ++tile) {
+    epilogue.start_columns(column + tile * kBlockColumns);
+    epilogue.store(row, sum[tile][0], sum[tile][kRows - 1]);
+  }
+}
+
+// All panels of columns first .. last - 1 for the one or two rows that are left.
+template <class Activations, class Epilogue>
+void panels(const Gemm& gemm, const Activations& activations, int row, int first, int last, Epilogue& epilogue) {
+  for (int column = first; column < last; column += kPanelColumns) {
+    const int8_t* weights = gemm.b + static_cast<ptrdiff_t>(column) * gemm.depth;
+    const int32_t* bias = gemm.bias + column;
+    const int chunks = gemm.depth / kTileDepth;
+    if (gemm.rows - row == 1) {
+      panel<1>(activations, chunks, weights, bias, row, column, epilogue);
+    } else {
+      panel<2>(activations, chunks, weights, bias, row, column, epilogue);
+    }
+  }
+}
+
 // The product for columns first .. last - 1: few enough for their weights to stay in the second-level cache.
 template <class Activations, class Epilogue>
 void columns(const Gemm& gemm, int first, int last, Epilogue& epilogue) {
   const int chunks = gemm.depth / kTileDepth;
   for (int row = 0; row < gemm.rows; row += kBlockRows) {
     const Activations activations(gemm, row);
+    if (gemm.rows - row <= 2) {
+      panels(gemm, activations, row, first, last, epilogue);
+      continue;
+    }
     for (int column = first; column < last; column += kBlockColumns) {
       const int panel_column = column / kPanelColumns * kPanelColumns, tile = column % kPanelColumns / kBlockColumns;
       const int8_t* weights = gemm.b + static_cast<ptrdiff_t>(panel_column) * gemm.depth + tile * kTileBytes;
       const Row bias = {load(gemm.bias + column), load(gemm.bias + column + 8)};
       epilogue.start_columns(column);
-      if (gemm.rows - row > kBlockRows / 2) {
-        block<kBlockRows>(activations, chunks, weights, bias, row, epilogue);
-      } else {
-        block<kBlockRows / 2>(activations, chunks, weights, bias, row, epilogue);
-      }
+      block<kBlockRows>(activations, chunks, weights, bias, row, epilogue);
     }
   }
 }
