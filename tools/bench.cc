@@ -26,6 +26,7 @@ Syntax syntax() {
       {"m,model", "models to time: INT8 files, or checkpoint directories for float32; a list, A,B, or repeated (required)", "PATH,..."},
       {"p,length", "lengths of the sequences, in tokens; a model of pictures has but one", "N,...", "128"},
       {"f,file", "in place of lengths, the texts of a file, one per line: a repetition answers the whole file, tokenized before", "FILE"},
+      {"n,decode", "of decoders: tokens that each sequence decodes one by one behind those of --length, which is what is timed; 0: the\npass over them", "N,...", "0"},
       {"b,batch-size", "sequences or pictures per batch", "N,...", "1"},
       {"t,threads", "worker threads; by default as many as affinity and cgroup quota allow", "N,..."},
       {"isa", "instruction sets, of INT8 models; by default the best", "NAME,..."},
@@ -44,7 +45,7 @@ Syntax syntax() {
 struct Settings {
   std::vector<std::string> models, isas;
   std::string file;
-  std::vector<std::int64_t> lengths, batches, threads;
+  std::vector<std::int64_t> lengths, decodes, batches, threads;
   std::int64_t repetitions = 5, warmup = 1;
   BenchFormat format = BenchFormat::markdown;
 };
@@ -74,7 +75,11 @@ Settings read_settings(const Arguments& arguments) {
   if (settings.models.empty()) throw UsageError("--model is missing");
   settings.file = arguments.text("file").value_or("");
   settings.lengths = list_or(arguments.integers("length", 1, 65536), 128);
-  if (!settings.file.empty()) settings.lengths = {0};
+  settings.decodes = list_or(arguments.integers("decode", 0, 65536), 0);
+  if (!settings.file.empty()) {
+    if (settings.decodes != std::vector<std::int64_t>{0}) throw UsageError("--file and --decode exclude each other");
+    settings.lengths = {0};
+  }
   settings.batches = list_or(arguments.integers("batch-size", 1, 1 << 20), 1);
   settings.threads = list_or(arguments.integers("threads", 1, 1024), default_threads());
   settings.isas = list_of(arguments, "isa");
@@ -98,7 +103,7 @@ Settings read_settings(const Arguments& arguments) {
 struct Row {
   std::string model, isa;
   int threads = 1;
-  std::int64_t batch = 1, length = 128;
+  std::int64_t batch = 1, length = 128, decode = 0;
 };
 
 /// The grid; float32 has no choice of instruction sets.
@@ -109,8 +114,10 @@ std::vector<Row> grid_of(const Settings& settings) {
     for (const std::string& isa : checkpoint ? std::vector<std::string>{""} : settings.isas) {
       for (const std::int64_t threads : settings.threads) {
         for (const std::int64_t length : settings.lengths) {
-          for (const std::int64_t batch : settings.batches) {
-            rows.push_back({model, isa, static_cast<int>(threads), batch, length});
+          for (const std::int64_t decode : settings.decodes) {
+            for (const std::int64_t batch : settings.batches) {
+              rows.push_back({model, isa, static_cast<int>(threads), batch, length, decode});
+            }
           }
         }
       }
@@ -122,8 +129,10 @@ std::vector<Row> grid_of(const Settings& settings) {
 using Batch = std::variant<TokenBatch, ImageBatch>;
 
 TokenBatch made_up_tokens(const Row& row, const ModelInfo& info) {
-  if (row.length > info.max_positions) {
-    throw Error(row.model + ": --length is " + std::to_string(row.length) + ", expected at most the model's " +
+  if (row.decode > 0 && !info.decoder) throw Error(row.model + ": predicts no next token, so --decode has to be 0");
+  if (row.length + row.decode > info.max_positions) {
+    const std::string what = row.decode > 0 ? "--length and --decode together are " : "--length is ";
+    throw Error(row.model + ": " + what + std::to_string(row.length + row.decode) + ", expected at most the model's " +
                 std::to_string(info.max_positions));
   }
   TokenBatch batch;
@@ -188,6 +197,34 @@ void count(const Batch& batch, const ModelInfo& info, BenchResult& result) {
   }
 }
 
+/// Steps of a decoder behind the tokens of a batch: which ones it takes does not matter for the time.
+class Decoding {
+ public:
+  Decoding(const Engine& engine, const TokenBatch& prompt, int threads)
+      : engine_(engine), length_(static_cast<int>(prompt.sequences[0].ids.size())), workspace_({.threads = threads}) {
+    for (std::size_t i = 0; i < prompt.sequences.size(); ++i) caches_.emplace_back(engine.model());
+    for (KvCache& cache : caches_) pointers_.push_back(&cache);
+    engine_.decode(prompt, pointers_, workspace_);
+  }
+
+  void run(std::int64_t steps) {
+    for (KvCache& cache : caches_) cache.truncate(length_);
+    TokenBatch next;
+    next.sequences.resize(caches_.size());
+    for (std::int64_t step = 0; step < steps; ++step) {
+      for (Tokens& tokens : next.sequences) tokens.ids = {static_cast<std::int32_t>((step * 7919 + 1000) % engine_.model().info().vocab_size)};
+      engine_.decode(next, pointers_, workspace_);
+    }
+  }
+
+ private:
+  const Engine& engine_;
+  int length_;
+  Workspace workspace_;
+  std::vector<KvCache> caches_;
+  std::vector<KvCache*> pointers_;
+};
+
 BenchResult measure(const Settings& settings, const std::vector<std::string>& texts, const Row& row, const Log& log) {
   reset_peak_memory();
   const Stopwatch load;
@@ -203,13 +240,21 @@ BenchResult measure(const Settings& settings, const std::vector<std::string>& te
                      .threads = row.threads,
                      .batch = row.batch,
                      .length = row.length,
+                     .decode = row.decode,
                      .milliseconds = {},
                      .load_ms = load_ms};
   const std::vector<Batch> batches = batches_for(texts, row, engine.model(), log);
   for (const Batch& batch : batches) count(batch, info, result);
+  if (row.decode > 0) result.tokens = result.sequences * row.decode;
   std::optional<Workspace> workspace;
+  std::optional<Decoding> decoding;
   const auto run = [&] {
+    if (row.decode > 0 && !decoding) decoding.emplace(engine, std::get<TokenBatch>(batches[0]), row.threads);
     const Stopwatch stopwatch;
+    if (decoding) {
+      decoding->run(row.decode);
+      return 1e3 * stopwatch.seconds();
+    }
     if (!workspace) workspace.emplace(WorkspaceOptions{.threads = row.threads});
     for (const Batch& each : batches) {
       std::visit([&](const auto& batch) { answer(engine, batch, *workspace); }, each);

@@ -36,7 +36,7 @@ std::string mean_and_deviation(const std::vector<double>& samples) {
 
 /// Names and texts of a row's cells; numbers alone where a program reads them.
 std::vector<std::pair<std::string, std::string>> cells(const BenchResult& r, bool for_people) {
-  const Statistics latency = statistics_of(r.milliseconds);
+  const Statistics latency = statistics_of(r.latencies());
   const std::vector<double> sequences = rates(r, r.sequences), tokens = rates(r, r.tokens);
   const auto rate = [&](const std::vector<double>& samples) {
     return for_people ? mean_and_deviation(samples) : fixed(statistics_of(samples).mean, 3);
@@ -98,7 +98,7 @@ std::string to_markdown(const std::vector<BenchResult>& results) {
 }
 
 Json to_object(const BenchResult& r) {
-  const Statistics latency = statistics_of(r.milliseconds);
+  const Statistics latency = statistics_of(r.latencies());
   const auto rate = [&](std::int64_t count) { return statistics_of(rates(r, count)); };
   return {{"model", r.model},
           {"precision", r.precision},
@@ -108,6 +108,7 @@ Json to_object(const BenchResult& r) {
           {"threads", r.threads},
           {"batch", r.batch},
           {"length", r.length},
+          {"decode", r.decode},
           {"sequences", r.sequences},
           {"tokens", r.tokens},
           {"sequences_per_s", rate(r.sequences).mean},
@@ -120,7 +121,7 @@ Json to_object(const BenchResult& r) {
             {"p50", latency.p50},
             {"p90", latency.p90},
             {"p99", latency.p99},
-            {"samples", r.milliseconds}}},
+            {"samples", r.latencies()}}},
           {"peak_memory_mb", r.peak_memory_mb},
           {"load_ms", r.load_ms},
           {"first_ms", r.first_ms}};
@@ -133,7 +134,15 @@ std::string dump(const Json& object) {
 }  // namespace
 
 std::string BenchResult::test() const {
-  return length == 0 ? "file" : "len " + std::to_string(length) + " x " + std::to_string(batch);
+  if (length == 0) return "file";
+  const std::string shape = std::to_string(length) + " x " + std::to_string(batch);
+  return decode > 0 ? "decode " + std::to_string(decode) + " after " + shape : "len " + shape;
+}
+
+std::vector<double> BenchResult::latencies() const {
+  std::vector<double> latencies = milliseconds;
+  for (double& time : latencies) time /= static_cast<double>(std::max<std::int64_t>(decode, 1));
+  return latencies;
 }
 
 Statistics statistics_of(std::vector<double> samples) {

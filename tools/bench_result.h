@@ -16,6 +16,7 @@ struct BenchResult {
   int threads = 1;
   std::int64_t batch = 0;      ///< sequences per batch; of a file, at most
   std::int64_t length = 0;     ///< tokens of each sequence; 0: as a file has them
+  std::int64_t decode = 0;     ///< tokens that each sequence then decodes, one by one, which is what is timed; 0: the pass itself
   std::int64_t sequences = 0;  ///< of one repetition
   std::int64_t tokens = 0;     ///< in them
   std::vector<double> milliseconds;  ///< of each repetition
@@ -23,8 +24,11 @@ struct BenchResult {
   double load_ms = 0;                ///< from the path to an engine
   double first_ms = 0;               ///< the first run, buffers and threads included
 
-  /// "len 128 x 8", or "file" for what a file has.
+  /// "len 128 x 8", "decode 64 after 128 x 8", or "file" for what a file has.
   std::string test() const;
+
+  /// Of each repetition; of each token where tokens are decoded.
+  std::vector<double> latencies() const;
 };
 
 struct Statistics {

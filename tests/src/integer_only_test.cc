@@ -5,6 +5,7 @@
 #include "stage_codes.h"
 #include "support.h"
 #include "tiny_opt.h"
+#include "tiny_vit.h"
 #include "workspace.h"
 
 #include "octavo/tokenizer.h"
@@ -78,6 +79,23 @@ TEST_CASE("a decoder's logits and its steps with a cache raise no float exceptio
                 executor.token_logits(batch, first, workspace, [&](std::size_t, std::span<const std::int32_t> logits) { sum += logits[0]; });
               }) == 0);
       }
+    }
+  }
+}
+
+TEST_CASE("logits and features of images raise no float exception flag either") {
+  for (const TinyVitOptions& options : {TinyVitOptions{}, TinyVitOptions{.gate = false, .norm_pre = true, .patch_norm = true, .gamma = -0.01},
+                                        TinyVitOptions{.mean_pooling = true}}) {
+    const Model model = quantized_tiny_vit(options);
+    const std::shared_ptr<const Model::Data> data(std::make_shared<const Model>(model), &model.data());
+    const ImageBatch images = random_images(2, options.image);
+    const RaggedBatch batch = make_ragged(images, data->info);
+    for (int i = 0; i < kernels::kIsaCount; ++i) {
+      if (!kernels::isa_status()[i].available) continue;
+      const IntegerExecutor executor(data, kernels::isa_status()[i].isa);
+      Workspace::Data workspace(1);
+      CHECK(float_flags([&] { executor.logits(batch, workspace); }) == 0);
+      CHECK(float_flags([&] { executor.sum_tokens(batch, executor.forward(batch, workspace), workspace); }) == 0);
     }
   }
 }

@@ -145,6 +145,8 @@ run 2 bench -m a,,b; is_wrong_usage "--model is 'a,,b'"
 run 2 bench -m model.octavo -p 0; is_wrong_usage "--length is '0'"
 run 2 bench -m model.octavo --isa z80; is_wrong_usage "--isa is 'z80'"
 run 2 bench -m model.octavo -o xml; is_wrong_usage "--output-format is 'xml'"
+run 2 bench -m model.octavo -f five.txt -n 4; is_wrong_usage "--file and --decode exclude each other"
+run 1 bench -m model.octavo -n 4; err_has "model.octavo: predicts no next token"; lines_are err 1
 run 2 bench -m model.octavo -p 65537; is_wrong_usage "--length is '65537'"
 run 1 bench -m model.octavo -p 60000; err_has "model.octavo: --length is 60000"; lines_are err 1; out_is_empty
 run 0 bench -m "model.octavo,$checkpoint" -p 4,9 -b 1,2 -r 2 -o csv; lines_are out 9; err_is_empty
