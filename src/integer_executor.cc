@@ -254,8 +254,21 @@ struct IntegerExecutor::Impl {
             .most = constants.most};
   }
 
+  static AttentionLevels attention_levels(const QuantizedLevels& levels) {
+    AttentionLevels result = {};
+    result.count = static_cast<int>(levels.edges.size());
+    for (std::size_t i = 0; i < levels.edges.size(); ++i) {
+      result.edge[i] = static_cast<std::uint32_t>(levels.edges[i]);
+      result.code[i] = static_cast<std::uint8_t>(levels.codes[i]);
+      result.multiplier[i] = levels.multipliers[i];
+      result.shift[i] = levels.shifts[i];
+    }
+    return result;
+  }
+
   NodeCodes operator()(Run& run, const Node& node, const AttentionOp& op, const QuantizedAttention& constants) const {
     const auto& qkv = std::get<QuantizedQkv>(data->integer->ops[static_cast<std::size_t>(node.inputs[0])]);
+    const AttentionLevels levels = attention_levels(constants.levels);
     const AttentionConstants shared{.head_size = op.head_size,
                                     .causal = op.mask == AttentionMask::causal,
                                     .query_zero_point = qkv.query.encoding.zero_point,
@@ -266,7 +279,10 @@ struct IntegerExecutor::Impl {
                                     .cap = static_cast<std::uint32_t>(constants.cap),
                                     .multiplier = constants.multiplier,
                                     .shift = constants.shift,
-                                    .zero_point = constants.context.zero_point};
+                                    .zero_point = constants.context.zero_point,
+                                    .softmax1 = constants.softmax1,
+                                    .prune = static_cast<std::uint32_t>(constants.prune),
+                                    .levels = constants.levels.edges.empty() ? nullptr : &levels};
     const ByteMatrix context = tile_order(run.context, op.heads * op.head_size);
     const PaperAttention paper = constants.paper ? paper_constants(node, *constants.paper, qkv) : PaperAttention{};
     const auto one = [&](int sequence, int head, int query, int queries, int thread) {

@@ -1,5 +1,7 @@
 #include "model_json.h"
 
+#include "attention_json.h"
+
 #include <limits>
 
 #include "octavo/error.h"
@@ -166,7 +168,7 @@ struct Writer {
     node["heads"] = op.heads;
     node["head_size"] = op.head_size;
     node["mask"] = name_in(kMasks, op.mask);
-    node["softmax"] = {{"gamma", op.softmax.gamma}, {"zeta", op.softmax.zeta}};
+    node["softmax"] = to_json(op.softmax);
     if (op.gate) {
       node["gate"] = {{"type", name_in(kGateTypes, op.gate->type)},
                       {"kind", name_in(kGateKinds, op.gate->kind)},
@@ -180,6 +182,9 @@ struct Writer {
                        {"multiplier", constants.multiplier},
                        {"shift", constants.shift},
                        {"context", to_json(constants.context)}};
+    if (constants.softmax1) node["integer"]["softmax1"] = true;
+    if (constants.prune > 0) node["integer"]["prune"] = constants.prune;
+    if (!constants.levels.edges.empty()) node["integer"]["levels"] = to_json(constants.levels);
     if (!constants.paper) return;
     const QuantizedPaperAttention& paper = *constants.paper;
     node["integer"]["paper"] = {{"score_multiplier", paper.score_multiplier}, {"score_shift", paper.score_shift},
@@ -355,12 +360,10 @@ class Reader {
 
   void attention(const JsonObject& node) {
     const ValueId x = inputs(node, 1)[0];
-    const JsonObject softmax = node.section("softmax");
     AttentionOp op{.heads = read_int(node, "heads", 1, 1024),
                    .head_size = read_int(node, "head_size", 4, 256),
                    .mask = read_name(node, "mask", kMasks),
-                   .softmax = {.gamma = softmax.number("gamma", -100.0, 0.0),
-                               .zeta = softmax.number("zeta", 1.0, 100.0)},
+                   .softmax = read_softmax(node.section("softmax")),
                    .gate = {}};
     if (op.head_size % 4 != 0) node.fail("head_size", "a multiple of 4");
     if (node.has("gate")) {
@@ -380,6 +383,13 @@ class Reader {
                                               .multiplier = read_int(integer, "multiplier", 1 << 30, kInt32Max),
                                               .shift = read_int(integer, "shift", paper ? 18 : clipped ? 34 : 26, paper ? 62 : clipped ? 46 : 38),
                                               .context = read_encoding(integer, "context")});
+    auto& attention = std::get<QuantizedAttention>(integer_.ops.back());
+    attention.softmax1 = integer.flag_or("softmax1", false);
+    if (integer.has("prune")) attention.prune = integer.integer("prune", 0, kInt32Max);
+    if (integer.has("levels")) attention.levels = read_levels(integer.section("levels"));
+    if (!clipped && (attention.softmax1 || attention.prune > 0 || integer.has("levels"))) {
+      integer.fail("clipped", "true with softmax1, prune or levels");
+    }
     if (paper) std::get<QuantizedAttention>(integer_.ops.back()).paper = read_paper_attention(integer.section("paper"));
     builder_.attention(node.text("name"), x, std::move(op));
   }
@@ -488,7 +498,7 @@ json info_to_json(const ModelInfo& info) {
           {"type_vocab_size", info.type_vocab_size},
           {"max_positions", info.max_positions},
           {"pooling", name_in(kPoolings, info.pooling)},
-          {"softmax", {{"gamma", info.softmax.gamma}, {"zeta", info.softmax.zeta}}},
+          {"softmax", to_json(info.softmax)},
           {"gate", {{"kind", info.gate}, {"scale", info.gate_scale}}},
           {"parameters", info.parameters}};
   if (info.classes > 0) result["classes"] = info.classes;
@@ -500,7 +510,7 @@ json info_to_json(const ModelInfo& info) {
 }
 
 ModelInfo info_from_json(const JsonObject& json) {
-  const JsonObject softmax = json.section("softmax"), gate = json.section("gate");
+  const JsonObject gate = json.section("gate");
   return {.name = json.text("name"),
           .family = json.text("family"),
           .layers = read_int(json, "layers", 1, 1000),
@@ -511,8 +521,7 @@ ModelInfo info_from_json(const JsonObject& json) {
           .type_vocab_size = read_int(json, "type_vocab_size", 0, 1 << 16),
           .max_positions = read_int(json, "max_positions", 1, 65536),
           .pooling = read_name(json, "pooling", kPoolings),
-          .softmax = {.gamma = softmax.number("gamma", -100.0, 0.0),
-                      .zeta = softmax.number("zeta", 1.0, 100.0)},
+          .softmax = read_softmax(json.section("softmax")),
           .gate = gate.text("kind"),
           .gate_scale = gate.number("scale", 1e-3, 1e3),
           .parameters = json.integer("parameters", 0, std::int64_t{1} << 50),
