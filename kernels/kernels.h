@@ -106,6 +106,18 @@ struct ToAccumulators {
   ptrdiff_t stride;  ///< elements between rows
 };
 
+/// Probabilities of few values (5 d), geometric steps apart from the pruning threshold on. Row mode (5 b) with the codes
+///   code[top - k] for the largest k with e' > (Z * edge[k] + 2^30) >> 31, 0 when there is none,
+/// where top is that k of the largest e' there can be, and with (multiplier, shift)[top] as the row's.
+constexpr int kMostLevels = 15;
+struct AttentionLevels {
+  int count;                        ///< 1..kMostLevels
+  uint32_t edge[kMostLevels];       ///< ascending, [0, 2^31): round(p / (zeta - gamma) * 2^31)
+  uint8_t code[kMostLevels];        ///< of a value that many steps below the row's top
+  int32_t multiplier[kMostLevels];  ///< m0 of the value times the context's, [2^30, 2^31)
+  int shift[kMostLevels];           ///< 33..62
+};
+
 /// Constants of one attention layer, common to its sequences and heads (5, 6).
 struct AttentionConstants {
   int head_size;             ///< d_head: multiple of 4, 4..256
@@ -113,12 +125,15 @@ struct AttentionConstants {
   int32_t query_zero_point;  ///< 0..255
   uint16_t score_multiplier; ///< m16 in [2^15, 2^16): score -> log2 distance in Q5.11
   int score_shift;           ///< k in -8..23: t' = min(t >> k, 65535), or min(t << -k, 65535) when k < 0
-  bool clipped;              ///< clipped softmax (5 b) instead of plain row mode (5 a)
+  bool clipped;              ///< row mode (5 b) instead of the plain one (5 a): clipped, softmax-1, pruned, levels
   int32_t theta;             ///< TH = round(-gamma / (zeta - gamma) * 2^31), [0, 2^31)
   uint32_t cap;              ///< CP = round(2^31 / (zeta - gamma)), at most 2^31
   int32_t multiplier;        ///< m0 of the context, [2^30, 2^31)
   int shift;                 ///< s0; after the row's part it must lie in 33..62
   int32_t zero_point;        ///< of the context, 0..255
+  bool softmax1;             ///< every query sees one key more, of score 0 and without a value (5 c); clipped only
+  uint32_t prune;            ///< PR = round(tau / (zeta - gamma) * 2^31), [0, 2^31): e' up to Z * PR is 0; clipped only
+  const AttentionLevels* levels;  ///< clipped only; null: 255 equal steps
 };
 
 /// Attention of one head over one sequence, for queries first_query .. first_query + queries - 1 (5, 6):

@@ -25,6 +25,13 @@ ClippedSoftmax checked(ClippedSoftmax softmax) {
     throw Error("clipped softmax has gamma " + std::to_string(softmax.gamma) + ", zeta " + std::to_string(softmax.zeta) +
                 ", expected gamma in [-100, 0] and zeta in [1, 100]");
   }
+  if (!(softmax.prune >= 0.0 && softmax.prune < 1.0)) {
+    throw Error("attention pruning is " + std::to_string(softmax.prune) + ", expected a probability from 0 and below 1");
+  }
+  if (softmax.log_bits < 0 || softmax.log_bits > 4 || (softmax.log_bits > 0 && softmax.prune == 0.0)) {
+    throw Error("logarithmic attention has " + std::to_string(softmax.log_bits) + " bits and pruning " +
+                std::to_string(softmax.prune) + ", expected 1 to 4 bits and pruning above 0");
+  }
   return softmax;
 }
 
@@ -117,6 +124,9 @@ AttentionMethod read_attention_method(const JsonObject& config, const Checkpoint
   AttentionMethod method;
   method.softmax = {.gamma = softmax.number_or("gamma", -100.0, 0.0, 0.0), .zeta = softmax.number_or("zeta", 1.0, 100.0, 1.0)};
   if (options.softmax) method.softmax = *options.softmax;
+  method.softmax.softmax1 = options.softmax1.value_or(softmax.flag_or("softmax1", false));
+  method.softmax.prune = options.attention_prune;
+  method.softmax.log_bits = options.attention_log_bits;
   method.softmax = checked(method.softmax);
   read_gate(section.section("gate"), options, method);
   return method;

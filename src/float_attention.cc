@@ -7,12 +7,26 @@
 namespace octavo {
 namespace {
 
-/// (zeta - gamma) softmax + gamma, clipped to [0, 1], in place over a row of scaled scores.
+/// The centre of the geometric step that p > prune lies in.
+float log_level(float p, const ClippedSoftmax& softmax) {
+  const int levels = (1 << softmax.log_bits) - 1;
+  const double first = std::log2(softmax.prune), step = -first / levels;
+  const double above = std::ceil((std::log2(static_cast<double>(p)) - first) / step) - 1.0;  // edges belong to the step below
+  return static_cast<float>(std::exp2(first + (std::clamp(above, 0.0, levels - 1.0) + 0.5) * step));
+}
+
+/// (zeta - gamma) softmax + gamma, clipped to [0, 1] and pruned, in place over a row of scaled scores.
 void clipped_softmax(Row row, const ClippedSoftmax& softmax) {
-  row = (row - row.maxCoeff()).exp();
+  const float largest = softmax.softmax1 ? std::max(row.maxCoeff(), 0.0f) : row.maxCoeff();
+  row = (row - largest).exp();
   const float gamma = static_cast<float>(softmax.gamma), width = static_cast<float>(softmax.zeta - softmax.gamma);
-  row *= 1.0f / row.sum();
+  row *= 1.0f / (row.sum() + (softmax.softmax1 ? std::exp(-largest) : 0.0f));
   if (softmax.gamma != 0.0 || softmax.zeta != 1.0) row = (row * width + gamma).max(0.0f).min(1.0f);
+  if (softmax.prune == 0.0) return;
+  for (float& p : row) {
+    if (!(p > static_cast<float>(softmax.prune))) p = 0.0f;
+    if (p > 0.0f && softmax.log_bits > 0) p = log_level(p, softmax);
+  }
 }
 
 float sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }

@@ -6,6 +6,22 @@ namespace octavo {
 
 using namespace kernels;
 
+namespace {
+
+AttentionLevels attention_levels(const QuantizedLevels& levels) {
+  AttentionLevels result = {};
+  result.count = static_cast<int>(levels.edges.size());
+  for (std::size_t i = 0; i < levels.edges.size(); ++i) {
+    result.edge[i] = static_cast<std::uint32_t>(levels.edges[i]);
+    result.code[i] = static_cast<std::uint8_t>(levels.codes[i]);
+    result.multiplier[i] = levels.multipliers[i];
+    result.shift[i] = levels.shifts[i];
+  }
+  return result;
+}
+
+}  // namespace
+
 NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, const QkvProduct& op, const QuantizedQkv& constants) const {
   const Product product(data->tensors, name(node), constants.depth);
   const std::uint8_t* a = input(run, node);
@@ -98,6 +114,7 @@ PaperAttention IntegerExecutor::Impl::paper_constants(const Node& node, const Qu
 
 NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, const AttentionOp& op, const QuantizedAttention& constants) const {
   const auto& qkv = std::get<QuantizedQkv>(data->integer->ops[static_cast<std::size_t>(node.inputs[0])]);
+  const AttentionLevels levels = attention_levels(constants.levels);
   const AttentionConstants shared{.head_size = op.head_size,
                                   .causal = op.mask == AttentionMask::causal,
                                   .query_zero_point = qkv.query.encoding.zero_point,
@@ -108,7 +125,10 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
                                   .cap = static_cast<std::uint32_t>(constants.cap),
                                   .multiplier = constants.multiplier,
                                   .shift = constants.shift,
-                                  .zero_point = constants.context.zero_point};
+                                  .zero_point = constants.context.zero_point,
+                                  .softmax1 = constants.softmax1,
+                                  .prune = static_cast<std::uint32_t>(constants.prune),
+                                  .levels = constants.levels.edges.empty() ? nullptr : &levels};
   const ByteMatrix context = tile_order(run.context, op.heads * op.head_size);
   const PaperAttention paper = constants.paper ? paper_constants(node, *constants.paper, qkv) : PaperAttention{};
   for (int i = 0; i < static_cast<int>(run.batch.caches.size()); ++i) {

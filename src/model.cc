@@ -171,7 +171,8 @@ std::string Model::summary() const {
   out
       << "precision " << (is_quantized() ? "int8" : "float32") << ", " << info.parameters << " parameters, "
       << (total_bytes(data_->tensors) + 50'000) / 100'000 / 10.0 << " MB of tensors\n"
-      << "softmax gamma " << info.softmax.gamma << " zeta " << info.softmax.zeta << ", gate " << info.gate << " scale "
+      << (info.softmax.softmax1 ? "softmax-1" : "softmax") << " gamma " << info.softmax.gamma << " zeta " << info.softmax.zeta
+      << (info.softmax.prune > 0.0 ? ", pruned" : "") << (info.softmax.log_bits > 0 ? " to few levels" : "") << ", gate " << info.gate << " scale "
       << info.gate_scale << ", pooling " << pooling_name(info.pooling) << ", tokenizer "
       << (data_->tokenizer.empty() ? "none" : "included") << "\n";
   if (!data_->provenance.empty()) out << "calibration " << data_->provenance << "\n";

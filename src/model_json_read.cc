@@ -1,4 +1,5 @@
 // Graph, facts and integer constants of a model from JSON; every number is checked against its kernel's contract.
+#include "attention_json.h"
 #include "model_json.h"
 #include "model_json_names.h"
 #include "octavo/error.h"
@@ -197,12 +198,10 @@ class Reader {
 
   void attention(const JsonObject& node) {
     const ValueId x = inputs(node, 1)[0];
-    const JsonObject softmax = node.section("softmax");
     AttentionOp op{.heads = read_int(node, "heads", 1, 1024),
                    .head_size = read_int(node, "head_size", 4, 256),
                    .mask = read_name(node, "mask", kMasks),
-                   .softmax = {.gamma = softmax.number("gamma", -100.0, 0.0),
-                               .zeta = softmax.number("zeta", 1.0, 100.0)},
+                   .softmax = read_softmax(node.section("softmax")),
                    .gate = {}};
     if (op.head_size % 4 != 0) node.fail("head_size", "a multiple of 4");
     if (node.has("gate")) {
@@ -222,7 +221,14 @@ class Reader {
                                               .multiplier = read_int(integer, "multiplier", 1 << 30, kInt32Max),
                                               .shift = read_int(integer, "shift", paper ? 18 : clipped ? 34 : 26, paper ? 62 : clipped ? 46 : 38),
                                               .context = read_encoding(integer, "context")});
-    if (paper) std::get<QuantizedAttention>(integer_.ops.back()).paper = read_paper_attention(integer.section("paper"));
+    auto& attention = std::get<QuantizedAttention>(integer_.ops.back());
+    attention.softmax1 = integer.flag_or("softmax1", false);
+    if (integer.has("prune")) attention.prune = integer.integer("prune", 0, kInt32Max);
+    if (integer.has("levels")) attention.levels = read_levels(integer.section("levels"));
+    if (!clipped && (attention.softmax1 || attention.prune > 0 || integer.has("levels"))) {
+      integer.fail("clipped", "true with softmax1, prune or levels");
+    }
+    if (paper) attention.paper = read_paper_attention(integer.section("paper"));
     builder_.attention(node.text("name"), x, std::move(op));
   }
 
@@ -323,7 +329,7 @@ DecoderInfo decoder_from_json(const JsonObject& json, int vocabulary) {
 }  // namespace
 
 ModelInfo info_from_json(const JsonObject& json) {
-  const JsonObject softmax = json.section("softmax"), gate = json.section("gate");
+  const JsonObject gate = json.section("gate");
   ModelInfo info = {.name = json.text("name"),
                     .family = json.text("family"),
                     .layers = read_int(json, "layers", 1, 1000),
@@ -334,8 +340,7 @@ ModelInfo info_from_json(const JsonObject& json) {
                     .type_vocab_size = read_int(json, "type_vocab_size", 0, 1 << 16),
                     .max_positions = read_int(json, "max_positions", 1, 65536),
                     .pooling = read_name(json, "pooling", kPoolings),
-                    .softmax = {.gamma = softmax.number("gamma", -100.0, 0.0),
-                                .zeta = softmax.number("zeta", 1.0, 100.0)},
+                    .softmax = read_softmax(json.section("softmax")),
                     .gate = gate.text("kind"),
                     .gate_scale = gate.number("scale", 1e-3, 1e3),
                     .parameters = json.integer("parameters", 0, std::int64_t{1} << 50),

@@ -1,4 +1,5 @@
 // Graph, facts and integer constants of a model as JSON.
+#include "attention_json.h"
 #include "model_json.h"
 #include "model_json_names.h"
 #include "octavo/error.h"
@@ -94,7 +95,7 @@ struct Writer {
     node["heads"] = op.heads;
     node["head_size"] = op.head_size;
     node["mask"] = name_in(kMasks, op.mask);
-    node["softmax"] = {{"gamma", op.softmax.gamma}, {"zeta", op.softmax.zeta}};
+    node["softmax"] = to_json(op.softmax);
     if (op.gate) {
       node["gate"] = {{"type", name_in(kGateTypes, op.gate->type)},
                       {"kind", name_in(kGateKinds, op.gate->kind)},
@@ -108,6 +109,9 @@ struct Writer {
                        {"multiplier", constants.multiplier},
                        {"shift", constants.shift},
                        {"context", to_json(constants.context)}};
+    if (constants.softmax1) node["integer"]["softmax1"] = true;
+    if (constants.prune > 0) node["integer"]["prune"] = constants.prune;
+    if (!constants.levels.edges.empty()) node["integer"]["levels"] = to_json(constants.levels);
     if (!constants.paper) return;
     const QuantizedPaperAttention& paper = *constants.paper;
     node["integer"]["paper"] = {{"score_multiplier", paper.score_multiplier}, {"score_shift", paper.score_shift},
@@ -177,7 +181,7 @@ json info_to_json(const ModelInfo& info) {
           {"type_vocab_size", info.type_vocab_size},
           {"max_positions", info.max_positions},
           {"pooling", name_in(kPoolings, info.pooling)},
-          {"softmax", {{"gamma", info.softmax.gamma}, {"zeta", info.softmax.zeta}}},
+          {"softmax", to_json(info.softmax)},
           {"gate", {{"kind", info.gate}, {"scale", info.gate_scale}}},
           {"parameters", info.parameters}};
   if (info.classes > 0) result["classes"] = info.classes;

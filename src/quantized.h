@@ -91,10 +91,18 @@ struct QuantizedPaperAttention {
   int most = 255;
 };
 
+/// kernels::AttentionLevels; empty without levels.
+struct QuantizedLevels {
+  std::vector<std::int64_t> edges;
+  std::vector<int> codes, multipliers, shifts;
+};
+
 struct QuantizedAttention {
   int score_multiplier = 0, score_shift = 0;
   bool clipped = false;
-  std::int64_t theta = 0, cap = 0;
+  bool softmax1 = false;
+  std::int64_t theta = 0, cap = 0, prune = 0;
+  QuantizedLevels levels = {};
   int multiplier = 0, shift = 0;
   Encoding context;
   std::optional<QuantizedPaperAttention> paper = {};

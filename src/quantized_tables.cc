@@ -187,6 +187,26 @@ void set_score_constants(QuantizedAttention& result, double score_scale, int hea
   result.score_shift = std::min(result.score_shift, 23);  // finer scores than that are all equal in Q11
 }
 
+std::int64_t to_q31(double part) {
+  return static_cast<std::int64_t>(std::min(std::nearbyint(std::ldexp(part, 31)), 2147483647.0));
+}
+
+/// `scale` is that of the context of probability 1.
+QuantizedLevels attention_levels(const ClippedSoftmax& softmax, double scale, const std::string& name) {
+  QuantizedLevels result;
+  const int count = (1 << softmax.log_bits) - 1;
+  const double first = std::log2(softmax.prune), step = -first / count, width = softmax.zeta - softmax.gamma;
+  for (int i = 0; i < count; ++i) {
+    const Multiplier m = make_multiplier(scale / 255.0 * std::exp2(first + (i + 0.5) * step));
+    if (m.shift < 33 || m.shift > 62) throw Error(name + ": its context range does not fit attention pruning " + std::to_string(softmax.prune));
+    result.edges.push_back(to_q31(std::exp2(first + i * step) / width));
+    result.codes.push_back(static_cast<int>(std::nearbyint(255.0 * std::exp2(-i * step))));
+    result.multipliers.push_back(m.multiplier);
+    result.shifts.push_back(m.shift);
+  }
+  return result;
+}
+
 }  // namespace
 
 Tensor gate_logits(const std::vector<float>& logits) {
@@ -200,8 +220,10 @@ QuantizedAttention attention_constants(const AttentionOp& op, double score_scale
   QuantizedAttention result;
   set_score_constants(result, score_scale, op.head_size, name);
   const double gamma = op.softmax.gamma, zeta = op.softmax.zeta, width = zeta - gamma;
-  result.clipped = gamma != 0.0 || zeta != 1.0;
-  result.theta = static_cast<std::int64_t>(std::min(std::nearbyint(std::ldexp(-gamma / width, 31)), 2147483647.0));
+  result.softmax1 = op.softmax.softmax1;
+  result.clipped = gamma != 0.0 || zeta != 1.0 || op.softmax.softmax1 || op.softmax.prune > 0.0;
+  result.theta = to_q31(-gamma / width);
+  result.prune = to_q31(op.softmax.prune / width);
   result.cap = static_cast<std::int64_t>(std::nearbyint(std::ldexp(1.0 / width, 31)));
   const double gate_scale = op.gate ? op.gate->scale : 1.0;
   const Multiplier m = make_multiplier(gate_scale * (result.clipped ? width / 255.0 : 1.0) * value_scale / context.scale);
@@ -211,6 +233,7 @@ QuantizedAttention attention_constants(const AttentionOp& op, double score_scale
     throw Error(name + ": its context range does not fit its values, V steps are " + std::to_string(value_scale) +
                 ", context steps " + std::to_string(context.scale));
   }
+  if (op.softmax.log_bits > 0) result.levels = attention_levels(op.softmax, gate_scale * value_scale / context.scale, name);
   result.multiplier = m.multiplier;
   result.shift = m.shift;
   result.context = {.scale = static_cast<float>(context.scale), .zero_point = context.zero_point};
@@ -218,6 +241,9 @@ QuantizedAttention attention_constants(const AttentionOp& op, double score_scale
 }
 
 PaperAttentionConstants paper_attention_constants(const AttentionOp& op, const PaperAttentionScales& scales, const std::string& name) {
+  if (op.softmax.softmax1 || op.softmax.prune > 0.0) {
+    throw Error(name + ": has softmax-1 or attention pruning, which the paper's setting is without");
+  }
   const double gamma = op.softmax.gamma, width = op.softmax.zeta - gamma;
   const double step = std::max(scales.largest_probability / 255.0, width * std::ldexp(1.0, -16));
   const Multiplier score = make_multiplier(scales.product_scale / std::sqrt(static_cast<double>(op.head_size)) / scales.score.scale);

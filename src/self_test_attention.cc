@@ -16,6 +16,7 @@ constexpr std::int64_t kMostS32 = 2147483647;
 // cap from no clipping at all to rows that lose every key.
 kernels::AttentionConstants random_attention(int head_size, Random& random) {
   const bool clipped = random.one_in(2);
+  const bool softmax1 = clipped && random.one_in(2), prunes = clipped && random.one_in(2);
   return {.head_size = head_size,
           .causal = random.one_in(2),
           .query_zero_point = random.one_of({0, 255, 128, random.integer(0, 255)}),
@@ -26,7 +27,24 @@ kernels::AttentionConstants random_attention(int head_size, Random& random) {
           .cap = static_cast<std::uint32_t>(random.between(random.one_of({0, 1 << 30, 2147483647}), kMostS32 + 1)),
           .multiplier = random.integer(1 << 30, 2147483647),
           .shift = clipped ? random.integer(34, 41) : random.integer(26, 47),
-          .zero_point = random.integer(0, 255)};
+          .zero_point = random.integer(0, 255),
+          .softmax1 = softmax1,
+          .prune = static_cast<std::uint32_t>(prunes ? random.integer(0, random.one_of({1 << 22, 1 << 28, 2147483647})) : 0),
+          .levels = nullptr};
+}
+
+// Levels as of 1 to 4 bits, with any edges.
+kernels::AttentionLevels random_levels(Random& random) {
+  kernels::AttentionLevels levels = {};
+  levels.count = random.one_of({1, 3, 7, 15});
+  for (int i = 0; i < levels.count; ++i) {
+    levels.edge[i] = static_cast<std::uint32_t>(random.integer(0, random.one_of({1 << 22, 1 << 28, 2147483647})));
+    levels.code[i] = static_cast<std::uint8_t>(random.integer(0, 255));
+    levels.multiplier[i] = random.integer(1 << 30, 2147483647);
+    levels.shift[i] = random.integer(33, 62);
+  }
+  std::sort(levels.edge, levels.edge + levels.count);
+  return levels;
 }
 
 }  // namespace
@@ -41,6 +59,8 @@ Case attention(Random& random) {
   const int first = part ? random.integer(0, length - past - 1) : 0;
   const int queries = part ? random.integer(1, length - past - first) : length - past;
   const kernels::AttentionConstants constants = random_attention(head_size, random);
+  const bool has_levels = constants.clipped && random.one_in(3);
+  const kernels::AttentionLevels levels = random_levels(random);
   const int zero = constants.query_zero_point, reach = random.one_of({3, 255, 255});  // a few codes: flat rows
   const auto size = static_cast<std::size_t>((length - 1) * stride + head_size);
   const auto q = random.values<std::uint8_t>(size, std::max(zero - reach, 0), std::min(zero + reach, 255));
@@ -51,7 +71,9 @@ Case attention(Random& random) {
   return [=](const KernelTable& table) {
     ByteOutput out = output;
     Values<std::uint8_t> scratch(kernels::attention_scratch_bytes(length, head_size), 0xff);
-    table.attention({.constants = &constants,
+    kernels::AttentionConstants layer = constants;
+    if (has_levels) layer.levels = &levels;
+    table.attention({.constants = &layer,
                      .length = length,
                      .first_query = first,
                      .queries = queries,

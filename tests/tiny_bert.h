@@ -22,10 +22,12 @@ struct TinyBertOptions {
   int layers = 2, hidden_size = 48, heads = 3, head_size = 20, intermediate_size = 80, vocab_size = 50, types = 2, positions = 80;
   bool gate = true, pooler = false;
   double gamma = 0.0, zeta = 1.0;
+  bool softmax1 = false;
   std::string prefix = "";
   std::string activation = "gelu";
   std::string gate_type = "conditional_per_token", gate_kind = "linear";
   int gate_hidden = 5;  ///< units of an mlp gate
+  CheckpointOptions checkpoint = {};
 };
 
 /// config.json and tensors, to be changed by a test before they are written.
@@ -44,7 +46,7 @@ struct TinyBert {
               {"max_position_embeddings", o.positions},
               {"layer_norm_eps", 1e-12},
               {"hidden_act", o.activation},
-              {"attention_method", {{"softmax", {{"gamma", o.gamma}, {"zeta", o.zeta}}}}}};
+              {"attention_method", {{"softmax", {{"gamma", o.gamma}, {"zeta", o.zeta}, {"softmax1", o.softmax1}}}}}};
     const bool unconditional = o.gate_type == "unconditional_per_head";
     if (o.gate) config["attention_method"]["gate"] = {{"type", o.gate_type}, {"kind", o.gate_kind}, {"scale", unconditional ? 1.0 : 2.0}};
     const std::int64_t d = o.hidden_size, width = o.heads * o.head_size, f = o.intermediate_size;
@@ -109,7 +111,7 @@ struct TinyBert {
 inline Model tiny_model(const TinyBertOptions& options = {}) {
   TemporaryDirectory directory;
   TinyBert(options).write(directory.path());
-  return Model::from_checkpoint(directory.path());
+  return Model::from_checkpoint(directory.path(), options.checkpoint);
 }
 
 /// `count` random sequences of 1 .. `longest` tokens.

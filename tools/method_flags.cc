@@ -50,11 +50,31 @@ std::optional<double> read_scale(const Arguments& arguments) {
   return (*pair)[0];
 }
 
+// 0 when the flag is not there.
+double read_prune(const Arguments& arguments) {
+  const std::optional<std::string> text = arguments.text("attn-prune");
+  if (!text) return 0.0;
+  const auto pair = parse_pair(*text + ":0");
+  if (!pair || !((*pair)[0] >= 0.0 && (*pair)[0] < 1.0)) {
+    throw UsageError("--attn-prune is '" + *text + "', expected a probability from 0 and below 1");
+  }
+  return (*pair)[0];
+}
+
+int read_log_bits(const Arguments& arguments, double prune) {
+  const auto bits = arguments.integer("attn-log-bits", 1, 4);
+  if (bits && prune == 0.0) throw UsageError("--attn-log-bits needs --attn-prune above 0, where the steps begin");
+  return static_cast<int>(bits.value_or(0));
+}
+
 }  // namespace
 
 Flags method_flags() {
   return {{"softmax", "clipped softmax of these two constants, in place of the checkpoint's", "GAMMA:ZETA"},
           {"alpha", "clipped softmax with gamma = -A/T, T the length that the model was trained with, and zeta = 1", "A:T"},
+          {"softmax1", "exp(x) / (1 + sum exp(x)) in place of the softmax"},
+          {"attn-prune", "attention probabilities up to this become zero", "TAU"},
+          {"attn-log-bits", "attention probabilities take 2^B - 1 values, equal steps of their logarithm from TAU to 1", "B"},
           {"gate-type",
            "what a checkpoint's gates depend on, where its config.json does not say: unconditional_per_head, "
            "conditional_per_head, conditional_per_token",
@@ -63,12 +83,16 @@ Flags method_flags() {
 }
 
 CheckpointOptions read_method(const Arguments& arguments) {
+  const double prune = read_prune(arguments);
   return {.softmax = read_softmax(arguments),
           .gate_type = arguments.choice<GateType>("gate-type",
                                                   {{"unconditional_per_head", GateType::unconditional_per_head},
                                                    {"conditional_per_head", GateType::conditional_per_head},
                                                    {"conditional_per_token", GateType::conditional_per_token}}),
-          .gate_scale = read_scale(arguments)};
+          .gate_scale = read_scale(arguments),
+          .softmax1 = arguments.on("softmax1") ? std::optional(true) : std::nullopt,
+          .attention_prune = prune,
+          .attention_log_bits = read_log_bits(arguments, prune)};
 }
 
 }  // namespace octavo::tools

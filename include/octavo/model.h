@@ -20,10 +20,14 @@ struct Encoding {
 };
 
 /// clip((zeta - gamma) * softmax(x) + gamma, 0, 1); Quantizable Transformers (Bondarenko et al. 2023), equation 4.
-/// The ordinary softmax is gamma 0, zeta 1.
+/// The ordinary softmax is gamma 0, zeta 1. What is pruned of the result is zero and not made up for; Ji et al. 2021, "On the
+/// Distribution, Sparsity, and Inference-time Quantization of Attention Values in Transformers".
 struct ClippedSoftmax {
-  double gamma = 0.0;  ///< <= 0
-  double zeta = 1.0;   ///< >= 1
+  double gamma = 0.0;     ///< <= 0
+  double zeta = 1.0;      ///< >= 1
+  bool softmax1 = false;  ///< exp(x) / (1 + sum exp(x)) is clipped, "attention is off by one", in place of softmax(x)
+  double prune = 0.0;     ///< probabilities up to this are zero; [0, 1)
+  int log_bits = 0;       ///< 1..4: 2^bits - 1 geometric steps from prune > 0 to 1, each becomes its centre; 0: as they are
 };
 
 /// What a gate on the context of each attention head depends on; sigmoid of a logit, times a constant scale.
@@ -41,9 +45,12 @@ enum class Pooling { none, mean, cls };
 
 /// What a checkpoint's config.json does not always say.
 struct CheckpointOptions {
-  std::optional<ClippedSoftmax> softmax = {};  ///< replaces config.json's attention_method.softmax
+  std::optional<ClippedSoftmax> softmax = {};  ///< gamma and zeta replace config.json's attention_method.softmax
   std::optional<GateType> gate_type = {};       ///< replaces config.json's attention_method.gate.type
   std::optional<double> gate_scale = {};        ///< replaces config.json's attention_method.gate.scale
+  std::optional<bool> softmax1 = {};            ///< replaces config.json's attention_method.softmax.softmax1
+  double attention_prune = 0.0;                 ///< ClippedSoftmax::prune
+  int attention_log_bits = 0;                   ///< ClippedSoftmax::log_bits
 };
 
 /// What only a model that predicts the next token has.

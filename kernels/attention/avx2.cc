@@ -16,6 +16,8 @@ constexpr int kBlockRows = 4;
 constexpr int kStepKeys = 32;
 constexpr int kFewQueries = 2;
 constexpr int kMostDepth = 256;
+constexpr int kRunKeys = 64;  // keys that are skipped together
+constexpr int kMostRuns = 65536 / kRunKeys / 2;
 
 // 32 values of 16 bits as two tables of bytes, for vpshufb.
 struct Table {
@@ -130,9 +132,15 @@ struct Block {
     }
     most_visible = visible[kBlockRows - 1];
   }
+  // Keys begin .. end - 1.
+  struct Run {
+    int begin, end;
+  };
   int first, rows;
   int visible[kBlockRows];  // keys that the row sees, ascending
   int most_visible;
+  Run runs[kMostRuns];  // the keys that have a probability
+  int run_count;
   int32_t multiplier[kBlockRows];  // of the row's context
   int shift[kBlockRows];
   int16_t query[kBlockRows][kMostDepth];  // minus zero point; of each four, the even two first
@@ -288,11 +296,14 @@ void put(int16_t* to, Step values) {
   put(to + 16, values.second);
 }
 
-// Exponentials of one row, 0 for the keys that it does not see; their sum.
-uint32_t find_exponentials(const Exponential& exponential, const Scratch& scratch, const Block& block, int row) {
+// Exponentials of one row, 0 for the keys that it does not see; their sum, with that of softmax-1's key of score 0.
+uint32_t find_exponentials(const Exponential& exponential, bool softmax1, const Scratch& scratch, const Block& block,
+                           int row) {
   const int visible = block.visible[row];
   ptrdiff_t index = row * kStepKeys;
-  const __m256i largest = _mm256_set1_epi32(find_largest(scratch.scores + index, visible)), ones = _mm256_set1_epi16(1);
+  const int32_t largest_seen = find_largest(scratch.scores + index, visible);
+  const __m256i largest = _mm256_set1_epi32(softmax1 && largest_seen < 0 ? 0 : largest_seen);
+  const __m256i ones = _mm256_set1_epi16(1);
   __m256i sum = _mm256_setzero_si256();
   for (int key = 0; key < block.most_visible; key += kStepKeys, index += kBlockRows * kStepKeys) {
     Step e = exponential(scratch.scores + index, largest);
@@ -302,7 +313,9 @@ uint32_t find_exponentials(const Exponential& exponential, const Scratch& scratc
     sum = _mm256_add_epi32(sum, _mm256_madd_epi16(e.first, ones));
     sum = _mm256_add_epi32(sum, _mm256_madd_epi16(e.second, ones));
   }
-  return static_cast<uint32_t>(sum_of_lanes(sum));
+  const int32_t zeros[kStepKeys] = {};
+  const int32_t more = softmax1 ? _mm256_extract_epi16(exponential(zeros, largest).first, 0) : 0;
+  return static_cast<uint32_t>(sum_of_lanes(sum) + more);
 }
 
 // probability = code(exponential) for one row; their sum.
@@ -329,27 +342,84 @@ void find_probabilities(const AttentionConstants& constants, const Scratch& scra
   block->shift[row] = constants.shift + bits - 1;
 }
 
-// (5 b) Clipped: what is above the threshold, in units of its largest value in this row.
+// A part, in Q31, of the row's sum.
+uint64_t part_of(uint32_t sum, uint32_t part) { return (uint64_t{sum} * part + (1u << 30)) >> 31; }
+
+// A bound on 16-bit values that are at most 32767, in all lanes.
+__m256i bound(uint64_t value) { return _mm256_set1_epi16(static_cast<int16_t>(value < 32767 ? value : 32767)); }
+
+// (5 b, c) Clipped: what is above the threshold, in units of its largest value in this row.
 void find_clipped_probabilities(const AttentionConstants& constants, const Scratch& scratch, uint32_t sum, Block* block,
                                 int row) {
-  const uint64_t threshold = (uint64_t{sum} * static_cast<uint32_t>(constants.theta) + (1u << 30)) >> 31;
-  const uint64_t cap = (uint64_t{sum} * constants.cap + (1u << 30)) >> 31;
+  const uint64_t threshold = part_of(sum, static_cast<uint32_t>(constants.theta)), cap = part_of(sum, constants.cap);
   const uint64_t range = threshold < 32766 ? 32767 - threshold : 1;
   const uint32_t smaller = static_cast<uint32_t>(range < cap ? range : cap), top = smaller < 1 ? 1 : smaller;
   const int bits = bit_length(top), sum_bits = bit_length(sum);
   const uint32_t normalized = top << (15 - bits);
 
-  const __m256i thresholds = _mm256_set1_epi16(static_cast<int16_t>(threshold < 65535 ? threshold : 65535));
+  const __m256i thresholds = bound(threshold), prunes = bound(part_of(sum, constants.prune));
   const __m256i tops = _mm256_set1_epi16(static_cast<int16_t>(top));
   const __m256i inverses = _mm256_set1_epi16(static_cast<int16_t>((255u << 22) / normalized));
   const __m128i normalize = _mm_cvtsi32_si128(15 - bits);
   find_codes(scratch, *block, row, [&](__m256i e) {
-    const __m256i kept = _mm256_sll_epi16(_mm256_min_epu16(_mm256_subs_epu16(e, thresholds), tops), normalize);
+    const __m256i capped = _mm256_min_epu16(_mm256_subs_epu16(e, thresholds), tops);
+    const __m256i kept = _mm256_sll_epi16(_mm256_and_si256(capped, _mm256_cmpgt_epi16(capped, prunes)), normalize);
     return _mm256_srli_epi16(_mm256_add_epi16(_mm256_mulhi_epu16(kept, inverses), _mm256_set1_epi16(32)), 6);
   });
   const uint64_t numerator = (static_cast<uint64_t>(constants.multiplier) * normalized) << (sum_bits - 15);
   block->multiplier[row] = static_cast<int32_t>(numerator / (2 * uint64_t{sum}));
   block->shift[row] = constants.shift + sum_bits - bits - 1;
+}
+
+// (5 d) The level of each, in units of the row's highest one.
+void find_levels(const AttentionConstants& constants, const Scratch& scratch, uint32_t sum, Block* block, int row) {
+  const AttentionLevels& levels = *constants.levels;
+  const uint64_t threshold = part_of(sum, static_cast<uint32_t>(constants.theta));
+  __m256i edges[kMostLevels], codes[kMostLevels];
+  int top = 0;
+  for (int level = 0; level < levels.count; ++level) {
+    const uint64_t edge = part_of(sum, levels.edge[level]);
+    if (threshold + edge < 32767) top = level;
+    edges[level] = bound(edge);
+  }
+  for (int level = 0; level <= top; ++level) codes[level] = _mm256_set1_epi16(levels.code[top - level]);
+  const __m256i thresholds = bound(threshold);
+  find_codes(scratch, *block, row, [&](__m256i e) {
+    const __m256i above = _mm256_subs_epu16(e, thresholds);
+    __m256i code = _mm256_setzero_si256();
+    for (int level = 0; level <= top; ++level) {
+      code = _mm256_blendv_epi8(code, codes[level], _mm256_cmpgt_epi16(above, edges[level]));
+    }
+    return code;
+  });
+  block->multiplier[row] = levels.multiplier[top];
+  block->shift[row] = levels.shift[top];
+}
+
+// Whether no row has a probability in the steps of 32 keys from `begin` on that hold keys below `end`.
+bool is_empty(const int16_t* probabilities, int begin, int end) {
+  __m256i all = _mm256_setzero_si256();
+  for (int key = begin; key < end; key += kStepKeys) {
+    const int16_t* step = probabilities + static_cast<ptrdiff_t>(key) * kBlockRows;
+    for (int i = 0; i < kBlockRows * kStepKeys; i += 16) all = _mm256_or_si256(all, load(step + i));
+  }
+  return _mm256_testz_si256(all, all) != 0;
+}
+
+void find_runs(bool clipped, const Scratch& scratch, Block* block) {
+  block->runs[0] = {0, block->most_visible};
+  block->run_count = 1;
+  if (!clipped) return;
+  block->run_count = 0;
+  for (int begin = 0; begin < block->most_visible; begin += kRunKeys) {
+    const int end = least(begin + kRunKeys, block->most_visible);
+    if (is_empty(scratch.probabilities, begin, end)) continue;
+    if (block->run_count > 0 && block->runs[block->run_count - 1].end == begin) {
+      block->runs[block->run_count - 1].end = end;
+    } else {
+      block->runs[block->run_count++] = {begin, end};
+    }
+  }
 }
 
 // (6) Q15, by symmetry and 64 linear cells over [0, 8).
@@ -409,18 +479,21 @@ void store_context(const Attention& attention, const Block& block, int row, int 
 void find_context(const Attention& attention, const Scratch& scratch, const Block& block, int column) {
   const __m256i zero = _mm256_setzero_si256();
   Row sum[kBlockRows] = {{zero, zero}, {zero, zero}, {zero, zero}, {zero, zero}};
-  const int8_t* v = scratch.values + column * 2;
-  const int16_t* p = scratch.probabilities;
-  for (int step = 0; step < block.most_visible; step += kStepKeys, p += kBlockRows * kStepKeys) {
-    const int keys = least(kStepKeys, block.most_visible - step);
-    for (int key = 0; key < keys; key += 2, v += scratch.columns * 2) {
-      const __m256i left = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(v)));
-      const __m256i right = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(v + 16)));
+  for (int run = 0; run < block.run_count; ++run) {
+    const auto [begin, end] = block.runs[run];
+    const int8_t* v = scratch.values + column * 2 + static_cast<ptrdiff_t>(begin) * scratch.columns;
+    const int16_t* p = scratch.probabilities + static_cast<ptrdiff_t>(begin) * kBlockRows;
+    for (int step = begin; step < end; step += kStepKeys, p += kBlockRows * kStepKeys) {
+      const int keys = least(kStepKeys, end - step);
+      for (int key = 0; key < keys; key += 2, v += scratch.columns * 2) {
+        const __m256i left = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(v)));
+        const __m256i right = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(v + 16)));
 #pragma GCC unroll 4
-      for (int i = 0; i < kBlockRows; ++i) {
-        const __m256i pair = broadcast_pair(p + i * kStepKeys + key);
-        sum[i].left = _mm256_add_epi32(sum[i].left, _mm256_madd_epi16(pair, left));
-        sum[i].right = _mm256_add_epi32(sum[i].right, _mm256_madd_epi16(pair, right));
+        for (int i = 0; i < kBlockRows; ++i) {
+          const __m256i pair = broadcast_pair(p + i * kStepKeys + key);
+          sum[i].left = _mm256_add_epi32(sum[i].left, _mm256_madd_epi16(pair, left));
+          sum[i].right = _mm256_add_epi32(sum[i].right, _mm256_madd_epi16(pair, right));
+        }
       }
     }
   }
@@ -473,8 +546,10 @@ void find_context_of_row(const Attention& attention, const Scratch& scratch, con
 }
 
 void find_row(const AttentionConstants& constants, const Scratch& scratch, Block* block, int row) {
-  const uint32_t sum = find_exponentials(Exponential(constants), scratch, *block, row);
-  if (constants.clipped) {
+  const uint32_t sum = find_exponentials(Exponential(constants), constants.softmax1, scratch, *block, row);
+  if (constants.levels != nullptr) {
+    find_levels(constants, scratch, sum, block, row);
+  } else if (constants.clipped) {
     find_clipped_probabilities(constants, scratch, sum, block, row);
   } else {
     find_probabilities(constants, scratch, block, row);
@@ -486,6 +561,7 @@ void attend(const Attention& attention, const Scratch& scratch, int first, int r
   Block block(attention, first, rows);
   find_scores(block, constants.head_size, scratch);
   for (int row = 0; row < kBlockRows; ++row) find_row(constants, scratch, &block, row);
+  find_runs(constants.clipped, scratch, &block);
   apply_gate(attention, &block);
   for (int column = 0; column < constants.head_size; column += 16) find_context(attention, scratch, block, column);
 }

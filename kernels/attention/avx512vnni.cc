@@ -21,6 +21,8 @@ namespace {
 constexpr int kBlockRows = 8;
 constexpr int kStepKeys = 32;
 constexpr int kMostDepth = 256;
+constexpr int kRunKeys = 64;  // keys that are skipped together
+constexpr int kMostRuns = 65536 / kRunKeys / 2;
 
 // 2^-x in 32 cells c: T[c] - mulhrs(D[c], within << 9), T = round(2^15 * 2^(-c / 32)), D[c] = T[c] - T[c + 1]. In an
 // odd cell, bit 15 of u << 9 is the cell's lowest bit and takes away 2^15 of the factor, so D[c] of the product: kBase
@@ -159,9 +161,15 @@ struct Block {
     }
     most_visible = visible[kernel_rows - 1];
   }
+  // Keys begin .. end - 1.
+  struct Run {
+    int begin, end;
+  };
   int first, rows;
   int visible[kBlockRows];  // keys that the row sees, ascending
   int most_visible;
+  Run runs[kMostRuns];  // the keys that have a probability
+  int run_count;
   int32_t largest[kBlockRows];     // score of the row
   int32_t sum[kBlockRows];         // of its probabilities, or of its exponentials when clipped
   int32_t multiplier[kBlockRows];  // of its context
@@ -341,13 +349,17 @@ void find_probabilities(const AttentionConstants& constants, const Scratch& scra
   }
 }
 
+// A part, in Q31, of the row's sum.
+uint64_t part_of(uint32_t sum, uint32_t part) { return (uint64_t{sum} * part + (1u << 30)) >> 31; }
+
+// A bound on 16-bit values that are at most 32767, in all lanes.
+__m512i bound(uint64_t value) { return _mm512_set1_epi16(static_cast<int16_t>(value < 32767 ? value : 32767)); }
+
 // The row's constants of clipping (5 b).
 struct Clip {
   Clip(const AttentionConstants& constants, uint32_t sum) {
-    const uint64_t threshold = (uint64_t{sum} * static_cast<uint32_t>(constants.theta) + (1u << 30)) >> 31;
-    const uint64_t cap = (uint64_t{sum} * constants.cap + (1u << 30)) >> 31,
-                   below = threshold < 32766 ? threshold : 32766;
-    this->threshold = static_cast<uint16_t>(threshold < 65535 ? threshold : 65535);
+    const uint64_t threshold = part_of(sum, static_cast<uint32_t>(constants.theta)), cap = part_of(sum, constants.cap);
+    const uint64_t below = threshold < 32766 ? threshold : 32766;
     top = static_cast<uint16_t>(32767 - below < cap ? 32767 - below : cap);
     if (top < 1) top = 1;
     const int bits = bit_length(top), sum_bits = bit_length(sum);
@@ -358,19 +370,70 @@ struct Clip {
     multiplier = static_cast<int32_t>(numerator / (2 * uint64_t{sum}));
     shift = constants.shift + sum_bits - bits - 1;
   }
-  uint16_t threshold, top, inverse;
+  uint16_t top, inverse;
   int normalize;
   int32_t multiplier;
   int shift;
 };
 
+// (5 b, c) What is above the threshold, in units of its largest value in this row.
+void find_clipped_row(const AttentionConstants& constants, const Scratch& scratch, Block* block, int row) {
+  const uint32_t sum = static_cast<uint32_t>(block->sum[row]);
+  const Clip clip(constants, sum);
+  const __m512i threshold = bound(part_of(sum, static_cast<uint32_t>(constants.theta)));
+  const __m512i prune = bound(part_of(sum, constants.prune));
+  const __m512i top = _mm512_set1_epi16(static_cast<int16_t>(clip.top));
+  const __m512i normalize = _mm512_set1_epi16(static_cast<int16_t>(clip.normalize));
+  const __m512i inverse = _mm512_set1_epi16(static_cast<int16_t>(clip.inverse));
+  for_each_step(*block, row, [&](ptrdiff_t index, __mmask32) {
+    const __m512i above = _mm512_subs_epu16(load(scratch.exponentials + index), threshold);
+    const __m512i capped = _mm512_min_epu16(above, top);
+    const __m512i kept = _mm512_maskz_sllv_epi16(_mm512_cmpgt_epi16_mask(capped, prune), capped, normalize);
+    const __m512i scaled = _mm512_add_epi16(_mm512_mulhi_epu16(kept, inverse), _mm512_set1_epi16(32));
+    const __m256i bytes = to_bytes(_mm512_srli_epi16(scaled, 6));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(scratch.probabilities + index), bytes);
+  });
+  block->multiplier[row] = clip.multiplier;
+  block->shift[row] = clip.shift;
+}
+
+// (5 d) The level of each, in units of the row's highest one.
+void find_level_row(const AttentionConstants& constants, const Scratch& scratch, Block* block, int row) {
+  const AttentionLevels& levels = *constants.levels;
+  const uint32_t sum = static_cast<uint32_t>(block->sum[row]);
+  const uint64_t threshold = part_of(sum, static_cast<uint32_t>(constants.theta));
+  __m512i edges[kMostLevels], codes[kMostLevels];
+  int top = 0;
+  for (int level = 0; level < levels.count; ++level) {
+    const uint64_t edge = part_of(sum, levels.edge[level]);
+    if (threshold + edge < 32767) top = level;
+    edges[level] = bound(edge);
+  }
+  for (int level = 0; level <= top; ++level) codes[level] = _mm512_set1_epi16(levels.code[top - level]);
+  const __m512i thresholds = bound(threshold);
+  for_each_step(*block, row, [&](ptrdiff_t index, __mmask32) {
+    const __m512i above = _mm512_subs_epu16(load(scratch.exponentials + index), thresholds);
+    __m512i code = _mm512_setzero_si512();
+    for (int level = 0; level <= top; ++level) {
+      code = _mm512_mask_mov_epi16(code, _mm512_cmpgt_epi16_mask(above, edges[level]), codes[level]);
+    }
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(scratch.probabilities + index), to_bytes(code));
+  });
+  block->multiplier[row] = levels.multiplier[top];
+  block->shift[row] = levels.shift[top];
+}
+
 template <int kRows, bool kLeftShift>
 void find_clipped_probabilities(const AttentionConstants& constants, const Scratch& scratch, Block* block) {
   const Exponential<kLeftShift> exponential(constants);
+  const int32_t zeros[kStepKeys] = {};
+  int32_t more[kBlockRows] = {};  // exponentials of softmax-1's key of score 0
   __m512i sum[kBlockRows];
   for (int row = 0; row < kBlockRows; ++row) sum[row] = _mm512_setzero_si512();
   for (int row = 0; row < kRows; ++row) {
+    if (constants.softmax1 && block->largest[row] < 0) block->largest[row] = 0;
     const __m512i largest = _mm512_set1_epi32(block->largest[row]);
+    if (constants.softmax1) more[row] = _mm_extract_epi16(_mm512_castsi512_si128(exponential(zeros, largest)), 0);
     __m512i row_sum = _mm512_setzero_si512();
     for_each_step(*block, row, [&](ptrdiff_t index, __mmask32 seen) {
       const __m512i e = _mm512_maskz_mov_epi16(seen, exponential(scratch.scores + index, largest));
@@ -381,20 +444,42 @@ void find_clipped_probabilities(const AttentionConstants& constants, const Scrat
   }
   combine_lanes(sum, block->sum, add);
   for (int row = 0; row < kRows; ++row) {
-    const Clip clip(constants, static_cast<uint32_t>(block->sum[row]));
-    const __m512i threshold = _mm512_set1_epi16(static_cast<int16_t>(clip.threshold));
-    const __m512i top = _mm512_set1_epi16(static_cast<int16_t>(clip.top));
-    const __m512i normalize = _mm512_set1_epi16(static_cast<int16_t>(clip.normalize));
-    const __m512i inverse = _mm512_set1_epi16(static_cast<int16_t>(clip.inverse));
-    for_each_step(*block, row, [&](ptrdiff_t index, __mmask32) {
-      const __m512i above = _mm512_subs_epu16(load(scratch.exponentials + index), threshold);
-      const __m512i kept = _mm512_sllv_epi16(_mm512_min_epu16(above, top), normalize);
-      const __m512i scaled = _mm512_add_epi16(_mm512_mulhi_epu16(kept, inverse), _mm512_set1_epi16(32));
-      const __m256i bytes = to_bytes(_mm512_srli_epi16(scaled, 6));
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(scratch.probabilities + index), bytes);
-    });
-    block->multiplier[row] = clip.multiplier;
-    block->shift[row] = clip.shift;
+    block->sum[row] += more[row];
+    if (constants.levels != nullptr) {
+      find_level_row(constants, scratch, block, row);
+    } else {
+      find_clipped_row(constants, scratch, block, row);
+    }
+  }
+}
+
+// Whether no row has a probability in the steps of 32 keys from `begin` on that hold keys below `end`.
+template <int kRows>
+bool is_empty(const uint8_t* probabilities, int begin, int end) {
+  __m256i all = _mm256_setzero_si256();
+  for (int key = begin; key < end; key += kStepKeys) {
+    const uint8_t* step = probabilities + static_cast<ptrdiff_t>(key) * kBlockRows;
+    for (int row = 0; row < kRows; ++row) {
+      all = _mm256_or_si256(all, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(step + row * kStepKeys)));
+    }
+  }
+  return _mm256_testz_si256(all, all) != 0;
+}
+
+template <int kRows>
+void find_runs(bool clipped, const Scratch& scratch, Block* block) {
+  block->runs[0] = {0, block->most_visible};
+  block->run_count = 1;
+  if (!clipped) return;
+  block->run_count = 0;
+  for (int begin = 0; begin < block->most_visible; begin += kRunKeys) {
+    const int end = least(begin + kRunKeys, block->most_visible);
+    if (is_empty<kRows>(scratch.probabilities, begin, end)) continue;
+    if (block->run_count > 0 && block->runs[block->run_count - 1].end == begin) {
+      block->runs[block->run_count - 1].end = end;
+    } else {
+      block->runs[block->run_count++] = {begin, end};
+    }
   }
 }
 
@@ -461,8 +546,12 @@ void find_context(const Attention& attention, const Scratch& scratch, const Bloc
 #pragma GCC unroll 2
     for (int j = 0; j < kVectors; ++j) sum[i][j] = _mm512_setzero_si512();
   }
-  const int chunks = (block.most_visible + 15) / 16;
-  multiply(scratch.probabilities, chunks, scratch.values + column * 4, group_bytes, sum);
+  for (int run = 0; run < block.run_count; ++run) {
+    const auto [begin, end] = block.runs[run];
+    const uint8_t* probabilities = scratch.probabilities + static_cast<ptrdiff_t>(begin) * kBlockRows;
+    const int8_t* values = scratch.values + column * 4 + static_cast<ptrdiff_t>(begin / 4) * group_bytes;
+    multiply(probabilities, (end - begin + 15) / 16, values, group_bytes, sum);
+  }
   const int count = least(16 * kVectors, head_size - column);
 #pragma GCC unroll 8
   for (int i = 0; i < kRows; i += 2) {
@@ -488,6 +577,7 @@ void attend(const Attention& attention, const Scratch& scratch, int first, int r
   } else {
     (left_shift ? find_probabilities<kRows, true> : find_probabilities<kRows, false>)(constants, scratch, &block);
   }
+  find_runs<kRows>(constants.clipped, scratch, &block);
   apply_gate(attention, &block);
   int column = 0;
   for (; column + 16 < constants.head_size; column += 32) find_context<kRows, 2>(attention, scratch, block, column);

@@ -31,6 +31,7 @@ struct Row {
   int32_t* score;
   int16_t* exponential;  // 2^-distance from the largest score, Q15
   uint8_t* probability;  // in units that the row's multiplier carries
+  int64_t sum;           // of the exponentials, with that of softmax-1's key
 };
 
 // real = multiplier * 2^-shift
@@ -71,14 +72,21 @@ int32_t exp2_negative(uint32_t distance) {
   return (kExp[cell] - mulhrs(slope, static_cast<int32_t>(within << 9))) >> (distance >> 11);
 }
 
-void find_exponentials(const AttentionConstants& constants, const Row& row) {
-  int32_t largest = row.score[0];
-  for (int key = 1; key < row.keys; ++key) largest = row.score[key] > largest ? row.score[key] : largest;
-  for (int key = 0; key < row.keys; ++key) {
-    const uint32_t difference = static_cast<uint32_t>(largest - row.score[key]);
-    row.exponential[key] = static_cast<int16_t>(exp2_negative(log2_distance(constants, difference)));
+void find_exponentials(const AttentionConstants& constants, Row* row) {
+  int32_t largest = constants.softmax1 ? 0 : row->score[0];
+  for (int key = 0; key < row->keys; ++key) largest = row->score[key] > largest ? row->score[key] : largest;
+  const auto exponential = [&](int32_t score) {
+    return exp2_negative(log2_distance(constants, static_cast<uint32_t>(largest - score)));
+  };
+  row->sum = constants.softmax1 ? exponential(0) : 0;
+  for (int key = 0; key < row->keys; ++key) {
+    row->exponential[key] = static_cast<int16_t>(exponential(row->score[key]));
+    row->sum += row->exponential[key];
   }
 }
+
+// A part, in Q31, of the row's sum.
+int64_t part_of_sum(const Row& row, uint32_t part) { return (row.sum * part + (1 << 30)) >> 31; }
 
 // (5 a) The largest probability is always 255; the row's multiplier divides by their sum.
 Multiplier find_probabilities(const AttentionConstants& constants, const Row& row) {
@@ -92,24 +100,42 @@ Multiplier find_probabilities(const AttentionConstants& constants, const Row& ro
 }
 
 // (5 b) clamp((zeta - gamma) * p + gamma, 0, 1) in units of its largest value in this row, `top` / sum * (zeta -
-// gamma).
+// gamma). (5 c) What is not above `prune` is 0.
 Multiplier find_clipped_probabilities(const AttentionConstants& constants, const Row& row) {
-  int64_t sum = 0;
-  for (int key = 0; key < row.keys; ++key) sum += row.exponential[key];
-  const int64_t threshold = (sum * constants.theta + (1 << 30)) >> 31;
-  const int64_t cap = (sum * constants.cap + (1 << 30)) >> 31;
+  const int64_t threshold = part_of_sum(row, static_cast<uint32_t>(constants.theta));
+  const int64_t cap = part_of_sum(row, constants.cap), prune = part_of_sum(row, constants.prune);
   int64_t top = 32767 - threshold < cap ? 32767 - threshold : cap;
   if (top < 1) top = 1;
   const int bits = bit_length(static_cast<uint32_t>(top)), normalize = 15 - bits;
   const uint32_t inverse = (255u << 22) / (static_cast<uint32_t>(top) << normalize);
   for (int key = 0; key < row.keys; ++key) {
     const int64_t above = row.exponential[key] > threshold ? row.exponential[key] - threshold : 0;
-    const uint32_t kept = static_cast<uint32_t>(above < top ? above : top);
+    const int64_t capped = above < top ? above : top;
+    const uint32_t kept = static_cast<uint32_t>(capped > prune ? capped : 0);
     row.probability[key] = static_cast<uint8_t>((mulhu16(kept << normalize, inverse) + 32) >> 6);
   }
-  const int sum_bits = bit_length(static_cast<uint32_t>(sum));
+  const int sum_bits = bit_length(static_cast<uint32_t>(row.sum));
   const int64_t numerator = (constants.multiplier * (top << normalize)) << (sum_bits - 15);
-  return {numerator / (2 * sum), constants.shift + sum_bits - bits - 1};
+  return {numerator / (2 * row.sum), constants.shift + sum_bits - bits - 1};
+}
+
+// (5 d) The level of each, in units of the row's highest one.
+Multiplier find_levels(const AttentionConstants& constants, const Row& row) {
+  const AttentionLevels& levels = *constants.levels;
+  const int64_t threshold = part_of_sum(row, static_cast<uint32_t>(constants.theta));
+  int64_t edge[kMostLevels];
+  int top = 0;
+  for (int level = 0; level < levels.count; ++level) {
+    edge[level] = part_of_sum(row, levels.edge[level]);
+    if (32767 - threshold > edge[level]) top = level;
+  }
+  for (int key = 0; key < row.keys; ++key) {
+    row.probability[key] = 0;
+    for (int level = 0; level <= top; ++level) {
+      if (row.exponential[key] - threshold > edge[level]) row.probability[key] = levels.code[top - level];
+    }
+  }
+  return {levels.multiplier[top], levels.shift[top]};
 }
 
 // (6) Q15, by symmetry and 64 linear cells over [0, 8).
@@ -152,9 +178,10 @@ void attention(const Attention& attention) {
   for (int query = attention.first_query; query < attention.first_query + attention.queries; ++query) {
     row.keys = constants.causal ? attention.past + query + 1 : attention.length;
     find_scores(attention, query, row);
-    find_exponentials(constants, row);
-    Multiplier multiplier =
-        constants.clipped ? find_clipped_probabilities(constants, row) : find_probabilities(constants, row);
+    find_exponentials(constants, &row);
+    Multiplier multiplier = constants.levels    ? find_levels(constants, row)
+                            : constants.clipped ? find_clipped_probabilities(constants, row)
+                                                : find_probabilities(constants, row);
     apply_gate(attention, query, &multiplier);
     store_context(attention, query, row, multiplier);
   }

@@ -397,6 +397,94 @@ TEST_CASE("A causal query's context does not depend on later keys", "[kernels]")
   }
 }
 
+// Seven levels from 1e-3 on, each 2.68 times the one below, and contexts in units of V.
+const AttentionLevels kThreeBits = [] {
+  AttentionLevels levels = {};
+  levels.count = 7;
+  for (int i = 0; i < levels.count; ++i) {
+    const double step = std::log2(1e3) / 7, value = 1e-3 * std::exp2((i + 0.5) * step);
+    AttentionConstants constants = {};
+    set_multiplier(constants, value / 255);
+    levels.edge[i] = static_cast<uint32_t>(std::round(1e-3 * std::exp2(i * step + 31)));
+    levels.code[i] = static_cast<uint8_t>(std::round(255 * std::exp2(-i * step)));
+    levels.multiplier[i] = constants.multiplier;
+    levels.shift[i] = constants.shift;
+  }
+  return levels;
+}();
+
+// Keys of which key i has the score `scores[i]` for the one query, and values 100 for key `marked` and 0 for the others.
+Problem scored(const AttentionConstants& constants, const std::vector<int>& scores, int marked) {
+  Problem problem({.length = static_cast<int>(scores.size()), .head_size = 4, .queries = 1}, constants);
+  problem.constants.query_zero_point = 100;
+  for (int d = 0; d < 4; ++d) problem.query(0, d) = static_cast<uint8_t>(d == 0 ? 101 : 100);
+  for (size_t i = 0; i < scores.size(); ++i) problem.key(static_cast<int>(i), 0) = static_cast<int8_t>(scores[i]);
+  problem.value(marked, 0) = 100;
+  return problem;
+}
+
+// exp(x) / (1 + sum exp(x)) of one score of a row; a step of score is `nats`.
+double softmax1(const std::vector<int>& scores, size_t which, double nats) {
+  double sum = 1;
+  for (const int score : scores) sum += std::exp(score * nats);
+  return std::exp(scores[which] * nats) / sum;
+}
+
+TEST_CASE("Softmax-1 has 1 more in its sum, whether scores are positive or negative", "[kernels]") {
+  for (const NamedTable& named : available_tables()) {
+    CAPTURE(named.isa);
+    for (const std::vector<int>& scores : {std::vector<int>{0}, {20, -10}, {-60, -50, -60}, {127, 3}, {-127, -127}, {0, 0, 0}}) {
+      AttentionConstants constants = clipped_layer(0.02, 1, {0, 1});
+      constants.softmax1 = true;
+      Problem problem = scored(constants, scores, 0);
+      problem.run(named.table);
+      CAPTURE(scores);
+      REQUIRE(problem.context(0, 0) == Approx(128 + 100 * softmax1(scores, 0, 0.02)).margin(0.8));
+    }
+    AttentionConstants constants = clipped_layer(0.02, 1, {-0.025, 1});
+    constants.softmax1 = true;
+    Problem clipped = scored(constants, {-100, -80}, 1);
+    clipped.run(named.table);
+    REQUIRE(clipped.context(0, 0) == Approx(128 + 100 * (1.025 * softmax1({-100, -80}, 1, 0.02) - 0.025)).margin(0.8));
+  }
+}
+
+TEST_CASE("Probabilities up to the threshold are zero, and the others are not made larger for it", "[kernels]") {
+  for (const NamedTable& named : available_tables()) {
+    CAPTURE(named.isa);
+    AttentionConstants constants = clipped_layer(0.02, 1, {0, 1});
+    const std::vector<int> scores = {100, 50, 0, 40};  // 0.59, 0.22, 0.08, 0.18 of 12.3
+    const auto context_of = [&](int key, double tau) {
+      constants.prune = static_cast<uint32_t>(std::round(std::ldexp(tau, 31)));
+      Problem problem = scored(constants, scores, key);
+      problem.run(named.table);
+      return problem.context(0, 0) - 128;
+    };
+    const int kept = context_of(0, 0), small = context_of(2, 0);
+    REQUIRE(small > 4);
+    CHECK(context_of(0, 0.1) == kept);
+    CHECK(context_of(2, 0.07) == small);
+    CHECK(context_of(2, 0.1) == 0);
+    CHECK(context_of(1, 0.3) == 0);
+    CHECK(context_of(0, 0.7) == 0);
+  }
+}
+
+TEST_CASE("Levels give each probability the centre of its step", "[kernels]") {
+  for (const NamedTable& named : available_tables()) {
+    CAPTURE(named.isa);
+    AttentionConstants constants = clipped_layer(0.05, 1, {0, 1});
+    constants.levels = &kThreeBits;
+    const std::vector<int> scores = {100, 81, 40, 0, -60};  // 0.688, 0.266, 0.034, 0.0046, 0.0002
+    const double levels[] = {0.61054, 0.227585, 0.0316228, 0.00439397, 0};
+    for (int key = 0; key < 5; ++key) {
+      Problem problem = scored(constants, scores, key);
+      problem.run(named.table);
+      CHECK(problem.context(0, 0) - 128 == Approx(100 * levels[key]).margin(0.75));
+    }
+  }
+}
+
 // Any layer within the contract.
 AttentionConstants random_layer(std::mt19937_64& random) {
   const auto pick = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
@@ -410,6 +498,11 @@ AttentionConstants random_layer(std::mt19937_64& random) {
   constants.multiplier = pick(1 << 30, 2147483647);
   constants.shift = constants.clipped ? pick(34, 40) : pick(26, 46);
   constants.zero_point = pick(0, 255);
+  if (constants.clipped) {
+    constants.softmax1 = pick(0, 1) == 1;
+    constants.prune = static_cast<uint32_t>(pick(0, 1) == 1 ? pick(0, pick(0, 1) == 1 ? 1 << 24 : 1 << 29) : 0);
+    if (pick(0, 2) == 0) constants.levels = &kThreeBits;
+  }
   return constants;
 }
 
@@ -482,6 +575,29 @@ TEST_CASE("Queries behind past tokens have the context that they have in a call 
           REQUIRE(problem.intact());
         }
       }
+    }
+  }
+}
+
+TEST_CASE("Blocks of keys without a probability change no bit", "[kernels]") {
+  std::mt19937_64 random(10);
+  for (const bool causal : {false, true}) {
+    Problem problem({.length = 330, .head_size = 32}, clipped_layer(0.002, 1, {-0.025, 1}));
+    problem.constants.causal = causal;
+    problem.constants.query_zero_point = 100;
+    fill(problem.q, Fill::random, 150, 160, random);
+    fill(problem.v, Fill::extremes, -127, 127, random);
+    for (int key = 0; key < 330; ++key) {  // a few keys of every other block are ahead by far
+      const bool ahead = key / 64 % 2 == 1 && key % 13 == 0;
+      for (int d = 0; d < 32; ++d) problem.key(key, d) = static_cast<int8_t>(ahead ? 100 : -100);
+    }
+    const std::vector<uint8_t> expected = problem.run(scalar_table());
+    for (const NamedTable& named : available_tables()) {
+      CAPTURE(named.isa, causal);
+      REQUIRE((problem.run(named.table) == expected));
+      problem.constants.prune = 1 << 28;  // 0.125: all but rows of few keys are zero
+      REQUIRE((problem.run(named.table) == problem.run(scalar_table())));
+      problem.constants.prune = 0;
     }
   }
 }

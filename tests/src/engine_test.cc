@@ -65,6 +65,13 @@ TEST_CASE("a tiny model gives the same bytes for every ISA, thread count, batch 
       random_batch(64, 70, 50));
 }
 
+TEST_CASE("softmax-1, pruned and logarithmic attention give the same bytes everywhere") {
+  for (const CheckpointOptions& options : {CheckpointOptions{.softmax1 = true}, {.attention_prune = 0.03},
+                                           {.softmax1 = true, .attention_prune = 0.01, .attention_log_bits = 3}}) {
+    check_same_bytes_everywhere(quantized_tiny_model({.gamma = -0.01, .checkpoint = options}), random_batch(24, 70, 50));
+  }
+}
+
 TEST_CASE("gated MiniLM gives the same bytes for every ISA, thread count, batch and order") {
   check_same_bytes_everywhere(quantized_real_model(), random_batch(64, 6, 30000));
 }

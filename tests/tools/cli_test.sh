@@ -36,7 +36,7 @@ run 2 calibrate x -d data.txt --method percentile --percentile 100; is_wrong_usa
 run 2 calibrate x -d data.txt --copies -1; is_wrong_usage "--copies is '-1'"
 run 2 calibrate x -d data.txt --bias-correction maybe; is_wrong_usage "--bias-correction is 'maybe'"
 run 2 calibrate x -d data.txt --report r.pdf; is_wrong_usage "--report is 'r.pdf'"
-for later in --target-cosine --attn-prune; do
+for later in --target-cosine; do
   run 2 calibrate x -d data.txt $later; is_wrong_usage "unknown option '$later'"
 done
 
@@ -123,6 +123,8 @@ run 0 selftest --json --seed 3; err_is_empty
 
 # The method: flags of calibrate, the paper's setting, analyses.
 run 2 calibrate "$checkpoint" -d data.txt --softmax 0.1:1; is_wrong_usage "--softmax is '0.1:1'"
+run 2 calibrate "$checkpoint" -d data.txt --attn-prune 1; is_wrong_usage "--attn-prune is '1'"
+run 2 calibrate "$checkpoint" -d data.txt --attn-log-bits 3; is_wrong_usage "--attn-log-bits needs --attn-prune"
 run 2 calibrate "$checkpoint" -d data.txt --softmax -0.1:1 --alpha 1:128; is_wrong_usage "--softmax and --alpha exclude"
 run 2 calibrate "$checkpoint" -d data.txt --alpha 4; is_wrong_usage "--alpha is '4'"
 run 2 calibrate "$checkpoint" -d data.txt --gate-scale no; is_wrong_usage "--gate-scale is 'no'"
