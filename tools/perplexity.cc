@@ -20,8 +20,8 @@ namespace {
 Syntax syntax() {
   const Flags own = {
       {"f,file", "the text, taken as a whole; - is standard input (required)", "FILE"},
-      {"c,ctx", "tokens of a block, with the one that begins every text; by default the model's limit, at most 512", "N"},
-      {"stride", "text tokens from one block to the next, below c - 1 for blocks that overlap: each token counts once", "N"},
+      {"c,ctx", "tokens of a block; by default the model's limit, at most 512", "N"},
+      {"stride", "tokens from one block to the next, below -c for blocks that overlap: each token counts once", "N"},
       {"json", "print one JSON object"},
   };
   return {.usage = "-m MODEL -f FILE [-c N] [OPTION...]",
@@ -74,7 +74,7 @@ Blocks read_blocks(const Arguments& arguments, const ModelInfo& info) {
     throw Error("--ctx is " + std::to_string(*context) + ", but " + info.name + " takes at most " + std::to_string(info.max_positions) + " tokens.");
   }
   const std::int64_t tokens = context.value_or(std::min(info.max_positions, 512));
-  const std::int64_t stride = arguments.integer("stride", 1, tokens - 1).value_or(tokens - 1);
+  const std::int64_t stride = arguments.integer("stride", 1, tokens).value_or(tokens);
   return {static_cast<std::size_t>(tokens), static_cast<std::size_t>(stride)};
 }
 
@@ -88,7 +88,7 @@ int run(const Arguments& arguments) {
   const Blocks blocks = read_blocks(arguments, info);
   Workspace workspace({.threads = options.threads});
   describe(engine, workspace, log);
-  const std::vector<TokenWindow> windows = windows_of(tokenizer_of(engine.model()).encode(read_text(file)), *info.decoder, blocks.context, blocks.stride);
+  const std::vector<TokenWindow> windows = windows_of(tokenizer_of(engine.model()).encode(read_text(file)), blocks.context, blocks.stride);
 
   Output output(target);
   Perplexity perplexity;

@@ -9,16 +9,15 @@
 
 namespace octavo::tools {
 
-std::vector<TokenWindow> windows_of(const Tokens& text, const DecoderInfo& decoder, std::size_t context, std::size_t stride) {
-  const std::size_t first = !text.ids.empty() && text.ids[0] == decoder.bos_token ? 1 : 0, end = text.ids.size();
-  if (first == end) throw Error("the text has no tokens, expected at least one");
+std::vector<TokenWindow> windows_of(const Tokens& text, std::size_t context, std::size_t stride) {
+  const std::size_t end = text.ids.size();
+  if (end < 2) throw Error("the text has " + std::to_string(end) + " tokens, expected at least two");
   std::vector<TokenWindow> windows;
-  std::size_t scored = first;
-  for (std::size_t begin = first; scored < end; begin += stride) {
-    const std::size_t until = std::min(begin + context - 1, end);
-    TokenWindow window{.tokens = {.ids = {decoder.bos_token}}, .scored = until - scored};
-    window.tokens.ids.insert(window.tokens.ids.end(), text.ids.begin() + static_cast<std::ptrdiff_t>(begin),
-                             text.ids.begin() + static_cast<std::ptrdiff_t>(until));
+  std::size_t scored = 0;
+  for (std::size_t begin = 0; begin + 1 < end && scored < end; begin += stride) {
+    const std::size_t until = std::min(begin + context, end);
+    TokenWindow window{.tokens = {.ids = {}}, .scored = until - std::max(scored, begin + 1)};
+    window.tokens.ids.assign(text.ids.begin() + static_cast<std::ptrdiff_t>(begin), text.ids.begin() + static_cast<std::ptrdiff_t>(until));
     windows.push_back(std::move(window));
     scored = until;
   }

@@ -5,20 +5,18 @@
 #include <string>
 #include <vector>
 
-#include "octavo/model.h"
 #include "octavo/tokenizer.h"
 
 namespace octavo::tools {
 
-/// Begins with the beginning-of-text token, as every text does.
 struct TokenWindow {
   Tokens tokens;
-  std::size_t scored = 0;  ///< of its last tokens: those that are in no window before
+  std::size_t scored = 0;  ///< of its last tokens: those that no window before has scored, the first one of all apart
 };
 
-/// Windows of at most `context` tokens. Each begins `stride` tokens of the text after the one before: context - 1 leaves none out and
-/// takes none twice. Throws Error when the text has no tokens.
-std::vector<TokenWindow> windows_of(const Tokens& text, const DecoderInfo& decoder, std::size_t context, std::size_t stride);
+/// Windows of at most `context` tokens. Each begins `stride` tokens after the one before, at most `context`. The first token of a window has
+/// nothing before it and is scored by the window before, if they overlap. Throws Error when the text has no two tokens.
+std::vector<TokenWindow> windows_of(const Tokens& text, std::size_t context, std::size_t stride);
 
 /// Pieces of a text of at most `tokens` tokens each, one after the other.
 std::vector<std::string> pieces_of(const std::string& text, const Tokenizer& tokenizer, std::size_t tokens);

@@ -16,7 +16,7 @@ head -n 5 data.txt >five.txt
 # Help and usage.
 run 0 --help; out_has "octavo SUBCOMMAND"; err_is_empty
 run 0 --version; out_has "octavo "; lines_are out 1
-for subcommand in calibrate analyze bench embed tokenize info selftest; do
+for subcommand in calibrate analyze bench embed generate perplexity tokenize info selftest; do
   run 0 $subcommand --help; out_has "octavo $subcommand"; out_has "Example:"; out_has "--help"; err_is_empty
   run 2 $subcommand --no-such-flag; is_wrong_usage "unknown option '--no-such-flag'"
 done
@@ -157,6 +157,13 @@ run 0 bench -m model.octavo -f five.txt -b 2 -t 1,2 -r 3 -o jsonl; lines_are out
 out_has '"threads":2,"batch":2,"length":0,"sequences":5,'; out_has '"peak_memory_mb":'
 run 0 bench -m model.octavo -p 4 -r 1; out_has "| model.octavo | int8 |"; out_has "len 4 x 1"
 run 0 bench -m model.octavo -p 4 -r 1 -o json; out_has '{"cpu":"'; lines_are out 1
+
+# A model that is no decoder makes no text.
+run 1 generate -m model.octavo -p x; err_has "does not predict the next token"; lines_are err 1; out_is_empty
+run 1 perplexity -m model.octavo -f many.txt; err_has "does not predict the next token"; lines_are err 1; out_is_empty
+run 2 generate -m model.octavo -p x --temp hot; is_wrong_usage "--temp is 'hot', expected a number"
+run 2 generate -m model.octavo -p x --beams 2 --temp 1; is_wrong_usage "--beams and --temp exclude each other"
+run 2 perplexity -m model.octavo; is_wrong_usage "--file"
 
 # Outputs that cannot be written, readers that leave, interrupts.
 if [ -e /dev/full ]; then

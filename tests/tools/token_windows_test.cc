@@ -18,13 +18,13 @@ Tokens numbers(int count) {
 
 }  // namespace
 
-TEST_CASE("windows begin with the beginning-of-text token and score each token once") {
+TEST_CASE("windows that overlap score each token but the first once") {
   for (const std::size_t stride : {std::size_t{1}, std::size_t{3}, std::size_t{4}}) {
     for (const int length : {1, 4, 5, 13}) {
       std::vector<std::int32_t> scored;
-      for (const TokenWindow& window : windows_of(numbers(length), {.bos_token = 2, .eos_token = 2}, 5, stride)) {
+      for (const TokenWindow& window : windows_of(numbers(length), 5, stride)) {
         REQUIRE(window.tokens.ids.size() <= 5);
-        CHECK(window.tokens.ids[0] == 2);
+        REQUIRE(window.scored < window.tokens.ids.size());
         scored.insert(scored.end(), window.tokens.ids.end() - static_cast<std::ptrdiff_t>(window.scored), window.tokens.ids.end());
       }
       const Tokens text = numbers(length);
@@ -33,6 +33,15 @@ TEST_CASE("windows begin with the beginning-of-text token and score each token o
   }
 }
 
-TEST_CASE("a text without tokens has no windows") {
-  CHECK_THROWS_WITH(windows_of(numbers(0), {}, 5, 4), Catch::Contains("no tokens"));
+TEST_CASE("windows side by side score all but the first token of each") {
+  const std::vector<TokenWindow> windows = windows_of(numbers(12), 5, 5);
+  REQUIRE(windows.size() == 3);
+  CHECK(windows[0].tokens.ids == std::vector<std::int32_t>{2, 100, 101, 102, 103});
+  CHECK(windows[2].tokens.ids == std::vector<std::int32_t>{109, 110, 111});
+  CHECK(windows[0].scored == 4);
+  CHECK(windows[2].scored == 2);
+}
+
+TEST_CASE("a text of less than two tokens has no windows") {
+  CHECK_THROWS_WITH(windows_of(numbers(0), 5, 5), Catch::Contains("1 tokens, expected at least two"));
 }
