@@ -154,7 +154,7 @@ run 1 bench -m model.octavo -p 60000; err_has "model.octavo: --length is 60000";
 run 0 bench -m "model.octavo,$checkpoint" -p 4,9 -b 1,2 -r 2 -o csv; lines_are out 9; err_is_empty
 expect "$(cut -d, -f 2 out | sort | uniq -c | tr -s ' \n' ' ')" " 4 float32 4 int8 1 precision " "rows"
 run 0 bench -m model.octavo -f five.txt -b 2 -t 1,2 -r 3 -o jsonl; lines_are out 2
-out_has '"threads":2,"batch":2,"length":0,"sequences":5,'; out_has '"peak_memory_mb":'
+out_has '"threads":2,"batch":2,"length":0,"decode":0,"sequences":5,'; out_has '"peak_memory_mb":'
 run 0 bench -m model.octavo -p 4 -r 1; out_has "| model.octavo | int8 |"; out_has "len 4 x 1"
 run 0 bench -m model.octavo -p 4 -r 1 -o json; out_has '{"cpu":"'; lines_are out 1
 
