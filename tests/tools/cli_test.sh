@@ -52,13 +52,13 @@ err_has "data.txt:1: has 1 tab-separated columns, expected column 2"
 run 1 calibrate "$checkpoint" -d empty.txt; err_has "empty.txt: has no line with text"
 
 # Calibration: a report on stdout, log lines on stderr, one file.
-run 0 calibrate "$checkpoint" -d data.txt -o model.octavo --batch-size 8
+run 0 calibrate "$checkpoint" -d data.txt -o model.octavo --batch-size 8 --equalize smoothquant
 out_has "calibrated on  79 samples"; out_has "embeddings of 11 held-out samples"; err_has "data.txt: 90 samples"
 [ -s model.octavo ] || fail "octavo $command: no model.octavo"
 cosine=$(sed -n 's/.*cosine *mean \([0-9.]*\), lowest.*/\1/p' out)
 awk -v c="${cosine:-0}" 'BEGIN { exit !(c > 0.95) }' || fail "octavo $command: mean cosine $cosine, expected above 0.95"
 cp model.octavo first.octavo
-run 0 calibrate "$checkpoint" -d data.txt --batch-size 8 -o model.octavo --json -q
+run 0 calibrate "$checkpoint" -d data.txt --batch-size 8 -o model.octavo --json -q --equalize smoothquant
 out_has '"samples":79'; out_has '"held_out":true'; out_has '"cosine_mean":0.9'; err_is_empty
 cmp -s model.octavo first.octavo || fail "octavo $command: the same calibration gave another file"
 out_has '"ablations":[{"without":"equalize"'; out_has '"convergence":{"samples_before":'
@@ -68,10 +68,10 @@ grep -q '</html>' plain.html || fail "octavo $command: plain.html is not a page"
 plain=$(sed -n 's/.*cosine *mean \([0-9.]*\), lowest.*/\1/p' out)
 awk -v a="$cosine" -v b="$plain" 'BEGIN { exit !(a > b) }' || fail "octavo $command: mean cosine $plain, with all techniques $cosine"
 run 0 info -m model.octavo --json; out_has '"report":{"ablations":'
-run 0 calibrate "$checkpoint" -d five.txt --rounding nearest -q
+run 0 calibrate "$checkpoint" -d five.txt --rounding nearest --equalize smoothquant -q
 [ -s "$(basename "$checkpoint").octavo" ] || fail "octavo $command: no file of the checkpoint's name"
 printf 'one text\tanother text\t1\r\n\r\na third\ta fourth\t2\r\n' >pairs.tsv
-run 0 calibrate "$checkpoint" -d pairs.tsv --column 1,2 --rounding nearest -o pairs.octavo
+run 0 calibrate "$checkpoint" -d pairs.tsv --column 1,2 --rounding nearest --equalize smoothquant -o pairs.octavo
 out_has "calibrated on  4 samples"; err_has "too few samples to hold any out"; err_has "1 empty skipped"
 
 # Embeddings: text, JSON, .npy, similarity; the same from flags, files and stdin, alone and in batches.
@@ -129,7 +129,7 @@ run 2 calibrate "$checkpoint" -d data.txt --softmax -0.1:1 --alpha 1:128; is_wro
 run 2 calibrate "$checkpoint" -d data.txt --alpha 4; is_wrong_usage "--alpha is '4'"
 run 2 calibrate "$checkpoint" -d data.txt --gate-scale no; is_wrong_usage "--gate-scale is 'no'"
 run 2 calibrate "$checkpoint" -d data.txt --gate-type per_head; is_wrong_usage "--gate-type is 'per_head'"
-run 0 calibrate "$checkpoint" -d data.txt --alpha 3.2:128 --rounding nearest -o clipped.octavo
+run 0 calibrate "$checkpoint" -d data.txt --alpha 3.2:128 --rounding nearest --equalize smoothquant -o clipped.octavo
 run 0 info -m clipped.octavo; out_has "gamma -0.025"
 run 0 calibrate "$checkpoint" -d data.txt --paper -o paper.octavo
 run 0 embed -m paper.octavo -f five.txt; lines_are out 5
