@@ -1,17 +1,20 @@
-// How long whole forward passes take in INT8 and in float32, side by side, and how near INT8 comes to the peak of its
-// product instruction. Usage: octavo_forward_bench CHECKPOINT MODEL.octavo [ROUNDS]
+// How near whole passes come to what the machine can do: of passes over tokens or pictures the share of the peak of the product
+// instruction, of decoding the share of the memory's bandwidth.
 //
-// Every round runs the peak and each case once in turn, so that a machine whose speed changes treats all alike. The
-// share of the peak is the ninth decile over rounds of multiply-adds per second relative to the peaks next to it.
+// Usage: octavo_forward_bench MODEL.octavo [--rounds N] [CASE...]
+//   CASE  BATCHxLENGTH, of pictures BATCH; or decode@LENGTH, the tokens behind so many. Each with one thread and with all.
+//
+// Every round runs the limits and each case once in turn, so that a machine whose speed changes treats all alike. A share is the
+// ninth decile over rounds of what a pass does relative to the limits measured just before and after it.
 #include "peak.h"
 
 #include "octavo/engine.h"
 #include "octavo/error.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,7 +22,32 @@ namespace {
 
 using namespace octavo;
 
-TokenBatch batch_of(int sequences, int length, int vocab_size) {
+struct Shape {
+  std::string name;
+  int batch = 1, length = 128;
+  bool decode = false;
+};
+
+/// Tokens that one repetition of a decoding case decodes.
+constexpr int kSteps = 16;
+
+Shape parse_shape(const std::string& name, const ModelInfo& info) {
+  Shape shape{.name = name, .length = info.image ? info.max_positions : 128};
+  if (name.starts_with("decode@")) {
+    shape.decode = true;
+    shape.length = std::atoi(name.c_str() + 7);
+  } else {
+    shape.batch = std::atoi(name.c_str());
+    if (const std::size_t x = name.find('x'); x != std::string::npos) shape.length = std::atoi(name.c_str() + x + 1);
+  }
+  if (shape.batch < 1 || shape.length < 1 || shape.length + (shape.decode ? kSteps : 0) > info.max_positions) {
+    throw Error("'" + name + "' is no case, expected BATCHxLENGTH, BATCH of pictures, or decode@LENGTH, within " +
+                std::to_string(info.max_positions) + " positions");
+  }
+  return shape;
+}
+
+TokenBatch tokens_of(int sequences, int length, int vocab_size) {
   TokenBatch batch;
   for (int i = 0; i < sequences; ++i) {
     Tokens tokens;
@@ -29,69 +57,134 @@ TokenBatch batch_of(int sequences, int length, int vocab_size) {
   return batch;
 }
 
-/// Multiply-adds of all products of one pass, attention's included, for heads that divide hidden_size.
-double multiply_adds(const ModelInfo& info, int sequences, int length) {
-  const double hidden = info.hidden_size, tokens = 1.0 * sequences * length;
-  return info.layers * tokens * (4 * hidden * hidden + 2 * hidden * info.intermediate_size + 2 * length * hidden);
+ImageBatch images_of(int count, const ImageSettings& settings) {
+  ImageBatch batch;
+  for (int i = 0; i < count; ++i) {
+    Image image{.width = settings.width, .height = settings.height, .pixels = {}};
+    for (int p = 0; p < settings.width * settings.height * 3; ++p) {
+      image.pixels.push_back(static_cast<std::uint8_t>((p * 31 + p / 672 * 17 + i * 101) & 255));
+    }
+    batch.images.push_back(std::move(image));
+  }
+  return batch;
 }
 
-struct Case {
-  const Engine* engine;
-  int threads, sequences, length;
-  Workspace workspace{{.threads = threads}};
-  std::vector<double> milliseconds = {}, shares = {};
+/// Multiply-adds of all products of one pass over tokens, attention's included, for heads that divide hidden_size; of pictures
+/// without those of patches and classes. A decoder's attention counts the keys that a token may see.
+double multiply_adds(const ModelInfo& info, const Shape& shape) {
+  const double hidden = info.hidden_size, length = shape.length, tokens = shape.batch * length;
+  const double keys = info.decoder ? (length + 1) / 2 : length;
+  return info.layers * tokens * (4 * hidden * hidden + 2 * hidden * info.intermediate_size + 2 * keys * hidden);
+}
+
+/// Bytes of weights that a step of decoding reads: every weight but those of the positions is one byte.
+double weight_bytes(const ModelInfo& info) {
+  return static_cast<double>(info.parameters) - 1.0 * info.hidden_size * info.max_positions;
+}
+
+/// One row of the table.
+class Case {
+ public:
+  Case(const Engine& engine, const Shape& shape, int threads) : engine_(engine), shape_(shape), threads_(threads) {
+    const ModelInfo& info = engine.model().info();
+    if (info.image) {
+      images_ = images_of(shape.batch, *info.image);
+    } else {
+      tokens_ = tokens_of(shape.batch, shape.length, info.vocab_size);
+    }
+    if (shape.decode) cache_.emplace(engine.model());
+    prepare();
+    run();
+  }
+
+  void measure(const Stream& stream) {
+    prepare();
+    const double before = limit(stream), seconds = run(), limit_now = std::max(before, limit(stream));
+    const ModelInfo& info = engine_.model().info();
+    const double done = shape_.decode ? kSteps * weight_bytes(info) : multiply_adds(info, shape_);
+    limits_.push_back(1e-9 * limit_now);
+    milliseconds_.push_back(1e3 * seconds / (shape_.decode ? kSteps : 1));
+    if (limit_now > 0) shares_.push_back(100 * done / seconds / limit_now);
+  }
+
+  void print() const {
+    std::printf("%-12s %7d %10.3f %10.3f", shape_.name.c_str(), threads_, quantile(milliseconds_, 0), quantile(milliseconds_, 0.5));
+    if (!shares_.empty()) std::printf(" %10.1f %10.1f", quantile(shares_, 0.5), quantile(shares_, 0.9));
+    std::printf("  of %.1f %s/s\n", quantile(limits_, 0.9), shape_.decode ? "GB" : "GMAC");
+  }
+
+ private:
+  double limit(const Stream& stream) const { return shape_.decode ? stream.rate(threads_) : threads_ * peak_rate(engine_.isa()); }
+
+  void prepare() {
+    if (!cache_) return;
+    cache_->truncate(0);
+    KvCache* cache = &*cache_;
+    engine_.decode(tokens_, {&cache, 1}, workspace_);
+  }
 
   double run() {
-    const TokenBatch batch = batch_of(sequences, length, engine->model().info().vocab_size);
     const auto start = std::chrono::steady_clock::now();
-    engine->run(batch, workspace);
-    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    if (cache_) {
+      KvCache* cache = &*cache_;
+      for (int step = 0; step < kSteps; ++step) engine_.decode({{{.ids = {1000 + step}}}}, {&cache, 1}, workspace_);
+    } else if (!images_.images.empty()) {
+      engine_.logits(images_, workspace_);
+    } else if (engine_.model().info().decoder) {
+      engine_.logits(tokens_, workspace_);
+    } else {
+      engine_.run(tokens_, workspace_);
+    }
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
+
+  static double quantile(std::vector<double> values, double q) {
+    std::sort(values.begin(), values.end());
+    return values[static_cast<std::size_t>(q * static_cast<double>(values.size() - 1))];
+  }
+
+  const Engine& engine_;
+  Shape shape_;
+  int threads_;
+  Workspace workspace_{{.threads = threads_}};
+  TokenBatch tokens_ = {};
+  ImageBatch images_ = {};
+  std::optional<KvCache> cache_ = {};
+  std::vector<double> milliseconds_ = {}, shares_ = {}, limits_ = {};  // limits_: giga multiply-adds or bytes per second
 };
 
-double quantile(std::vector<double> values, double q) {
-  std::sort(values.begin(), values.end());
-  return values[static_cast<std::size_t>(q * static_cast<double>(values.size() - 1))];
-}
-
-void print(const Case& c) {
-  std::printf("%-12s %7d %6d %7d %10.2f %10.2f", std::string(c.engine->isa()).c_str(), c.threads, c.sequences, c.length,
-              quantile(c.milliseconds, 0.0), quantile(c.milliseconds, 0.5));
-  if (!c.shares.empty()) std::printf(" %7.1f", 100.0 * quantile(c.shares, 0.9));
-  std::printf("\n");
-}
-
-void run(const char* checkpoint, const char* file, int rounds) {
-  const Engine integer(Model::open(file)), reference(Model::open(checkpoint));
+void run(const std::string& file, std::vector<std::string> names, int rounds) {
+  const Engine engine(Model::open(file));
+  const ModelInfo& info = engine.model().info();
+  if (names.empty()) names = info.image ? std::vector<std::string>{"1", "8"} : std::vector<std::string>{"1x128", "8x128"};
   std::vector<Case> cases;
-  for (const auto& [sequences, length] : {std::pair{1, 128}, {8, 128}, {1, 16}, {32, 16}}) {
-    for (int threads = 1; threads <= default_threads(); threads *= 2) {
-      for (const Engine* engine : {&integer, &reference}) cases.push_back({engine, threads, sequences, length});
-    }
+  for (const std::string& name : names) {
+    for (int threads = 1; threads <= default_threads(); threads *= 2) cases.emplace_back(engine, parse_shape(name, info), threads);
   }
-  for (Case& c : cases) c.run();
+  const Stream stream;
   for (int round = 0; round < rounds; ++round) {
-    for (Case& c : cases) {
-      const double before = peak_rate(c.engine->isa()), time = c.run();
-      const double peak = std::max(before, peak_rate(c.engine->isa()));
-      c.milliseconds.push_back(time);
-      const double rate = multiply_adds(c.engine->model().info(), c.sequences, c.length) / (time * 1e-3);
-      if (peak > 0) c.shares.push_back(rate / (peak * c.threads));
-    }
+    for (Case& c : cases) c.measure(stream);
   }
-  std::printf("%s\nruns         threads  batch  length     min ms  median ms   %%peak\n", cpu_name().c_str());
-  for (const Case& c : cases) print(c);
+  std::printf("%s, %s, %s\n", cpu_name().c_str(), std::string(engine.isa()).c_str(), file.c_str());
+  std::printf("case         threads     min ms  median ms  %% (median) %% (9th decile)\n");
+  for (const Case& c : cases) c.print();
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 3) {
-    std::fprintf(stderr, "Usage: octavo_forward_bench CHECKPOINT MODEL.octavo [ROUNDS]\n");
+  std::vector<std::string> names(argv + 1, argv + argc);
+  int rounds = 20;
+  if (const auto flag = std::find(names.begin(), names.end(), "--rounds"); flag != names.end() && flag + 1 != names.end()) {
+    rounds = std::max(1, std::atoi(flag[1].c_str()));
+    names.erase(flag, flag + 2);
+  }
+  if (names.empty()) {
+    std::fprintf(stderr, "Usage: octavo_forward_bench MODEL.octavo [--rounds N] [BATCHxLENGTH | BATCH | decode@LENGTH]...\n");
     return 2;
   }
   try {
-    run(argv[1], argv[2], argc > 3 ? std::max(1, std::atoi(argv[3])) : 20);
+    run(names[0], {names.begin() + 1, names.end()}, rounds);
   } catch (const Error& error) {
     std::fprintf(stderr, "octavo_forward_bench: %s\n", error.what());
     return 1;

@@ -1,14 +1,20 @@
-// How many multiply-adds of bytes this core can do when nothing is loaded or stored: what kernels are measured against.
+// What this machine can do at most, which kernels are measured against: multiply-adds of bytes of a core when nothing is loaded or
+// stored, and bytes that cores read from memory in order.
 #pragma once
 
 #include "kernels.h"
 
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <string_view>
+#include <thread>
 #include <time.h>
+#include <vector>
 
 int64_t run_peak_avx512vnni(int rounds);  // vpdpbusd on 512-bit registers
 int64_t run_peak_avx2(int rounds);        // vpmaddwd and vpaddd on 256-bit registers: bytes widened to 16 bits
+void read_in_order_avx2(const uint8_t* from, int64_t bytes);  // a multiple of 256; 256-bit loads
 
 /// CPU seconds of this thread.
 inline double thread_seconds() {
@@ -29,3 +35,32 @@ inline double peak_rate(std::string_view isa) {
   const int64_t done = isa == "avx2" ? run_peak_avx2(20000) : run_peak_avx512vnni(20000);
   return static_cast<double>(done) / (thread_seconds() - start);
 }
+
+/// Memory to read in order, larger than any cache here.
+class Stream {
+ public:
+  Stream() : bytes_(std::size_t{512} << 20, 1) {}
+
+  /// Bytes per second that so many threads read together, each a part of its own.
+  double rate(int threads) const {
+    const int64_t part = static_cast<int64_t>(bytes_.size()) / threads / 256 * 256;
+    std::atomic<int> waiting{threads};
+    std::vector<std::jthread> others;
+    std::atomic<int64_t> first{0}, last{0};
+    const auto read = [&](int thread) {
+      --waiting;
+      while (waiting > 0) {}
+      if (thread == 0) first = now();
+      read_in_order_avx2(bytes_.data() + thread * part, part);
+      for (int64_t end = now(), seen = last; seen < end && !last.compare_exchange_weak(seen, end);) {}
+    };
+    for (int i = 1; i < threads; ++i) others.emplace_back(read, i);
+    read(0);
+    others.clear();
+    return static_cast<double>(part * threads) / (1e-9 * static_cast<double>(last - first));
+  }
+
+ private:
+  static int64_t now() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
+  std::vector<uint8_t> bytes_;
+};

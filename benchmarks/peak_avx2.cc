@@ -23,3 +23,16 @@ int64_t run_peak_avx2(int rounds) {
   for (int i = 0; i < kChains; ++i) __asm__ volatile("" : : "x"(sum[i]));
   return int64_t{rounds} * kChains * 16;
 }
+
+void read_in_order_avx2(const uint8_t* from, int64_t bytes);
+void read_in_order_avx2(const uint8_t* from, int64_t bytes) {
+  __m256i sum[8] = {};
+  for (const uint8_t* end = from + bytes; from < end; from += 256) {
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i) {
+      sum[i] = _mm256_add_epi32(sum[i], _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + 32 * i)));
+    }
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i) __asm__ volatile("" : : "x"(sum[i]));
+}

@@ -375,9 +375,9 @@ void panel(const Activations& activations, int chunks, const int8_t* weights, co
     sum[1][i] = {load(bias + 16), load(bias + 24)};
   }
   for (int chunk = 0; chunk < chunks; ++chunk, weights += 2 * kTileBytes) {
-    for (int step = 0; step < 16; ++step) {
 #pragma GCC unroll 2
-      for (int tile = 0; tile < 2; ++tile) {
+    for (int tile = 0; tile < 2; ++tile) {
+      for (int step = 0; step < 16; ++step) {
         const int8_t* from = weights + tile * kTileBytes + step * 64;
         _mm_prefetch(reinterpret_cast<const char*>(from + kPrefetch), _MM_HINT_T0);
         const Widened left = widen_weights(from), right = widen_weights(from + 32);

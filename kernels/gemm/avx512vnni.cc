@@ -19,6 +19,7 @@ namespace {
 
 constexpr int kBlockRows = 8;
 constexpr int kTileBytes = 1024;
+constexpr int kPrefetch = 4096;  // bytes ahead in the weights: the processor's own prefetch stops at every page, and is misled by two tiles in turn
 
 // 32 columns of one row, s32.
 struct Row {
@@ -26,6 +27,7 @@ struct Row {
 };
 
 __m512i load(const void* from) { return _mm512_loadu_si512(from); }
+void prefetch(const int8_t* from) { _mm_prefetch(reinterpret_cast<const char*>(from), _MM_HINT_T0); }
 
 // The 16-bit values of a row as vpackssdw leaves them: of each 128-bit lane l, columns 4l .. 4l+3 and 16+4l .. 16+4l+3.
 __m512i pack(Row r) { return _mm512_packs_epi32(r.left, r.right); }
@@ -267,49 +269,84 @@ class AccumulatorsEpilogue {
   int32_t* column_;
 };
 
-// Rows row .. row + kRows - 1 of one panel. With kParts 2 the odd steps of depth have accumulators of their own: blocks
-// of few rows would wait for the latency of vpdpbusd otherwise.
-template <int kRows, int kParts, class Epilogue>
+// The activations of steps of depth of one row, four bytes each.
+__m512i four(const uint8_t* a) {
+  int32_t bytes;
+  __builtin_memcpy(&bytes, a, 4);
+  return _mm512_set1_epi32(bytes);
+}
+
+const uint8_t* first_activations(const Gemm& gemm, int row) {
+  return gemm.a + static_cast<ptrdiff_t>(row / kTileRows) * gemm.depth * kTileRows + row % kTileRows * kTileDepth;
+}
+
+// No code. A loop's sums end here, so that GCC 12 keeps each in one register; it copied and spilled them otherwise.
+void settle(Row& sum) { __asm__("" : "+v"(sum.left), "+v"(sum.right)); }
+
+// Rows row .. row + kRows - 1 of one panel; the first ones of a product fetch the weights, in the order of memory.
+template <int kRows, bool kFirst, class Epilogue>
 void block(const Gemm& gemm, const int8_t* panel, Row bias, int row, const Epilogue& epilogue) {
-  const int chunks = gemm.depth / kTileDepth;
-  const uint8_t* a =
-      gemm.a + static_cast<ptrdiff_t>(row / kTileRows) * chunks * kTileBytes + row % kTileRows * kTileDepth;
-  Row sum[kParts][kRows];
+  const uint8_t* a = first_activations(gemm, row);
+  Row sum[kRows];
 #pragma GCC unroll 16
-  for (int i = 0; i < kRows; ++i) {
-    sum[0][i] = bias;
-    if constexpr (kParts == 2) sum[1][i] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
-  }
-  for (int chunk = 0; chunk < chunks; ++chunk, a += kTileBytes, panel += 2 * kTileBytes) {
+  for (int i = 0; i < kRows; ++i) sum[i] = bias;
+  for (int chunk = 0; chunk < gemm.depth / kTileDepth; ++chunk, a += kTileBytes, panel += 2 * kTileBytes) {
 #pragma GCC unroll 4
-    for (int step = 0; step < 16; step += kParts) {
-#pragma GCC unroll 2
-      for (int part = 0; part < kParts; ++part) {
-        const int8_t* weights = panel + (step + part) * 64;
-        const __m512i left = load(weights), right = load(weights + kTileBytes);
+    for (int step = 0; step < 16; ++step) {
+      if constexpr (kFirst) {
+        prefetch(panel + kPrefetch + step * 128);
+        prefetch(panel + kPrefetch + step * 128 + 64);
+      }
+      const __m512i left = load(panel + step * 64), right = load(panel + step * 64 + kTileBytes);
 #pragma GCC unroll 16
-        for (int i = 0; i < kRows; ++i) {
-          int32_t four;
-          __builtin_memcpy(&four, a + i * kTileDepth + (step + part) * 4, 4);
-          const __m512i activations = _mm512_set1_epi32(four);
-          sum[part][i].left = _mm512_dpbusd_epi32(sum[part][i].left, activations, left);
-          sum[part][i].right = _mm512_dpbusd_epi32(sum[part][i].right, activations, right);
-        }
+      for (int i = 0; i < kRows; ++i) {
+        const __m512i activations = four(a + i * kTileDepth + step * 4);
+        sum[i].left = _mm512_dpbusd_epi32(sum[i].left, activations, left);
+        sum[i].right = _mm512_dpbusd_epi32(sum[i].right, activations, right);
       }
     }
   }
 #pragma GCC unroll 16
-  for (int i = 0; i < kRows; ++i) {
-    // No code. The loop's sums end here, so that GCC 12 keeps each in one register; it copied and spilled them otherwise.
-    __asm__("" : "+v"(sum[0][i].left), "+v"(sum[0][i].right));
-    if constexpr (kParts == 2) {
-      __asm__("" : "+v"(sum[1][i].left), "+v"(sum[1][i].right));
-      sum[0][i].left = _mm512_add_epi32(sum[0][i].left, sum[1][i].left);
-      sum[0][i].right = _mm512_add_epi32(sum[0][i].right, sum[1][i].right);
+  for (int i = 0; i < kRows; ++i) settle(sum[i]);
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; i += 2) epilogue.store(row + i, sum[i], sum[i + 1]);
+}
+
+// One tile of weights, times one or two rows; steps of depth take turns at kParts sums, which hides the latency of vpdpbusd.
+template <int kRows, int kParts>
+void add_tile(const uint8_t* a, const int8_t* tile, __m512i (&sum)[kRows][kParts]) {
+#pragma GCC unroll 16
+  for (int step = 0; step < 16; ++step) {
+    prefetch(tile + kPrefetch + step * 64);
+    const __m512i weights = load(tile + step * 64);
+#pragma GCC unroll 2
+    for (int i = 0; i < kRows; ++i) {
+      sum[i][step % kParts] = _mm512_dpbusd_epi32(sum[i][step % kParts], four(a + i * kTileDepth + step * 4), weights);
     }
   }
-#pragma GCC unroll 16
-  for (int i = 0; i < kRows; i += 2) epilogue.store(row + i, sum[0][i], sum[0][i + 1]);
+}
+
+// The one or two last rows of one panel: its weights are read once and in order, which is what a step of decoding waits for.
+template <int kRows, class Epilogue>
+void last_rows(const Gemm& gemm, const int8_t* panel, Row bias, int row, const Epilogue& epilogue) {
+  constexpr int kParts = 4 / kRows;
+  const uint8_t* a = first_activations(gemm, row);
+  __m512i left[kRows][kParts] = {}, right[kRows][kParts] = {};
+  for (int chunk = 0; chunk < gemm.depth / kTileDepth; ++chunk, a += kTileBytes, panel += 2 * kTileBytes) {
+    add_tile(a, panel, left);
+    add_tile(a, panel + kTileBytes, right);
+  }
+  Row sum[kRows];
+#pragma GCC unroll 2
+  for (int i = 0; i < kRows; ++i) {
+    sum[i] = bias;
+#pragma GCC unroll 4
+    for (int part = 0; part < kParts; ++part) {
+      sum[i].left = _mm512_add_epi32(sum[i].left, left[i][part]);
+      sum[i].right = _mm512_add_epi32(sum[i].right, right[i][part]);
+    }
+  }
+  epilogue.store(row, sum[0], sum[kRows - 1]);
 }
 
 // The last rows of a batch that are no whole block take the smallest block that holds them.
@@ -321,11 +358,16 @@ void product(const Gemm& gemm, const Output& output) {
     const Row bias = {load(gemm.bias + column), load(gemm.bias + column + 16)};
     epilogue.start_panel(column);
     int row = 0;
-    for (; gemm.rows - row > kBlockRows / 2; row += kBlockRows) block<8, 1>(gemm, panel, bias, row, epilogue);
-    if (gemm.rows - row > 2) {
-      block<4, 1>(gemm, panel, bias, row, epilogue);
-    } else if (gemm.rows - row > 0) {
-      block<2, 2>(gemm, panel, bias, row, epilogue);
+    if (gemm.rows > kBlockRows / 2) {
+      block<8, true>(gemm, panel, bias, 0, epilogue);
+      row = kBlockRows;
+    }
+    for (; gemm.rows - row > kBlockRows / 2; row += kBlockRows) block<8, false>(gemm, panel, bias, row, epilogue);
+    switch (gemm.rows - row) {
+      case 4: case 3: block<4, true>(gemm, panel, bias, row, epilogue); break;
+      case 2: last_rows<2>(gemm, panel, bias, row, epilogue); break;
+      case 1: last_rows<1>(gemm, panel, bias, row, epilogue); break;
+      default: break;
     }
   }
 }
