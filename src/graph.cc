@@ -1,6 +1,7 @@
 #include "graph.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "octavo/error.h"
 
@@ -48,6 +49,12 @@ const Node* Graph::head() const {
 const Node* Graph::language_head() const {
   const auto found = std::find_if(nodes.begin(), nodes.end(), [](const Node& node) { return std::holds_alternative<LanguageHead>(node.op); });
   return found == nodes.end() ? nullptr : &*found;
+}
+
+const char* op_name(const Op& op) {
+  constexpr const char* names[] = {"EmbedTokens", "QkvProduct", "Linear", "LinearAdd", "LayerNorm", "Attention", "EmbedPatches", "Head", "LanguageHead"};
+  static_assert(std::size(names) == std::variant_size_v<Op>);
+  return names[op.index()];
 }
 
 int gate_columns(const QkvProduct& op) {

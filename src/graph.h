@@ -146,6 +146,9 @@ struct AttentionOp {
 
 using Op = std::variant<EmbedTokens, QkvProduct, Linear, LinearAdd, LayerNormOp, AttentionOp, EmbedPatches, Head, LanguageHead>;
 
+/// "EmbedTokens", "QkvProduct", "Linear", ...
+const char* op_name(const Op& op);
+
 /// A Head of either kind: it stands beside the graph's flow, and the executors run it when its logits are asked for.
 bool is_head(const Op& op);
 

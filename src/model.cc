@@ -58,12 +58,6 @@ std::size_t total_bytes(const TensorMap& tensors) {
   return bytes;
 }
 
-const char* op_name(const Op& op) {
-  constexpr const char* names[] = {"EmbedTokens", "QkvProduct", "Linear", "LinearAdd", "LayerNorm", "Attention", "EmbedPatches", "Head", "LanguageHead"};
-  static_assert(std::size(names) == std::variant_size_v<Op>);
-  return names[op.index()];
-}
-
 std::string describe(const Encoding& encoding, const char* type) {
   std::ostringstream out;
   out << type << " scale " << encoding.scale << " zero " << encoding.zero_point;
@@ -104,7 +98,7 @@ const Tensor& tensor(const TensorMap& tensors, std::string_view name) {
 }
 
 Model Model::from_file(const std::filesystem::path& file) {
-  SafetensorsFile contents = read_safetensors(file);
+  SafetensorsFile contents = read_safetensors(file, LargeFiles::huge_pages);
   try {
     return Model(std::make_shared<const Data>(read_model(std::move(contents))));
   } catch (const Error& error) {

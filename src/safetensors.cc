@@ -104,9 +104,9 @@ Tensor make_tensor(const SafetensorsEntry& entry, std::string_view data, const s
 
 }  // namespace
 
-SafetensorsFile read_safetensors(const std::filesystem::path& file) {
+SafetensorsFile read_safetensors(const std::filesystem::path& file, LargeFiles large) {
   const std::string name = file.string();
-  const auto mapping = std::make_shared<const MappedFile>(file);
+  const auto mapping = std::make_shared<const MappedFile>(file, large);
   const Sections sections = split(mapping->bytes(), name);
   SafetensorsHeader header = parse_safetensors_header(sections.header, name);
   check_layout(header, sections.data.size(), name);

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "mapped_file.h"
 #include "octavo/tensor.h"
 
 namespace octavo {
@@ -19,7 +20,7 @@ struct SafetensorsFile {
 /// Maps and checks a file: header length and JSON, dtypes, shapes, offsets in bounds, without gaps or overlaps, sizes that
 /// agree. Throws Error naming the file, the tensor, what was found and what was expected. Tensor data whose offset is not
 /// aligned to its element size is copied.
-SafetensorsFile read_safetensors(const std::filesystem::path& file);
+SafetensorsFile read_safetensors(const std::filesystem::path& file, LargeFiles large = LargeFiles::mapped);
 
 /// Writes tensors and metadata under a temporary name in the same directory, syncs, and renames: the file is whole or
 /// absent. The header is padded so that data starts 64-byte aligned; tensors whose size is a multiple of 64 come first, so
