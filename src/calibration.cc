@@ -1,6 +1,7 @@
 #include "octavo/calibration.h"
 
 #include "calibration_data.h"
+#include "engine_data.h"
 #include "simulated.h"
 #include "workspace.h"
 
@@ -124,10 +125,10 @@ std::set<std::string, std::less<>> norm_values(const Graph& graph) {
 
 }  // namespace
 
-Calibrator::Data::Data(const Model& m, const CalibrationOptions& o)
-    : model(data_to_observe(m, o)),
+Calibrator::Data::Data(std::shared_ptr<const Model::Data> m, const FloatExecutor& e, const CalibrationOptions& o)
+    : model(std::move(m)),
       options(o),
-      executor(model),
+      executor(e),
       inputs(product_inputs(model->graph)),
       head_inputs(head_inputs_of(model->graph)),
       bytes(uses_histograms(o.method) ? byte_values(model->graph) : std::set<std::string, std::less<>>{}),
@@ -136,8 +137,17 @@ Calibrator::Data::Data(const Model& m, const CalibrationOptions& o)
           {.method = o.method, .sample_rows = needs_samples(o) ? kSampleRows : 0, .second_moments = compensates(o)}),
       norms(uses_histograms(o.method) ? norm_values(model->graph) : std::set<std::string, std::less<>>{}) {}
 
-Calibrator::Calibrator(Model model, const CalibrationOptions& options)
-    : data_(std::make_unique<Data>(model, settled(options))) {}
+Calibrator::Calibrator(const Model& model, const CalibrationOptions& options) {
+  const std::shared_ptr<const Model::Data> observed = data_to_observe(model, options);
+  data_ = std::make_unique<Data>(observed, FloatExecutor(observed), settled(options));
+}
+
+Calibrator::Calibrator(const Engine& reference, const CalibrationOptions& options) {
+  const auto* executor = std::get_if<FloatExecutor>(&reference.data().executor);
+  const std::shared_ptr<const Model::Data> observed = data_to_observe(reference.model(), options);
+  data_ = std::make_unique<Data>(observed, executor && !options.paper ? *executor : FloatExecutor(observed), settled(options));
+}
+
 Calibrator::~Calibrator() = default;
 Calibrator::Calibrator(Calibrator&&) noexcept = default;
 Calibrator& Calibrator::operator=(Calibrator&&) noexcept = default;

@@ -32,7 +32,7 @@ struct Calibrator::Data {
     Ranges ranges;
   };
 
-  Data(const Model& m, const CalibrationOptions& o);
+  Data(std::shared_ptr<const Model::Data> m, const FloatExecutor& e, const CalibrationOptions& o);
 
   void observe(const RaggedBatch& batch, Workspace& workspace);
 

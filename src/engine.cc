@@ -1,6 +1,7 @@
 #include "octavo/engine.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "engine_data.h"
 #include "isa.h"
@@ -77,6 +78,17 @@ Engine::Engine(Model model, const EngineOptions& options)
 Engine::~Engine() = default;
 Engine::Engine(Engine&&) noexcept = default;
 Engine& Engine::operator=(Engine&&) noexcept = default;
+
+std::vector<OpTime> Engine::take_profile(Workspace& workspace) const {
+  const std::vector<std::int64_t> nanoseconds = std::exchange(workspace.data().nanoseconds, {});
+  const Graph& graph = model().data().graph;
+  std::vector<OpTime> times;
+  for (std::size_t i = 0; i < nanoseconds.size() && i < graph.nodes.size(); ++i) {
+    const Node& node = graph.nodes[i];
+    times.push_back({op_name(node.op), std::string(graph.name(node.output)), 1e-9 * static_cast<double>(nanoseconds[i])});
+  }
+  return times;
+}
 
 const Model& Engine::model() const { return data_->model; }
 

@@ -144,10 +144,7 @@ void FloatExecutor::Impl::assign_slots() {
   }
 }
 
-FloatExecutor::FloatExecutor(std::shared_ptr<const Model::Data> data) : impl_(std::make_unique<Impl>(std::move(data))) {}
-FloatExecutor::~FloatExecutor() = default;
-FloatExecutor::FloatExecutor(FloatExecutor&&) noexcept = default;
-FloatExecutor& FloatExecutor::operator=(FloatExecutor&&) noexcept = default;
+FloatExecutor::FloatExecutor(std::shared_ptr<const Model::Data> data) : impl_(std::make_shared<const Impl>(std::move(data))) {}
 
 Tensor FloatExecutor::run(const RaggedBatch& batch, Workspace::Data& workspace, const Observer& observer,
                           ObserveStages stages, const Transform& transform, const Editor& editor) const {

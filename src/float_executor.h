@@ -40,11 +40,8 @@ constexpr std::size_t kLogitRows = 32;
 
 class FloatExecutor {
  public:
-  /// Converts the weights to f32 and packs them for oneDNN. `data` must outlive the executor.
+  /// Converts the weights to f32 and packs them for oneDNN. Copies share them.
   explicit FloatExecutor(std::shared_ptr<const Model::Data> data);
-  ~FloatExecutor();
-  FloatExecutor(FloatExecutor&&) noexcept;
-  FloatExecutor& operator=(FloatExecutor&&) noexcept;
 
   /// The last hidden state, f32 [batch.rows(), hidden_size].
   Tensor run(const RaggedBatch& batch, Workspace::Data& workspace, const Observer& observer = {},
@@ -61,7 +58,7 @@ class FloatExecutor {
  private:
   struct Impl;
   struct Run;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<const Impl> impl_;
 };
 
 }  // namespace octavo

@@ -31,8 +31,10 @@ void FloatExecutor::token_logits(const RaggedBatch& batch, std::span<const std::
       std::copy_n(row, width, chosen + i * width);
     }
     const int n = static_cast<int>(count);
-    if (projection) impl_->projection->run(workspace.pool, n, chosen, projected);
-    impl_->products.at(head.output).run(workspace.pool, n, projection ? projected : chosen, logits);
+    workspace.node(static_cast<std::size_t>(&head - impl_->data->graph.nodes.data()), [&] {
+      if (projection) impl_->projection->run(workspace.pool, n, chosen, projected);
+      impl_->products.at(head.output).run(workspace.pool, n, projection ? projected : chosen, logits);
+    });
     for (std::size_t i = 0; i < count; ++i) visit(first + i, {logits + i * vocabulary, vocabulary});
   }
 }

@@ -34,10 +34,11 @@ Tensor FloatExecutor::Run::run(const Node& last) {
     slots.push_back(workspace.get<float>("float." + std::to_string(i),
                                          padded_rows(batch.rows()) * static_cast<std::size_t>(model.slot_columns[i])));
   }
-  for (const Node& node : model.data->graph.nodes) {
+  for (std::size_t i = 0; i < model.data->graph.nodes.size(); ++i) {
+    const Node& node = model.data->graph.nodes[i];
     const bool head = std::holds_alternative<Head>(node.op);
     if (is_head(node.op) && &node != &last && !observer) continue;  // nothing reads its value
-    std::visit([&](const auto& op) { execute(op, node); }, node.op);
+    workspace.node(i, [&] { std::visit([&](const auto& op) { execute(op, node); }, node.op); });
     if (std::holds_alternative<LanguageHead>(node.op)) continue;
     observe(model.name(node.output), at(node.output), head ? batch.sequences() : batch.rows(), model.columns(node.output));
     if (&node == &last && !observer) break;  // an observer sees everything

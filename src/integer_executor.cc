@@ -66,6 +66,16 @@ const std::uint8_t* IntegerExecutor::Impl::input(const IntegerRun& run, const No
   return std::holds_alternative<Linear>(producer) ? run.hidden : run.norm;
 }
 
+NodeCodes IntegerExecutor::Impl::run(IntegerRun& run, std::size_t index) const {
+  const Node& node = data->graph.nodes[index];
+  NodeCodes codes;
+  run.workspace.node(index, [&] {
+    codes = std::visit([&](const auto& op, const auto& constants) { return (*this)(run, node, op, constants); }, node.op,
+                       data->integer->ops[index]);
+  });
+  return codes;
+}
+
 IntegerExecutor::IntegerExecutor(std::shared_ptr<const Model::Data> data, Isa isa)
     : impl_(std::make_unique<Impl>(std::move(data), isa)) {}
 IntegerExecutor::~IntegerExecutor() = default;
@@ -79,8 +89,7 @@ std::span<const std::int16_t> IntegerExecutor::forward(const RaggedBatch& batch,
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];
     if (is_head(node.op)) continue;
-    const NodeCodes codes = std::visit([&](const auto& op, const auto& constants) { return (*impl_)(run, node, op, constants); },
-                                       node.op, impl_->data->integer->ops[i]);
+    const NodeCodes codes = impl_->run(run, i);
     if (observer) observer(context, i, codes);
   }
   const auto columns = static_cast<std::size_t>(impl_->data->info.hidden_size), rows = static_cast<std::size_t>(run.rows);
@@ -96,9 +105,8 @@ std::span<const std::int32_t> IntegerExecutor::logits(const RaggedBatch& batch, 
   const Node& head = *graph.head();
   IntegerRun run = impl_->prepare(batch, workspace);
   for (std::size_t i = 0;; ++i) {
-    const Node& node = graph.nodes[i];
-    std::visit([&](const auto& op, const auto& constants) { return (*impl_)(run, node, op, constants); }, node.op, impl_->data->integer->ops[i]);
-    if (&node == &head) break;
+    impl_->run(run, i);
+    if (&graph.nodes[i] == &head) break;
   }
   return {run.logits, static_cast<std::size_t>(batch.sequences()) * static_cast<std::size_t>(graph.columns(head.output))};
 }

@@ -84,14 +84,16 @@ void IntegerExecutor::token_logits(const RaggedBatch& batch, std::span<const std
       const std::int16_t* row = codes.data() + std::ptrdiff_t{rows[first + static_cast<std::size_t>(i)]} * width;
       std::copy_n(row, width, chosen + std::ptrdiff_t{i} * width);
     }
-    const std::int16_t* in = chosen;
-    if (constants.projection) {
-      const Product projection(impl_->data->tensors, impl_->name(node) + ".projection", constants.projection->depth);
-      run.wide_product(projection, constants.projection->block, chosen, count, width, projected);
-      in = projected;
-    }
-    if (constants.bytes) run.product_of_bytes(head, block, *constants.bytes, in, count, inputs, logits);
-    else run.wide_product(head, block, in, count, inputs, logits);
+    workspace.node(impl_->index(node), [&] {
+      const std::int16_t* in = chosen;
+      if (constants.projection) {
+        const Product projection(impl_->data->tensors, impl_->name(node) + ".projection", constants.projection->depth);
+        run.wide_product(projection, constants.projection->block, chosen, count, width, projected);
+        in = projected;
+      }
+      if (constants.bytes) run.product_of_bytes(head, block, *constants.bytes, in, count, inputs, logits);
+      else run.wide_product(head, block, in, count, inputs, logits);
+    });
     for (int i = 0; i < count; ++i) {
       visit(first + static_cast<std::size_t>(i), {logits + static_cast<std::size_t>(i) * vocabulary, vocabulary});
     }

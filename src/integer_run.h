@@ -95,6 +95,8 @@ struct IntegerExecutor::Impl {
   kernels::NormLane lane(const Node& node, const char* part, const QuantizedLane& constants) const;
 
   // integer_ops.cc
+  NodeCodes run(IntegerRun& run, std::size_t index) const;
+
   NodeCodes operator()(IntegerRun& run, const Node& node, const EmbedTokens& op, const QuantizedEmbedTokens& constants) const;
   NodeCodes operator()(IntegerRun& run, const Node& node, const Linear& op, const QuantizedLinear& constants) const;
   NodeCodes operator()(IntegerRun& run, const Node& node, const LinearAdd& op, const QuantizedLinearAdd& constants) const;

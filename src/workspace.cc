@@ -42,7 +42,7 @@ Workspace::Workspace(const WorkspaceOptions& options) {
   if (options.threads < 0)
     throw Error("WorkspaceOptions::threads is " + std::to_string(options.threads) +
                 ", expected a positive number, or 0 for the cores that this process may use.");
-  data_ = std::make_unique<Data>(options.threads == 0 ? default_threads() : options.threads);
+  data_ = std::make_unique<Data>(options.threads == 0 ? default_threads() : options.threads, options.profile);
 }
 
 Workspace::~Workspace() = default;

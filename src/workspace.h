@@ -1,11 +1,14 @@
 // Threads and buffers of one caller.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "octavo/engine.h"
 #include "thread_pool.h"
@@ -26,13 +29,25 @@ class Buffer {
 };
 
 struct Workspace::Data {
-  explicit Data(int threads) : pool(threads) {}
+  explicit Data(int threads, bool with_profile = false) : pool(threads), profile(with_profile) {}
   ThreadPool pool;
+  const bool profile;
+  std::vector<std::int64_t> nanoseconds = {};           ///< of each node of the graph, when there is a profile
   std::map<std::string, Buffer, std::less<>> buffers;  ///< by name of what they hold
 
   template <typename T>
   T* get(const std::string& name, std::size_t elements) {
     return static_cast<T*>(buffers[name].reserve(elements * sizeof(T)));
+  }
+
+  /// Runs one node of a graph, and notes its time in the profile.
+  template <typename Run>
+  void node(std::size_t index, const Run& run) {
+    if (!profile) return run();
+    const auto start = std::chrono::steady_clock::now();
+    run();
+    if (nanoseconds.size() <= index) nanoseconds.resize(index + 1);
+    nanoseconds[index] += (std::chrono::steady_clock::now() - start) / std::chrono::nanoseconds(1);
   }
 };
 

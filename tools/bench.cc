@@ -32,6 +32,7 @@ Syntax syntax() {
       {"isa", "instruction sets, of INT8 models; by default the best", "NAME,..."},
       {"r,repetitions", "timed runs of each row", "N", "5"},
       {"warmup", "runs before them, the first of which is timed by itself", "N", "1"},
+      {"profile", "also the time of each op, from repetitions of their own; not in csv"},
       {"o,output-format", "md, csv, json, jsonl", "NAME", "md"},
   };
   return {.usage = "-m MODEL,... [OPTION...]",
@@ -48,6 +49,7 @@ struct Settings {
   std::vector<std::int64_t> lengths, decodes, batches, threads;
   std::int64_t repetitions = 5, warmup = 1;
   BenchFormat format = BenchFormat::markdown;
+  bool profile = false;
 };
 
 /// A flag's values, given one by one or as lists with commas.
@@ -96,6 +98,8 @@ Settings read_settings(const Arguments& arguments) {
                                                                      {"csv", BenchFormat::csv},
                                                                      {"json", BenchFormat::json},
                                                                      {"jsonl", BenchFormat::json_lines}});
+  settings.profile = arguments.on("profile");
+  if (settings.profile && settings.format == BenchFormat::csv) throw UsageError("--profile has no place in csv");
   return settings;
 }
 
@@ -200,8 +204,8 @@ void count(const Batch& batch, const ModelInfo& info, BenchResult& result) {
 /// Steps of a decoder behind the tokens of a batch: which ones it takes does not matter for the time.
 class Decoding {
  public:
-  Decoding(const Engine& engine, const TokenBatch& prompt, int threads)
-      : engine_(engine), length_(static_cast<int>(prompt.sequences[0].ids.size())), workspace_({.threads = threads}) {
+  Decoding(const Engine& engine, const TokenBatch& prompt, Workspace& workspace)
+      : engine_(engine), length_(static_cast<int>(prompt.sequences[0].ids.size())), workspace_(workspace) {
     for (std::size_t i = 0; i < prompt.sequences.size(); ++i) caches_.emplace_back(engine.model());
     for (KvCache& cache : caches_) pointers_.push_back(&cache);
     engine_.decode(prompt, pointers_, workspace_);
@@ -220,10 +224,54 @@ class Decoding {
  private:
   const Engine& engine_;
   int length_;
-  Workspace workspace_;
+  Workspace& workspace_;
   std::vector<KvCache> caches_;
   std::vector<KvCache*> pointers_;
 };
+
+/// What is timed: all batches once, or a decoder's steps.
+class Repetition {
+ public:
+  Repetition(const Engine& engine, const std::vector<Batch>& batches, const Row& row, bool profile = false)
+      : engine_(engine), batches_(batches), row_(row), profile_(profile) {}
+
+  /// Milliseconds; the first ones with threads, buffers and a decoder's prompt.
+  double run() {
+    const Stopwatch whole;
+    if (!workspace_) workspace_.emplace(WorkspaceOptions{.threads = row_.threads, .profile = profile_});
+    if (row_.decode == 0) {
+      for (const Batch& each : batches_) {
+        std::visit([&](const auto& batch) { answer(engine_, batch, *workspace_); }, each);
+      }
+      return 1e3 * whole.seconds();
+    }
+    if (!decoding_) {
+      decoding_.emplace(engine_, std::get<TokenBatch>(batches_[0]), *workspace_);
+      engine_.take_profile(*workspace_);
+    }
+    const Stopwatch steps;
+    decoding_->run(row_.decode);
+    return 1e3 * steps.seconds();
+  }
+
+  std::vector<OpTime> take_profile() { return engine_.take_profile(*workspace_); }
+
+ private:
+  const Engine& engine_;
+  const std::vector<Batch>& batches_;
+  const Row& row_;
+  bool profile_;
+  std::optional<Workspace> workspace_ = {};
+  std::optional<Decoding> decoding_ = {};
+};
+
+std::vector<ProfileLine> profile(const Settings& settings, const Engine& engine, const std::vector<Batch>& batches, const Row& row) {
+  Repetition repetition(engine, batches, row, true);
+  repetition.run();
+  repetition.take_profile();
+  for (std::int64_t i = 0; i < settings.repetitions; ++i) repetition.run();
+  return profile_of(repetition.take_profile(), static_cast<double>(settings.repetitions * std::max<std::int64_t>(row.decode, 1)));
+}
 
 BenchResult measure(const Settings& settings, const std::vector<std::string>& texts, const Row& row, const Log& log) {
   reset_peak_memory();
@@ -246,25 +294,12 @@ BenchResult measure(const Settings& settings, const std::vector<std::string>& te
   const std::vector<Batch> batches = batches_for(texts, row, engine.model(), log);
   for (const Batch& batch : batches) count(batch, info, result);
   if (row.decode > 0) result.tokens = result.sequences * row.decode;
-  std::optional<Workspace> workspace;
-  std::optional<Decoding> decoding;
-  const auto run = [&] {
-    if (row.decode > 0 && !decoding) decoding.emplace(engine, std::get<TokenBatch>(batches[0]), row.threads);
-    const Stopwatch stopwatch;
-    if (decoding) {
-      decoding->run(row.decode);
-      return 1e3 * stopwatch.seconds();
-    }
-    if (!workspace) workspace.emplace(WorkspaceOptions{.threads = row.threads});
-    for (const Batch& each : batches) {
-      std::visit([&](const auto& batch) { answer(engine, batch, *workspace); }, each);
-    }
-    return 1e3 * stopwatch.seconds();
-  };
-  result.first_ms = run();
-  for (std::int64_t i = 1; i < settings.warmup; ++i) run();
-  for (std::int64_t i = 0; i < settings.repetitions; ++i) result.milliseconds.push_back(run());
+  Repetition repetition(engine, batches, row);
+  result.first_ms = repetition.run();
+  for (std::int64_t i = 1; i < settings.warmup; ++i) repetition.run();
+  for (std::int64_t i = 0; i < settings.repetitions; ++i) result.milliseconds.push_back(repetition.run());
   result.peak_memory_mb = peak_memory_mb();
+  if (settings.profile) result.profile = profile(settings, engine, batches, row);
   return result;
 }
 

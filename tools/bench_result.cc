@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <regex>
 #include <utility>
 
 namespace octavo::tools {
@@ -82,6 +83,24 @@ std::string to_csv(const std::vector<BenchResult>& results) {
   return text;
 }
 
+/// One table per row, in their order.
+std::string profiles(const std::vector<BenchResult>& results) {
+  std::string text;
+  for (const BenchResult& r : results) {
+    if (r.profile.empty()) continue;
+    double total = 0;
+    for (const ProfileLine& line : r.profile) total += line.milliseconds;
+    text += "\n" + r.model + ", " + r.isa + ", " + std::to_string(r.threads) + (r.threads == 1 ? " thread, " : " threads, ") + r.test() +
+            "\n\n| op | value | times | ms | share |\n| --- | --- | --- | --- | --- |\n";
+    for (const ProfileLine& line : r.profile) {
+      text += "| " + line.op + " | " + line.name + " | " + std::to_string(line.count) + " | " + fixed(line.milliseconds, 3) + " | " +
+              fixed(100 * line.milliseconds / total, 1) + " % |\n";
+    }
+    text += "| all | | | " + fixed(total, 3) + " | 100 % |\n";
+  }
+  return text;
+}
+
 std::string to_markdown(const std::vector<BenchResult>& results) {
   std::string text = cpu_name() + ", octavo " OCTAVO_VERSION "\n\n";
   for (std::size_t i = 0; i < results.size(); ++i) {
@@ -94,13 +113,21 @@ std::string to_markdown(const std::vector<BenchResult>& results) {
     if (i == 0) text += names + "\n" + rule + "\n";
     text += row + "\n";
   }
-  return text;
+  return text + profiles(results);
+}
+
+Json profile_object(const BenchResult& r) {
+  Json lines = Json::array();
+  for (const ProfileLine& line : r.profile) {
+    lines.push_back({{"op", line.op}, {"name", line.name}, {"count", line.count}, {"ms", line.milliseconds}});
+  }
+  return lines;
 }
 
 Json to_object(const BenchResult& r) {
   const Statistics latency = statistics_of(r.latencies());
   const auto rate = [&](std::int64_t count) { return statistics_of(rates(r, count)); };
-  return {{"model", r.model},
+  Json object = {{"model", r.model},
           {"precision", r.precision},
           {"size_bytes", r.size},
           {"parameters", r.parameters},
@@ -125,6 +152,8 @@ Json to_object(const BenchResult& r) {
           {"peak_memory_mb", r.peak_memory_mb},
           {"load_ms", r.load_ms},
           {"first_ms", r.first_ms}};
+  if (!r.profile.empty()) object["profile"] = profile_object(r);
+  return object;
 }
 
 std::string dump(const Json& object) {
@@ -132,6 +161,19 @@ std::string dump(const Json& object) {
 }
 
 }  // namespace
+
+std::vector<ProfileLine> profile_of(const std::vector<OpTime>& times, double passes) {
+  std::vector<ProfileLine> lines;
+  static const std::regex number("(^|\\.)[0-9]+(?=\\.)");
+  for (const OpTime& time : times) {
+    const std::string name = std::regex_replace(time.name, number, "$1*");
+    auto line = std::find_if(lines.begin(), lines.end(), [&](const ProfileLine& l) { return l.op == time.op && l.name == name; });
+    if (line == lines.end()) line = lines.insert(lines.end(), {.op = time.op, .name = name});
+    ++line->count;
+    line->milliseconds += 1e3 * time.seconds / passes;
+  }
+  return lines;
+}
 
 std::string BenchResult::test() const {
   if (length == 0) return "file";

@@ -1,11 +1,23 @@
 // What `octavo bench` measured, and how it is written down.
 #pragma once
 
+#include "octavo/engine.h"
+
 #include <cstdint>
 #include <string>
 #include <vector>
 
 namespace octavo::tools {
+
+/// Time of one op of a model, all layers together.
+struct ProfileLine {
+  std::string op, name;  ///< "Linear", "encoder.layer.*.intermediate.dense"
+  int count = 0;         ///< nodes of the graph
+  double milliseconds = 0;  ///< of one pass, or of one step of decoding
+};
+
+/// The times of single nodes, those whose names differ in a number only taken together, as they come first.
+std::vector<ProfileLine> profile_of(const std::vector<OpTime>& times, double passes);
 
 /// One row: a model on one shape of input.
 struct BenchResult {
@@ -23,6 +35,7 @@ struct BenchResult {
   double peak_memory_mb = 0;         ///< of the process, from loading the model to the last repetition
   double load_ms = 0;                ///< from the path to an engine
   double first_ms = 0;               ///< the first run, buffers and threads included
+  std::vector<ProfileLine> profile = {};  ///< empty unless asked for
 
   /// "len 128 x 8", "decode 64 after 128 x 8", or "file" for what a file has.
   std::string test() const;

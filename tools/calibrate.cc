@@ -46,6 +46,7 @@ Syntax syntax() {
       {"copies", "columns per layer that saturating copies of outlier neurons may add", "N", "32"},
       {"bias-correction", "biases make up for what rounding does to means: on, off", "NAME", "on"},
       {"rounding", "of weights: compensated (each makes up for the others' errors), nearest", "NAME", "compensated"},
+      {"ablations", "also measure what INT8 is without each technique, which takes as long again as the file for each: on, off", "NAME", "on"},
       {"report", "write the report there too: FILE.json or FILE.html", "FILE"},
       {"o,output", "the INT8 file; by default the checkpoint's name with .octavo in this directory", "FILE"},
       {"json", "print the report as one JSON object"},
@@ -67,7 +68,7 @@ struct Settings {
   CalibrationOptions calibration;
   RunOptions run;
   std::optional<std::int64_t> max_length;
-  bool json = false;
+  bool ablations = true, json = false;
 };
 
 /// --output, which must be a file: what is written is read again.
@@ -140,6 +141,7 @@ Settings read_settings(const Arguments& arguments) {
   settings.run = read_run_options(arguments);
   settings.max_length = read_max_length(arguments);
   settings.json = arguments.on("json");
+  settings.ablations = *arguments.choice<bool>("ablations", {{"on", true}, {"off", false}});
   return settings;
 }
 
@@ -153,9 +155,11 @@ Samples read_samples(const Settings& settings, const Model& model, const Log& lo
   return samples;
 }
 
+using Variations = std::vector<std::pair<std::string, CalibrationOptions>>;
+
 /// The options with one technique off, for each that is on, under the flag's name.
-std::vector<std::pair<std::string, CalibrationOptions>> without_each(const CalibrationOptions& options) {
-  std::vector<std::pair<std::string, CalibrationOptions>> result;
+Variations without_each(const CalibrationOptions& options) {
+  Variations result;
   if (options.paper) return result;  // it has none of them
   const auto add = [&](bool on, const std::string& technique, auto turn_off) {
     if (!on) return;
@@ -199,7 +203,7 @@ class Calibration {
  private:
   Calibrator observe(const std::vector<std::string>& texts) {
     const Stopwatch stopwatch;
-    Calibrator calibrator(model_, settings_.calibration);
+    Calibrator calibrator(reference_, settings_.calibration);
     batches_.for_each(texts, "calibrate", [&](const auto& batch) { calibrator.observe(batch, workspace_); });
     if (calibrator.samples() == 0) throw Error(settings_.data + ": none of its pictures could be read.");
     report_.calibrate_seconds = stopwatch.seconds();
@@ -250,7 +254,7 @@ class Calibration {
       return result;
     };
     report_.closeness = closeness(integer);
-    for (const auto& [technique, options] : without_each(settings_.calibration)) {
+    for (const auto& [technique, options] : settings_.ablations ? without_each(settings_.calibration) : Variations{}) {
       const Engine lesser(calibrator.quantize(options), {.isa = settings_.run.isa});
       report_.without.push_back({technique, closeness(lesser)});
     }

@@ -73,7 +73,10 @@ struct Convergence {
 class Calibrator {
  public:
   /// Throws Error when `model` is already quantized.
-  explicit Calibrator(Model model, const CalibrationOptions& options = {});
+  explicit Calibrator(const Model& model, const CalibrationOptions& options = {});
+
+  /// The same of an engine's model, whose float32 weights are then in memory once.
+  explicit Calibrator(const Engine& reference, const CalibrationOptions& options = {});
   ~Calibrator();
   Calibrator(Calibrator&&) noexcept;
   Calibrator& operator=(Calibrator&&) noexcept;

@@ -25,7 +25,14 @@ struct ImageBatch {
 };
 
 struct WorkspaceOptions {
-  int threads = 0;  ///< 0: the cores that affinity and cgroup quota allow (default_threads())
+  int threads = 0;       ///< 0: the cores that affinity and cgroup quota allow (default_threads())
+  bool profile = false;  ///< note how long each op takes, for Engine::take_profile()
+};
+
+/// How long one op of the graph took, all its runs together.
+struct OpTime {
+  std::string op, name;  ///< "QkvProduct", "encoder.layer.0.attention.self.query": what Model::summary() lists, in that order
+  double seconds = 0.0;  ///< wall time
 };
 
 /// Buffers and threads of one caller. Not shared between concurrent runs.
@@ -94,12 +101,16 @@ class Engine {
   /// Of images the mean is that of the patches, without the rows before them.
   Tensor pool(const ImageBatch& batch, Pooling pooling, Workspace& workspace) const;
 
+  /// What each op has taken in runs with this workspace since the last call; empty unless the workspace was made to note it.
+  std::vector<OpTime> take_profile(Workspace& workspace) const;
+
   const Model& model() const;
 
   /// What runs: "avx512vnni", "avx2", "scalar"; "float32" for a model that is not quantized.
   std::string_view isa() const;
 
-  struct Data;
+  struct Data;  // src/engine_data.h
+  const Data& data() const { return *data_; }
 
  private:
   std::unique_ptr<const Data> data_;

@@ -119,6 +119,24 @@ TEST_CASE("bad batches are errors, and engine and workspace stay usable") {
   CHECK(same_bytes(engine.run(good, workspace), before));
 }
 
+TEST_CASE("a profile has a time for every op that ran, and only since it was last taken") {
+  const TokenBatch batch = random_batch(3, 9, 50);
+  for (const Engine& engine : {Engine(quantized_tiny_model()), Engine(tiny_model())}) {
+    Workspace workspace({.threads = 1, .profile = true});
+    engine.run(batch, workspace);
+    const std::vector<OpTime> times = engine.take_profile(workspace);
+    REQUIRE(times.size() > 8);
+    CHECK(times[0].op == "EmbedTokens");
+    CHECK(times.back().op == "LayerNorm");
+    for (const OpTime& time : times) CHECK(engine.model().summary().find(time.op + " " + time.name) != std::string::npos);
+    CHECK(std::all_of(times.begin(), times.end(), [](const OpTime& time) { return time.seconds > 0; }));
+    CHECK(engine.take_profile(workspace).empty());
+    Workspace plain({.threads = 1});
+    engine.run(batch, plain);
+    CHECK(engine.take_profile(plain).empty());
+  }
+}
+
 TEST_CASE("an embedding is normalised unless asked otherwise, and cls pooling is the first row") {
   const Engine engine(quantized_tiny_model());
   Workspace workspace({.threads = 1});

@@ -157,6 +157,8 @@ run 0 bench -m model.octavo -f five.txt -b 2 -t 1,2 -r 3 -o jsonl; lines_are out
 out_has '"threads":2,"batch":2,"length":0,"decode":0,"sequences":5,'; out_has '"peak_memory_mb":'
 run 0 bench -m model.octavo -p 4 -r 1; out_has "| model.octavo | int8 |"; out_has "len 4 x 1"
 run 0 bench -m model.octavo -p 4 -r 1 -o json; out_has '{"cpu":"'; lines_are out 1
+run 2 bench -m model.octavo --profile -o csv; is_wrong_usage "--profile has no place in csv"
+run 0 bench -m model.octavo -p 4 -r 1 --profile; out_has "| Attention | encoder.layer.*.attention.self |"
 
 # A model that is no decoder makes no text.
 run 1 generate -m model.octavo -p x; err_has "does not predict the next token"; lines_are err 1; out_is_empty
