@@ -13,9 +13,9 @@ struct Leaf {
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;  // zero, that is without features, for a leaf the CPU does not have
 };
 
-Leaf leaf(unsigned number) {
+Leaf leaf(unsigned number, unsigned part = 0) {
   Leaf result;
-  __get_cpuid_count(number, 0, &result.eax, &result.ebx, &result.ecx, &result.edx);
+  __get_cpuid_count(number, part, &result.eax, &result.ebx, &result.ecx, &result.edx);
   return result;
 }
 
@@ -50,6 +50,11 @@ CpuFeatures cpu_features() {
       {(saved & kAvxRegisters) == kAvxRegisters, "the operating system does not save the AVX registers"},
   };
   const char* missing_avx2 = first_missing(avx2, sizeof avx2 / sizeof avx2[0]);
+  constexpr unsigned kAvxVnni = 1u << 4;
+  const Requirement avxvnni[] = {
+      {missing_avx2[0] == '\0', missing_avx2},
+      {seven.eax >= 1 && (leaf(7, 1).eax & kAvxVnni) != 0, "the CPU lacks AVX-VNNI"},
+  };
   const Requirement avx512vnni[] = {
       {missing_avx2[0] == '\0', missing_avx2},
       {(seven.ebx & bit_AVX512F) != 0, "the CPU lacks AVX-512 F"},
@@ -59,7 +64,8 @@ CpuFeatures cpu_features() {
       {(seven.ecx & bit_AVX512VNNI) != 0, "the CPU lacks AVX-512 VNNI"},
       {(saved & kAvx512Registers) == kAvx512Registers, "the operating system does not save the AVX-512 registers"},
   };
-  return {missing_avx2, first_missing(avx512vnni, sizeof avx512vnni / sizeof avx512vnni[0])};
+  return {missing_avx2, first_missing(avxvnni, sizeof avxvnni / sizeof avxvnni[0]),
+          first_missing(avx512vnni, sizeof avx512vnni / sizeof avx512vnni[0])};
 }
 
 }  // namespace octavo::kernels

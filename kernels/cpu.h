@@ -6,6 +6,7 @@ namespace octavo::kernels {
 /// For each instruction set above scalar, the first thing that is missing, in words a user understands; "" when nothing is.
 struct CpuFeatures {
   const char* missing_avx2;
+  const char* missing_avxvnni;
   const char* missing_avx512vnni;
 };
 

@@ -14,6 +14,8 @@ void install_gemm_avx2(KernelTable&);
 void install_attention_avx2(KernelTable&);
 void install_rowwise_avx2(KernelTable&);
 
+void install_gemm_avxvnni(KernelTable&);
+
 void install_gemm_avx512vnni(KernelTable&);
 void install_attention_avx512vnni(KernelTable&);
 void install_rowwise_avx512vnni(KernelTable&);
@@ -30,6 +32,7 @@ Statuses detect() {
   const CpuFeatures cpu = cpu_features();
   return {{status(Isa::scalar, "scalar", ""),  //
            status(Isa::avx2, "avx2", cpu.missing_avx2),
+           status(Isa::avxvnni, "avxvnni", cpu.missing_avxvnni),
            status(Isa::avx512vnni, "avx512vnni", cpu.missing_avx512vnni)}};
 }
 
@@ -43,7 +46,8 @@ const IsaStatus* isa_status() {
 KernelTable table_for(Isa isa) {
   // Sets of features, not a chain: each set that `isa` builds on is named here.
   const bool avx512vnni = isa == Isa::avx512vnni;
-  const bool avx2 = isa == Isa::avx2 || avx512vnni;
+  const bool avxvnni = isa == Isa::avxvnni;
+  const bool avx2 = isa == Isa::avx2 || avxvnni || avx512vnni;
 
   KernelTable table = {};
   install_gemm_scalar(table);
@@ -55,6 +59,7 @@ KernelTable table_for(Isa isa) {
     install_attention_avx2(table);
     install_rowwise_avx2(table);
   }
+  if (avxvnni) install_gemm_avxvnni(table);
   if (avx512vnni) {
     install_gemm_avx512vnni(table);
     install_attention_avx512vnni(table);

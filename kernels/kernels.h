@@ -257,12 +257,12 @@ struct KernelTable {
 };
 
 /// Instruction sets a choice can be limited to, worst first. They are sets of CPU features, not a chain.
-enum class Isa { scalar, avx2, avx512vnni };
-constexpr int kIsaCount = 3;
+enum class Isa { scalar, avx2, avxvnni, avx512vnni };
+constexpr int kIsaCount = 4;
 
 struct IsaStatus {
   Isa isa;
-  const char* name;      ///< "scalar", "avx2", "avx512vnni"
+  const char* name;      ///< "scalar", "avx2", "avxvnni", "avx512vnni"
   bool available;        ///< the CPU has the instructions and the operating system saves their registers
   const char* missing;   ///< why not, in words a user understands; "" when available
 };
@@ -270,7 +270,7 @@ struct IsaStatus {
 /// What this CPU has, worst first; the answer never changes during a process.
 const IsaStatus* isa_status();  // array of kIsaCount
 
-/// The kernels to use when the choice is limited to `isa` and what it builds on (avx512vnni: + avx2). Each family installs
+/// The kernels to use when the choice is limited to `isa` and what it builds on (avxvnni and avx512vnni: + avx2). Each family installs
 /// what is available, best last. `isa` must be available.
 KernelTable table_for(Isa isa);
 

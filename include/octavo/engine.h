@@ -56,7 +56,7 @@ class Workspace {
 enum class LogitRows { last, all };
 
 struct EngineOptions {
-  /// The best instruction set to use: "scalar", "avx2", "avx512vnni". Empty: OCTAVO_ISA from the environment, else the best
+  /// The best instruction set to use: "scalar", "avx2", "avxvnni", "avx512vnni". Empty: OCTAVO_ISA from the environment, else the best
   /// available. An unknown or unavailable name is an Error that lists what is available.
   std::string isa = "";
 };
@@ -106,7 +106,7 @@ class Engine {
 
   const Model& model() const;
 
-  /// What runs: "avx512vnni", "avx2", "scalar"; "float32" for a model that is not quantized.
+  /// What runs: "avx512vnni", "avxvnni", "avx2", "scalar"; "float32" for a model that is not quantized.
   std::string_view isa() const;
 
   struct Data;  // src/engine_data.h
