@@ -158,6 +158,8 @@ struct Attention {
   int context_column;         ///< of the head's first column in context
   void* scratch;              ///< 64-byte aligned, attention_scratch_bytes() long
   int past = 0;               ///< tokens of the sequence before the first row of q
+  uint8_t* probabilities = nullptr;  ///< [rows of q][length], where codes that a query sees are to be left for a look at them:
+                                     ///< the scalar kernel alone does that; null: nowhere
 };
 
 /// Scratch one attention call needs: packed K and V, and a block of up to 16 queries' scores and probabilities. One formula

@@ -25,6 +25,7 @@ std::shared_ptr<const Model::Data> shared_data(const Model& model) {
 /// Zeros, row sums and gates of one attention layer.
 struct AttentionMeter {
   std::vector<double> zeros, counts;  // per head
+  std::vector<double> zero_codes;     // per head
   double mass = 0.0, rows = 0.0;
   std::vector<float> gates;
 
@@ -42,10 +43,19 @@ struct AttentionMeter {
     }
   }
 
+  void add_codes(std::span<const std::uint8_t> codes, int heads, int length) {
+    zero_codes.resize(static_cast<std::size_t>(heads));
+    const auto size = static_cast<std::size_t>(length) * static_cast<std::size_t>(length);
+    for (std::size_t h = 0; h < zero_codes.size(); ++h) {
+      zero_codes[h] += static_cast<double>(std::ranges::count(codes.subspan(h * size, size), 0));
+    }
+  }
+
   AttentionAnalysis result(const std::string& name) {
     AttentionAnalysis found;
     found.name = name;
     for (std::size_t h = 0; h < zeros.size(); ++h) found.zeros.push_back(zeros[h] / counts[h]);
+    for (std::size_t h = 0; h < zero_codes.size(); ++h) found.zero_codes.push_back(zero_codes[h] / counts[h]);
     found.row_sum = mass / std::max(rows, 1.0);
     found.gated = !gates.empty();
     for (const float gate : gates) found.gate += double{gate} / static_cast<double>(gates.size());
@@ -150,7 +160,16 @@ class Analyzer {
         if (name == data_->graph.name(data_->graph.nodes.back().output)) {
           embeddings_.add(mean_rows(found->second, batch), mean_rows(values, batch), data_->info.hidden_size);
         }
-      });
+      }, [&](std::string_view name, std::span<const std::uint8_t> codes) { add_codes(name, codes, batch); });
+    }
+  }
+
+  void add_codes(std::string_view name, std::span<const std::uint8_t> codes, const RaggedBatch& batch) {
+    const int heads = attention(name)->heads;
+    for (int i = 0; i < batch.sequences(); ++i) {
+      const auto length = static_cast<std::size_t>(batch.length(i)), size = static_cast<std::size_t>(heads) * length * length;
+      attention_[std::string(name)].add_codes(codes.first(size), heads, batch.length(i));
+      codes = codes.subspan(size);
     }
   }
 

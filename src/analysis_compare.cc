@@ -24,6 +24,7 @@ struct Reporting {
   const Model::Data& model;
   const RaggedBatch& batch;
   const QuantizedValue& report;
+  const ProbabilityCodes& report_codes;
 
   void put(const std::string& name, const Codes& codes) const {
     std::vector<float> values;
@@ -53,6 +54,15 @@ struct Reporting {
     put(name, {stream(codes), columns, {.scale = encoding.scale}, low, high});
   }
 
+  std::size_t probabilities(int heads) const {
+    std::size_t count = 0;
+    for (int i = 0; i < batch.sequences(); ++i) {
+      const auto length = static_cast<std::size_t>(batch.length(i));
+      count += static_cast<std::size_t>(heads) * length * length;
+    }
+    return count;
+  }
+
   void node(std::size_t index, const NodeCodes& codes) const {
     const Node& node = model.graph.nodes[index];
     const std::string& name = model.graph.name(node.output);
@@ -68,6 +78,7 @@ struct Reporting {
       put(qkv->value.name, {at(codes.value), qkv->value.columns, qkv->value.encoding, low, 127});
     } else if (const auto* attention = std::get_if<QuantizedAttention>(&constants)) {
       put(name, {bytes(codes.bytes), columns, attention->context, 0, 255});
+      if (codes.probabilities) report_codes(name, {codes.probabilities, probabilities(std::get<AttentionOp>(node.op).heads)});
     } else if (const auto* linear = std::get_if<QuantizedLinear>(&constants)) {
       put(name, {bytes(codes.bytes), linear->block.columns, linear->block.encoding, 0, 255});
     } else if (const auto* add = std::get_if<QuantizedLinearAdd>(&constants)) {
@@ -87,8 +98,8 @@ QuantizedRun integer_run(const Model& model, const Graph& reference, const std::
     throw Error(data->info.name + " was not made from this checkpoint: its values differ");
   }
   const auto executor = std::make_shared<const IntegerExecutor>(data, resolve_isa(isa));
-  return [=](const RaggedBatch& batch, Workspace::Data& workspace, const QuantizedValue& report) {
-    const Reporting reporting{*data, batch, report};
+  return [=](const RaggedBatch& batch, Workspace::Data& workspace, const QuantizedValue& report, const ProbabilityCodes& report_codes) {
+    const Reporting reporting{*data, batch, report, report_codes};
     const auto observe = [](void* context, std::size_t node, const NodeCodes& codes) {
       static_cast<const Reporting*>(context)->node(node, codes);
     };
@@ -99,7 +110,7 @@ QuantizedRun integer_run(const Model& model, const Graph& reference, const std::
 QuantizedRun simulated_run(const Model::Data& model, const Ranges& ranges, int weight_bits, int activation_bits) {
   const auto executor = std::make_shared<const FloatExecutor>(
       std::make_shared<const Model::Data>(with_simulated_weights(model, weight_bits)));
-  return [=](const RaggedBatch& batch, Workspace::Data& workspace, const QuantizedValue& report) {
+  return [=](const RaggedBatch& batch, Workspace::Data& workspace, const QuantizedValue& report, const ProbabilityCodes&) {
     executor->run(batch, workspace, {}, ObserveStages::values, [&](std::string_view name, std::span<float> values) {
       const auto found = ranges.find(name);
       if (found == ranges.end()) return;

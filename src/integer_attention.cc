@@ -112,6 +112,32 @@ PaperAttention IntegerExecutor::Impl::paper_constants(const Node& node, const Qu
           .most = constants.most};
 }
 
+namespace {
+
+/// Where the codes of probabilities are left for an observer: see NodeCodes::probabilities.
+struct ProbabilityCodes {
+  ProbabilityCodes() = default;
+  ProbabilityCodes(const IntegerRun& run, int heads) {
+    std::size_t size = 0;
+    for (int i = 0; i < run.batch.sequences(); ++i) {
+      first.push_back(size);
+      lengths.push_back(static_cast<std::size_t>(run.batch.length(i)));
+      size += static_cast<std::size_t>(heads) * lengths.back() * lengths.back();
+    }
+    data = run.workspace.get<std::uint8_t>("probabilities", size);
+    std::fill_n(data, size, std::uint8_t{0});
+  }
+  std::uint8_t* of(int sequence, int head) const {
+    if (!data) return nullptr;
+    const auto i = static_cast<std::size_t>(sequence);
+    return data + first[i] + static_cast<std::size_t>(head) * lengths[i] * lengths[i];
+  }
+  std::uint8_t* data = nullptr;
+  std::vector<std::size_t> first = {}, lengths = {};
+};
+
+}  // namespace
+
 NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, const AttentionOp& op, const QuantizedAttention& constants) const {
   const auto& qkv = std::get<QuantizedQkv>(data->integer->ops[static_cast<std::size_t>(node.inputs[0])]);
   const AttentionLevels levels = attention_levels(constants.levels);
@@ -136,6 +162,7 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
     run.batch.caches[static_cast<std::size_t>(i)]->append(layer_of[index(node)], reinterpret_cast<const std::int8_t*>(run.key) + first,
                                                           reinterpret_cast<const std::int8_t*>(run.value) + first, qkv_stride, run.batch.length(i));
   }
+  const ProbabilityCodes codes = run.observed && !constants.paper && run.batch.caches.empty() ? ProbabilityCodes(run, op.heads) : ProbabilityCodes();
   const auto one = [&](int sequence, int head, int query, int queries, int thread) {
     const std::ptrdiff_t first = run.batch.start[static_cast<std::size_t>(sequence)];
     const std::ptrdiff_t offset = first * qkv_stride + head * op.head_size;
@@ -156,12 +183,14 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
                      .context_row = first,
                      .context_column = head * op.head_size,
                      .scratch = run.scratch + static_cast<std::size_t>(thread) * run.scratch_bytes,
-                     .past = run.batch.past(sequence)};
+                     .past = run.batch.past(sequence),
+                     .probabilities = codes.of(sequence, head)};
     if (constants.paper) table.attention_paper(call, paper);
+    else if (call.probabilities) scalar.attention(call);
     else table.attention(call);
   };
   for_heads(run.pool, run.batch, op.heads, one);
-  return {.bytes = context};
+  return {.bytes = context, .probabilities = codes.of(0, 0)};
 }
 
 }  // namespace octavo

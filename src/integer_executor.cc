@@ -86,6 +86,7 @@ std::span<const std::int16_t> IntegerExecutor::forward(const RaggedBatch& batch,
                                                        CodeObserver observer, void* context) const {
   const Graph& graph = impl_->data->graph;
   IntegerRun run = impl_->prepare(batch, workspace);
+  run.observed = observer != nullptr;
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];
     if (is_head(node.op)) continue;

@@ -70,6 +70,7 @@ struct IntegerRun {
   std::size_t scratch_bytes;
   Workspace::Data& workspace;       // for what only the ends of the network need
   std::int32_t* logits = nullptr;  // [sequences][classes]
+  bool observed = false;            // somebody looks at codes that kernels need not leave anywhere
 };
 
 /// Bound nodes and the sizes of the buffers they share.
@@ -139,7 +140,7 @@ struct IntegerExecutor::Impl {
   void head_rows(const IntegerRun& run, const Head& op, int image, int width, std::int16_t* out) const;
 
   std::shared_ptr<const Model::Data> data;
-  kernels::KernelTable table;
+  kernels::KernelTable table, scalar = kernels::table_for(kernels::Isa::scalar);
   std::vector<std::size_t> layer_of;  // of each node that is an AttentionOp: its place among them
   int stream_columns = 1, hidden_columns = 1, qkv_columns = 1, heads = 0, head_size = 0;
   int gate_units = 0;       // of the largest mlp gate

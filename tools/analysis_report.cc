@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <numeric>
 
 namespace octavo::tools {
 namespace {
@@ -26,10 +27,13 @@ std::string line(const ValueAnalysis& value) {
   return text + "\n";
 }
 
+double mean(const std::vector<double>& shares) {
+  return std::accumulate(shares.begin(), shares.end(), 0.0) / static_cast<double>(std::max<std::size_t>(shares.size(), 1));
+}
+
 std::string line(const AttentionAnalysis& attention) {
-  double zeros = 0.0;
-  for (const double share : attention.zeros) zeros += share / static_cast<double>(attention.zeros.size());
-  std::string text = word(attention.name, 48) + cell(percent(zeros), 11) + cell(fixed(attention.row_sum, 3), 11);
+  const std::string codes = attention.zero_codes.empty() ? "" : percent(mean(attention.zero_codes));
+  std::string text = word(attention.name, 48) + cell(percent(mean(attention.zeros)), 11) + cell(codes, 11) + cell(fixed(attention.row_sum, 3), 11);
   if (attention.gated) {
     text += cell(fixed(attention.gate, 3), 10) + "   " + fixed(attention.gate_low, 3) + " to " + fixed(attention.gate_high, 3);
   }
@@ -66,7 +70,7 @@ std::string to_text(const Analysis& analysis, const AnalysisSubject& subject) {
   text += word("value", 48) + cell("low", 11) + cell("high", 11) + cell("inf-norm", 10) + cell("kurtosis", 11) + cell("SQNR dB", 8) +
           cell("cosine", 9) + cell("saturated", 10) + "\n";
   for (const ValueAnalysis& value : analysis.values) text += line(value);
-  text += "\n" + word("attention", 48) + cell("zeros", 11) + cell("row sum", 11) + cell("gate", 10) + "   10 % to 90 %\n";
+  text += "\n" + word("attention", 48) + cell("zeros", 11) + cell("of codes", 11) + cell("row sum", 11) + cell("gate", 10) + "   10 % to 90 %\n";
   for (const AttentionAnalysis& attention : analysis.attention) text += line(attention);
   if (analysis.sensitivity.empty()) return text;
   text += "\n" + word("quantized alone, worst first", 58) + cell("cosine", 9) + cell("lowest", 9) + "   what helps\n";
@@ -93,6 +97,7 @@ std::string to_json(const Analysis& analysis, const AnalysisSubject& subject) {
   }
   for (const AttentionAnalysis& each : analysis.attention) {
     json entry = {{"name", each.name}, {"zeros", each.zeros}, {"row_sum", each.row_sum}};
+    if (!each.zero_codes.empty()) entry["zero_codes"] = each.zero_codes;
     if (each.gated) entry["gate"] = {{"mean", each.gate}, {"p10", each.gate_low}, {"p90", each.gate_high}};
     attention.push_back(std::move(entry));
   }

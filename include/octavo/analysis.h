@@ -36,7 +36,8 @@ struct ValueAnalysis {
 /// One attention layer.
 struct AttentionAnalysis {
   std::string name;
-  std::vector<double> zeros;                ///< per head: share of probabilities that are exactly zero
+  std::vector<double> zeros;                ///< per head: share of probabilities that are exactly zero in float32
+  std::vector<double> zero_codes;           ///< per head: the same of the 8-bit codes of `options.quantized`; empty when there is none
   double row_sum = 0.0;                     ///< mean over rows; 1 for an ordinary softmax
   bool gated = false;
   double gate = 0.0, gate_low = 0.0, gate_high = 0.0;  ///< scale * sigmoid: mean, 10th and 90th percentile

@@ -177,6 +177,7 @@ void attention(const Attention& attention) {
   row.probability = reinterpret_cast<uint8_t*>(row.exponential + attention.length);
   for (int query = attention.first_query; query < attention.first_query + attention.queries; ++query) {
     row.keys = constants.causal ? attention.past + query + 1 : attention.length;
+    if (attention.probabilities != nullptr) row.probability = attention.probabilities + ptrdiff_t{query} * attention.length;
     find_scores(attention, query, row);
     find_exponentials(constants, &row);
     Multiplier multiplier = constants.levels    ? find_levels(constants, row)

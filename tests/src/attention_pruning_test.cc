@@ -1,6 +1,7 @@
 // Softmax-1, pruned and logarithmic attention of whole models: float32 against formulas, integers against float32,
 // files.
 #include "float_executor.h"
+#include "integer_executor.h"
 #include "model_data.h"
 #include "ragged.h"
 #include "support.h"
@@ -13,6 +14,7 @@
 
 #include <cmath>
 #include <fstream>
+#include <map>
 
 namespace octavo::test {
 namespace {
@@ -146,6 +148,49 @@ TEST_CASE("the zeros of pruned attention are reported, and grow with tau") {
     }
   }
   CHECK(before > 0.5);
+}
+
+TEST_CASE("the zeros of codes are those of the kernel's probabilities, and no fewer than pruning makes") {
+  Workspace workspace({.threads = 2});
+  const std::vector<TokenBatch> batches = {random_batch(3, 30, 50, 5), random_batch(1, 17, 50, 6)};
+  for (const TinyBertOptions& options : {TinyBertOptions{}, {.checkpoint = {.attention_prune = 0.02}}, {.gamma = -0.05}}) {
+    const Model model = quantized_tiny_model(options);
+    const Analysis analysis = analyze(tiny_model(options), batches, workspace, {.quantized = model});
+    std::map<std::string, std::vector<double>> recounted;  // of the first layer to have them: sums over sequences per head
+    double pairs = 0;
+    for (const TokenBatch& batch : batches) {
+      const RaggedBatch ragged = make_ragged(batch, model.info());
+      struct Seen {
+        const Model& model;
+        const RaggedBatch& batch;
+        std::map<std::string, std::vector<double>>& counts;
+      } seen{model, ragged, recounted};
+      const auto observe = [](void* context, std::size_t node, const NodeCodes& codes) {
+        const Seen& to = *static_cast<const Seen*>(context);
+        const Graph& graph = to.model.data().graph;
+        const auto* attention = std::get_if<AttentionOp>(&graph.nodes[node].op);
+        if (!attention) return;
+        std::vector<double>& counts = to.counts[graph.name(graph.nodes[node].output)];
+        counts.resize(static_cast<std::size_t>(attention->heads));
+        const std::uint8_t* code = codes.probabilities;
+        for (int i = 0; i < to.batch.sequences(); ++i) {
+          for (double& count : counts) {
+            for (int pair = 0; pair < to.batch.length(i) * to.batch.length(i); ++pair) count += *code++ == 0;
+          }
+        }
+      };
+      for (int i = 0; i < ragged.sequences(); ++i) pairs += ragged.length(i) * ragged.length(i);
+      IntegerExecutor(std::make_shared<const Model::Data>(model.data()), kernels::Isa::scalar)
+          .forward(ragged, workspace.data(), observe, &seen);
+    }
+    for (const AttentionAnalysis& layer : analysis.attention) {
+      REQUIRE(layer.zero_codes.size() == recounted.at(layer.name).size());
+      for (std::size_t h = 0; h < layer.zero_codes.size(); ++h) {
+        CHECK(layer.zero_codes[h] == Approx(recounted.at(layer.name)[h] / pairs));
+        if (options.checkpoint.attention_prune > 0 || options.gamma < 0) CHECK(layer.zero_codes[h] > 0.9 * layer.zeros[h]);
+      }
+    }
+  }
 }
 
 TEST_CASE("pruning and levels out of range, and softmax-1 in the paper's setting, are Errors") {
