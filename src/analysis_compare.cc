@@ -54,15 +54,6 @@ struct Reporting {
     put(name, {stream(codes), columns, {.scale = encoding.scale}, low, high});
   }
 
-  std::size_t probabilities(int heads) const {
-    std::size_t count = 0;
-    for (int i = 0; i < batch.sequences(); ++i) {
-      const auto length = static_cast<std::size_t>(batch.length(i));
-      count += static_cast<std::size_t>(heads) * length * length;
-    }
-    return count;
-  }
-
   void node(std::size_t index, const NodeCodes& codes) const {
     const Node& node = model.graph.nodes[index];
     const std::string& name = model.graph.name(node.output);
@@ -78,7 +69,7 @@ struct Reporting {
       put(qkv->value.name, {at(codes.value), qkv->value.columns, qkv->value.encoding, low, 127});
     } else if (const auto* attention = std::get_if<QuantizedAttention>(&constants)) {
       put(name, {bytes(codes.bytes), columns, attention->context, 0, 255});
-      if (codes.probabilities) report_codes(name, {codes.probabilities, probabilities(std::get<AttentionOp>(node.op).heads)});
+      if (!codes.probabilities.empty()) report_codes(name, codes.probabilities);
     } else if (const auto* linear = std::get_if<QuantizedLinear>(&constants)) {
       put(name, {bytes(codes.bytes), linear->block.columns, linear->block.encoding, 0, 255});
     } else if (const auto* add = std::get_if<QuantizedLinearAdd>(&constants)) {

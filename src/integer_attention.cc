@@ -115,10 +115,9 @@ PaperAttention IntegerExecutor::Impl::paper_constants(const Node& node, const Qu
 namespace {
 
 /// Where the codes of probabilities are left for an observer: see NodeCodes::probabilities.
-struct ProbabilityCodes {
-  ProbabilityCodes() = default;
-  ProbabilityCodes(const IntegerRun& run, int heads) {
-    std::size_t size = 0;
+struct ObservedProbabilities {
+  ObservedProbabilities() = default;
+  ObservedProbabilities(const IntegerRun& run, int heads) {
     for (int i = 0; i < run.batch.sequences(); ++i) {
       first.push_back(size);
       lengths.push_back(static_cast<std::size_t>(run.batch.length(i)));
@@ -133,7 +132,8 @@ struct ProbabilityCodes {
     return data + first[i] + static_cast<std::size_t>(head) * lengths[i] * lengths[i];
   }
   std::uint8_t* data = nullptr;
-  std::vector<std::size_t> first = {}, lengths = {};
+  std::size_t size = 0;
+  std::vector<std::size_t> first = {}, lengths = {};  // by sequence
 };
 
 }  // namespace
@@ -162,7 +162,8 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
     run.batch.caches[static_cast<std::size_t>(i)]->append(layer_of[index(node)], reinterpret_cast<const std::int8_t*>(run.key) + first,
                                                           reinterpret_cast<const std::int8_t*>(run.value) + first, qkv_stride, run.batch.length(i));
   }
-  const ProbabilityCodes codes = run.observed && !constants.paper && run.batch.caches.empty() ? ProbabilityCodes(run, op.heads) : ProbabilityCodes();
+  const bool observed = run.observed && !constants.paper && run.batch.caches.empty();
+  const ObservedProbabilities codes = observed ? ObservedProbabilities(run, op.heads) : ObservedProbabilities();
   const auto one = [&](int sequence, int head, int query, int queries, int thread) {
     const std::ptrdiff_t first = run.batch.start[static_cast<std::size_t>(sequence)];
     const std::ptrdiff_t offset = first * qkv_stride + head * op.head_size;
@@ -190,7 +191,7 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
     else table.attention(call);
   };
   for_heads(run.pool, run.batch, op.heads, one);
-  return {.bytes = context, .probabilities = codes.of(0, 0)};
+  return {.bytes = context, .probabilities = {codes.data, codes.size}};
 }
 
 }  // namespace octavo

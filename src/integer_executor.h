@@ -23,8 +23,8 @@ struct NodeCodes {
   const std::int8_t* key = nullptr;
   const std::int8_t* value = nullptr;
   std::ptrdiff_t qkv_stride = 0;
-  const std::uint8_t* probabilities = nullptr;  ///< of attention, in steps of the row's own: of each sequence in turn [heads][length][length],
-                                                ///< 0 where a query sees no key; null in the paper's setting and behind a cache
+  std::span<const std::uint8_t> probabilities = {};  ///< of attention, in steps of the row's own: of each sequence in turn [heads][length][length],
+                                                     ///< 0 where a query sees no key; empty in the paper's setting and behind a cache
   const std::int16_t* gate = nullptr;     ///< [rows][gate_stride]
   std::ptrdiff_t gate_stride = 0;
 };

@@ -10,6 +10,7 @@
 
 namespace octavo {
 
+/// What a float32 model is compared with.
 struct AnalysisOptions {
   /// Compared with the float model value by value. Without it, quantization is simulated in float: every quantizer of the
   /// Quantizable Transformers paper, with min-max ranges of the same data.
@@ -58,6 +59,7 @@ struct Sensitivity {
   std::string remedy;  ///< what helps against it
 };
 
+/// Everything that was found, values and layers in the order of the graph.
 struct Analysis {
   std::int64_t sequences = 0, tokens = 0;
   double max_inf_norm = 0.0;      ///< the largest of the FFN outputs, as the paper reports it

@@ -38,11 +38,13 @@ enum class EqualizeMethod {
   power_of_two,  ///< SmoothQuant's scales, rounded up to powers of two
 };
 
+/// How weights become 8-bit codes.
 enum class WeightRounding {
   nearest,
   compensated,  ///< a column's rounding error is made up for by the columns still to be rounded
 };
 
+/// What a calibration observes, and what it makes of that; the defaults lose least on ordinary checkpoints.
 struct CalibrationOptions {
   RangeMethod method = RangeMethod::minmax;
   double percentile = 99.99;  ///< of RangeMethod::percentile, above 50

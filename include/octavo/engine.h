@@ -24,6 +24,7 @@ struct ImageBatch {
   std::vector<Image> images;
 };
 
+/// What a caller brings to its runs.
 struct WorkspaceOptions {
   int threads = 0;       ///< 0: the cores that affinity and cgroup quota allow (default_threads())
   bool profile = false;  ///< note how long each op takes, for Engine::take_profile()

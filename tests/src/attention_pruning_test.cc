@@ -172,7 +172,7 @@ TEST_CASE("the zeros of codes are those of the kernel's probabilities, and no fe
         if (!attention) return;
         std::vector<double>& counts = to.counts[graph.name(graph.nodes[node].output)];
         counts.resize(static_cast<std::size_t>(attention->heads));
-        const std::uint8_t* code = codes.probabilities;
+        auto code = codes.probabilities.begin();
         for (int i = 0; i < to.batch.sequences(); ++i) {
           for (double& count : counts) {
             for (int pair = 0; pair < to.batch.length(i) * to.batch.length(i); ++pair) count += *code++ == 0;
