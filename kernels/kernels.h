@@ -62,8 +62,9 @@ struct ToBytes {
 /// GELU in 16-bit pieces (7): x = sat16(r) in steps of u = S_o / 2^fraction_bits;
 ///   p = min(mulhu16(min(|x|, limit) << normalize, inverse), 32767), c = p >> 10
 ///   t = base[c] + mulhrs(slope[c], (p & 1023) << 5)
-///   out = satu8(sat16(sat16(max(x, 0) + t) + offset[j]) >> fraction_bits)
-/// offset (<= 0, [columns]) makes the saturating copies; zero for ordinary columns.
+///   v = sat16(sat16(max(x, 0) + t) + offset[j]),  out = satu8(v >> fraction_bits)
+/// offset (<= 0, [columns]) makes the saturating copies; zero for ordinary columns. Where fine_bits > 0 (11) also
+///   fine = min(max(v, 0), 255 << fraction_bits) >> (fraction_bits - fine_bits), its lowest fine_bits bits.
 struct Gelu {
   int fraction_bits;           ///< 0..6
   uint16_t limit;              ///< 1..32768
@@ -73,6 +74,8 @@ struct Gelu {
   const int16_t* slope;        ///< [32], 64-byte aligned
   const int16_t* offset;       ///< [columns]
   ByteMatrix out;
+  int fine_bits = 0;           ///< 0..fraction_bits
+  ByteMatrix fine = {};        ///< as out; where fine_bits > 0
 };
 
 /// Residual add (3), in place on the s16 stream: stream = sat16(sat16(r) + stream).
@@ -130,7 +133,7 @@ struct AttentionConstants {
   uint32_t cap;              ///< CP = round(2^31 / (zeta - gamma)), at most 2^31
   int32_t multiplier;        ///< m0 of the context, [2^30, 2^31)
   int shift;                 ///< s0; after the row's part it must lie in 33..62
-  int32_t zero_point;        ///< of the context, 0..255
+  int32_t zero_point;        ///< of the context, 0..255; with fine codes 0..2040
   bool softmax1;             ///< every query sees one key more, of score 0 and without a value (5 c); clipped only
   uint32_t prune;            ///< PR = round(tau / (zeta - gamma) * 2^31), [0, 2^31): e' up to Z * PR is 0; clipped only
   const AttentionLevels* levels;  ///< clipped only; null: 255 equal steps
@@ -139,7 +142,8 @@ struct AttentionConstants {
 /// Attention of one head over one sequence, for queries first_query .. first_query + queries - 1 (5, 6):
 ///   score -> t = max over visible keys - score -> e = 2^-u in Q15 -> u8 probabilities -> context
 ///   context = clamp(((sum_j p_j v_j) * m_r + 2^(s_r - 1)) >> s_r) + zero_point, 0, 255)
-/// with the row's own (m_r, s_r); the gate multiplies m_r. Row pointers are at the head's first column of a first row: of keys and
+/// with the row's own (m_r, s_r); the gate multiplies m_r. With fine codes (11) the clamp is to [0, 2047], and of that code c
+/// context = c >> 3, fine = c & 7. Row pointers are at the head's first column of a first row: of keys and
 /// values that of the sequence, of queries that of the first token behind the `past` ones, whose keys and values were there
 /// before. No byte outside these rows and the head's columns is read or written.
 struct Attention {
@@ -160,6 +164,7 @@ struct Attention {
   int past = 0;               ///< tokens of the sequence before the first row of q
   uint8_t* probabilities = nullptr;  ///< [rows of q][length], where codes that a query sees are to be left for a look at them:
                                      ///< the scalar kernel alone does that; null: nowhere
+  ByteMatrix fine = {};              ///< as context; null data: no fine codes
 };
 
 /// Scratch one attention call needs: packed K and V, and a block of up to 16 queries' scores and probabilities. One formula
@@ -169,7 +174,7 @@ constexpr size_t attention_scratch_bytes(int length, int head_size) {
   return 2 * keys * size + keys * 8 + 16 * keys * (4 + 2 + 1) + 16 * size * 4 + 4096;
 }
 
-/// The paper's static quantizers inside attention (9). With asymmetric K and V, and scores and probabilities in u8:
+/// The paper's static quantizers inside attention (9), without fine codes. With asymmetric K and V, and scores and probabilities in u8:
 ///   score = clamp(requantized sum_d (q_d - z_q)(k_d - z_k) + z_s, 0, 255), t = largest visible score - score
 ///   Z = sum exponential[t], R = (slope << 24) / Z
 ///   p = clamp((exponential[t] * R + (offset << 24) + 2^45) >> 46, 0, most)
@@ -211,15 +216,15 @@ struct LayerNorm {
 /// One table of an embedding sum: s8 rows, each with its multiplier in Q15 of the sum's step.
 struct EmbeddingTable {
   const int8_t* rows;         ///< [count][columns]
-  const int32_t* multiplier;  ///< [count], |multiplier| < 2^22
+  const int32_t* multiplier;  ///< [count], |multiplier| < 2^22, of a fourth table < 2^21: then all sums fit 32 bits
   const int32_t* index;       ///< [rows of the batch], already checked against count
 };
 
-/// Sum of up to three embedding rows (8): out = sat16((sum over tables of row * multiplier + 2^14) >> 15).
+/// Sum of up to four embedding rows (8, 11): out = sat16((sum over tables of row * multiplier + 2^14) >> 15).
 struct EmbeddingSum {
   int rows, columns;
-  int tables;                 ///< 1..3
-  EmbeddingTable table[3];
+  int tables;                 ///< 1..4
+  EmbeddingTable table[4];
   int16_t* out;               ///< row-major
   ptrdiff_t stride;
 };

@@ -58,7 +58,9 @@ Case attention(Random& random) {
   const int past = random.one_in(3) ? random.integer(0, length - 1) : 0;
   const int first = part ? random.integer(0, length - past - 1) : 0;
   const int queries = part ? random.integer(1, length - past - first) : length - past;
-  const kernels::AttentionConstants constants = random_attention(head_size, random);
+  kernels::AttentionConstants constants = random_attention(head_size, random);
+  const bool refined = random.one_in(3);
+  if (refined) constants.zero_point = random.integer(0, 2040);
   const bool has_levels = constants.clipped && random.one_in(3);
   const kernels::AttentionLevels levels = random_levels(random);
   const int zero = constants.query_zero_point, reach = random.one_of({3, 255, 255});  // a few codes: flat rows
@@ -67,9 +69,9 @@ Case attention(Random& random) {
   const auto k = random.values<std::int8_t>(size, -127, 127), v = random.values<std::int8_t>(size, -127, 127);
   const auto gate_size = static_cast<std::size_t>((length - 1) * gate_stride + 1);
   const auto gate = random.values<std::int16_t>(gate_size, -32768, 32767);
-  const ByteOutput output(row + length, (head + 1) * head_size, random);
+  const ByteOutput output(row + length, (head + 1) * head_size, random), fine_output(row + length, (head + 1) * head_size, random);
   return [=](const KernelTable& table) {
-    ByteOutput out = output;
+    ByteOutput out = output, fine = fine_output;
     Values<std::uint8_t> scratch(kernels::attention_scratch_bytes(length, head_size), 0xff);
     kernels::AttentionConstants layer = constants;
     if (has_levels) layer.levels = &levels;
@@ -88,8 +90,12 @@ Case attention(Random& random) {
                      .context_row = row,
                      .context_column = head * head_size,
                      .scratch = scratch.data(),
-                     .past = past});
-    return out.all();
+                     .past = past,
+                     .fine = refined ? fine.matrix() : kernels::ByteMatrix{}});
+    Bytes bytes = out.all();
+    const Bytes more = fine.all();
+    bytes.insert(bytes.end(), more.begin(), more.end());
+    return bytes;
   };
 }
 

@@ -90,11 +90,12 @@ Case embedding_sum(Random& random) {
   };
   const int rows = random.integer(1, 20), columns = random_columns(random);
   const std::int32_t most = random.one_of({kMost, 1 << 16});
-  std::vector<Table> tables(static_cast<std::size_t>(random.integer(1, 3)));
+  std::vector<Table> tables(static_cast<std::size_t>(random.integer(1, 4)));
   for (Table& table : tables) {
+    const std::int32_t limit = &table == &tables[0] + 3 ? most / 2 : most;
     const auto count = static_cast<std::size_t>(random.integer(1, 5));
     table = {random.values<std::int8_t>(count * static_cast<std::size_t>(columns), -128, 127),
-             random.values<std::int32_t>(count, -most, most),
+             random.values<std::int32_t>(count, -limit, limit),
              random.values<std::int32_t>(static_cast<std::size_t>(rows), 0, static_cast<std::int64_t>(count) - 1)};
   }
   const int stride = columns + random.integer(0, 9);

@@ -463,6 +463,10 @@ void store_columns(const ByteMatrix& out, ptrdiff_t row, int column, int count, 
   if (there > 0) __builtin_memcpy(to + here + out.chunk_stride - kTileDepth, all + here, static_cast<size_t>(there));
 }
 
+__m128i to_bytes(__m256i shorts) {
+  return _mm_packus_epi16(_mm256_castsi256_si128(shorts), _mm256_extracti128_si256(shorts, 1));
+}
+
 // 16 columns of one row of the context from their sums.
 void store_context(const Attention& attention, const Block& block, int row, int column, Row sum) {
   const AttentionConstants& constants = *attention.constants;
@@ -470,9 +474,15 @@ void store_context(const Attention& attention, const Block& block, int row, int 
   const __m256i packed = _mm256_packs_epi32(requantize(sum.left, block.multiplier[row], block.shift[row]),
                                             requantize(sum.right, block.multiplier[row], block.shift[row]));
   const __m256i shorts = _mm256_permute4x64_epi64(_mm256_adds_epi16(packed, zero_point), 0b11011000);
-  const __m128i bytes = _mm_packus_epi16(_mm256_castsi256_si128(shorts), _mm256_extracti128_si256(shorts, 1));
-  store_columns(attention.context, attention.context_row + block.first + row, attention.context_column + column,
-                least(16, constants.head_size - column), bytes);
+  const ptrdiff_t line = attention.context_row + block.first + row;
+  const int to = attention.context_column + column, count = least(16, constants.head_size - column);
+  if (attention.fine.data == nullptr) {
+    store_columns(attention.context, line, to, count, to_bytes(shorts));
+    return;
+  }
+  const __m256i code = _mm256_min_epi16(_mm256_max_epi16(shorts, _mm256_setzero_si256()), _mm256_set1_epi16(2047));
+  store_columns(attention.context, line, to, count, to_bytes(_mm256_srli_epi16(code, 3)));
+  store_columns(attention.fine, line, to, count, to_bytes(_mm256_and_si256(code, _mm256_set1_epi16(7))));
 }
 
 // 16 columns of the context of the block's rows.

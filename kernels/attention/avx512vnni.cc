@@ -536,6 +536,18 @@ void store_columns(const ByteMatrix& out, ptrdiff_t row, int column, int count, 
   if (room < count) _mm256_mask_storeu_epi8(line + (chunk + 1) * out.chunk_stride - room, all & ~here, bytes);
 }
 
+// The same of up to two rows of the head from `query` on.
+void store_rows(const Attention& attention, const ByteMatrix& out, int query, int rows, int column, int count, __m512i bytes) {
+  const ptrdiff_t row = attention.context_row + query;
+  const int to = attention.context_column + column;
+  if (rows > 0) store_columns(out, row, to, count, _mm512_castsi512_si256(bytes));
+  if (rows > 1) store_columns(out, row + 1, to, count, _mm512_extracti64x4_epi64(bytes, 1));
+}
+
+__m512i eleven_bits(__m512i shorts) {
+  return _mm512_min_epi16(_mm512_max_epi16(shorts, _mm512_setzero_si512()), _mm512_set1_epi16(2047));
+}
+
 // Columns column .. column + 16 * kVectors - 1 of the context of the block's rows.
 template <int kRows, int kVectors>
 void find_context(const Attention& attention, const Scratch& scratch, const Block& block, int column) {
@@ -557,11 +569,16 @@ void find_context(const Attention& attention, const Scratch& scratch, const Bloc
   for (int i = 0; i < kRows; i += 2) {
     const __m512i first = context_row(*attention.constants, block, i, sum[i][0], sum[i][kVectors - 1]);
     const __m512i second = context_row(*attention.constants, block, i + 1, sum[i + 1][0], sum[i + 1][kVectors - 1]);
-    const __m512i bytes = to_bytes(first, second);
-    const ptrdiff_t row = attention.context_row + block.first + i;
-    const int to = attention.context_column + column;
-    if (i < block.rows) store_columns(attention.context, row, to, count, _mm512_castsi512_si256(bytes));
-    if (i + 1 < block.rows) store_columns(attention.context, row + 1, to, count, _mm512_extracti64x4_epi64(bytes, 1));
+    const int rows = least(2, block.rows - i);
+    if (attention.fine.data == nullptr) {
+      store_rows(attention, attention.context, block.first + i, rows, column, count, to_bytes(first, second));
+      continue;
+    }
+    const __m512i one = eleven_bits(first), two = eleven_bits(second), seven = _mm512_set1_epi16(7);
+    store_rows(attention, attention.context, block.first + i, rows, column, count,
+               to_bytes(_mm512_srli_epi16(one, 3), _mm512_srli_epi16(two, 3)));
+    store_rows(attention, attention.fine, block.first + i, rows, column, count,
+               to_bytes(_mm512_and_si512(one, seven), _mm512_and_si512(two, seven)));
   }
 }
 

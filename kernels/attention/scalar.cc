@@ -161,11 +161,12 @@ void store_context(const Attention& attention, int query, const Row& row, Multip
   for (int d = 0; d < constants.head_size; ++d) {
     int64_t sum = 0;
     for (int key = 0; key < row.keys; ++key) sum += row.probability[key] * attention.v[key * attention.key_stride + d];
-    const int64_t code = ((sum * by.multiplier + (int64_t{1} << (by.shift - 1))) >> by.shift) + constants.zero_point;
-    store(attention.context, attention.context_row + query, attention.context_column + d,
-          code < 0     ? 0
-          : code > 255 ? 255
-                       : code);
+    const int64_t r = ((sum * by.multiplier + (int64_t{1} << (by.shift - 1))) >> by.shift) + constants.zero_point;
+    const int64_t highest = attention.fine.data ? 2047 : 255, code = r < 0 ? 0 : r > highest ? highest : r;
+    const ptrdiff_t line = attention.context_row + query;
+    const int column = attention.context_column + d;
+    store(attention.context, line, column, attention.fine.data ? code >> 3 : code);
+    if (attention.fine.data) store(attention.fine, line, column, code & 7);
   }
 }
 

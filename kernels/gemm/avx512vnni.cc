@@ -130,21 +130,35 @@ class GeluEpilogue {
   GeluEpilogue(const Gemm& gemm, const Gelu& to)
       : requantize_(gemm),
         out_(to.out),
+        fine_(to.fine),
         offsets_(to.offset),
         limit_(_mm512_set1_epi16(static_cast<int16_t>(to.limit))),
         inverse_(_mm512_set1_epi16(static_cast<int16_t>(to.inverse))),
         base_(load(to.base)),
         slope_(load(to.slope)),
         normalize_(_mm_cvtsi32_si128(to.normalize)),
-        fraction_bits_(_mm_cvtsi32_si128(to.fraction_bits)) {}
+        fraction_bits_(_mm_cvtsi32_si128(to.fraction_bits)),
+        fine_shift_(_mm_cvtsi32_si128(to.fraction_bits - to.fine_bits)),
+        largest_(_mm512_set1_epi16(static_cast<int16_t>(255 << to.fraction_bits))),
+        fine_mask_(_mm512_set1_epi16(static_cast<int16_t>((1 << to.fine_bits) - 1))),
+        has_fine_(to.fine_bits > 0) {}
   void start_panel(int column) {
     requantize_.start_panel(column);
     out_.start_panel(column);
+    if (has_fine_) fine_.start_panel(column);
     offset_ = to_packed_order(load(offsets_ + column));
   }
-  void store(int row, Row first, Row second) const { out_.store(row, to_bytes(gelu(first), gelu(second))); }
+  void store(int row, Row first, Row second) const {
+    const __m512i v = gelu(first), w = gelu(second);
+    out_.store(row, to_bytes(_mm512_sra_epi16(v, fraction_bits_), _mm512_sra_epi16(w, fraction_bits_)));
+    if (has_fine_) fine_.store(row, to_bytes(fine(v), fine(w)));
+  }
 
  private:
+  __m512i fine(__m512i v) const {
+    const __m512i clamped = _mm512_min_epi16(_mm512_max_epi16(v, _mm512_setzero_si512()), largest_);
+    return _mm512_and_si512(_mm512_srl_epi16(clamped, fine_shift_), fine_mask_);
+  }
   __m512i gelu(Row accumulator) const {
     const __m512i x = pack(requantize_(accumulator));
     const __m512i magnitude = _mm512_min_epu16(_mm512_abs_epi16(x), limit_);
@@ -155,13 +169,15 @@ class GeluEpilogue {
     const __m512i rise = _mm512_mulhrs_epi16(_mm512_permutexvar_epi16(cell, slope_), within);
     const __m512i t = _mm512_add_epi16(_mm512_permutexvar_epi16(cell, base_), rise);
     const __m512i sum = _mm512_adds_epi16(_mm512_max_epi16(x, _mm512_setzero_si512()), t);
-    return _mm512_sra_epi16(_mm512_adds_epi16(sum, offset_), fraction_bits_);
+    return _mm512_adds_epi16(sum, offset_);
   }
   Requantize requantize_;
-  ByteRows out_;
+  ByteRows out_, fine_;
   const int16_t* offsets_;
   __m512i limit_, inverse_, base_, slope_, offset_;
-  __m128i normalize_, fraction_bits_;
+  __m128i normalize_, fraction_bits_, fine_shift_;
+  __m512i largest_, fine_mask_;
+  bool has_fine_;
 };
 
 class StreamEpilogue {

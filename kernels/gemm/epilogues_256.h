@@ -145,21 +145,35 @@ class GeluEpilogue {
   GeluEpilogue(const Gemm& gemm, const Gelu& to)
       : requantize_(gemm),
         out_(to.out),
+        fine_(to.fine),
         base_(to.base),
         slope_(to.slope),
         offsets_(to.offset),
         limit_(_mm256_set1_epi16(static_cast<int16_t>(to.limit))),
         inverse_(_mm256_set1_epi16(static_cast<int16_t>(to.inverse))),
         normalize_(_mm_cvtsi32_si128(to.normalize)),
-        fraction_bits_(_mm_cvtsi32_si128(to.fraction_bits)) {}
+        fraction_bits_(_mm_cvtsi32_si128(to.fraction_bits)),
+        fine_shift_(_mm_cvtsi32_si128(to.fraction_bits - to.fine_bits)),
+        largest_(_mm256_set1_epi16(static_cast<int16_t>(255 << to.fraction_bits))),
+        fine_mask_(_mm256_set1_epi16(static_cast<int16_t>((1 << to.fine_bits) - 1))),
+        has_fine_(to.fine_bits > 0) {}
   void start_columns(int column) {
     requantize_.start_columns(column);
     out_.start_columns(column);
+    if (has_fine_) fine_.start_columns(column);
     offset_ = reorder(load(offsets_ + column));
   }
-  void store(int row, Row first, Row second) const { out_.store(row, to_bytes(gelu(first), gelu(second))); }
+  void store(int row, Row first, Row second) const {
+    const __m256i v = gelu(first), w = gelu(second);
+    out_.store(row, to_bytes(_mm256_sra_epi16(v, fraction_bits_), _mm256_sra_epi16(w, fraction_bits_)));
+    if (has_fine_) fine_.store(row, to_bytes(fine(v), fine(w)));
+  }
 
  private:
+  __m256i fine(__m256i v) const {
+    const __m256i clamped = _mm256_min_epi16(_mm256_max_epi16(v, _mm256_setzero_si256()), largest_);
+    return _mm256_and_si256(_mm256_srl_epi16(clamped, fine_shift_), fine_mask_);
+  }
   __m256i gelu(Row accumulator) const {
     const __m256i x = pack(requantize_(accumulator));
     const __m256i magnitude = _mm256_min_epu16(_mm256_abs_epi16(x), limit_);
@@ -169,14 +183,16 @@ class GeluEpilogue {
     const __m256i within = _mm256_and_si256(_mm256_slli_epi16(p, 5), _mm256_set1_epi16(1023 << 5));
     const __m256i t = _mm256_add_epi16(base_[cell], _mm256_mulhrs_epi16(slope_[cell], within));
     const __m256i sum = _mm256_adds_epi16(_mm256_max_epi16(x, _mm256_setzero_si256()), t);
-    return _mm256_sra_epi16(_mm256_adds_epi16(sum, offset_), fraction_bits_);
+    return _mm256_adds_epi16(sum, offset_);
   }
   Requantize requantize_;
-  ByteRows out_;
+  ByteRows out_, fine_;
   Table base_, slope_;
   const int16_t* offsets_;
   __m256i limit_, inverse_, offset_;
-  __m128i normalize_, fraction_bits_;
+  __m128i normalize_, fraction_bits_, fine_shift_;
+  __m256i largest_, fine_mask_;
+  bool has_fine_;
 };
 
 class StreamEpilogue {

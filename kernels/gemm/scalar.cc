@@ -61,8 +61,11 @@ void gemm_gelu(const Gemm& gemm, const Gelu& to) {
     const uint32_t position = static_cast<uint32_t>(scaled) * to.inverse >> 16;
     const int32_t p = position < 32767 ? static_cast<int32_t>(position) : 32767, cell = p >> 10;
     const int32_t t = to.base[cell] + mulhrs(to.slope[cell], (p & 1023) << 5);
-    const int32_t sum = sat16((x > 0 ? x : 0) + t);
-    store(to.out, row, column, satu8(sat16(sum + to.offset[column]) >> to.fraction_bits));
+    const int32_t v = sat16(sat16((x > 0 ? x : 0) + t) + to.offset[column]);
+    store(to.out, row, column, satu8(v >> to.fraction_bits));
+    if (to.fine_bits == 0) return;
+    const int32_t within = clamp(v, 0, 255 << to.fraction_bits) >> (to.fraction_bits - to.fine_bits);
+    store(to.fine, row, column, within & ((1 << to.fine_bits) - 1));
   });
 }
 

@@ -24,6 +24,7 @@ struct Shape {
   bool gated = false;
   int context_row = 0, context_head = 0;
   bool tile_order = false;
+  bool fine = false;  // also fine codes
 };
 
 int round_up(int value, int step) { return (value + step - 1) / step * step; }
@@ -40,7 +41,8 @@ class Problem {
         gate(static_cast<size_t>(shape.length - 1) * kGateStride + 1, 2),
         scratch_(attention_scratch_bytes(shape.length, shape.head_size)),
         columns_(round_up((shape.context_head + 1) * shape.head_size, 64)),
-        context_(static_cast<size_t>(round_up(shape.context_row + shape.length, 16)) * columns_) {
+        context_(static_cast<size_t>(round_up(shape.context_row + shape.length, 16)) * columns_),
+        fine_(context_.size()) {
     constants.head_size = shape.head_size;
     const ptrdiff_t tile_stride = ptrdiff_t{16} * columns_;
     call_ = {.constants = &constants,
@@ -59,6 +61,10 @@ class Problem {
              .context_row = shape.context_row,
              .context_column = shape.context_head * shape.head_size,
              .scratch = scratch_.data()};
+    if (shape.fine) {
+      call_.fine = call_.context;
+      call_.fine.data = fine_.data();
+    }
     std::mt19937_64 unused;
     fill(q, Fill::zero, 0, 0, unused);
     fill(k, Fill::zero, 0, 0, unused);
@@ -71,21 +77,25 @@ class Problem {
   int8_t& value(int row, int d) { return v[static_cast<size_t>(row * stride_ + d)]; }
   int16_t& gate_of(int row) { return gate[static_cast<size_t>(row) * kGateStride]; }
 
-  // The whole context matrix, 0xA5 where the call wrote nothing.
+  // The whole context matrix and that of fine codes, 0xA5 where the call wrote nothing.
   std::vector<uint8_t> run(const KernelTable& table) {
     std::fill(context_.begin(), context_.end(), uint8_t{0xA5});
     std::fill(scratch_.begin(), scratch_.end(), uint8_t{0xFF});
+    std::fill(fine_.begin(), fine_.end(), uint8_t{0xA5});
     table.attention(call_);
-    return {context_.begin(), context_.end()};
+    std::vector<uint8_t> written(context_.begin(), context_.end());
+    written.insert(written.end(), fine_.begin(), fine_.end());
+    return written;
   }
   // Element (query, d) of what the last run wrote.
-  int context(int query, int d) const {
-    const ByteMatrix& m = call_.context;
+  int context(int query, int d) const { return at(call_.context, query, d); }
+  int fine(int query, int d) const { return at(call_.fine, query, d); }
+  int at(const ByteMatrix& m, int query, int d) const {
     const ptrdiff_t row = call_.context_row + query, column = call_.context_column + d;
     return m.data[row / 16 * m.tile_stride + row % 16 * m.row_stride + column / 64 * m.chunk_stride + column % 64];
   }
   bool intact() const {
-    return q.intact() && k.intact() && v.intact() && gate.intact() && scratch_.intact() && context_.intact();
+    return q.intact() && k.intact() && v.intact() && gate.intact() && scratch_.intact() && context_.intact() && fine_.intact();
   }
   Attention& call() { return call_; }
 
@@ -106,7 +116,7 @@ class Problem {
  private:
   Guarded<uint8_t> scratch_;
   int columns_;
-  Guarded<uint8_t> context_;
+  Guarded<uint8_t> context_, fine_;
   Attention call_;
 };
 
@@ -339,6 +349,26 @@ TEST_CASE("A sequence of one key has that key's value as its context", "[kernels
   }
 }
 
+TEST_CASE("Fine codes are the last three of eleven bits of a context", "[kernels]") {
+  std::mt19937_64 random(14);
+  AttentionConstants eighth = layer(1, 8);  // a value's step is eight of the context's
+  eighth.zero_point = 8 * 128 + 5;
+  for (const NamedTable& named : available_tables()) {
+    CAPTURE(named.isa);
+    Problem problem({.length = 1, .head_size = 20, .fine = true}, eighth);
+    fill_with_spread(problem, 10, random);
+    problem.value(0, 0) = 127, problem.value(0, 1) = -127;  // the ends of the codes
+    problem.run(named.table);
+    for (int d = 0; d < 20; ++d) REQUIRE(8 * problem.context(0, d) + problem.fine(0, d) == 8 * 128 + 5 + 8 * problem.value(0, d));
+    problem.constants.zero_point = 0;
+    problem.run(named.table);
+    REQUIRE(8 * problem.context(0, 1) + problem.fine(0, 1) == 0);
+    problem.constants.zero_point = 2040;
+    problem.run(named.table);
+    REQUIRE(8 * problem.context(0, 0) + problem.fine(0, 0) == 2047);
+  }
+}
+
 TEST_CASE("A key far ahead of all others gives its value", "[kernels]") {
   std::mt19937_64 random(5);
   for (const NamedTable& named : available_tables()) {
@@ -513,6 +543,7 @@ Shape random_shape(int length, int head_size, std::mt19937_64& random) {
   shape.context_row = pick(0, 40);
   shape.context_head = pick(0, 3);
   shape.tile_order = pick(0, 1) == 1;
+  shape.fine = pick(0, 2) == 0;
   if (pick(0, 1) == 1) {
     shape.first_query = pick(0, length - 1);
     shape.queries = pick(1, pick(0, 1) == 1 ? 3 : length - shape.first_query);  // a decoding step has few

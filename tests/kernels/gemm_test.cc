@@ -135,12 +135,15 @@ struct GeluConstants {
 };
 
 // GELU codes of every 16-bit x, column x + 32768, with one offset for all columns.
-std::vector<int> gelu_codes(const KernelTable& table, const GeluConstants& constants, int offset) {
+struct GeluCodes {
+  std::vector<int> out, fine;
+};
+GeluCodes gelu_codes(const KernelTable& table, const GeluConstants& constants, int offset, int fine_bits = 0) {
   std::vector<int32_t> inputs;
   for (int x = -32768; x <= 32767; ++x) inputs.push_back(x * 8);
   const Problem problem = constant_problem(inputs);
   const std::vector<int16_t> offsets(inputs.size(), static_cast<int16_t>(offset));
-  Guarded<uint8_t> out(16 * inputs.size());
+  Guarded<uint8_t> out(16 * inputs.size()), fine(16 * inputs.size());
   table.gemm_gelu(problem.gemm, {.fraction_bits = constants.fraction_bits,
                                  .limit = static_cast<uint16_t>(constants.limit),
                                  .normalize = constants.normalize,
@@ -148,8 +151,10 @@ std::vector<int> gelu_codes(const KernelTable& table, const GeluConstants& const
                                  .base = constants.base,
                                  .slope = constants.slope,
                                  .offset = offsets.data(),
-                                 .out = row_major(out.data(), problem.gemm.columns)});
-  return {out.begin(), out.begin() + inputs.size()};
+                                 .out = row_major(out.data(), problem.gemm.columns),
+                                 .fine_bits = fine_bits,
+                                 .fine = row_major(fine.data(), problem.gemm.columns)});
+  return {{out.begin(), out.begin() + inputs.size()}, {fine.begin(), fine.begin() + inputs.size()}};
 }
 
 }  // namespace
@@ -277,7 +282,7 @@ TEST_CASE("the pieces of GELU stay within 0.9 of a step of the exact function") 
        {Encoding{4.97 / 255, 9}, Encoding{1.2 / 255, 36}, Encoding{25.0 / 255, 2}, Encoding{13.2 / 255, 3}}) {
     const GeluConstants constants(scale, zero_point);
     for (const auto& [isa, table] : available_tables()) {
-      const std::vector<int> codes = gelu_codes(table, constants, 0);
+      const std::vector<int> codes = gelu_codes(table, constants, 0).out;
       double worst = 0;
       for (int x = -32768; x <= 32767; ++x) {
         const double exact = clamp(GeluConstants::exact(x * constants.step) / scale + zero_point, 0, 255);
@@ -292,8 +297,8 @@ TEST_CASE("the pieces of GELU stay within 0.9 of a step of the exact function") 
 TEST_CASE("codes of saturating GELU copies add up to one wide code") {
   const GeluConstants constants(4.8 / 255, 0);
   for (const auto& [isa, table] : available_tables()) {
-    const std::vector<int> first = gelu_codes(table, constants, 0);
-    const std::vector<int> second = gelu_codes(table, constants, -255 * (1 << constants.fraction_bits));
+    const std::vector<int> first = gelu_codes(table, constants, 0).out;
+    const std::vector<int> second = gelu_codes(table, constants, -255 * (1 << constants.fraction_bits)).out;
     double worst = 0;
     for (int x = -32768; x <= 32767; ++x) {
       const double exact = clamp(GeluConstants::exact(x * constants.step) / constants.scale, 0, 510);
@@ -301,6 +306,24 @@ TEST_CASE("codes of saturating GELU copies add up to one wide code") {
     }
     INFO(isa);
     REQUIRE(worst <= 0.9);
+  }
+}
+
+TEST_CASE("fine codes of GELU are what a code eight times as fine has more, in every copy") {
+  GeluConstants constants(4.8 / 255, 9);
+  const int half_code = (1 << constants.fraction_bits) / 2, half_fine = half_code / 8;
+  for (int16_t& base : constants.base) base = static_cast<int16_t>(base - half_code + half_fine);  // codes are floors here
+  for (const auto& [isa, table] : available_tables()) {
+    const GeluCodes first = gelu_codes(table, constants, 0, 3);
+    const GeluCodes second = gelu_codes(table, constants, -255 * (1 << constants.fraction_bits), 3);
+    double worst = 0;
+    for (int x = -32768; x <= 32767; ++x) {
+      const size_t i = static_cast<size_t>(x + 32768);
+      const double exact = clamp(8 * (GeluConstants::exact(x * constants.step) / constants.scale + 9), 0, 8 * 510);
+      worst = std::max(worst, std::abs(8 * (first.out[i] + second.out[i]) + first.fine[i] + second.fine[i] - exact));
+    }
+    INFO(isa);
+    REQUIRE(worst <= 2.0);  // steps of an eighth; the pieces of GELU are not finer
   }
 }
 
@@ -361,20 +384,34 @@ void require_same_gelu(const Problem& problem, std::mt19937_64& random) {
   fill(slope, Fill::random, -8000, 8000, random);
   Guarded<int16_t> offset(problem.gemm.columns, 2);
   fill(offset, Fill::random, -32768, 0, random);
-  const Gelu gelu = {.fraction_bits = within(0, 6),
+  const int fraction_bits = within(0, 6);
+  const Gelu gelu = {.fraction_bits = fraction_bits,
                      .limit = static_cast<uint16_t>(limit),
                      .normalize = normalize,
                      .inverse = static_cast<uint16_t>(within(0, 65535)),
                      .base = base,
                      .slope = slope,
                      .offset = offset.data(),
-                     .out = {}};
+                     .out = {},
+                     .fine_bits = within(0, fraction_bits)};
   const auto run = [&](const KernelTable& table, const ByteMatrix& out) {
     Gelu to = gelu;
     to.out = out;
+    to.fine_bits = 0;
     table.gemm_gelu(problem.gemm, to);
   };
   require_same_bytes(problem, run, random);
+  if (gelu.fine_bits == 0) return;
+  INFO("fine codes");
+  const size_t rows = round_up(problem.gemm.rows, 16), columns = problem.gemm.columns;
+  std::vector<uint8_t> codes(rows * columns);
+  const auto run_fine = [&](const KernelTable& table, const ByteMatrix& fine) {
+    Gelu to = gelu;
+    to.out = row_major(codes.data(), problem.gemm.columns);
+    to.fine = fine;
+    table.gemm_gelu(problem.gemm, to);
+  };
+  require_same_bytes(problem, run_fine, random);
 }
 
 // All six products of one problem, with random constants within the contract.
