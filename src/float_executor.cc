@@ -65,12 +65,12 @@ void FloatExecutor::Impl::bind(const AttentionOp& op, const Node&) {
 
 void FloatExecutor::Impl::bind(const Linear& op, const Node& node) {
   const Stacked rows = stacked(data->tensors, op.weights);
-  products.try_emplace(node.output, columns(node.inputs[0]), columns(node.output), rows.weight, rows.bias, op.activation);
+  products[node.output] = std::make_shared<const FloatLinear>(columns(node.inputs[0]), columns(node.output), rows.weight, rows.bias, op.activation);
 }
 
 void FloatExecutor::Impl::bind(const LinearAdd& op, const Node& node) {
   const Stacked rows = stacked(data->tensors, op.weights);
-  products.try_emplace(node.output, columns(node.inputs[0]), columns(node.output), rows.weight, rows.bias, Activation::none);
+  products[node.output] = std::make_shared<const FloatLinear>(columns(node.inputs[0]), columns(node.output), rows.weight, rows.bias, Activation::none);
 }
 
 void FloatExecutor::Impl::bind(const QkvProduct& op, const Node& node) {
@@ -86,7 +86,7 @@ void FloatExecutor::Impl::bind(const QkvProduct& op, const Node& node) {
     bind_tensor(block.weight);
     bind_tensor(block.bias);
   }
-  products.try_emplace(node.output, inputs, columns(node.output), rows.weight, rows.bias, Activation::none);
+  products[node.output] = std::make_shared<const FloatLinear>(inputs, columns(node.output), rows.weight, rows.bias, Activation::none);
 }
 
 void FloatExecutor::Impl::bind(const EmbedPatches& op, const Node& node) {
@@ -95,28 +95,28 @@ void FloatExecutor::Impl::bind(const EmbedPatches& op, const Node& node) {
   if (op.norm) bind(*op.norm, node);
   const Stacked rows = stacked(data->tensors, op.projection);
   const int inputs = 3 * op.patch_size * op.patch_size;
-  products.try_emplace(node.output, inputs, op.projection.columns, rows.weight, rows.bias, Activation::none);
+  products[node.output] = std::make_shared<const FloatLinear>(inputs, op.projection.columns, rows.weight, rows.bias, Activation::none);
 }
 
 void FloatExecutor::Impl::bind(const Head& op, const Node& node) {
   bind(op.norm, node);
   const Stacked rows = stacked(data->tensors, op.weights);
-  products.try_emplace(node.output, head_inputs(op, node), op.weights.columns, rows.weight, rows.bias, Activation::none);
+  products[node.output] = std::make_shared<const FloatLinear>(head_inputs(op, node), op.weights.columns, rows.weight, rows.bias, Activation::none);
 }
 
 void FloatExecutor::Impl::bind(const LanguageHead& op, const Node& node) {
   int inputs = columns(node.inputs[0]);
   if (op.projection) {
     const Stacked rows = stacked(data->tensors, *op.projection);
-    projection.emplace(inputs, op.projection->columns, rows.weight, rows.bias, Activation::none);
+    projection = std::make_shared<const FloatLinear>(inputs, op.projection->columns, rows.weight, rows.bias, Activation::none);
     inputs = op.projection->columns;
   }
   const Stacked rows = stacked(data->tensors, op.weights);
-  products.try_emplace(node.output, inputs, op.weights.columns, rows.weight, rows.bias, Activation::none);
+  products[node.output] = std::make_shared<const FloatLinear>(inputs, op.weights.columns, rows.weight, rows.bias, Activation::none);
 }
 
 void FloatExecutor::Impl::bind_tensor(const std::string& name) {
-  if (!name.empty()) tensors.try_emplace(name, floats(data->tensors, name));
+  if (!name.empty()) tensors.insert_or_assign(name, floats(data->tensors, name));
 }
 
 void FloatExecutor::Impl::assign_slots() {
@@ -142,6 +142,18 @@ void FloatExecutor::Impl::assign_slots() {
       if (last && std::find(free.begin(), free.end(), freed) == free.end()) free.push_back(freed);
     }
   }
+}
+
+FloatExecutor FloatExecutor::with_tensors(std::size_t node, TensorMap tensors) const {
+  Impl changed = *impl_;
+  auto data = std::make_shared<Model::Data>(*changed.data);
+  for (auto& [name, tensor] : tensors) data->tensors.insert_or_assign(name, std::move(tensor));
+  changed.data = std::move(data);
+  const Node& bound = changed.data->graph.nodes[node];
+  std::visit([&](const auto& op) { changed.bind(op, bound); }, bound.op);
+  FloatExecutor result = *this;
+  result.impl_ = std::make_shared<const Impl>(std::move(changed));
+  return result;
 }
 
 FloatExecutor::FloatExecutor(std::shared_ptr<const Model::Data> data) : impl_(std::make_shared<const Impl>(std::move(data))) {}

@@ -43,6 +43,9 @@ class FloatExecutor {
   /// Converts the weights to f32 and packs them for oneDNN. Copies share them.
   explicit FloatExecutor(std::shared_ptr<const Model::Data> data);
 
+  /// The same model with other tensors that this node of the graph reads; what belongs to other nodes is shared.
+  FloatExecutor with_tensors(std::size_t node, TensorMap tensors) const;
+
   /// The last hidden state, f32 [batch.rows(), hidden_size].
   Tensor run(const RaggedBatch& batch, Workspace::Data& workspace, const Observer& observer = {},
              ObserveStages stages = ObserveStages::values, const Transform& transform = {},

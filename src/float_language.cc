@@ -33,7 +33,7 @@ void FloatExecutor::token_logits(const RaggedBatch& batch, std::span<const std::
     const int n = static_cast<int>(count);
     workspace.node(static_cast<std::size_t>(&head - impl_->data->graph.nodes.data()), [&] {
       if (projection) impl_->projection->run(workspace.pool, n, chosen, projected);
-      impl_->products.at(head.output).run(workspace.pool, n, projection ? projected : chosen, logits);
+      impl_->products.at(head.output)->run(workspace.pool, n, projection ? projected : chosen, logits);
     });
     for (std::size_t i = 0; i < count; ++i) visit(first + i, {logits + i * vocabulary, vocabulary});
   }

@@ -128,7 +128,7 @@ void FloatExecutor::Run::observe_block(const LinearBlock& block, ValueId value, 
 
 void FloatExecutor::Run::multiply(const Node& node) {
   const float* x = editor ? edited(node.inputs[0]) : at(node.inputs[0]);
-  model.products.at(node.output).run(workspace.pool, batch.rows(), x, at(node.output));
+  model.products.at(node.output)->run(workspace.pool, batch.rows(), x, at(node.output));
 }
 
 const float* FloatExecutor::Run::edited(ValueId value) const {

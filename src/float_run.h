@@ -59,8 +59,8 @@ struct FloatExecutor::Impl {
 
   std::shared_ptr<const Model::Data> data;
   std::map<std::string, Tensor> tensors;    // f32, of everything that is not a product
-  std::map<ValueId, FloatLinear> products;  // by output
-  std::optional<FloatLinear> projection;    // of the language head
+  std::map<ValueId, std::shared_ptr<const FloatLinear>> products;  // by output
+  std::shared_ptr<const FloatLinear> projection;    // of the language head
   std::vector<std::size_t> slot_of;         // by value
   std::vector<int> slot_columns;
 };
