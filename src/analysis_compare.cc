@@ -1,6 +1,7 @@
 #include "analysis_compare.h"
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 
 #include "float_executor.h"
@@ -18,6 +19,7 @@ struct Codes {
   int columns;
   Encoding encoding;
   int low, high;
+  std::span<const float> column_scale = {};  ///< a code is worth that many times its scale; empty: once
 };
 
 struct Reporting {
@@ -33,17 +35,32 @@ struct Reporting {
       for (int j = 0; j < codes.columns; ++j) {
         const int code = codes.at(i, j);
         ends += code <= codes.low || code >= codes.high;
-        values.push_back(codes.encoding.scale * static_cast<float>(code - codes.encoding.zero_point));
+        const float scale = codes.column_scale.empty() ? codes.encoding.scale : codes.encoding.scale * codes.column_scale[static_cast<std::size_t>(j)];
+        values.push_back(scale * static_cast<float>(code - codes.encoding.zero_point));
       }
     }
     report(name, values, static_cast<double>(ends) / static_cast<double>(std::max<std::size_t>(values.size(), 1)));
   }
 
-  static std::function<int(int, int)> bytes(const kernels::ByteMatrix& m) {
-    return [m](int i, int j) {
-      return int{m.data[i / 16 * m.tile_stride + i % 16 * m.row_stride + j / 64 * m.chunk_stride + j % 64]};
-    };
+  /// Of V and context behind attention `name`, where they are equalized.
+  std::span<const float> column_scale(const std::string& name) const {
+    const auto found = model.tensors.find(name + ".column_scale");
+    return found == model.tensors.end() ? std::span<const float>{} : found->second.as<float>();
   }
+
+  static int byte(const kernels::ByteMatrix& m, int i, int j) {
+    return m.data[i / 16 * m.tile_stride + i % 16 * m.row_stride + j / 64 * m.chunk_stride + j % 64];
+  }
+
+  /// u8 codes of a value, with their fine codes where it has them.
+  void put_bytes(const std::string& name, const NodeCodes& codes, int columns, Encoding encoding, const Refined& refined) const {
+    const int bits = refined.fine_bits;
+    encoding.scale = std::ldexp(encoding.scale, -bits);
+    encoding.zero_point <<= bits;
+    const auto at = [&codes, bits](int i, int j) { return (byte(codes.bytes, i, j) << bits) + (bits > 0 ? byte(codes.fine, i, j) : 0); };
+    put(name, {at, columns, encoding, 0, (256 << bits) - 1, column_scale(name)});
+  }
+
   static std::function<int(int, int)> stream(const NodeCodes& codes) {
     return [codes](int i, int j) { return int{codes.stream[i * codes.stream_stride + j]}; };
   }
@@ -66,12 +83,13 @@ struct Reporting {
       const auto at = [&](const auto* data) { return [=](int i, int j) { return int{data[i * codes.qkv_stride + j]}; }; };
       put(qkv->query.name, {at(codes.query), qkv->query.columns, qkv->query.encoding, 0, 255});
       put(qkv->key.name, {at(codes.key), qkv->key.columns, qkv->key.encoding, low, 127});
-      put(qkv->value.name, {at(codes.value), qkv->value.columns, qkv->value.encoding, low, 127});
+      const std::string& attention = model.graph.name(model.graph.nodes[index + 1].output);  // check_quantized() has seen to that
+      put(qkv->value.name, {at(codes.value), qkv->value.columns, qkv->value.encoding, low, 127, column_scale(attention)});
     } else if (const auto* attention = std::get_if<QuantizedAttention>(&constants)) {
-      put(name, {bytes(codes.bytes), columns, attention->context, 0, 255});
+      put_bytes(name, codes, columns, attention->context, attention->refined);
       if (!codes.probabilities.empty()) report_codes(name, codes.probabilities);
     } else if (const auto* linear = std::get_if<QuantizedLinear>(&constants)) {
-      put(name, {bytes(codes.bytes), linear->block.columns, linear->block.encoding, 0, 255});
+      put_bytes(name, codes, linear->block.columns, linear->block.encoding, linear->refined);
     } else if (const auto* add = std::get_if<QuantizedLinearAdd>(&constants)) {
       put_stream(name, codes, columns, add->block.encoding, add->eight_bit);
     } else if (const auto* norm = std::get_if<QuantizedLayerNorm>(&constants); norm && norm->stream.exists) {

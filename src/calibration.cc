@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <set>
@@ -115,6 +116,15 @@ std::set<std::string, std::less<>> byte_values(const Graph& graph) {
   return names;
 }
 
+/// Names of V's blocks.
+std::set<std::string, std::less<>> values_of(const Graph& graph) {
+  std::set<std::string, std::less<>> names;
+  for (const Node& node : graph.nodes) {
+    if (const auto* qkv = std::get_if<QkvProduct>(&node.op)) names.insert(qkv->value.name);
+  }
+  return names;
+}
+
 std::set<std::string, std::less<>> norm_values(const Graph& graph) {
   std::set<std::string, std::less<>> names;
   for (const Node& node : graph.nodes) {
@@ -135,6 +145,8 @@ Calibrator::Data::Data(std::shared_ptr<const Model::Data> m, const FloatExecutor
       ranges(o.method),
       columns(
           {.method = o.method, .sample_rows = needs_samples(o) ? kSampleRows : 0, .second_moments = compensates(o)}),
+      v_blocks(values_of(model->graph)),
+      v_columns({.method = o.method}),
       norms(uses_histograms(o.method) ? norm_values(model->graph) : std::set<std::string, std::less<>>{}) {}
 
 Calibrator::Calibrator(const Model& model, const CalibrationOptions& options) {
@@ -161,6 +173,7 @@ void Calibrator::Data::observe(const RaggedBatch& batch, Workspace& workspace) {
   executor.run(batch, workspace.data(), [&](std::string_view name, std::span<const float> values, int width) {
     ranges.observe(name, values);
     if (inputs.contains(name) || head_inputs.contains(name)) columns.observe(name, values, width, norms.contains(name));
+    if (v_blocks.contains(name)) v_columns.observe(name, values, width);
     if (bytes.contains(name)) histograms[std::string(name)].add(values);
   }, ObserveStages::values, transform);
   ranges.end_batch();
@@ -260,6 +273,7 @@ Model Calibrator::Data::make(const CalibrationOptions& chosen, const Ranges& cho
       {"head", chosen.head == HeadType::int16 ? "int16" : "int8"},
       {"equalize", name_of(chosen.equalize)},
       {"added_columns", added},
+      {"extra_bits", chosen.extra_bits.size()},
       {"bias_correction", chosen.bias_correction},
       {"compensated_rounding", compensates(chosen)},
       {"paper", chosen.paper}}.dump();
@@ -268,31 +282,45 @@ Model Calibrator::Data::make(const CalibrationOptions& chosen, const Ranges& cho
 
 Model Calibrator::quantize() const { return quantize(data_->options); }
 
-Model Calibrator::quantize(const CalibrationOptions& wanted) const {
-  const CalibrationOptions options = settled(wanted);
-  if (data_->samples == 0) throw Error("calibration has observed no samples");
-  if (options.paper != data_->options.paper || options.method != data_->options.method || options.percentile != data_->options.percentile ||
-      (needs_samples(options) && !needs_samples(data_->options)) ||
-      (compensates(options) && !compensates(data_->options))) {
+QuantizeOptions Calibrator::Data::settle(const CalibrationOptions& chosen, Ranges& chosen_ranges) const {
+  if (samples == 0) throw Error("calibration has observed no samples");
+  if (chosen.paper != options.paper || chosen.method != options.method || chosen.percentile != options.percentile ||
+      (needs_samples(chosen) && !needs_samples(options)) || (compensates(chosen) && !compensates(options))) {
     throw Error("calibration did not keep what these options need; observe with them");
   }
-  Workspace workspace;
-  QuantizeOptions chosen{.weights = options.weights,
-                         .residual = options.residual,
-                         .head = options.head,
-                         .paper = options.paper,
-                         .statistics = &data_->columns.statistics(),
-                         .bias_correction = options.bias_correction,
-                         .compensated_rounding = compensates(options)};
-  Ranges ranges = data_->ranges.ranges();
-  for (const auto& [name, range] : data_->quantizers.ranges()) ranges[name] = range;  // the paper's; others are of gates
-  data_->choose_ranges(ranges);
-  data_->equalize_sites(options, ranges, chosen);
+  QuantizeOptions result{.weights = chosen.weights,
+                         .residual = chosen.residual,
+                         .head = chosen.head,
+                         .paper = chosen.paper,
+                         .statistics = &columns.statistics(),
+                         .bias_correction = chosen.bias_correction,
+                         .compensated_rounding = compensates(chosen)};
+  chosen_ranges = ranges.ranges();
+  for (const auto& [name, range] : quantizers.ranges()) chosen_ranges[name] = range;  // the paper's; others are of gates
+  choose_ranges(chosen_ranges);
+  equalize_sites(chosen, chosen_ranges, result);
+  equalize_contexts(chosen, chosen_ranges, result);
+  return result;
+}
+
+Model Calibrator::quantize(const CalibrationOptions& wanted) const {
+  const CalibrationOptions options = settled(wanted);
+  Ranges ranges;
+  QuantizeOptions chosen = data_->settle(options, ranges);
+  const std::vector<ExtraBits> possible = extra_bits();
+  for (const ExtraBits& bits : options.extra_bits) {
+    if (options.paper || std::find(possible.begin(), possible.end(), bits) == possible.end()) {
+      throw Error(bits.value + (bits.of_weights ? ": the weights that read it cannot have extra bits" : " cannot have extra bits"));
+    }
+    Refinements& refinements = chosen.refinements[bits.value];
+    (bits.of_weights ? refinements.coarse : refinements.fine) = true;
+  }
   QuantizeOptions plain = chosen;
   Ranges plain_ranges = ranges;
   data_->copy_neurons(options.copies, plain_ranges, plain);
   Model result = data_->make(options, plain_ranges, plain);
   if (options.method != RangeMethod::automatic || data_->held_out.sequences.empty()) return result;
+  Workspace workspace;
   data_->improve_ranges(options, ranges, chosen, workspace);
   Model improved = data_->make(options, ranges, chosen);
   return data_->distance(improved, workspace) < data_->distance(result, workspace) ? improved : result;

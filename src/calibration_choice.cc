@@ -47,12 +47,16 @@ const EqualizedSite& Calibrator::Data::equalized_site(const CalibrationOptions& 
   const std::string& name = model->graph.name(norm.output);
   const auto [found, added] = solved_sites.try_emplace({chosen.equalize, chosen.weights, name});
   if (!added) return found->second;
+  return found->second = equalize(chosen.equalize, {columns.statistics().at(name), readers_of(norm.output), chosen.weights});
+}
+
+std::vector<FloatRows> Calibrator::Data::readers_of(ValueId value) const {
   std::vector<FloatRows> readers;
   for (const Node& reader : model->graph.nodes) {
-    if (reader.inputs.empty() || reader.inputs[0] != norm.output) continue;
+    if (reader.inputs.empty() || reader.inputs[0] != value) continue;
     for (FloatRows& rows : product_rows(*model, reader)) readers.push_back(std::move(rows));
   }
-  return found->second = equalize(chosen.equalize, {columns.statistics().at(name), readers, chosen.weights});
+  return readers;
 }
 
 /// Every LayerNorm that a product reads. A value that was not finite is left to quantize(), which names it.
@@ -70,6 +74,23 @@ void Calibrator::Data::equalize_sites(const CalibrationOptions& chosen, Ranges& 
     }
     chosen_ranges[name + ".bytes"] = site.range;
     result.equalization[name] = std::move(site.equalization);
+  }
+}
+
+/// V and context in scales per column, which the weights behind the attention take up. Ranges that come from histograms are of
+/// values as they are.
+void Calibrator::Data::equalize_contexts(const CalibrationOptions& chosen, Ranges& chosen_ranges, QuantizeOptions& result) const {
+  if (chosen.equalize == EqualizeMethod::none || uses_histograms(options.method)) return;
+  const Graph& graph = model->graph;
+  for (const Node& node : graph.nodes) {
+    if (!std::holds_alternative<AttentionOp>(node.op)) continue;
+    const auto& qkv = std::get<QkvProduct>(graph.nodes[static_cast<std::size_t>(node.inputs[0])].op);
+    const std::string &name = graph.name(node.output), &v = qkv.value.name;
+    if (!is_finite(chosen_ranges, name) || !is_finite(chosen_ranges, v)) continue;
+    const EqualizedSite site = equalize_columns(chosen.equalize, v_columns.statistics().at(v));
+    chosen_ranges[v] = site.range;
+    chosen_ranges[name] = equalized_range(columns.statistics().at(name), site.equalization);
+    result.equalization[name] = site.equalization;
   }
 }
 

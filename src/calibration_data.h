@@ -6,12 +6,14 @@
 #include "float_executor.h"
 #include "histogram.h"
 #include "observers.h"
+#include "precision_search.h"
 #include "quantize.h"
 #include "simulated.h"
 
 #include "octavo/calibration.h"
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -39,10 +41,21 @@ struct Calibrator::Data {
   // Steps of quantize(): each changes ranges and adds to the options.
   void choose_ranges(Ranges& chosen_ranges) const;
   void equalize_sites(const CalibrationOptions& chosen, Ranges& chosen_ranges, QuantizeOptions& result) const;
+  /// Rows of all products that read a value.
+  std::vector<FloatRows> readers_of(ValueId value) const;
+  void equalize_contexts(const CalibrationOptions& chosen, Ranges& chosen_ranges, QuantizeOptions& result) const;
   const EqualizedSite& equalized_site(const CalibrationOptions& chosen, const Node& norm) const;
   void copy_neurons(int budget, Ranges& chosen_ranges, QuantizeOptions& result) const;
   void improve_ranges(const CalibrationOptions& chosen, Ranges& chosen_ranges, QuantizeOptions& result,
                       Workspace& workspace) const;
+
+  /// Ranges and options of a model without copies and extra bits. Throws Error when these options were not observed for.
+  QuantizeOptions settle(const CalibrationOptions& chosen, Ranges& chosen_ranges) const;
+  PrecisionChoice choose_extra_bits(double target, const CalibrationOptions& chosen, const std::vector<ExtraBits>& candidates,
+                                    const RaggedBatch& probed, Workspace& workspace,
+                                    const std::function<double(const CalibrationOptions&)>& closeness) const;
+  PrecisionChoice choose(double target, const CalibrationOptions& chosen, const std::vector<WorthOfBits>& ranked,
+                         const std::function<double(const CalibrationOptions&)>& closeness) const;
 
   TokenBatch set_aside(const TokenBatch& batch);
   Model make(const CalibrationOptions& chosen, const Ranges& chosen_ranges, const QuantizeOptions& result) const;
@@ -58,6 +71,8 @@ struct Calibrator::Data {
   RunningQuantizers quantizers;  // of the paper's setting
   RangeObserver ranges;
   ColumnObserver columns;
+  std::set<std::string, std::less<>> v_blocks;  // V of every attention, whose columns' bounds are observed
+  ColumnObserver v_columns;
   std::set<std::string, std::less<>> norms;  // whose columns have one each
   Snapshot older, newer;  // of the ranges, when the number of samples passed the last two powers of two
   std::int64_t samples = 0, tokens = 0;

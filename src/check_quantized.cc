@@ -1,9 +1,11 @@
 #include "check_quantized.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "kernels/kernels.h"
 #include "octavo/error.h"
+#include "refined_rows.h"
 
 namespace octavo {
 namespace {
@@ -80,7 +82,7 @@ class Checker {
     }
   }
 
-  /// Form of an input; columns as the GEMM sees them (saturating copies add some).
+  /// Form of an input: its depth as the GEMM sees it (saturating copies add columns, refined values have more codes).
   int require_bytes(std::size_t input) const {
     const auto id = static_cast<std::size_t>(node_->inputs[input]);
     require_latest(node_->inputs[input]);
@@ -95,7 +97,9 @@ class Checker {
     return data_.graph.columns(id);
   }
 
-  void set_bytes(int columns) { bytes_[static_cast<std::size_t>(node_->output)] = columns; }
+  void set_bytes(int columns, const Refined& refined = {}) {
+    bytes_[static_cast<std::size_t>(node_->output)] = refined_depth(columns, refined);
+  }
   void set_stream() { on_stream_ = node_->output; }
 
   void check_product(int depth, const std::vector<const QuantizedBlock*>& blocks) const {
@@ -128,6 +132,11 @@ class Checker {
       require_range(get<std::int32_t>(multiplier, {rows}), multiplier, 0, (1 << 22) - (constants.partial ? 0 : 1));
     }
     if (op.type.empty() != (data_.info.type_vocab_size == 0)) fail("and type_vocab_size disagree about token types");
+    if (constants.fine_words) {
+      if (constants.partial) fail("has fine words, which the paper's setting is without");
+      get<std::int8_t>("word_fine", {data_.info.vocab_size, columns});
+      require_range(get<std::int32_t>("word_fine_multiplier", {data_.info.vocab_size}), "word_fine_multiplier", 0, (1 << 21) - 1);
+    }
     if (constants.bytes) set_bytes(columns);
     set_stream();
   }
@@ -169,7 +178,12 @@ class Checker {
       if (exponential[0] != 1 << 24) fail("has no probability for its largest score");
     }
     if (op.gate && op.gate->type == GateType::unconditional_per_head) get<std::int16_t>("gate", {op.heads});
-    set_bytes(op.heads * op.head_size);
+    if (data_.tensors.contains(name() + ".column_scale")) {
+      for (const float scale : get<float>("column_scale", {op.heads * op.head_size})) {
+        if (!(scale > 0.0f && std::isfinite(scale))) fail("has a column_scale that is not positive");
+      }
+    }
+    set_bytes(op.heads * op.head_size, constants.refined);
   }
 
   void check(const Linear&, const QuantizedLinear& constants) {
@@ -179,7 +193,8 @@ class Checker {
       get<std::int16_t>("gelu_slope", {32});
       require_range(get<std::int16_t>("gelu_offset", {round_up(constants.block.columns, kernels::kPanelColumns)}), "gelu_offset", -32768, 0);
     }
-    set_bytes(constants.block.columns);
+    if (constants.refined.fine_bits > 0 && !constants.pieces) fail("has fine codes, which need the pieces of its activation");
+    set_bytes(constants.block.columns, constants.refined);
   }
 
   void check(const LinearAdd&, const QuantizedLinearAdd& constants) {
@@ -199,7 +214,7 @@ class Checker {
       const std::string offset = std::string(part) + ".offset";
       require_range(get<std::int32_t>(offset, {columns}), offset, -(1 << 30), 1 << 30);
     }
-    if (constants.bytes.exists) set_bytes(columns);
+    if (constants.bytes.exists) set_bytes(columns, constants.refined);
     if (constants.stream.exists) set_stream();
   }
 
@@ -255,7 +270,7 @@ class Checker {
 
   const Model::Data& data_;
   const Node* node_ = nullptr;
-  std::vector<int> bytes_;   // columns of each value's u8 form, 0 when it does not exist
+  std::vector<int> bytes_;   // depth of each value's u8 form, 0 when it does not exist
   ValueId on_stream_ = -1;   // whose codes the residual stream holds
 };
 

@@ -47,9 +47,8 @@ Equalization smoothquant(const EqualizationSite& site) {
   return result;
 }
 
-/// SmoothQuant's scales, each rounded up to a power of two.
-Equalization power_of_two(const EqualizationSite& site) {
-  Equalization result = smoothquant(site);
+/// Scales rounded up to powers of two.
+Equalization power_of_two(Equalization result) {
   for (float& scale : result.scale) scale = std::exp2(std::ceil(std::log2(scale)));
   return result;
 }
@@ -180,9 +179,21 @@ EqualizedSite repq(const EqualizationSite& site) {
 EqualizedSite equalize(EqualizeMethod method, const EqualizationSite& site) {
   if (method == EqualizeMethod::repq) return repq(site);
   const Equalization e = method == EqualizeMethod::os_plus        ? os_plus(site)
-                         : method == EqualizeMethod::power_of_two ? power_of_two(site)
+                         : method == EqualizeMethod::power_of_two ? power_of_two(smoothquant(site))
                                                                   : smoothquant(site);
   return {.equalization = e, .range = equalized_range(site.input, e)};
+}
+
+EqualizedSite equalize_columns(EqualizeMethod method, const ColumnStatistics& input) {
+  const std::size_t columns = input.columns();
+  double mean = 0.0;
+  for (std::size_t j = 0; j < columns; ++j) {
+    mean += std::log(static_cast<double>(std::max(magnitude(input, j), kFloor))) / static_cast<double>(columns);
+  }
+  Equalization e{.scale = {}, .shift = std::vector<float>(columns, 0.0f)};
+  for (std::size_t j = 0; j < columns; ++j) e.scale.push_back(std::max(magnitude(input, j), kFloor) / static_cast<float>(std::exp(mean)));
+  if (method == EqualizeMethod::power_of_two) e = power_of_two(std::move(e));
+  return {.equalization = e, .range = equalized_range(input, e)};
 }
 
 void fold(const Equalization& e, FloatRows& rows) {

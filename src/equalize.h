@@ -26,6 +26,10 @@ struct EqualizedSite {
 /// Scale and shift per column by `method`, which is not `none`. os_plus and repq need a sample of rows.
 EqualizedSite equalize(EqualizeMethod method, const EqualizationSite& site);
 
+/// Scales in proportion to the columns' magnitudes, so that all have the same range; no shift. For V, whose scales the rows behind
+/// the attention take up. power_of_two rounds them up.
+EqualizedSite equalize_columns(EqualizeMethod method, const ColumnStatistics& input);
+
 /// Lets rows read (x - shift) / scale instead of x: the same outputs in float.
 void fold(const Equalization& equalization, FloatRows& rows);
 

@@ -7,6 +7,14 @@
 
 namespace octavo {
 
+Quantizer finer(const Quantizer& quantizer, int bits) {
+  const int times = 1 << bits;
+  return {.scale = std::ldexp(quantizer.scale, -bits),
+          .zero_point = quantizer.zero_point * times,
+          .low = quantizer.low * times,
+          .high = quantizer.high * times + times - 1};
+}
+
 Quantizer asymmetric_u8(float low, float high) {
   const double lo = std::min(static_cast<double>(low), 0.0), hi = std::max(static_cast<double>(high), 1e-8);
   const double scale = std::max((hi - lo) / 255.0, 1e-12);

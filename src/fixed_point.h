@@ -15,6 +15,9 @@ struct Quantizer {
   std::int32_t zero_point = 0, low = 0, high = 255;
 };
 
+/// The same range in 2^bits as many codes.
+Quantizer finer(const Quantizer& quantizer, int bits);
+
 /// u8 over [low, high], widened to contain 0.
 Quantizer asymmetric_u8(float low, float high);
 

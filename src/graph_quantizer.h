@@ -22,8 +22,8 @@ inline Encoding stored(const Quantizer& quantizer) {
 class GraphQuantizer {
  public:
   GraphQuantizer(const Model::Data& model, const Ranges& ranges, const QuantizeOptions& options)
-      : model_(model), ranges_(ranges), options_(options), bytes_(model.graph.values.size()),
-        stream_(model.graph.values.size()), copies_(model.graph.values.size()) {}
+      : model_(model), ranges_(ranges), options_(options), codes_(model.graph.values.size()),
+        stream_(model.graph.values.size()) {}
 
   Model::Data run();
 
@@ -58,11 +58,16 @@ class GraphQuantizer {
   /// A linear block's rows as they will be packed: equalization folded in, and what refines weights and biases done.
   FloatRows rows(const LinearBlock& block, ValueId input);
   FloatRows prepared(FloatRows rows, ValueId input);
+  /// V's, in the scales of the context's columns.
+  FloatRows value_rows(const QkvProduct& op, const Node& node);
   /// Of the latest input; the blocks of a product share it.
   InputModel& input_model(ValueId input);
   const Equalization* equalization(ValueId value) const;
   /// The gate's block of a QKV product: logits in Q11 (fixed-point.md 6), or an mlp's hidden units, whose product makes them.
   void add_gate(const QkvProduct& op, const std::string& name, ValueId x, WeightPacker& packer, QuantizedQkv& result);
+  /// The u8 form of a value, refined as the options say.
+  InputCodes& set_codes(ValueId value, const Quantizer& quantizer);
+  /// After rows(), which looks at what the input's codes are on average.
   WeightPacker packer(ValueId input) const;
   void put_weights(const std::string& name, const WeightPacker& packer);
   QuantizedOp quantize_op(const QkvProduct& op, const Node& node);
@@ -96,8 +101,8 @@ class GraphQuantizer {
   const Model::Data& model_;
   const Ranges& ranges_;
   const QuantizeOptions& options_;
-  std::vector<Quantizer> bytes_, stream_;   // by value
-  std::vector<std::vector<int>> copies_;    // by value: how often each column occurs in its u8 form; empty: once
+  std::vector<InputCodes> codes_;           // by value: its u8 form
+  std::vector<Quantizer> stream_;           // by value
   std::optional<std::pair<ValueId, InputModel>> input_model_;
   std::vector<Quantizer> qkv_;              // of the latest QkvProduct: query, key, value
   std::vector<ByteTable> tables_;           // of the EmbedTokens, once they are made

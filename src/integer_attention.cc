@@ -151,11 +151,13 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
                                   .cap = static_cast<std::uint32_t>(constants.cap),
                                   .multiplier = constants.multiplier,
                                   .shift = constants.shift,
-                                  .zero_point = constants.context.zero_point,
+                                  .zero_point = constants.context.zero_point << constants.refined.fine_bits,
                                   .softmax1 = constants.softmax1,
                                   .prune = static_cast<std::uint32_t>(constants.prune),
                                   .levels = constants.levels.edges.empty() ? nullptr : &levels};
-  const ByteMatrix context = tile_order(run.context, op.heads * op.head_size);
+  const int columns = op.heads * op.head_size;
+  const ByteMatrix context = tile_order(run.context, columns, constants.refined);
+  const ByteMatrix fine = constants.refined.fine_bits > 0 ? fine_codes(context, columns) : ByteMatrix{};
   const PaperAttention paper = constants.paper ? paper_constants(node, *constants.paper, qkv) : PaperAttention{};
   for (int i = 0; i < static_cast<int>(run.batch.caches.size()); ++i) {
     const std::ptrdiff_t first = run.batch.start[static_cast<std::size_t>(i)] * qkv_stride;
@@ -185,13 +187,15 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
                      .context_column = head * op.head_size,
                      .scratch = run.scratch + static_cast<std::size_t>(thread) * run.scratch_bytes,
                      .past = run.batch.past(sequence),
-                     .probabilities = codes.of(sequence, head)};
+                     .probabilities = codes.of(sequence, head),
+                     .fine = fine};
     if (constants.paper) table.attention_paper(call, paper);
     else if (call.probabilities) scalar.attention(call);
     else table.attention(call);
   };
   for_heads(run.pool, run.batch, op.heads, one);
-  return {.bytes = context, .probabilities = {codes.data, codes.size}};
+  write_coarse(run, context, columns, constants.refined);
+  return {.bytes = context, .fine = fine, .probabilities = {codes.data, codes.size}};
 }
 
 }  // namespace octavo

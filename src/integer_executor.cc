@@ -21,8 +21,14 @@ void IntegerExecutor::Impl::measure(const Node& node) {
   if (std::holds_alternative<EmbedTokens>(op) || std::holds_alternative<LinearAdd>(op) || std::holds_alternative<LayerNormOp>(op) ||
       std::holds_alternative<EmbedPatches>(op)) {
     stream_columns = std::max(stream_columns, columns(node));
+    const auto* norm = std::get_if<QuantizedLayerNorm>(&data->integer->ops[index(node)]);
+    norm_depth = std::max(norm_depth, refined_depth(columns(node), norm ? norm->refined : Refined{}));
+    fine_norms = fine_norms || (norm && norm->refined.fine_bits > 0);
   } else if (std::holds_alternative<Linear>(op)) {
-    hidden_columns = std::max(hidden_columns, std::get<QuantizedLinear>(data->integer->ops[index(node)]).block.columns);
+    const auto& linear = std::get<QuantizedLinear>(data->integer->ops[index(node)]);
+    hidden_depth = std::max(hidden_depth, refined_depth(linear.block.columns, linear.refined));
+  } else if (const auto* attention = std::get_if<QuantizedAttention>(&data->integer->ops[index(node)])) {
+    context_depth = std::max(context_depth, refined_depth(columns(node), attention->refined));
   } else if (const auto* qkv = std::get_if<QkvProduct>(&op)) {
     qkv_columns = std::max(qkv_columns, qkv->heads * qkv->head_size);
     heads = std::max(heads, qkv->heads);
@@ -44,14 +50,15 @@ IntegerRun IntegerExecutor::Impl::prepare(const RaggedBatch& batch, Workspace::D
   return {.batch = batch,
           .pool = workspace.pool,
           .rows = batch.rows(),
-          .norm = bytes("norm", stream_columns),
-          .context = bytes("context", qkv_columns),
-          .hidden = bytes("hidden", hidden_columns),
+          .norm = bytes("norm", norm_depth),
+          .context = bytes("context", context_depth),
+          .hidden = bytes("hidden", hidden_depth),
           .query = bytes("query", qkv_stride),
           .key = bytes("key", qkv_stride),
           .value = bytes("value", qkv_stride),
           .gate = workspace.get<std::int16_t>("gate", rows * static_cast<std::size_t>(gate_stride)),
           .stream = workspace.get<std::int16_t>("stream", rows * static_cast<std::size_t>(stream_stride)),
+          .eleven_bits = workspace.get<std::int16_t>("eleven_bits", fine_norms ? rows * static_cast<std::size_t>(stream_stride) : 0),
           .gate_hidden = bytes("gate_hidden", gate_units),
           .gate_accumulator = workspace.get<std::int32_t>(
               "gate_accumulator", gate_means ? rows * static_cast<std::size_t>(gate_stride) : 0),
@@ -64,6 +71,11 @@ const std::uint8_t* IntegerExecutor::Impl::input(const IntegerRun& run, const No
   const Op& producer = data->graph.nodes[static_cast<std::size_t>(node.inputs[0])].op;
   if (std::holds_alternative<AttentionOp>(producer)) return run.context;
   return std::holds_alternative<Linear>(producer) ? run.hidden : run.norm;
+}
+
+void IntegerExecutor::Impl::write_coarse(IntegerRun& run, const ByteMatrix& first, int columns, const Refined& refined) {
+  if (!refined.coarse) return;
+  for_rows(run.pool, run.rows, columns, [&](int row, int rows) { write_coarse_rows(first, columns, refined, row, rows); });
 }
 
 NodeCodes IntegerExecutor::Impl::run(IntegerRun& run, std::size_t index) const {

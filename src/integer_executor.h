@@ -19,6 +19,7 @@ struct NodeCodes {
   const std::int16_t* stream = nullptr;   ///< [rows][stream_stride]
   std::ptrdiff_t stream_stride = 0;
   kernels::ByteMatrix bytes = {};         ///< u8 codes in tile order
+  kernels::ByteMatrix fine = {};          ///< kFineBits or fewer bits more of them; null where a value has none
   const std::uint8_t* query = nullptr;    ///< [rows][qkv_stride]
   const std::int8_t* key = nullptr;
   const std::int8_t* value = nullptr;

@@ -2,6 +2,8 @@
 #include "integer_run.h"
 #include "wide_rows.h"
 
+#include <utility>
+
 namespace octavo {
 
 using namespace kernels;
@@ -9,10 +11,14 @@ using namespace kernels;
 NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, const EmbedTokens& op, const QuantizedEmbedTokens& constants) const {
   EmbeddingSum sum{.rows = 0, .columns = columns(node), .tables = op.type.empty() ? 2 : 3, .table = {}, .out = nullptr, .stride = stream_stride};
   sum.table[0] = {get<std::int8_t>(node, ".word"), get<std::int32_t>(node, ".word_multiplier"), run.batch.ids.data()};
+  if (constants.fine_words) {
+    sum.table[sum.tables == 2 ? 2 : 3] = {get<std::int8_t>(node, ".word_fine"), get<std::int32_t>(node, ".word_fine_multiplier"), run.batch.ids.data()};
+  }
   sum.table[1] = {get<std::int8_t>(node, ".position"), get<std::int32_t>(node, ".position_multiplier"), run.batch.positions.data()};
   if (!op.type.empty()) {
     sum.table[2] = {get<std::int8_t>(node, ".type"), get<std::int32_t>(node, ".type_multiplier"), run.batch.types.data()};
   }
+  if (constants.fine_words) ++sum.tables;
   const Encoding partial = constants.partial.value_or(Encoding{});
   const PaperEmbeddingSum paper{.partial_low = -partial.zero_point,
                                 .partial_high = 255 - partial.zero_point,
@@ -36,8 +42,9 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
 NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, const Linear& op, const QuantizedLinear& constants) const {
   const Product product(data->tensors, name(node), constants.depth);
   const std::uint8_t* a = input(run, node);
-  const ByteMatrix out = tile_order(run.hidden, constants.block.columns);
   const QuantizedBlock& block = constants.block;
+  const Refined& refined = constants.refined;
+  const ByteMatrix out = tile_order(run.hidden, block.columns, refined), fine = fine_codes(out, block.columns);
   if (constants.pieces) {
     const Gelu gelu{.fraction_bits = constants.gelu_fraction_bits,
                     .limit = static_cast<std::uint16_t>(constants.gelu_limit),
@@ -46,11 +53,14 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
                     .base = get<std::int16_t>(node, ".gelu_base"),
                     .slope = get<std::int16_t>(node, ".gelu_slope"),
                     .offset = get<std::int16_t>(node, ".gelu_offset"),
-                    .out = out};
+                    .out = out,
+                    .fine_bits = refined.fine_bits,
+                    .fine = fine};
     for_parts(run.pool, run.rows, block.columns, constants.depth, [&](const Part& part) {
       Gelu own = gelu;
       own.offset += part.column;
       own.out = at(out, part.row, part.column);
+      own.fine = at(fine, part.row, part.column);
       table.gemm_gelu(product.part(block, a, part), own);
     });
   } else {
@@ -60,7 +70,8 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
                           {.zero_point = zero_point, .low = low, .high = 255, .out = at(out, part.row, part.column)});
     });
   }
-  return {.bytes = out};
+  write_coarse(run, out, block.columns, refined);
+  return {.bytes = out, .fine = refined.fine_bits > 0 ? fine : ByteMatrix{}};
 }
 
 NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, const LinearAdd&, const QuantizedLinearAdd& constants) const {
@@ -101,7 +112,8 @@ NormLane IntegerExecutor::Impl::lane(const Node& node, const char* part, const Q
 }
 
 NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, const LayerNormOp&, const QuantizedLayerNorm& constants) const {
-  const ByteMatrix bytes = tile_order(run.norm, columns(node));
+  const Refined& refined = constants.refined;
+  const ByteMatrix bytes = tile_order(run.norm, columns(node), refined), fine = fine_codes(bytes, columns(node));
   const LayerNorm norm{.rows = 0,
                        .columns = columns(node),
                        .in = nullptr,
@@ -117,11 +129,21 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
     part.rows = rows;
     part.in = part.stream_out = run.stream + static_cast<std::ptrdiff_t>(row) * stream_stride;
     part.bytes_out = at(bytes, row, 0);
-    table.layer_norm(part);
+    if (refined.fine_bits > 0) {
+      LayerNorm eleven_bits = part;  // first: the stream's lane is written in place
+      eleven_bits.stream = std::exchange(part.bytes, {});
+      eleven_bits.bytes = {};
+      eleven_bits.stream_out = run.eleven_bits + static_cast<std::ptrdiff_t>(row) * stream_stride;
+      table.layer_norm(eleven_bits);
+      for (int i = 0; i < rows; ++i) split_fine_row(eleven_bits.stream_out + i * stream_stride, norm.columns, bytes, fine, row + i);
+    }
+    if (part.bytes.gain || part.stream.gain) table.layer_norm(part);
+    if (refined.coarse) write_coarse_rows(bytes, norm.columns, refined, row, rows);
   });
   return {.stream = constants.stream.exists ? run.stream : nullptr,
           .stream_stride = stream_stride,
-          .bytes = constants.bytes.exists ? bytes : ByteMatrix{}};
+          .bytes = constants.bytes.exists ? bytes : ByteMatrix{},
+          .fine = refined.fine_bits > 0 ? fine : ByteMatrix{}};
 }
 
 }  // namespace octavo

@@ -7,14 +7,15 @@
 
 #include "integer_executor.h"
 #include "partition.h"
+#include "refined_rows.h"
 #include "workspace.h"
 
 namespace octavo {
 
 constexpr int round_up(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }
 
-inline kernels::ByteMatrix tile_order(std::uint8_t* data, int columns) {
-  const int depth = round_up(columns, kernels::kTileDepth);
+inline kernels::ByteMatrix tile_order(std::uint8_t* data, int columns, const Refined& refined = {}) {
+  const int depth = refined_depth(columns, refined);
   return {.data = data, .tile_stride = std::ptrdiff_t{16} * depth, .row_stride = 64, .chunk_stride = 1024};
 }
 
@@ -64,6 +65,7 @@ struct IntegerRun {
   std::uint8_t *norm, *context, *hidden;
   std::uint8_t *query, *key, *value;
   std::int16_t *gate, *stream;
+  std::int16_t* eleven_bits;       // of a LayerNorm with fine codes, as the stream
   std::uint8_t* gate_hidden;       // u8 units of an mlp gate, in tile order
   std::int32_t* gate_accumulator;  // logits of each token before their mean
   std::uint8_t* scratch;
@@ -142,7 +144,12 @@ struct IntegerExecutor::Impl {
   std::shared_ptr<const Model::Data> data;
   kernels::KernelTable table, scalar = kernels::table_for(kernels::Isa::scalar);
   std::vector<std::size_t> layer_of;  // of each node that is an AttentionOp: its place among them
-  int stream_columns = 1, hidden_columns = 1, qkv_columns = 1, heads = 0, head_size = 0;
+  /// Coarse codes of all rows of a value, where it has them.
+  static void write_coarse(IntegerRun& run, const kernels::ByteMatrix& first, int columns, const Refined& refined);
+
+  int stream_columns = 1, qkv_columns = 1, heads = 0, head_size = 0;
+  int norm_depth = 64, hidden_depth = 64, context_depth = 64;  // of the widest u8 value of each kind
+  bool fine_norms = false;                                     // some LayerNorm has fine codes
   int gate_units = 0;       // of the largest mlp gate
   bool gate_means = false;  // some gate takes the mean over tokens
   int qkv_stride = 0, gate_stride = 0, stream_stride = 0;

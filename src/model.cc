@@ -64,22 +64,26 @@ std::string describe(const Encoding& encoding, const char* type) {
   return out.str();
 }
 
+std::string describe(const Refined& refined) {
+  return (refined.fine_bits > 0 ? " + " + std::to_string(refined.fine_bits) + " bits" : "") + std::string(refined.coarse ? " + weights" : "");
+}
+
 /// The encodings of what a node makes.
 std::string encodings(const QuantizedOp& op) {
   struct {
-    std::string operator()(const QuantizedEmbedTokens& c) { return describe(c.sum, c.partial ? "u8" : "s16"); }
+    std::string operator()(const QuantizedEmbedTokens& c) { return describe(c.sum, c.partial ? "u8" : "s16") + (c.fine_words ? " + words" : ""); }
     std::string operator()(const QuantizedQkv& c) {
       return "q " + describe(c.query.encoding, "u8") + ", k " + describe(c.key.encoding, "s8") + ", v " +
              describe(c.value.encoding, "s8") + (c.gate.empty() ? "" : ", gate " + describe(c.gate[0].encoding, c.gate_output.empty() ? "s16" : "hidden u8"));
     }
-    std::string operator()(const QuantizedLinear& c) { return describe(c.block.encoding, "u8"); }
+    std::string operator()(const QuantizedLinear& c) { return describe(c.block.encoding, "u8") + describe(c.refined); }
     std::string operator()(const QuantizedLinearAdd& c) { return describe(c.block.encoding, c.eight_bit ? "u8" : "s16"); }
     std::string operator()(const QuantizedLayerNorm& c) {
-      std::string text = c.bytes.exists ? describe(c.bytes.encoding, "u8") : "";
+      std::string text = c.bytes.exists ? describe(c.bytes.encoding, "u8") + describe(c.refined) : "";
       if (c.stream.exists) text += (text.empty() ? "" : ", ") + describe(c.stream.encoding, "stream s16");
       return text;
     }
-    std::string operator()(const QuantizedAttention& c) { return describe(c.context, "u8"); }
+    std::string operator()(const QuantizedAttention& c) { return describe(c.context, "u8") + describe(c.refined); }
     std::string operator()(const QuantizedEmbedPatches& c) { return describe(c.stream, "s16"); }
     std::string operator()(const QuantizedLanguageHead& c) {
       return "input " + (c.bytes ? describe(c.bytes->encoding, "u8") : std::string("s16")) + ", " + describe(c.head.block.encoding, "s32");

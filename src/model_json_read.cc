@@ -58,6 +58,12 @@ QuantizedLane read_lane(const JsonObject& object, std::string_view key, int low,
   return result;
 }
 
+Refined read_refined(const JsonObject& integer) {
+  if (!integer.has("refined")) return {};
+  const JsonObject refined = integer.section("refined");
+  return {.fine_bits = read_int(refined, "fine_bits", 0, kFineBits), .coarse = refined.flag("coarse")};
+}
+
 /// Reads nodes back through the GraphBuilder, which checks shapes, and collects the constants.
 class Reader {
  public:
@@ -95,6 +101,7 @@ class Reader {
       constants.partial = read_encoding(integer.section("paper"), "partial");
       constants.partial_multiplier = read_int(integer.section("paper"), "partial_multiplier", 0, 1 << 22);
     }
+    constants.fine_words = integer.flag_or("fine_words", false);
     if (integer.has("bytes")) constants.bytes = read_bytes(integer.section("bytes"));
     integer_.ops.push_back(constants);
     builder_.embed_tokens(name, read_int(node, "columns", 1, 8192),
@@ -163,6 +170,8 @@ class Reader {
       constants.gelu_limit = read_int(gelu, "limit", 1, 65535 >> constants.gelu_normalize);
       constants.gelu_inverse = read_int(gelu, "inverse", 0, 65535);
     }
+    constants.refined = read_refined(integer);
+    if (constants.refined.fine_bits > constants.gelu_fraction_bits) integer.fail("refined", "at most as many fine bits as gelu has fraction_bits");
     integer_.ops.push_back(constants);
     builder_.linear(node.text("name"), x, op);
   }
@@ -189,9 +198,12 @@ class Reader {
   void layer_norm(const JsonObject& node) {
     const ValueId x = inputs(node, 1)[0];
     const JsonObject integer = node.section("integer");
+    const Refined refined = read_refined(integer);
+    if (refined.fine_bits != 0 && refined.fine_bits != kFineBits) integer.fail("refined", "no fine bits or 3");
     integer_.ops.push_back(QuantizedLayerNorm{.epsilon = integer.integer("epsilon", 0, std::int64_t{1} << 58),
-                                              .bytes = read_lane(integer, "bytes", 0, 255),
-                                              .stream = read_lane(integer, "stream", -32768, 32767)});
+                                              .bytes = read_lane(integer, "bytes", 0, (256 << refined.fine_bits) - 1),
+                                              .stream = read_lane(integer, "stream", -32768, 32767),
+                                              .refined = refined});
     builder_.layer_norm(node.text("name"), x,
                         {.gain = "", .bias = "", .epsilon = node.number("layer_norm_eps", 0.0, 1.0)});
   }
@@ -213,6 +225,8 @@ class Reader {
     }
     const JsonObject integer = node.section("integer");
     const bool clipped = integer.flag("clipped"), paper = integer.has("paper");
+    const Refined refined = read_refined(integer);
+    if (refined.fine_bits != 0 && (paper || refined.fine_bits != kFineBits)) integer.fail("refined", "no fine bits or 3, and none in the paper's setting");
     integer_.ops.push_back(QuantizedAttention{.score_multiplier = read_int(integer, "score_multiplier", 1 << 15, (1 << 16) - 1),
                                               .score_shift = read_int(integer, "score_shift", -8, 23),
                                               .clipped = clipped,
@@ -220,7 +234,8 @@ class Reader {
                                               .cap = integer.integer("cap", 1, std::int64_t{1} << 31),
                                               .multiplier = read_int(integer, "multiplier", 1 << 30, kInt32Max),
                                               .shift = read_int(integer, "shift", paper ? 18 : clipped ? 34 : 26, paper ? 62 : clipped ? 46 : 38),
-                                              .context = read_encoding(integer, "context")});
+                                              .context = read_encoding(integer, "context"),
+                                              .refined = refined});
     auto& attention = std::get<QuantizedAttention>(integer_.ops.back());
     attention.softmax1 = integer.flag_or("softmax1", false);
     if (integer.has("prune")) attention.prune = integer.integer("prune", 0, kInt32Max);

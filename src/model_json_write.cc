@@ -39,9 +39,13 @@ struct Writer {
     node["types"] = !op.type.empty();
     node["integer"] = {{"sum", to_json(constants.sum)}};
     if (constants.bytes) node["integer"]["bytes"] = to_json(*constants.bytes);
+    if (constants.fine_words) node["integer"]["fine_words"] = true;
     if (constants.partial) {
       node["integer"]["paper"] = {{"partial", to_json(*constants.partial)}, {"partial_multiplier", constants.partial_multiplier}};
     }
+  }
+  void put(const Refined& refined) {
+    if (refined.times() > 1) node["integer"]["refined"] = {{"fine_bits", refined.fine_bits}, {"coarse", refined.coarse}};
   }
   void operator()(const QkvProduct& op, const QuantizedQkv& constants) {
     node["op"] = "QkvProduct";
@@ -73,6 +77,7 @@ struct Writer {
                          {"inverse", constants.gelu_inverse}};
     }
     node["integer"] = std::move(integer);
+    put(constants.refined);
   }
   void operator()(const LinearAdd&, const QuantizedLinearAdd& constants) {
     node["op"] = "LinearAdd";
@@ -89,6 +94,7 @@ struct Writer {
     node["op"] = "LayerNorm";
     node["layer_norm_eps"] = op.epsilon;
     node["integer"] = {{"epsilon", constants.epsilon}, {"bytes", to_json(constants.bytes)}, {"stream", to_json(constants.stream)}};
+    put(constants.refined);
   }
   void operator()(const AttentionOp& op, const QuantizedAttention& constants) {
     node["op"] = "Attention";
@@ -109,6 +115,7 @@ struct Writer {
                        {"multiplier", constants.multiplier},
                        {"shift", constants.shift},
                        {"context", to_json(constants.context)}};
+    put(constants.refined);
     if (constants.softmax1) node["integer"]["softmax1"] = true;
     if (constants.prune > 0) node["integer"]["prune"] = constants.prune;
     if (!constants.levels.edges.empty()) node["integer"]["levels"] = to_json(constants.levels);

@@ -13,10 +13,16 @@
 
 namespace octavo {
 
-/// Moves the difficulty of one LayerNorm's GEMM lane into the weights that read it: the lane holds (x - shift) / scale
-/// per column, exactly compensated in weights and bias.
+/// Moves the difficulty of one product's input into the weights that read it: the codes are of (x - shift) / scale per column,
+/// exactly compensated in weights and bias. A LayerNorm's byte lane holds them; a context without shift comes from V / scale.
 struct Equalization {
   std::vector<float> scale, shift;
+};
+
+/// What a value has beside its 8-bit codes (fixed-point.md 11).
+struct Refinements {
+  bool fine = false;    ///< 3 more bits
+  bool coarse = false;  ///< 3 more bits of the weights that read it
 };
 
 struct QuantizeOptions {
@@ -24,16 +30,17 @@ struct QuantizeOptions {
   ResidualType residual = ResidualType::int16;
   HeadType head = HeadType::int16;
   bool paper = false;  ///< every quantizer of the paper (fixed-point.md 9); needs per-tensor weights and 8-bit sums
-  std::map<std::string, Equalization, std::less<>> equalization = {};  ///< by name of the LayerNorm's value
+  std::map<std::string, Equalization, std::less<>> equalization = {};  ///< by name of the LayerNorm's or attention's value
   std::map<std::string, std::vector<int>, std::less<>> copies =
       {};                                  ///< by name of an activated Linear: copies per neuron, >= 1
+  std::map<std::string, Refinements, std::less<>> refinements = {};  ///< by name of the value; of embeddings, `fine` is of words
   const Statistics* statistics = nullptr;  ///< of the products' inputs, not equalized, by name; for the next two
   bool bias_correction = false;            ///< needs samples of rows
   bool compensated_rounding = false;       ///< needs second moments
 };
 
 /// Ranges: the byte lane of LayerNorm `A` has that of `A.bytes` where there is one (of the equalized values), else that
-/// of `A`. Ranges must hold every value the graph's quantizers need, by name; Throws Error naming one that is missing.
+/// of `A`; those of V and context are of the equalized values. Ranges must hold every value the graph's quantizers need, by name; Throws Error naming one that is missing.
 Model::Data quantize(const Model::Data& model, const Ranges& ranges, const QuantizeOptions& options);
 
 }  // namespace octavo

@@ -22,11 +22,25 @@ FloatRows GraphQuantizer::rows(const LinearBlock& block, ValueId input) {
   return prepared(block_rows(model_, block, model_.graph.columns(input)), input);
 }
 
+FloatRows GraphQuantizer::value_rows(const QkvProduct& op, const Node& node) {
+  const ValueId x = node.inputs[0];
+  FloatRows rows = block_rows(model_, op.value, model_.graph.columns(x));
+  const auto reads = [&](const Node& other) { return std::holds_alternative<AttentionOp>(other.op) && other.inputs[0] == node.output; };
+  const auto attention = std::find_if(model_.graph.nodes.begin(), model_.graph.nodes.end(), reads);
+  const Equalization* e = attention == model_.graph.nodes.end() ? nullptr : equalization(attention->output);
+  for (std::size_t n = 0; e && n < rows.bias.size(); ++n) {
+    const auto first = rows.weight.begin() + static_cast<std::ptrdiff_t>(n) * rows.inputs;
+    std::for_each(first, first + rows.inputs, [&](float& weight) { weight /= e->scale[n]; });
+    rows.bias[n] /= e->scale[n];
+  }
+  return prepared(std::move(rows), x);
+}
+
 FloatRows GraphQuantizer::prepared(FloatRows rows, ValueId input) {
   if (const Equalization* e = equalization(input)) fold(*e, rows);
   const Refinement refinement{.compensate = options_.compensated_rounding, .correct_bias = options_.bias_correction};
   if (options_.statistics == nullptr || !(refinement.compensate || refinement.correct_bias)) return rows;
-  rows.scales = weight_scales(rows, options_.weights, bytes_[static_cast<std::size_t>(input)].scale);
+  rows.scales = weight_scales(rows, options_.weights, codes_[static_cast<std::size_t>(input)].quantizer.scale);
   input_model(input).refine(rows, refinement);
   return rows;
 }
@@ -38,8 +52,9 @@ InputModel& GraphQuantizer::input_model(ValueId input) {
     const auto found = options_.statistics->find(name);
     if (found == options_.statistics->end()) throw Error("calibration has no statistics of " + name);
     const Equalization* e = equalization(input);
-    input_model_.emplace(input, InputModel(e ? equalized_statistics(found->second, *e) : found->second, bytes_[index],
-                                           copies_[index]));
+    ColumnStatistics statistics = e ? equalized_statistics(found->second, *e) : found->second;
+    if (codes_[index].refined.times() > 1) codes_[index].set_means(&statistics);
+    input_model_.emplace(input, InputModel(std::move(statistics), codes_[index]));
   }
   return input_model_->second;
 }
@@ -67,15 +82,19 @@ void GraphQuantizer::add_gate(const QkvProduct& op, const std::string& name, Val
   put_weights(output, second);
 }
 
-WeightPacker GraphQuantizer::packer(ValueId input) const {
-  const auto index = static_cast<std::size_t>(input);
-  const std::vector<int>& copies = copies_[index];
-  std::vector<bool> carries;
-  for (const int r : copies) {
-    for (int i = 0; i < r; ++i) carries.push_back(i == 0);
+InputCodes& GraphQuantizer::set_codes(ValueId value, const Quantizer& quantizer) {
+  InputCodes& codes = codes_[static_cast<std::size_t>(value)];
+  codes.quantizer = quantizer;
+  codes.columns = model_.graph.columns(value);
+  const auto found = options_.refinements.find(model_.graph.name(value));
+  if (found != options_.refinements.end()) {
+    codes.refined = {.fine_bits = found->second.fine ? kFineBits : 0, .coarse = found->second.coarse};
   }
-  const int inputs = copies.empty() ? model_.graph.columns(input) : static_cast<int>(carries.size());
-  return {inputs, bytes_[index], options_.weights, std::move(carries)};
+  return codes;
+}
+
+WeightPacker GraphQuantizer::packer(ValueId input) const {
+  return {codes_[static_cast<std::size_t>(input)], options_.weights};
 }
 
 void GraphQuantizer::put_weights(const std::string& name, const WeightPacker& packer) {
@@ -89,12 +108,13 @@ QuantizedOp GraphQuantizer::quantize_op(const QkvProduct& op, const Node& node) 
   const ValueId x = node.inputs[0];
   const Quantizer q = asymmetric_u8(range(op.query.name).low, range(op.query.name).high);
   const Quantizer k = key_or_value(op.key.name), v = key_or_value(op.value.name);
-  WeightPacker packer = this->packer(x);
-  const auto block = [&](const LinearBlock& linear, const Quantizer& out) {
+  const auto block = [](FloatRows block_rows, const Quantizer& out) {
     const Encoding encoding = stored(out);  // the product is requantized to the f32 scale that the file states
-    return BlockRows{rows(linear, x), static_cast<double>(encoding.scale), encoding};
+    return BlockRows{std::move(block_rows), static_cast<double>(encoding.scale), encoding};
   };
-  const auto blocks = packer.add({block(op.query, q), block(op.key, k), block(op.value, v)});
+  const std::vector<BlockRows> qkv = {block(rows(op.query, x), q), block(rows(op.key, x), k), block(value_rows(op, node), v)};
+  WeightPacker packer = this->packer(x);
+  const auto blocks = packer.add(qkv);
   QuantizedQkv result{.depth = packer.depth(), .query = blocks[0], .key = blocks[1], .value = blocks[2], .asymmetric = options_.paper, .gate = {}, .gate_output = {}};
   if (!op.gate.empty()) add_gate(op, name, x, packer, result);
   put_weights(name, packer);
@@ -105,11 +125,17 @@ QuantizedOp GraphQuantizer::quantize_op(const QkvProduct& op, const Node& node) 
 QuantizedOp GraphQuantizer::quantize_op(const AttentionOp& op, const Node& node) {
   const std::string& name = model_.graph.name(node.output);
   const Quantizer context = asymmetric_u8(range(name).low, range(name).high);
-  bytes_[static_cast<std::size_t>(node.output)] = context;
+  const Refined refined = set_codes(node.output, context).refined;
+  if (const Equalization* e = equalization(node.output)) put(name + ".column_scale", column_scales(e->scale));
   if (op.gate && op.gate->type == GateType::unconditional_per_head) {
     put(name + ".gate", gate_logits(floats(op.gate->logits)));
   }
-  if (!options_.paper) return attention_constants(op, qkv_[0].scale * qkv_[1].scale, qkv_[2].scale, context, name);
+  if (!options_.paper) {
+    QuantizedAttention result = attention_constants(op, qkv_[0].scale * qkv_[1].scale, qkv_[2].scale, finer(context, refined.fine_bits), name);
+    result.context = stored(context);
+    result.refined = refined;
+    return result;
+  }
   const Range scores = range(name + ".scores");
   PaperAttentionConstants paper = paper_attention_constants(op,
                                                             {.product_scale = qkv_[0].scale * qkv_[1].scale,
@@ -133,19 +159,22 @@ void GraphQuantizer::check_copies(const std::string& name, const std::vector<int
 QuantizedOp GraphQuantizer::quantize_op(const Linear& op, const Node& node) {
   const std::string& name = model_.graph.name(node.output);
   Quantizer out = asymmetric_u8(range(name).low, range(name).high);
-  WeightPacker packer = this->packer(node.inputs[0]);
   FloatRows weights = rows(op.weights, node.inputs[0]);
+  WeightPacker packer = this->packer(node.inputs[0]);
+  InputCodes& codes = set_codes(node.output, out);
   const auto copies = options_.copies.find(name);
   if (copies != options_.copies.end()) {
     if (op.activation == Activation::none) throw Error(name + ": saturating copies need a GELU or a ReLU");
     check_copies(name, copies->second, weights.columns);
-    copies_[static_cast<std::size_t>(node.output)] = copies->second;
+    codes.copies = copies->second;
     weights = repeat_rows(weights, copies->second);
   }
   QuantizedLinear result;
-  result.pieces = op.activation == Activation::gelu || copies != options_.copies.end();
+  if (op.activation == Activation::none) codes.refined.fine_bits = 0;
+  result.pieces = op.activation == Activation::gelu || copies != options_.copies.end() || codes.refined.fine_bits > 0;
   if (result.pieces) {
-    const GeluConstants gelu = gelu_constants(op.activation, out, copies_[static_cast<std::size_t>(node.output)], weights.columns);
+    const GeluConstants gelu = gelu_constants(op.activation, out, codes, weights.columns);
+    codes.refined.fine_bits = gelu.fine_bits;
     result.gelu_fraction_bits = gelu.fraction_bits;
     result.gelu_limit = gelu.limit;
     result.gelu_normalize = gelu.normalize;
@@ -159,7 +188,7 @@ QuantizedOp GraphQuantizer::quantize_op(const Linear& op, const Node& node) {
   }
   result.depth = packer.depth();
   put_weights(name, packer);
-  bytes_[static_cast<std::size_t>(node.output)] = out;
+  result.refined = codes.refined;
   return result;
 }
 
@@ -167,7 +196,7 @@ QuantizedOp GraphQuantizer::quantize_op(const LinearAdd& op, const Node& node) {
   const std::string& name = model_.graph.name(node.output);
   const Quantizer& sum = stream_[static_cast<std::size_t>(node.output)];
   const Quantizer& residual = stream_[static_cast<std::size_t>(node.inputs[1])];
-  FloatRows weights = linear_add_rows(op, node.inputs[0]);
+  FloatRows weights = linear_add_rows(op, node.inputs[0]);  // before the packer: sets means of codes
   WeightPacker packer = this->packer(node.inputs[0]);
   QuantizedLinearAdd result;
   if (eight_bit()) {
@@ -189,7 +218,7 @@ QuantizedOp GraphQuantizer::quantize_op(const LinearAdd& op, const Node& node) {
 
 FloatRows GraphQuantizer::linear_add_rows(const LinearAdd& op, ValueId input) {
   const FloatRows plain = rows(op.weights, input);
-  const std::vector<int>& copies = copies_[static_cast<std::size_t>(input)];
+  const std::vector<int>& copies = codes_[static_cast<std::size_t>(input)].copies;
   return copies.empty() ? plain : repeat_columns(plain, copies);
 }
 

@@ -39,15 +39,24 @@ QuantizedOp GraphQuantizer::quantize_op(const EmbedTokens&, const Node& node) {
     put(name + "." + parts[i], tables[i].codes());
     put(name + "." + parts[i] + "_multiplier", tables[i].multipliers(sum.scale));
   }
-  return with_bytes({.sum = stored(sum)}, node);
+  const auto refined = options_.refinements.find(name);
+  const bool fine_words = refined != options_.refinements.end() && refined->second.fine;
+  if (fine_words) {
+    const auto& op = std::get<EmbedTokens>(node.op);
+    const int columns = model_.graph.columns(node.output);
+    const ByteTable rest = byte_table(tables[0].rest(word_rows(model_, op, columns)), columns, op.word);
+    put(name + ".word_fine", rest.codes());
+    put(name + ".word_fine_multiplier", rest.multipliers(sum.scale));
+  }
+  return with_bytes({.sum = stored(sum), .fine_words = fine_words}, node);
 }
 
 QuantizedEmbedTokens GraphQuantizer::with_bytes(QuantizedEmbedTokens constants, const Node& node) {
   if (!feeds_product(node.output)) return constants;
   const Range r = range(model_.graph.name(node.output));
-  Quantizer& bytes = bytes_[static_cast<std::size_t>(node.output)];
-  bytes = asymmetric_u8(r.low, r.high);
-  constants.bytes = bytes_of_stream(stream_[static_cast<std::size_t>(node.output)].scale, bytes);
+  InputCodes& codes = set_codes(node.output, asymmetric_u8(r.low, r.high));
+  codes.refined = {};  // words have fine codes, not their sum
+  constants.bytes = bytes_of_stream(stream_[static_cast<std::size_t>(node.output)].scale, codes.quantizer);
   return constants;
 }
 
@@ -76,8 +85,9 @@ QuantizedOp GraphQuantizer::quantize_op(const LayerNormOp& op, const Node& node)
   if (feeds_product(node.output)) {
     const Range r = range(ranges_.contains(name + ".bytes") ? name + ".bytes" : name);
     const Quantizer bytes = asymmetric_u8(r.low, r.high);
-    bytes_[static_cast<std::size_t>(node.output)] = bytes;
-    result.bytes = put_lane(name + ".bytes", equalized(gain, bias, node.output), bytes);
+    result.refined = set_codes(node.output, bytes).refined;
+    result.bytes = put_lane(name + ".bytes", equalized(gain, bias, node.output), finer(bytes, result.refined.fine_bits));
+    result.bytes.encoding = stored(bytes);
   }
   if (feeds_stream(node.output)) {
     const Quantizer& stream = stream_[static_cast<std::size_t>(node.output)];
@@ -175,7 +185,7 @@ FloatRows GraphQuantizer::head_rows(const LinearBlock& block, int inputs, const 
   FloatRows rows = block_rows(model_, block, inputs);
   if (options_.statistics == nullptr || !options_.compensated_rounding) return rows;
   rows.scales = weight_scales(rows, WeightScales::per_channel, codes.scale);
-  InputModel(options_.statistics->at(input), codes, {}).refine(rows, {.compensate = true});
+  InputModel(options_.statistics->at(input), {.quantizer = codes, .columns = inputs}).refine(rows, {.compensate = true});
   return rows;
 }
 

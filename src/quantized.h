@@ -28,12 +28,25 @@ struct QuantizedBytes {
   int multiplier = 0, shift = 33;  ///< shift 1..62
 };
 
-/// Tables "<value>.word", ".position", ".type": s8 rows; ".word_multiplier" ... s32 per row.
+/// More codes of a u8 value beside its first ones (fixed-point.md 11). Each kind has as many columns as the first codes, from a
+/// multiple of 64 on, and weights of its own in the products that read the value.
+struct Refined {
+  int fine_bits = 0;    ///< 0..3: that many bits below the first code; 0: no fine codes
+  bool coarse = false;  ///< first codes >> 3, for what weights have below their first 8 bits
+
+  int times() const { return 1 + (fine_bits > 0 ? 1 : 0) + (coarse ? 1 : 0); }
+};
+constexpr int kFineBits = 3;
+constexpr int kCoarseShift = 3;
+
+/// Tables "<value>.word", ".position", ".type": s8 rows; ".word_multiplier" ... s32 per row. With fine words also ".word_fine",
+/// ".word_fine_multiplier": what the first codes leave of each row.
 struct QuantizedEmbedTokens {
   Encoding sum;                    ///< of the embedding sum
   std::optional<Encoding> partial = {};  ///< the paper's setting: of words + types; then both sums are 8 bits
   int partial_multiplier = 0;
   std::optional<QuantizedBytes> bytes = {};  ///< of the sum, where a product reads it
+  bool fine_words = false;
 };
 
 /// Second product of an mlp gate: tensors "<value>.gate_output.weight", ".bias", ".multiplier".
@@ -57,6 +70,7 @@ struct QuantizedLinear {
   QuantizedBlock block;
   bool pieces = false;  ///< the activation is evaluated by the pieces
   int gelu_fraction_bits = 0, gelu_limit = 1, gelu_normalize = 0, gelu_inverse = 0;
+  Refined refined = {};  ///< fine codes need pieces
 };
 
 /// With a 16-bit stream: r is added as it is, to the stream shifted right by stream_shift, rounded. With 8-bit sums: the product is first brought to `product`, then both terms to the
@@ -81,6 +95,7 @@ struct QuantizedLane {
 struct QuantizedLayerNorm {
   std::int64_t epsilon = 0;
   QuantizedLane bytes, stream;
+  Refined refined = {};  ///< of `bytes`; with fine codes that lane's constants are of 8 times its codes, fine codes included
 };
 
 /// The paper's static quantizers of scores and probabilities: tensor "<value>.exponential" s32 [256].
@@ -106,7 +121,9 @@ struct QuantizedAttention {
   int multiplier = 0, shift = 0;
   Encoding context;
   std::optional<QuantizedPaperAttention> paper = {};
-};  // with an unconditional gate: tensor "<value>.gate" s16 [heads], logits in steps of 2^-11
+  Refined refined = {};  ///< of the context; with fine codes `multiplier` and `shift` are of 8 times its codes
+};  // with an unconditional gate: tensor "<value>.gate" s16 [heads], logits in steps of 2^-11. With equalized V and context: tensor
+    // "<value>.column_scale" f32 [columns], by which their columns were divided; analyses alone read it
 
 /// Tensors: the product's; ".rows" s16 [tokens of an image, columns]: what each row of the stream starts from, the prefix rows whole and
 /// the positions of the patches. Without a norm the product is in the step of the stream, else in that of `product`, and the

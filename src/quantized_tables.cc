@@ -53,6 +53,11 @@ double ByteTable::smallest_step() const {
   return static_cast<double>(largest) * 32768.0 / 4194303.0;
 }
 
+std::vector<float> ByteTable::rest(std::vector<float> rows) const {
+  for (std::size_t i = 0; i < rows.size(); ++i) rows[i] -= static_cast<float>(codes_[i]) * scales_[i / static_cast<std::size_t>(columns_)];
+  return rows;
+}
+
 double ByteTable::largest_scale() const { return static_cast<double>(*std::max_element(scales_.begin(), scales_.end())); }
 
 Tensor ByteTable::multipliers(double step) const {
@@ -115,11 +120,13 @@ NormLaneConstants norm_lane(const NormGains& gains, const Quantizer& out, const 
   return {.gain = to_vector_tensor(g), .offset = to_vector_tensor(b), .shift = shift};
 }
 
-GeluConstants gelu_constants(Activation activation, const Quantizer& out, const std::vector<int>& copies, int columns) {
+GeluConstants gelu_constants(Activation activation, const Quantizer& out, const InputCodes& codes, int columns) {
+  const std::vector<int>& copies = codes.copies;
   const int most = copies.empty() ? 1 : *std::max_element(copies.begin(), copies.end());
   const double by_range = std::trunc(std::log2(out.scale * 8191.0)), by_copies = std::trunc(std::log2(32767.0 / (255.0 * most)));
   GeluConstants result;
   result.fraction_bits = static_cast<int>(std::clamp(std::min(by_range, by_copies), 0.0, 6.0));
+  result.fine_bits = std::min(codes.refined.fine_bits, result.fraction_bits);
   result.step = std::ldexp(out.scale, -result.fraction_bits);
   const double u = result.step;
   result.limit = static_cast<int>(std::min(std::floor(4.0 / u) + 1.0, 32768.0));
@@ -128,7 +135,8 @@ GeluConstants gelu_constants(Activation activation, const Quantizer& out, const 
   double d[33] = {};  // the even part GELU(x) - max(x, 0) at the cells' ends, in steps of u; ReLU has none
   for (int i = 0; i < 32 && activation == Activation::gelu; ++i) d[i] = std::nearbyint((gelu(i / 8.0) - i / 8.0) / u);
   std::vector<std::int16_t> base, slope, offset;
-  const double rounding = static_cast<double>((out.zero_point << result.fraction_bits) + ((1 << result.fraction_bits) >> 1));
+  const int half = (1 << (result.fraction_bits - result.fine_bits)) >> 1;  // of the last bit that is kept
+  const double rounding = static_cast<double>((out.zero_point << result.fraction_bits) + half);
   for (int i = 0; i < 32; ++i) {
     base.push_back(to_s16(d[i] + rounding));
     slope.push_back(to_s16(d[i + 1] - d[i]));
@@ -208,6 +216,8 @@ QuantizedLevels attention_levels(const ClippedSoftmax& softmax, double scale, co
 }
 
 }  // namespace
+
+Tensor column_scales(const std::vector<float>& scales) { return to_vector_tensor(scales); }
 
 Tensor gate_logits(const std::vector<float>& logits) {
   std::vector<std::int16_t> codes;

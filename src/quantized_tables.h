@@ -26,6 +26,9 @@ class ByteTable {
 
   double largest_scale() const;
 
+  /// What the codes leave of `rows`, of which they were made.
+  std::vector<float> rest(std::vector<float> rows) const;
+
   /// round(scale / step * 2^15) per row.
   Tensor multipliers(double step) const;
 
@@ -53,17 +56,21 @@ struct NormLaneConstants {
 /// g = round(gain / S_out * 2^G), b = round((bias / S_out + z + 1/2) * 2^(G - 10)) with the largest G that fits (fixed-point.md 4).
 NormLaneConstants norm_lane(const NormGains& gains, const Quantizer& out, const std::string& name);
 
-/// GELU, or ReLU, in 16-bit pieces (fixed-point.md 7) for an output quantizer whose neurons are repeated `copies` times.
+/// GELU, or ReLU, in 16-bit pieces (fixed-point.md 7) for an output quantizer of these codes; `columns` counts copies.
 struct GeluConstants {
   int fraction_bits = 0, limit = 1, normalize = 0, inverse = 0;
+  int fine_bits = 0;           ///< of those asked for, as many as there are
   double step = 1.0;           ///< u: what one step of the pre-activation is worth
   Tensor base, slope, offset;  ///< s16 [32], [32], [columns padded to panels]
 };
-GeluConstants gelu_constants(Activation activation, const Quantizer& out, const std::vector<int>& copies, int columns);
+GeluConstants gelu_constants(Activation activation, const Quantizer& out, const InputCodes& codes, int columns);
 
 /// Rows (neurons) or columns (inputs) repeated: copies of one stand next to each other.
 FloatRows repeat_rows(const FloatRows& rows, const std::vector<int>& copies);
 FloatRows repeat_columns(const FloatRows& rows, const std::vector<int>& copies);
+
+/// f32: what a column of V and context is to be multiplied by to be what the checkpoint's model has; for a look at values.
+Tensor column_scales(const std::vector<float>& scales);
 
 /// Logits of an unconditional gate: s16 in steps of 2^-11.
 Tensor gate_logits(const std::vector<float>& logits);

@@ -14,22 +14,26 @@ using RowMajor = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::Row
 
 constexpr double kDamping = 0.01;  // of the mean second moment, on the diagonal
 
-float code_of(float weight, float scale) { return std::clamp(std::nearbyint(weight / scale), -127.0f, 127.0f); }
+float code_of(float weight, float scale, float steps) {
+  return std::clamp(std::nearbyint(weight / scale), -127.0f * steps, 127.0f * steps);
+}
 
 }  // namespace
 
-InputModel::InputModel(ColumnStatistics statistics, const Quantizer& q, const std::vector<int>& copies)
+InputModel::InputModel(ColumnStatistics statistics, const InputCodes& codes)
     : statistics_(std::move(statistics)),
-      step_(q.scale),
+      step_(std::ldexp(codes.quantizer.scale, -codes.refined.fine_bits)),
+      steps_(static_cast<float>(weight_steps(codes.refined))),
       mean_(statistics_.columns()),
       rounded_mean_(statistics_.columns(), 0.0) {
   const std::size_t columns = statistics_.columns(), rows = statistics_.sample.size() / columns;
+  const int zero_point = codes.quantizer.zero_point << codes.refined.fine_bits;
   for (std::size_t j = 0; j < columns; ++j) mean_[j] = statistics_.sum[j] / static_cast<double>(statistics_.rows);
   for (std::size_t i = 0; i < rows * columns; ++i) {
     const std::size_t j = i % columns;
-    const double x = static_cast<double>(statistics_.sample[i]), high = 255.0 * (copies.empty() ? 1 : copies[j]);
-    const double code = std::clamp(std::nearbyint(x / q.scale) + q.zero_point, 0.0, high);
-    rounded_mean_[j] += ((code - q.zero_point) * q.scale - x) / static_cast<double>(rows);
+    const double x = static_cast<double>(statistics_.sample[i]), highest = 255.0 * (codes.copies.empty() ? 1 : codes.copies[j]);
+    const double code = std::clamp(std::nearbyint(x / step_) + zero_point, 0.0, std::ldexp(highest, codes.refined.fine_bits));
+    rounded_mean_[j] += ((code - zero_point) * step_ - x) / static_cast<double>(rows);
   }
   for (std::size_t j = 0; j < columns; ++j) rounded_mean_[j] += mean_[j];
 }
@@ -78,7 +82,7 @@ void InputModel::compensate(FloatRows& rows) {
         target.noalias() += error.middleCols(k + 1, later) * factor.row(k).segment(k + 1, later).transpose();
       target = weight.col(column) + target / factor(k, k);
       for (Eigen::Index n = 0; n < count; ++n) {
-        const float scale = rows.scales[static_cast<std::size_t>(n)], rounded = code_of(target[n], scale) * scale;
+        const float scale = rows.scales[static_cast<std::size_t>(n)] / steps_, rounded = code_of(target[n], scale, steps_) * scale;
         error(n, k) = weight(n, column) - rounded;
         weight(n, column) = rounded;
       }
@@ -95,7 +99,8 @@ void InputModel::refine(FloatRows& rows, const Refinement& refinement) {
     double lost = 0.0;
     for (std::size_t k = 0; k < columns; ++k) {
       const std::size_t index = n * columns + k;
-      const double rounded = static_cast<double>(code_of(rows.weight[index], rows.scales[n]) * rows.scales[n]);
+      const float scale = rows.scales[n] / steps_;
+      const double rounded = static_cast<double>(code_of(rows.weight[index], scale, steps_) * scale);
       lost += mean_[k] * static_cast<double>(exact[index]) - rounded_mean_[k] * rounded;
     }
     rows.bias[n] += static_cast<float>(lost);

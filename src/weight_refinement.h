@@ -4,6 +4,7 @@
 #include "column_statistics.h"
 #include "fixed_point.h"
 #include "float_rows.h"
+#include "quantized_weights.h"
 
 #include <vector>
 
@@ -17,11 +18,10 @@ struct Refinement {
 /// What rounding does to a product's input, and how its columns go together.
 class InputModel {
  public:
-  /// `statistics` of the values that the product reads (equalized, where the lane is); `copies` per column, empty for
-  /// none.
-  InputModel(ColumnStatistics statistics, const Quantizer& quantizer, const std::vector<int>& copies);
+  /// `statistics` of the values that the product reads (equalized, where the lane is).
+  InputModel(ColumnStatistics statistics, const InputCodes& codes);
 
-  /// compensate: makes the weights multiples of rows.scales, column by column, the ones with the largest inputs first;
+  /// compensate: makes the weights multiples of rows.scales (with coarse codes of an eighth), column by column, the ones with the largest inputs first;
   /// the error of each is made up for by the columns that are still to come (the closed form of OBQ and GPTQ).
   /// correct_bias: adds to the biases what the outputs lose on average because input and weights are rounded.
   void refine(FloatRows& rows, const Refinement& refinement);
@@ -31,7 +31,8 @@ class InputModel {
   void factorize();
 
   ColumnStatistics statistics_;
-  double step_;
+  double step_;   // of the input
+  float steps_;   // of the weights, in a scale
   std::vector<double> mean_, rounded_mean_;
   std::vector<int> order_;     // of columns: the last one is rounded first
   std::vector<float> factor_;  // upper triangle R, R^T R = second moments in that order; empty until needed

@@ -2,6 +2,7 @@
 #include "calibration_report.h"
 #include "commands.h"
 #include "common_flags.h"
+#include "comparison.h"
 #include "method_flags.h"
 #include "output.h"
 #include "progress.h"
@@ -15,10 +16,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
 #include <limits>
 #include <optional>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -47,6 +50,8 @@ Syntax syntax() {
       {"bias-correction", "biases make up for what rounding does to means: on, off", "NAME", "on"},
       {"rounding", "of weights: compensated (each makes up for the others' errors), nearest", "NAME", "compensated"},
       {"ablations", "also measure what INT8 is without each technique, which takes as long again as the file for each: on, off", "NAME", "on"},
+      {"extra-bits", "values that get three bits more than 8, NAME, or NAME:weights for the weights that read it; all: everything", "NAMES"},
+      {"target-cosine", "of INT8 to float32: gives as many values and weights extra bits as it takes, first those that gain most for the time they cost", "C"},
       {"report", "write the report there too: FILE.json or FILE.html", "FILE"},
       {"o,output", "the INT8 file; by default the checkpoint's name with .octavo in this directory", "FILE"},
       {"json", "print the report as one JSON object"},
@@ -61,6 +66,10 @@ Syntax syntax() {
       .max_positionals = 1};
 }
 
+constexpr std::ptrdiff_t kSearchSamples = 64;  // of those calibrated on, by which --target-cosine judges
+constexpr std::int64_t kProbeTokens = 2048;    // of those, by which it ranks
+constexpr double kSearchMargin = 0.9;          // of 1 - target, for samples that it has not seen
+
 struct Settings {
   std::string checkpoint, data, output, report;
   SampleOptions samples;
@@ -68,6 +77,7 @@ struct Settings {
   CalibrationOptions calibration;
   RunOptions run;
   std::optional<std::int64_t> max_length;
+  std::optional<double> target_cosine;
   bool ablations = true, json = false;
 };
 
@@ -87,12 +97,29 @@ std::string read_report(const Arguments& arguments) {
   return report;
 }
 
-double read_percentile(const Arguments& arguments) {
-  const std::string text = *arguments.text("percentile");
+/// --extra-bits: "all" stands alone.
+std::vector<ExtraBits> read_extra_bits(const std::string& text) {
+  constexpr std::string_view kWeights = ":weights";
+  std::vector<ExtraBits> result;
+  for (std::size_t begin = 0; begin <= text.size() && !text.empty();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    std::string name = text.substr(begin, end - begin);
+    const bool weights = name.ends_with(kWeights);
+    if (weights) name.resize(name.size() - kWeights.size());
+    if (name.empty()) throw UsageError("--extra-bits is '" + text + "', expected names of values with commas between them");
+    result.push_back({name, weights});
+    begin = end + 1;
+  }
+  return result;
+}
+
+/// A number strictly between two others.
+double read_between(const Arguments& arguments, const std::string& flag, double low, double high, const std::string& expected) {
+  const std::string text = *arguments.text(flag);
   double value = 0.0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || !(value > 50.0 && value < 100.0)) {
-    throw UsageError("--percentile is '" + text + "', expected a number above 50 and below 100");
+  if (error != std::errc() || end != text.data() + text.size() || !(value > low && value < high)) {
+    throw UsageError("--" + flag + " is '" + text + "', expected a number " + expected);
   }
   return value;
 }
@@ -104,7 +131,7 @@ CalibrationOptions read_calibration(const Arguments& arguments) {
                                                              {"percentile", RangeMethod::percentile},
                                                              {"mse", RangeMethod::mse},
                                                              {"auto", RangeMethod::automatic}});
-  options.percentile = read_percentile(arguments);
+  options.percentile = read_between(arguments, "percentile", 50.0, 100.0, "above 50 and below 100");
   options.weights = *arguments.choice<WeightScales>(
       "weights", {{"per-channel", WeightScales::per_channel}, {"per-tensor", WeightScales::per_tensor}});
   options.residual =
@@ -117,6 +144,7 @@ CalibrationOptions read_calibration(const Arguments& arguments) {
                                                                     {"power-of-two", EqualizeMethod::power_of_two},
                                                                     {"none", EqualizeMethod::none}});
   options.copies = static_cast<int>(*arguments.integer("copies", 0, 4096));
+  options.extra_bits = read_extra_bits(arguments.text("extra-bits").value_or(""));
   options.bias_correction = *arguments.choice<bool>("bias-correction", {{"on", true}, {"off", false}});
   options.rounding = *arguments.choice<WeightRounding>(
       "rounding", {{"nearest", WeightRounding::nearest}, {"compensated", WeightRounding::compensated}});
@@ -138,6 +166,12 @@ Settings read_settings(const Arguments& arguments) {
       static_cast<std::uint64_t>(*arguments.integer("seed", 0, std::numeric_limits<std::int64_t>::max()));
   settings.method = read_method(arguments);
   settings.calibration = read_calibration(arguments);
+  if (arguments.text("target-cosine")) {
+    settings.target_cosine = read_between(arguments, "target-cosine", 0.0, 1.0, "above 0 and below 1");
+    if (!settings.calibration.extra_bits.empty() || settings.calibration.paper) {
+      throw UsageError("--target-cosine chooses extra bits itself, and the paper's setting has none");
+    }
+  }
   settings.run = read_run_options(arguments);
   settings.max_length = read_max_length(arguments);
   settings.json = arguments.on("json");
@@ -179,6 +213,7 @@ class Calibration {
  public:
   Calibration(const Settings& settings, const Log& log)
       : settings_(settings),
+        options_(settings.calibration),
         log_(log),
         model_(Model::from_checkpoint(settings.checkpoint, settings.method)),
         reference_(model_, {.isa = settings.run.isa}),
@@ -192,7 +227,7 @@ class Calibration {
   CalibrationReport run() {
     const Samples samples = read_samples(settings_, model_, log_);
     const Calibrator calibrator = observe(samples.calibration);
-    const Model quantized = quantize(calibrator);
+    const Model quantized = quantize(calibrator, samples.calibration);
     report_.held_out = !samples.held_out.empty();
     compare(calibrator, quantized, report_.held_out ? samples.held_out : samples.calibration);
     save(quantized.with_report(to_stored_json(report_)));
@@ -210,12 +245,28 @@ class Calibration {
     return calibrator;
   }
 
-  Model quantize(const Calibrator& calibrator) {
+  /// Extra bits that reach --target-cosine on samples that the model is calibrated on: what is held out stays for the report.
+  std::vector<ExtraBits> search(const Calibrator& calibrator, double target, const std::vector<std::string>& texts) {
+    const Stopwatch stopwatch;
+    const std::vector<std::string> some(texts.begin(), texts.begin() + std::min(std::ssize(texts), kSearchSamples));
+    const Comparison comparison(reference_, batches_, some, "search", workspace_);
+    const auto closeness = [&](const Model& model) { return comparison.closeness(Engine(model, {.isa = settings_.run.isa})).mean(); };
+    const double aim = 1.0 - kSearchMargin * (1.0 - target);
+    const auto choose = [&](const auto& probe) { return calibrator.choose_extra_bits(aim, settings_.calibration, probe, workspace_, closeness); };
+    PrecisionChoice choice = std::visit(choose, comparison.first(kProbeTokens));
+    report_.search = PrecisionReport{.target = target, .reached = choice.reached, .extra_bits = choice.extra_bits, .frontier = choice.frontier};
+    report_.search->seconds = stopwatch.seconds();
+    return choice.extra_bits;
+  }
+
+  Model quantize(const Calibrator& calibrator, const std::vector<std::string>& texts) {
+    if (settings_.target_cosine) options_.extra_bits = search(calibrator, *settings_.target_cosine, texts);
+    if (options_.extra_bits == std::vector<ExtraBits>{{"all", false}}) options_.extra_bits = calibrator.extra_bits();
     report_.samples = calibrator.samples();
     report_.tokens = calibrator.tokens();
     report_.convergence = calibrator.convergence();
     const Stopwatch stopwatch;
-    Model quantized = calibrator.quantize();
+    Model quantized = calibrator.quantize(options_);
     report_.quantize_seconds = stopwatch.seconds();
     return quantized;
   }
@@ -239,29 +290,17 @@ class Calibration {
     const Engine integer(quantized, {.isa = settings_.run.isa});
     describe(integer, workspace_, log_);
     report_.compared = model_.info().classes > 0 || model_.info().decoder ? "logits" : "embeddings";
-    std::vector<std::variant<TokenBatch, ImageBatch>> batches;
-    std::vector<Tensor> expected;
-    batches_.for_each(texts, "compare", [&](const auto& batch) {
-      batches.emplace_back(batch);
-      expected.push_back(answer(reference_, batch, workspace_));
-    });
-    const auto closeness = [&](const Engine& engine) {
-      Closeness result;
-      for (std::size_t i = 0; i < batches.size(); ++i) {
-        const auto found = [&](const auto& batch) { return answer(engine, batch, workspace_); };
-        result.add(std::visit(found, batches[i]), expected[i]);
-      }
-      return result;
-    };
-    report_.closeness = closeness(integer);
-    for (const auto& [technique, options] : settings_.ablations ? without_each(settings_.calibration) : Variations{}) {
+    const Comparison comparison(reference_, batches_, texts, "compare", workspace_);
+    report_.closeness = comparison.closeness(integer);
+    for (const auto& [technique, options] : settings_.ablations ? without_each(options_) : Variations{}) {
       const Engine lesser(calibrator.quantize(options), {.isa = settings_.run.isa});
-      report_.without.push_back({technique, closeness(lesser)});
+      report_.without.push_back({technique, comparison.closeness(lesser)});
     }
     report_.compare_seconds = stopwatch.seconds();
   }
 
   const Settings& settings_;
+  CalibrationOptions options_;  ///< those of the settings, and what a search has chosen
   const Log& log_;
   Model model_;
   Engine reference_;

@@ -44,6 +44,30 @@ Json ablations(const CalibrationReport& report) {
   return list;
 }
 
+std::string name_of(const ExtraBits& bits) { return bits.value + (bits.of_weights ? ":weights" : ""); }
+
+Json search_json(const CalibrationReport& report) {
+  if (!report.search) return nullptr;
+  Json frontier = Json::array(), extra_bits = Json::array();
+  for (const FrontierPoint& point : report.search->frontier) {
+    frontier.push_back({{"extra_bits", point.extra_bits}, {"work", point.work}, {"cosine_mean", point.closeness}});
+  }
+  for (const ExtraBits& bits : report.search->extra_bits) extra_bits.push_back(name_of(bits));
+  return {{"target", report.search->target}, {"reached", report.search->reached}, {"extra_bits", extra_bits}, {"frontier", frontier}};
+}
+
+/// What one point of the frontier is, in words.
+std::string point_text(const FrontierPoint& point) {
+  return std::to_string(point.extra_bits) + " with extra bits, " + fixed(point.work, 2) + " x the multiply-adds";
+}
+
+std::string search_text(const PrecisionReport& search) {
+  std::string text = "  target         " + fixed(search.target, 5) + (search.reached ? " reached" : " NOT reached") + " on calibration samples, with " +
+                     std::to_string(search.extra_bits.size()) + " values or weights in 11 bits; looked at, in " + fixed(search.seconds, 1) + " s:\n";
+  for (const FrontierPoint& point : search.frontier) text += "    " + fixed(point.closeness, 5) + "  " + point_text(point) + "\n";
+  return text;
+}
+
 Json convergence_json(const Convergence& convergence) {
   return {{"samples_before", convergence.samples_before},
           {"ranges", convergence.values},
@@ -82,6 +106,7 @@ std::string to_text(const CalibrationReport& report) {
     text += "    without " + each.technique + std::string(16 - std::min<std::size_t>(16, each.technique.size()), ' ') +
             mean_and_lowest(each.closeness) + "\n";
   }
+  if (report.search) text += search_text(*report.search);
   return text + "  convergence    " + verdict(report.convergence) + "\n  size           " +
          megabytes(report.output_bytes) + ", checkpoint " + megabytes(report.checkpoint_bytes) +
          "\n  time           calibrate " + fixed(report.calibrate_seconds, 1) + " s, quantize and write " +
@@ -98,6 +123,7 @@ std::string to_json(const CalibrationReport& report) {
       {"cosine_mean", report.closeness.mean()},
       {"cosine_lowest", report.closeness.lowest()},
       {"ablations", ablations(report)},
+      {"search", search_json(report)},
       {"convergence", convergence_json(report.convergence)},
       {"output_bytes", report.output_bytes},
       {"checkpoint_bytes", report.checkpoint_bytes},
@@ -114,6 +140,7 @@ std::string to_stored_json(const CalibrationReport& report) {
                {"cosine_mean", report.closeness.mean()},
                {"cosine_lowest", report.closeness.lowest()},
                {"ablations", ablations(report)},
+               {"search", search_json(report)},
                {"convergence", convergence_json(report.convergence)}});
 }
 
@@ -129,6 +156,10 @@ std::string to_html(const CalibrationReport& report) {
       html_row("as written", fixed(report.closeness.mean(), 5), fixed(report.closeness.lowest(), 5));
   for (const Ablation& each : report.without) {
     page += html_row("without " + each.technique, fixed(each.closeness.mean(), 5), fixed(each.closeness.lowest(), 5));
+  }
+  if (report.search) {
+    page += "</table>\n<h2>Extra bits for " + fixed(report.search->target, 5) + "</h2>\n<table><tr><th>on calibration samples</th><th>mean</th><th></th></tr>\n";
+    for (const FrontierPoint& point : report.search->frontier) page += html_row(point_text(point), fixed(point.closeness, 5));
   }
   return page + "</table>\n<h2>Size and time</h2>\n<table>" + html_row("INT8 file", megabytes(report.output_bytes)) +
          html_row("checkpoint", megabytes(report.checkpoint_bytes)) +

@@ -6,6 +6,7 @@
 #include "octavo/calibration.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,15 @@ struct Ablation {
   Closeness closeness;
 };
 
+/// What --target-cosine found.
+struct PrecisionReport {
+  double target = 0.0;
+  bool reached = false;  ///< on samples that were calibrated on
+  std::vector<ExtraBits> extra_bits;
+  std::vector<FrontierPoint> frontier;
+  double seconds = 0.0;
+};
+
 struct CalibrationReport {
   std::string output;        ///< the INT8 file
   std::int64_t samples = 0;  ///< calibrated on
@@ -25,6 +35,7 @@ struct CalibrationReport {
   std::string compared = "embeddings";  ///< or logits: what closeness is about
   Closeness closeness;                  ///< INT8 to float32
   std::vector<Ablation> without;
+  std::optional<PrecisionReport> search;
   Convergence convergence;
   std::uintmax_t output_bytes = 0;
   std::uintmax_t checkpoint_bytes = 0;  ///< of its weights

@@ -5,8 +5,10 @@
 #include "octavo/model.h"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace octavo {
 
@@ -44,6 +46,15 @@ enum class WeightRounding {
   compensated,  ///< a column's rounding error is made up for by the columns still to be rounded
 };
 
+/// Three bits more than 8, for the codes of a value of the graph or for the weights of the products that read it: each makes those
+/// products longer by their own depth (docs/fixed-point.md 11). Of token embeddings, the codes are those of words.
+struct ExtraBits {
+  std::string value;
+  bool of_weights = false;
+
+  bool operator==(const ExtraBits&) const = default;
+};
+
 /// What a calibration observes, and what it makes of that; the defaults lose least on ordinary checkpoints.
 struct CalibrationOptions {
   RangeMethod method = RangeMethod::minmax;
@@ -55,6 +66,7 @@ struct CalibrationOptions {
   int copies = 32;              ///< columns that saturating copies of GELU and ReLU neurons may add per layer; 0: none
   bool bias_correction = true;  ///< biases make up for what rounding takes from the outputs' means
   WeightRounding rounding = WeightRounding::compensated;
+  std::vector<ExtraBits> extra_bits = {};  ///< what has them; Calibrator::extra_bits() tells what can
 
   /// The setting of the Quantizable Transformers paper, with every one of its quantizers, in integers: one scale per weight
   /// tensor, u8 with a static range everywhere, residual sums and probabilities included, running min-max while the quantizers
@@ -69,6 +81,19 @@ struct Convergence {
   int changed = 0;                  ///< those whose range became wider or narrower by more than a hundredth
   double largest_change = 0.0;      ///< relative to the width before
   std::string most_changed = {};    ///< that value's name
+};
+
+/// One of the models that a search for precision has looked at.
+struct FrontierPoint {
+  std::size_t extra_bits = 0;  ///< how many things have them
+  double work = 1.0;           ///< multiply-adds of products, relative to those without extra bits
+  double closeness = 0.0;
+};
+
+struct PrecisionChoice {
+  std::vector<ExtraBits> extra_bits;    ///< what to quantize with
+  bool reached = false;                 ///< when false: everything that there is
+  std::vector<FrontierPoint> frontier;  ///< by extra_bits
 };
 
 /// Watches a float32 model run over data. Memory does not grow with the number of samples.
@@ -92,6 +117,17 @@ class Calibrator {
   std::int64_t tokens() const;
 
   Convergence convergence() const;
+
+  /// Everything that can have extra bits, in order of execution.
+  std::vector<ExtraBits> extra_bits() const;
+
+  /// The extra bits with which a model of these options is at least as close as `target`: first those that gain most per multiply-add,
+  /// as few of them as do. `probe` is what gains are measured on; `closeness` judges a model, higher being closer. Throws Error where
+  /// quantize() does, and for the paper's setting.
+  PrecisionChoice choose_extra_bits(double target, const CalibrationOptions& options, const TokenBatch& probe, Workspace& workspace,
+                                    const std::function<double(const Model&)>& closeness) const;
+  PrecisionChoice choose_extra_bits(double target, const CalibrationOptions& options, const ImageBatch& probe, Workspace& workspace,
+                                    const std::function<double(const Model&)>& closeness) const;
 
   /// Quantizes with the ranges observed so far. Throws Error when nothing was observed or a range is not finite.
   Model quantize() const;

@@ -35,10 +35,10 @@ run 2 calibrate x -d data.txt --equalize magic; is_wrong_usage "--equalize is 'm
 run 2 calibrate x -d data.txt --method percentile --percentile 100; is_wrong_usage "--percentile is '100'"
 run 2 calibrate x -d data.txt --copies -1; is_wrong_usage "--copies is '-1'"
 run 2 calibrate x -d data.txt --bias-correction maybe; is_wrong_usage "--bias-correction is 'maybe'"
+run 2 calibrate x -d data.txt --target-cosine 1; is_wrong_usage "--target-cosine is '1'"
+run 2 calibrate x -d data.txt --target-cosine 0.999 --extra-bits all; is_wrong_usage "--target-cosine chooses extra bits itself"
+run 2 calibrate x -d data.txt --extra-bits a,,b; is_wrong_usage "--extra-bits is 'a,,b'"
 run 2 calibrate x -d data.txt --report r.pdf; is_wrong_usage "--report is 'r.pdf'"
-for later in --target-cosine; do
-  run 2 calibrate x -d data.txt $later; is_wrong_usage "unknown option '$later'"
-done
 
 # Errors: exit code 1, one line that names the thing.
 for words in "embed -m no-such-model -p a" "embed -m $checkpoint -f no-such-file" "info -m data.txt" \
@@ -131,6 +131,11 @@ run 2 calibrate "$checkpoint" -d data.txt --gate-scale no; is_wrong_usage "--gat
 run 2 calibrate "$checkpoint" -d data.txt --gate-type per_head; is_wrong_usage "--gate-type is 'per_head'"
 run 0 calibrate "$checkpoint" -d data.txt --alpha 3.2:128 --rounding nearest --equalize smoothquant -o clipped.octavo
 run 0 info -m clipped.octavo; out_has "gamma -0.025"
+run 1 calibrate "$checkpoint" -d data.txt --extra-bits no.such --equalize smoothquant; err_has "no.such cannot have extra bits"
+run 0 calibrate "$checkpoint" -d data.txt --target-cosine 0.9992 --rounding nearest --equalize smoothquant --ablations off -q -o target.octavo
+out_has "0.99920 reached"; out_has "x the multiply-adds"
+run 0 info -m target.octavo; out_has "+ 3 bits"; out_has '"extra_bits"'
+run 0 embed -m target.octavo -f five.txt; lines_are out 5
 run 0 calibrate "$checkpoint" -d data.txt --paper -o paper.octavo
 run 0 embed -m paper.octavo -f five.txt; lines_are out 5
 run 2 analyze; is_wrong_usage "the checkpoint directory is missing"
