@@ -137,12 +137,14 @@ struct AttentionConstants {
   bool softmax1;             ///< every query sees one key more, of score 0 and without a value (5 c); clipped only
   uint32_t prune;            ///< PR = round(tau / (zeta - gamma) * 2^31), [0, 2^31): e' up to Z * PR is 0; clipped only
   const AttentionLevels* levels;  ///< clipped only; null: 255 equal steps
+  bool wide = false;         ///< row mode with 16-bit probabilities (5 e); not with clipped
 };
 
 /// Attention of one head over one sequence, for queries first_query .. first_query + queries - 1 (5, 6):
 ///   score -> t = max over visible keys - score -> e = 2^-u in Q15 -> u8 probabilities -> context
 ///   context = clamp(((sum_j p_j v_j) * m_r + 2^(s_r - 1)) >> s_r) + zero_point, 0, 255)
-/// with the row's own (m_r, s_r); the gate multiplies m_r. With fine codes (11) the clamp is to [0, 2047], and of that code c
+/// with the row's own (m_r, s_r); the gate multiplies m_r. Wide probabilities p = 256 h + l are e itself, and the sum is
+///   sum_j h_j v_j + ((sum_j l_j v_j + 128) >> 8). With fine codes (11) the clamp is to [0, 2047], and of that code c
 /// context = c >> 3, fine = c & 7. Row pointers are at the head's first column of a first row: of keys and
 /// values that of the sequence, of queries that of the first token behind the `past` ones, whose keys and values were there
 /// before. No byte outside these rows and the head's columns is read or written.

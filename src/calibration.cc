@@ -37,6 +37,7 @@ const char* name_of(RangeMethod method) {
 const char* name_of(WeightScales weights) {
   return weights == WeightScales::per_channel ? "per-channel" : "per-tensor";
 }
+const char* name_of(ProbabilityType type) { return type == ProbabilityType::uint16 ? "uint16" : "uint8"; }
 const char* name_of(ResidualType residual) { return residual == ResidualType::int16 ? "int16" : "int8"; }
 const char* name_of(EqualizeMethod method) {
   switch (method) {
@@ -50,6 +51,16 @@ const char* name_of(EqualizeMethod method) {
       return "power-of-two";
     default:
       return "none";
+  }
+}
+
+constexpr int kSmallestWideShift = 27;  // so that no row's own is below what kernels take
+
+void set_probabilities(QuantizedGraph& graph, ProbabilityType type) {
+  for (QuantizedOp& op : graph.ops) {
+    auto* attention = std::get_if<QuantizedAttention>(&op);
+    if (!attention || attention->clipped || attention->paper || attention->shift < kSmallestWideShift) continue;
+    attention->wide = type == ProbabilityType::uint16;
   }
 }
 
@@ -260,6 +271,7 @@ double Calibrator::Data::distance(const Model& quantized, Workspace& workspace) 
 Model Calibrator::Data::make(const CalibrationOptions& chosen, const Ranges& chosen_ranges,
                              const QuantizeOptions& result) const {
   Model::Data quantized = octavo::quantize(*model, chosen_ranges, result);
+  set_probabilities(*quantized.integer, chosen.probabilities);
   std::int64_t added = 0;
   for (const auto& [name, counts] : result.copies) {
     for (const int count : counts) added += count - 1;
@@ -274,10 +286,23 @@ Model Calibrator::Data::make(const CalibrationOptions& chosen, const Ranges& cho
       {"equalize", name_of(chosen.equalize)},
       {"added_columns", added},
       {"extra_bits", chosen.extra_bits.size()},
+      {"probabilities", name_of(chosen.probabilities)},
       {"bias_correction", chosen.bias_correction},
       {"compensated_rounding", compensates(chosen)},
       {"paper", chosen.paper}}.dump();
   return Model(std::make_shared<const Model::Data>(std::move(quantized)));
+}
+
+Model with_probabilities(const Model& model, ProbabilityType type) {
+  if (!model.is_quantized()) throw Error(model.info().name + " is not quantized; its probabilities are float32");
+  Model::Data data = model.data();
+  set_probabilities(*data.integer, type);
+  if (!data.provenance.empty()) {
+    nlohmann::json provenance = nlohmann::json::parse(data.provenance);
+    provenance["probabilities"] = name_of(type);
+    data.provenance = provenance.dump();
+  }
+  return Model(std::make_shared<const Model::Data>(std::move(data)));
 }
 
 Model Calibrator::quantize() const { return quantize(data_->options); }

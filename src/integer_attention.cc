@@ -154,7 +154,8 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
                                   .zero_point = constants.context.zero_point << constants.refined.fine_bits,
                                   .softmax1 = constants.softmax1,
                                   .prune = static_cast<std::uint32_t>(constants.prune),
-                                  .levels = constants.levels.edges.empty() ? nullptr : &levels};
+                                  .levels = constants.levels.edges.empty() ? nullptr : &levels,
+                                  .wide = constants.wide};
   const int columns = op.heads * op.head_size;
   const ByteMatrix context = tile_order(run.context, columns, constants.refined);
   const ByteMatrix fine = constants.refined.fine_bits > 0 ? fine_codes(context, columns) : ByteMatrix{};

@@ -117,6 +117,7 @@ struct Writer {
                        {"context", to_json(constants.context)}};
     put(constants.refined);
     if (constants.softmax1) node["integer"]["softmax1"] = true;
+    if (constants.wide) node["integer"]["wide"] = true;
     if (constants.prune > 0) node["integer"]["prune"] = constants.prune;
     if (!constants.levels.edges.empty()) node["integer"]["levels"] = to_json(constants.levels);
     if (!constants.paper) return;

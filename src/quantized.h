@@ -116,6 +116,7 @@ struct QuantizedAttention {
   int score_multiplier = 0, score_shift = 0;
   bool clipped = false;
   bool softmax1 = false;
+  bool wide = false;  ///< probabilities of 16 bits; not with `clipped`
   std::int64_t theta = 0, cap = 0, prune = 0;
   QuantizedLevels levels = {};
   int multiplier = 0, shift = 0;

@@ -12,11 +12,12 @@ using kernels::KernelTable;
 
 constexpr std::int64_t kMostS32 = 2147483647;
 
-// Shifts that leave 33..62 for every row of at most 130 keys: a plain row adds 7..15, a clipped one -1..21. theta and
+// Shifts that leave 33..62 for every row of at most 130 keys: a plain row adds 7..15, one of wide probabilities 6..14, a clipped one -1..21. theta and
 // cap from no clipping at all to rows that lose every key.
 kernels::AttentionConstants random_attention(int head_size, Random& random) {
   const bool clipped = random.one_in(2);
   const bool softmax1 = clipped && random.one_in(2), prunes = clipped && random.one_in(2);
+  const bool wide = !clipped && random.one_in(3);
   return {.head_size = head_size,
           .causal = random.one_in(2),
           .query_zero_point = random.one_of({0, 255, 128, random.integer(0, 255)}),
@@ -26,11 +27,12 @@ kernels::AttentionConstants random_attention(int head_size, Random& random) {
           .theta = random.integer(0, random.one_of({0, 1 << 18, 1 << 26, 2147483647})),
           .cap = static_cast<std::uint32_t>(random.between(random.one_of({0, 1 << 30, 2147483647}), kMostS32 + 1)),
           .multiplier = random.integer(1 << 30, 2147483647),
-          .shift = clipped ? random.integer(34, 41) : random.integer(26, 47),
+          .shift = clipped ? random.integer(34, 41) : random.integer(wide ? 27 : 26, 47),
           .zero_point = random.integer(0, 255),
           .softmax1 = softmax1,
           .prune = static_cast<std::uint32_t>(prunes ? random.integer(0, random.one_of({1 << 22, 1 << 28, 2147483647})) : 0),
-          .levels = nullptr};
+          .levels = nullptr,
+          .wide = wide};
 }
 
 // Levels as of 1 to 4 bits, with any edges.

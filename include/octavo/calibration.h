@@ -25,6 +25,10 @@ enum class RangeMethod {
 /// One scale per output channel of a weight matrix, or one per matrix (the paper's setting).
 enum class WeightScales { per_channel, per_tensor };
 
+/// Attention probabilities relative to the largest of their row: in 255 steps, or in 16 bits, for rows in which many small ones count,
+/// as beside an attention sink, at the price of a second product with V. Clipped and pruned ones and softmax-1 have 255 steps always.
+enum class ProbabilityType { uint8, uint16 };
+
 /// The residual stream: 16 bits, or the paper's 8-bit sums.
 enum class ResidualType { int16, int8 };
 
@@ -62,6 +66,7 @@ struct CalibrationOptions {
   WeightScales weights = WeightScales::per_channel;
   ResidualType residual = ResidualType::int16;
   HeadType head = HeadType::int16;
+  ProbabilityType probabilities = ProbabilityType::uint8;
   EqualizeMethod equalize = EqualizeMethod::os_plus;
   int copies = 32;              ///< columns that saturating copies of GELU and ReLU neurons may add per layer; 0: none
   bool bias_correction = true;  ///< biases make up for what rounding takes from the outputs' means
@@ -141,5 +146,9 @@ class Calibrator {
  private:
   std::unique_ptr<Data> data_;
 };
+
+/// The same quantized model with probabilities of another type; nothing else changes, and nothing at all where attention has but one.
+/// Throws Error when `model` is not quantized.
+Model with_probabilities(const Model& model, ProbabilityType type);
 
 }  // namespace octavo

@@ -342,6 +342,20 @@ void find_probabilities(const AttentionConstants& constants, const Scratch& scra
   block->shift[row] = constants.shift + bits - 1;
 }
 
+// (5 e) Exponentials are the probabilities, in high and low bytes; the row's multiplier divides by their sum.
+void find_wide_probabilities(const AttentionConstants& constants, const Scratch& scratch, uint32_t sum, Block* block, int row) {
+  find_codes(scratch, *block, row, [](__m256i e) { return _mm256_srli_epi16(e, 8); });
+  ptrdiff_t index = row * kStepKeys;
+  for (int key = 0; key < block->most_visible; key += kStepKeys, index += kBlockRows * kStepKeys) {
+    int16_t* low = scratch.exponentials + index;
+    const __m256i byte = _mm256_set1_epi16(255);
+    put(low, Step{_mm256_and_si256(load(low), byte), _mm256_and_si256(load(low + 16), byte)});
+  }
+  const int bits = bit_length(sum);
+  block->multiplier[row] = static_cast<int32_t>((static_cast<uint64_t>(constants.multiplier) << (bits - 1)) / sum);
+  block->shift[row] = constants.shift + bits - 9;
+}
+
 // A part, in Q31, of the row's sum.
 uint64_t part_of(uint32_t sum, uint32_t part) { return (uint64_t{sum} * part + (1u << 30)) >> 31; }
 
@@ -485,14 +499,19 @@ void store_context(const Attention& attention, const Block& block, int row, int 
   store_columns(attention.fine, line, to, count, to_bytes(_mm256_and_si256(code, _mm256_set1_epi16(7))));
 }
 
-// 16 columns of the context of the block's rows.
-void find_context(const Attention& attention, const Scratch& scratch, const Block& block, int column) {
-  const __m256i zero = _mm256_setzero_si256();
-  Row sum[kBlockRows] = {{zero, zero}, {zero, zero}, {zero, zero}, {zero, zero}};
+// What low bytes of wide probabilities add to the sums of the high ones.
+Row carried(Row sum) {
+  const __m256i half = _mm256_set1_epi32(128);
+  return {_mm256_srai_epi32(_mm256_add_epi32(sum.left, half), 8), _mm256_srai_epi32(_mm256_add_epi32(sum.right, half), 8)};
+}
+
+// Adds the products of the block's probabilities with 16 columns of values.
+void add_products(const Scratch& scratch, const Block& block, const int16_t* probabilities, int column, Row (&result)[kBlockRows]) {
+  Row sum[kBlockRows] = {result[0], result[1], result[2], result[3]};
   for (int run = 0; run < block.run_count; ++run) {
     const auto [begin, end] = block.runs[run];
     const int8_t* v = scratch.values + column * 2 + static_cast<ptrdiff_t>(begin) * scratch.columns;
-    const int16_t* p = scratch.probabilities + static_cast<ptrdiff_t>(begin) * kBlockRows;
+    const int16_t* p = probabilities + static_cast<ptrdiff_t>(begin) * kBlockRows;
     for (int step = begin; step < end; step += kStepKeys, p += kBlockRows * kStepKeys) {
       const int keys = least(kStepKeys, end - step);
       for (int key = 0; key < keys; key += 2, v += scratch.columns * 2) {
@@ -507,6 +526,18 @@ void find_context(const Attention& attention, const Scratch& scratch, const Bloc
       }
     }
   }
+  for (int i = 0; i < kBlockRows; ++i) result[i] = sum[i];
+}
+
+// 16 columns of the context of the block's rows.
+void find_context(const Attention& attention, const Scratch& scratch, const Block& block, int column) {
+  const __m256i zero = _mm256_setzero_si256();
+  Row sum[kBlockRows] = {{zero, zero}, {zero, zero}, {zero, zero}, {zero, zero}};
+  if (attention.constants->wide) {
+    add_products(scratch, block, scratch.exponentials, column, sum);
+    for (Row& each : sum) each = carried(each);
+  }
+  add_products(scratch, block, scratch.probabilities, column, sum);
   for (int i = 0; i < block.rows; ++i) store_context(attention, block, i, column, sum[i]);
 }
 
@@ -540,11 +571,9 @@ void find_scores_of_row(const Attention& attention, const Scratch& scratch, cons
   }
 }
 
-// 16 columns of one row's context from values as they lie.
-void find_context_of_row(const Attention& attention, const Scratch& scratch, const Block& block, int row, int column) {
+// The sums of one row's probabilities times 16 columns of values as they lie, on top of `sum`.
+Row add_products_of_row(const Attention& attention, const Block& block, const int16_t* p, int column, Row sum) {
   const int count = attention.constants->head_size - column;
-  Row sum = {_mm256_setzero_si256(), _mm256_setzero_si256()};
-  const int16_t* p = scratch.probabilities + row * kStepKeys;
   for (int key = 0; key < block.most_visible; key += 2) {
     const int8_t* v = attention.v + key * attention.key_stride + column;
     const __m128i a = load_columns(v, count), b = load_columns(key + 1 < attention.length ? v + attention.key_stride : v, count);
@@ -552,7 +581,15 @@ void find_context_of_row(const Attention& attention, const Scratch& scratch, con
     sum.left = _mm256_add_epi32(sum.left, _mm256_madd_epi16(pair, _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(a, b))));
     sum.right = _mm256_add_epi32(sum.right, _mm256_madd_epi16(pair, _mm256_cvtepi8_epi16(_mm_unpackhi_epi8(a, b))));
   }
-  store_context(attention, block, row, column, sum);
+  return sum;
+}
+
+// 16 columns of one row's context.
+void find_context_of_row(const Attention& attention, const Scratch& scratch, const Block& block, int row, int column) {
+  Row sum = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+  const int first = row * kStepKeys;
+  if (attention.constants->wide) sum = carried(add_products_of_row(attention, block, scratch.exponentials + first, column, sum));
+  store_context(attention, block, row, column, add_products_of_row(attention, block, scratch.probabilities + first, column, sum));
 }
 
 void find_row(const AttentionConstants& constants, const Scratch& scratch, Block* block, int row) {
@@ -561,6 +598,8 @@ void find_row(const AttentionConstants& constants, const Scratch& scratch, Block
     find_levels(constants, scratch, sum, block, row);
   } else if (constants.clipped) {
     find_clipped_probabilities(constants, scratch, sum, block, row);
+  } else if (constants.wide) {
+    find_wide_probabilities(constants, scratch, sum, block, row);
   } else {
     find_probabilities(constants, scratch, block, row);
   }

@@ -75,6 +75,8 @@ struct Scratch {
     exponentials = reinterpret_cast<int16_t*>(scores + padded_keys * kBlockRows);
     probabilities = reinterpret_cast<uint8_t*>(exponentials + padded_keys * kBlockRows);
   }
+  // Of wide probabilities, where `probabilities` holds the high bytes; nothing else uses the exponentials' place then.
+  uint8_t* low_probabilities() const { return reinterpret_cast<uint8_t*>(exponentials); }
   int8_t* keys;            // [steps][depth / 4][32 keys][4], depth = head_size rounded up to 16
   int8_t* values;          // [keys / 4][head_size rounded up to 16][4 keys]
   int32_t* key_bias;       // [steps][32]: -query_zero_point * sum over d of k[key][d]
@@ -349,6 +351,30 @@ void find_probabilities(const AttentionConstants& constants, const Scratch& scra
   }
 }
 
+// (5 e) Exponentials are the probabilities, in high and low bytes; the row's multiplier divides by their sum.
+template <int kRows, bool kLeftShift>
+void find_wide_probabilities(const AttentionConstants& constants, const Scratch& scratch, Block* block) {
+  const Exponential<kLeftShift> exponential(constants);
+  __m512i sum[kBlockRows];
+  for (int row = 0; row < kBlockRows; ++row) sum[row] = _mm512_setzero_si512();
+  for (int row = 0; row < kRows; ++row) {
+    const __m512i largest = _mm512_set1_epi32(block->largest[row]);
+    for_each_step(*block, row, [&](ptrdiff_t index, __mmask32 seen) {
+      const __m512i e = _mm512_maskz_mov_epi16(seen, exponential(scratch.scores + index, largest));
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(scratch.probabilities + index), to_bytes(_mm512_srli_epi16(e, 8)));
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(scratch.low_probabilities() + index), to_bytes(e));
+      sum[row] = _mm512_dpwssd_epi32(sum[row], e, _mm512_set1_epi16(1));
+    });
+  }
+  combine_lanes(sum, block->sum, add);
+  for (int row = 0; row < kRows; ++row) {
+    const uint32_t total = static_cast<uint32_t>(block->sum[row]);
+    const int bits = bit_length(total);
+    block->multiplier[row] = static_cast<int32_t>((static_cast<uint64_t>(constants.multiplier) << (bits - 1)) / total);
+    block->shift[row] = constants.shift + bits - 9;
+  }
+}
+
 // A part, in Q31, of the row's sum.
 uint64_t part_of(uint32_t sum, uint32_t part) { return (uint64_t{sum} * part + (1u << 30)) >> 31; }
 
@@ -558,6 +584,14 @@ void find_context(const Attention& attention, const Scratch& scratch, const Bloc
 #pragma GCC unroll 2
     for (int j = 0; j < kVectors; ++j) sum[i][j] = _mm512_setzero_si512();
   }
+  if (attention.constants->wide) {
+    multiply(scratch.low_probabilities(), (block.most_visible + 15) / 16, scratch.values + column * 4, group_bytes, sum);
+#pragma GCC unroll 8
+    for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 2
+      for (int j = 0; j < kVectors; ++j) sum[i][j] = _mm512_srai_epi32(_mm512_add_epi32(sum[i][j], _mm512_set1_epi32(128)), 8);
+    }
+  }
   for (int run = 0; run < block.run_count; ++run) {
     const auto [begin, end] = block.runs[run];
     const uint8_t* probabilities = scratch.probabilities + static_cast<ptrdiff_t>(begin) * kBlockRows;
@@ -591,6 +625,8 @@ void attend(const Attention& attention, const Scratch& scratch, int first, int r
   if (constants.clipped) {
     (left_shift ? find_clipped_probabilities<kRows, true> : find_clipped_probabilities<kRows, false>)(constants,
                                                                                                       scratch, &block);
+  } else if (constants.wide) {
+    (left_shift ? find_wide_probabilities<kRows, true> : find_wide_probabilities<kRows, false>)(constants, scratch, &block);
   } else {
     (left_shift ? find_probabilities<kRows, true> : find_probabilities<kRows, false>)(constants, scratch, &block);
   }

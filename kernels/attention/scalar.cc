@@ -99,6 +99,12 @@ Multiplier find_probabilities(const AttentionConstants& constants, const Row& ro
   return {(int64_t{constants.multiplier} << (bits - 1)) / sum, constants.shift + bits - 1};
 }
 
+// (5 e) Exponentials are the probabilities; the row's multiplier divides by their sum, in steps of 256.
+Multiplier find_wide_probabilities(const AttentionConstants& constants, const Row& row) {
+  const int bits = bit_length(static_cast<uint32_t>(row.sum));
+  return {(int64_t{constants.multiplier} << (bits - 1)) / row.sum, constants.shift + bits - 9};
+}
+
 // (5 b) clamp((zeta - gamma) * p + gamma, 0, 1) in units of its largest value in this row, `top` / sum * (zeta -
 // gamma). (5 c) What is not above `prune` is 0.
 Multiplier find_clipped_probabilities(const AttentionConstants& constants, const Row& row) {
@@ -160,7 +166,16 @@ void store_context(const Attention& attention, int query, const Row& row, Multip
   const AttentionConstants& constants = *attention.constants;
   for (int d = 0; d < constants.head_size; ++d) {
     int64_t sum = 0;
-    for (int key = 0; key < row.keys; ++key) sum += row.probability[key] * attention.v[key * attention.key_stride + d];
+    const auto add = [&](auto probability) {
+      for (int key = 0; key < row.keys; ++key) sum += probability(key) * attention.v[key * attention.key_stride + d];
+    };
+    if (constants.wide) {
+      add([&](int key) { return row.exponential[key] & 255; });
+      sum = (sum + 128) >> 8;
+      add([&](int key) { return row.exponential[key] >> 8; });
+    } else {
+      add([&](int key) { return row.probability[key]; });
+    }
     const int64_t r = ((sum * by.multiplier + (int64_t{1} << (by.shift - 1))) >> by.shift) + constants.zero_point;
     const int64_t highest = attention.fine.data ? 2047 : 255, code = r < 0 ? 0 : r > highest ? highest : r;
     const ptrdiff_t line = attention.context_row + query;
@@ -183,6 +198,7 @@ void attention(const Attention& attention) {
     find_exponentials(constants, &row);
     Multiplier multiplier = constants.levels    ? find_levels(constants, row)
                             : constants.clipped ? find_clipped_probabilities(constants, row)
+                            : constants.wide    ? find_wide_probabilities(constants, row)
                                                 : find_probabilities(constants, row);
     apply_gate(attention, query, &multiplier);
     store_context(attention, query, row, multiplier);

@@ -349,6 +349,30 @@ TEST_CASE("A sequence of one key has that key's value as its context", "[kernels
   }
 }
 
+TEST_CASE("Wide probabilities keep what hundreds of small ones add beside an attention sink", "[kernels]") {
+  // One key far ahead of 299 others, each of which has less than half of a 255th of its weight.
+  for (const bool wide : {false, true}) {
+    AttentionConstants constants = layer(0.001, 5);
+    constants.wide = wide;
+    for (const NamedTable& named : available_tables()) {
+      CAPTURE(named.isa, wide);
+      Problem problem({.length = 300, .head_size = 32}, constants);
+      for (int key = 0; key < 300; ++key) {
+        problem.query(key, 0) = 200;
+        problem.key(key, 0) = static_cast<int8_t>(key == 7 ? 100 : 68);
+        problem.value(key, 0) = static_cast<int8_t>(key == 7 ? 0 : 60);
+      }
+      const double distance = 200 * 32 * score_scale(constants), small = std::exp(-distance);
+      REQUIRE(small < 1.0 / 512);
+      problem.run(named.table);
+      const double exact = 128 + 5 * 60 * 299 * small / (1 + 299 * small);
+      REQUIRE(exact > 150);
+      if (wide) REQUIRE(std::abs(problem.context(5, 0) - exact) < 0.02 * (exact - 128) + 0.5);
+      else REQUIRE(problem.context(5, 0) == 128);
+    }
+  }
+}
+
 TEST_CASE("Fine codes are the last three of eleven bits of a context", "[kernels]") {
   std::mt19937_64 random(14);
   AttentionConstants eighth = layer(1, 8);  // a value's step is eight of the context's
@@ -526,7 +550,8 @@ AttentionConstants random_layer(std::mt19937_64& random) {
   constants.score_multiplier = static_cast<uint16_t>(pick(32768, 65535));
   constants.score_shift = pick(0, 3) == 0 ? pick(-8, 23) : pick(0, 8);
   constants.multiplier = pick(1 << 30, 2147483647);
-  constants.shift = constants.clipped ? pick(34, 40) : pick(26, 46);
+  constants.wide = !constants.clipped && pick(0, 2) == 0;
+  constants.shift = constants.clipped ? pick(34, 40) : pick(27, 46);
   constants.zero_point = pick(0, 255);
   if (constants.clipped) {
     constants.softmax1 = pick(0, 1) == 1;

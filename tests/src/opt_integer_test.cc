@@ -205,6 +205,32 @@ TEST_CASE("a cache that is full, shared, missing or another model's is an error,
   CHECK_THROWS_WITH(KvCache(mean), Catch::Contains("conditional_per_head"));
 }
 
+TEST_CASE("probabilities of 16 bits: the same bits everywhere and step by step, through a file, and back") {
+  const Model plain = quantized_tiny_opt({.gate = false}), wide = with_probabilities(plain, ProbabilityType::uint16);
+  CHECK(with_probabilities(wide, ProbabilityType::uint8).summary() == plain.summary());
+  TemporaryDirectory directory;
+  wide.save(directory.path() / "m.octavo");
+  const Model loaded = Model::from_file(directory.path() / "m.octavo");
+  CHECK(loaded.summary() == wide.summary());
+  const TokenBatch batch{{random_text(37, 3), random_text(12, 4)}};
+  Workspace workspace({.threads = 1}), three({.threads = 3});
+  const Tensor expected = Engine(wide, {.isa = "scalar"}).logits(batch, workspace);
+  CHECK(!equal_bytes(Engine(plain, {.isa = "scalar"}).logits(batch, workspace), expected));
+  for (const std::string& isa : available_isas()) {
+    INFO(isa);
+    const Engine engine(loaded, {.isa = isa});
+    CHECK(equal_bytes(engine.logits(batch, three), expected));
+    KvCache cache(loaded);
+    const std::vector<KvCache*> caches = {&cache};
+    Tensor last;
+    for (std::size_t first = 0; first < 37; ++first) last = engine.decode(TokenBatch{{part(batch.sequences[0], first, 1)}}, caches, workspace);
+    CHECK(equal_bytes(last, row_of(expected, 0)));
+  }
+  CHECK_THROWS_WITH(with_probabilities(tiny_model(), ProbabilityType::uint16), Catch::Contains("not quantized"));
+  const Model clipped = quantized_tiny_opt({.gate = false, .gamma = -0.02});  // has 255 steps always
+  CHECK(equal_bytes(Engine(with_probabilities(clipped, ProbabilityType::uint16)).logits(batch, workspace), Engine(clipped).logits(batch, workspace)));
+}
+
 TEST_CASE("8-bit sums are refused for a decoder whose stream starts with its embeddings") {
   CHECK_THROWS_WITH(quantized_tiny_opt({}, {.residual = ResidualType::int8}), Catch::Contains("8-bit sums need a LayerNorm"));
 }

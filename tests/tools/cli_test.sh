@@ -35,6 +35,7 @@ run 2 calibrate x -d data.txt --equalize magic; is_wrong_usage "--equalize is 'm
 run 2 calibrate x -d data.txt --method percentile --percentile 100; is_wrong_usage "--percentile is '100'"
 run 2 calibrate x -d data.txt --copies -1; is_wrong_usage "--copies is '-1'"
 run 2 calibrate x -d data.txt --bias-correction maybe; is_wrong_usage "--bias-correction is 'maybe'"
+run 2 calibrate x -d data.txt --probabilities int4; is_wrong_usage "--probabilities is 'int4'"
 run 2 calibrate x -d data.txt --target-cosine 1; is_wrong_usage "--target-cosine is '1'"
 run 2 calibrate x -d data.txt --target-cosine 0.999 --extra-bits all; is_wrong_usage "--target-cosine chooses extra bits itself"
 run 2 calibrate x -d data.txt --extra-bits a,,b; is_wrong_usage "--extra-bits is 'a,,b'"
