@@ -342,15 +342,8 @@ void find_probabilities(const AttentionConstants& constants, const Scratch& scra
   block->shift[row] = constants.shift + bits - 1;
 }
 
-// (5 e) Exponentials are the probabilities, in high and low bytes; the row's multiplier divides by their sum.
-void find_wide_probabilities(const AttentionConstants& constants, const Scratch& scratch, uint32_t sum, Block* block, int row) {
-  find_codes(scratch, *block, row, [](__m256i e) { return _mm256_srli_epi16(e, 8); });
-  ptrdiff_t index = row * kStepKeys;
-  for (int key = 0; key < block->most_visible; key += kStepKeys, index += kBlockRows * kStepKeys) {
-    int16_t* low = scratch.exponentials + index;
-    const __m256i byte = _mm256_set1_epi16(255);
-    put(low, Step{_mm256_and_si256(load(low), byte), _mm256_and_si256(load(low + 16), byte)});
-  }
+// (5 e) Exponentials are the probabilities; the row's multiplier divides by their sum.
+void find_wide_probabilities(const AttentionConstants& constants, uint32_t sum, Block* block, int row) {
   const int bits = bit_length(sum);
   block->multiplier[row] = static_cast<int32_t>((static_cast<uint64_t>(constants.multiplier) << (bits - 1)) / sum);
   block->shift[row] = constants.shift + bits - 9;
@@ -499,17 +492,31 @@ void store_context(const Attention& attention, const Block& block, int row, int 
   store_columns(attention.fine, line, to, count, to_bytes(_mm256_and_si256(code, _mm256_set1_epi16(7))));
 }
 
-// What low bytes of wide probabilities add to the sums of the high ones.
-Row carried(Row sum) {
-  const __m256i half = _mm256_set1_epi32(128);
-  return {_mm256_srai_epi32(_mm256_add_epi32(sum.left, half), 8), _mm256_srai_epi32(_mm256_add_epi32(sum.right, half), 8)};
-}
+// Sums of wide probabilities times values: of e = 256 h + l the sum over h, and that over l, which is added in the end. Each
+// part is of at most kWideKeys keys, whose sum over e is exact in 32 bits.
+constexpr int kWideKeys = 512;
+class WideSum {
+ public:
+  void add(Row part) {
+    const __m256i low = _mm256_set1_epi32(255);
+    high_ = {_mm256_add_epi32(high_.left, _mm256_srai_epi32(part.left, 8)), _mm256_add_epi32(high_.right, _mm256_srai_epi32(part.right, 8))};
+    low_ = {_mm256_add_epi32(low_.left, _mm256_and_si256(part.left, low)), _mm256_add_epi32(low_.right, _mm256_and_si256(part.right, low))};
+  }
+  Row total() const { return {total(high_.left, low_.left), total(high_.right, low_.right)}; }
 
-// Adds the products of the block's probabilities with 16 columns of values.
-void add_products(const Scratch& scratch, const Block& block, const int16_t* probabilities, int column, Row (&result)[kBlockRows]) {
-  Row sum[kBlockRows] = {result[0], result[1], result[2], result[3]};
-  for (int run = 0; run < block.run_count; ++run) {
-    const auto [begin, end] = block.runs[run];
+ private:
+  static __m256i total(__m256i high, __m256i low) {
+    return _mm256_add_epi32(high, _mm256_srai_epi32(_mm256_add_epi32(low, _mm256_set1_epi32(128)), 8));
+  }
+  Row high_ = {_mm256_setzero_si256(), _mm256_setzero_si256()}, low_ = high_;
+};
+
+// The products of the block's probabilities with 16 columns of values, over `count` runs of keys.
+void find_products(const Scratch& scratch, const int16_t* probabilities, const Block::Run* runs, int count, int column, Row (&result)[kBlockRows]) {
+  const __m256i zero = _mm256_setzero_si256();
+  Row sum[kBlockRows] = {{zero, zero}, {zero, zero}, {zero, zero}, {zero, zero}};
+  for (int run = 0; run < count; ++run) {
+    const auto [begin, end] = runs[run];
     const int8_t* v = scratch.values + column * 2 + static_cast<ptrdiff_t>(begin) * scratch.columns;
     const int16_t* p = probabilities + static_cast<ptrdiff_t>(begin) * kBlockRows;
     for (int step = begin; step < end; step += kStepKeys, p += kBlockRows * kStepKeys) {
@@ -531,14 +538,19 @@ void add_products(const Scratch& scratch, const Block& block, const int16_t* pro
 
 // 16 columns of the context of the block's rows.
 void find_context(const Attention& attention, const Scratch& scratch, const Block& block, int column) {
-  const __m256i zero = _mm256_setzero_si256();
-  Row sum[kBlockRows] = {{zero, zero}, {zero, zero}, {zero, zero}, {zero, zero}};
-  if (attention.constants->wide) {
-    add_products(scratch, block, scratch.exponentials, column, sum);
-    for (Row& each : sum) each = carried(each);
+  Row sum[kBlockRows];
+  if (!attention.constants->wide) {
+    find_products(scratch, scratch.probabilities, block.runs, block.run_count, column, sum);
+    for (int i = 0; i < block.rows; ++i) store_context(attention, block, i, column, sum[i]);
+    return;
   }
-  add_products(scratch, block, scratch.probabilities, column, sum);
-  for (int i = 0; i < block.rows; ++i) store_context(attention, block, i, column, sum[i]);
+  WideSum wide[kBlockRows];
+  for (int begin = 0; begin < block.most_visible; begin += kWideKeys) {
+    const Block::Run part = {begin, least(begin + kWideKeys, block.most_visible)};
+    find_products(scratch, scratch.exponentials, &part, 1, column, sum);
+    for (int i = 0; i < kBlockRows; ++i) wide[i].add(sum[i]);
+  }
+  for (int i = 0; i < block.rows; ++i) store_context(attention, block, i, column, wide[i].total());
 }
 
 // Scores of one query with eight keys: the sums of 16 columns at a time, added up across lanes at the end.
@@ -571,10 +583,11 @@ void find_scores_of_row(const Attention& attention, const Scratch& scratch, cons
   }
 }
 
-// The sums of one row's probabilities times 16 columns of values as they lie, on top of `sum`.
-Row add_products_of_row(const Attention& attention, const Block& block, const int16_t* p, int column, Row sum) {
+// The products of one row's probabilities with 16 columns of values as they lie, over a run of keys.
+Row find_products_of_row(const Attention& attention, const int16_t* p, Block::Run run, int column) {
   const int count = attention.constants->head_size - column;
-  for (int key = 0; key < block.most_visible; key += 2) {
+  Row sum = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+  for (int key = run.begin; key < run.end; key += 2) {
     const int8_t* v = attention.v + key * attention.key_stride + column;
     const __m128i a = load_columns(v, count), b = load_columns(key + 1 < attention.length ? v + attention.key_stride : v, count);
     const __m256i pair = broadcast_pair(p + key / kStepKeys * kBlockRows * kStepKeys + key % kStepKeys);
@@ -586,10 +599,18 @@ Row add_products_of_row(const Attention& attention, const Block& block, const in
 
 // 16 columns of one row's context.
 void find_context_of_row(const Attention& attention, const Scratch& scratch, const Block& block, int row, int column) {
-  Row sum = {_mm256_setzero_si256(), _mm256_setzero_si256()};
   const int first = row * kStepKeys;
-  if (attention.constants->wide) sum = carried(add_products_of_row(attention, block, scratch.exponentials + first, column, sum));
-  store_context(attention, block, row, column, add_products_of_row(attention, block, scratch.probabilities + first, column, sum));
+  if (!attention.constants->wide) {
+    const Block::Run all = {0, block.most_visible};
+    store_context(attention, block, row, column, find_products_of_row(attention, scratch.probabilities + first, all, column));
+    return;
+  }
+  WideSum wide;
+  for (int begin = 0; begin < block.most_visible; begin += kWideKeys) {
+    const Block::Run part = {begin, least(begin + kWideKeys, block.most_visible)};
+    wide.add(find_products_of_row(attention, scratch.exponentials + first, part, column));
+  }
+  store_context(attention, block, row, column, wide.total());
 }
 
 void find_row(const AttentionConstants& constants, const Scratch& scratch, Block* block, int row) {
@@ -599,7 +620,7 @@ void find_row(const AttentionConstants& constants, const Scratch& scratch, Block
   } else if (constants.clipped) {
     find_clipped_probabilities(constants, scratch, sum, block, row);
   } else if (constants.wide) {
-    find_wide_probabilities(constants, scratch, sum, block, row);
+    find_wide_probabilities(constants, sum, block, row);
   } else {
     find_probabilities(constants, scratch, block, row);
   }

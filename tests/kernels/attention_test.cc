@@ -373,6 +373,24 @@ TEST_CASE("Wide probabilities keep what hundreds of small ones add beside an att
   }
 }
 
+TEST_CASE("Wide probabilities of thousands of equal keys with extreme values add up exactly", "[kernels]") {
+  AttentionConstants constants = layer(0.001, 1);
+  constants.wide = true;
+  for (const NamedTable& named : available_tables()) {
+    CAPTURE(named.isa);
+    for (const int queries : {1, 5}) {
+      Problem problem({.length = 2600, .head_size = 32, .queries = queries}, constants);
+      for (int key = 0; key < 2600; ++key) {
+        problem.value(key, 0) = 127;
+        problem.value(key, 1) = -127;
+      }
+      problem.run(named.table);
+      REQUIRE(problem.context(0, 0) == 128 + 127);
+      REQUIRE(problem.context(0, 1) == 128 - 127);
+    }
+  }
+}
+
 TEST_CASE("Fine codes are the last three of eleven bits of a context", "[kernels]") {
   std::mt19937_64 random(14);
   AttentionConstants eighth = layer(1, 8);  // a value's step is eight of the context's
