@@ -43,7 +43,7 @@ Syntax syntax() {
       {"weights", "scales of weights: per-channel, per-tensor", "NAME", "per-channel"},
       {"residual", "type of the residual stream: int16, int8", "NAME", "int16"},
       {"head", "of a decoder, what it multiplies its vocabulary by: int16, int8", "NAME", "int16"},
-      {"probabilities", "of attention: uint8, uint16, or auto, which takes uint16 where it leaves out a tenth or more of the error", "NAME", "auto"},
+      {"probabilities", "of attention: uint8, uint16, or auto, which takes uint16 where it leaves out 15 % or more of the error", "NAME", "auto"},
       {"paper", "the paper's setting with all of its 8-bit quantizers, to compare with; sets method, weights and residual"},
       {"equalize", "scales per column of LayerNorm outputs: os-plus, smoothquant, repq, power-of-two, none", "NAME",
        "os-plus"},
@@ -68,7 +68,7 @@ Syntax syntax() {
 }
 
 constexpr std::ptrdiff_t kProbabilitySamples = 32;  // of those calibrated on, by which --probabilities auto judges
-constexpr double kWorthwhile = 0.9;                 // of the error that is left
+constexpr double kWorthwhile = 0.85;                // of the error that is left
 
 constexpr std::ptrdiff_t kSearchSamples = 64;  // of those calibrated on, by which --target-cosine judges
 constexpr std::int64_t kProbeTokens = 2048;    // of those, by which it ranks
