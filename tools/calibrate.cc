@@ -263,7 +263,7 @@ class Calibration {
     const Model wide = with_probabilities(plain, ProbabilityType::uint16);
     const Comparison comparison(reference_, batches_, first(texts, kProbabilitySamples), "probabilities", workspace_);
     const auto error = [&](const Model& model) { return 1.0 - comparison.closeness(Engine(model, {.isa = settings_.run.isa})).mean(); };
-    if (error(wide) > kWorthwhile * error(plain)) return plain;
+    if (comparison.empty() || error(wide) > kWorthwhile * error(plain)) return plain;
     options_.probabilities = ProbabilityType::uint16;
     return wide;
   }
@@ -272,9 +272,10 @@ class Calibration {
   std::vector<ExtraBits> search(const Calibrator& calibrator, double target, const std::vector<std::string>& texts) {
     const Stopwatch stopwatch;
     const Comparison comparison(reference_, batches_, first(texts, kSearchSamples), "search", workspace_);
+    if (comparison.empty()) throw Error(settings_.data + ": none of its first " + std::to_string(kSearchSamples) + " samples could be read.");
     const auto closeness = [&](const Model& model) { return comparison.closeness(Engine(model, {.isa = settings_.run.isa})).mean(); };
     const double aim = 1.0 - kSearchMargin * (1.0 - target);
-    const auto choose = [&](const auto& probe) { return calibrator.choose_extra_bits(aim, settings_.calibration, probe, workspace_, closeness); };
+    const auto choose = [&](const auto& probe) { return calibrator.choose_extra_bits(aim, options_, probe, workspace_, closeness); };
     PrecisionChoice choice = std::visit(choose, comparison.first(kProbeTokens));
     report_.search = PrecisionReport{.target = target, .reached = choice.reached, .extra_bits = choice.extra_bits, .frontier = choice.frontier};
     report_.search->seconds = stopwatch.seconds();

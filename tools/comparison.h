@@ -18,10 +18,13 @@ class Comparison {
   /// Runs `reference` over the samples, behind a progress bar named `label`.
   Comparison(const Engine& reference, SampleBatches& batches, const std::vector<std::string>& samples, const std::string& label, Workspace& workspace);
 
+  /// No sample could be read.
+  bool empty() const { return batches_.empty(); }
+
   /// Of what the engine says to what the reference said.
   Closeness closeness(const Engine& engine) const;
 
-  /// The first samples that have about this many tokens together, at least one.
+  /// The first samples that have about this many tokens together, at least one. Not when empty().
   std::variant<TokenBatch, ImageBatch> first(std::int64_t tokens) const;
 
  private:
