@@ -133,10 +133,12 @@ run 2 calibrate "$checkpoint" -d data.txt --gate-type per_head; is_wrong_usage "
 run 0 calibrate "$checkpoint" -d data.txt --alpha 3.2:128 --rounding nearest --equalize smoothquant -o clipped.octavo
 run 0 info -m clipped.octavo; out_has "gamma -0.025"
 run 1 calibrate "$checkpoint" -d data.txt --extra-bits no.such --equalize smoothquant; err_has "no.such cannot have extra bits"
-run 0 calibrate "$checkpoint" -d data.txt --target-cosine 0.9992 --rounding nearest --equalize smoothquant --ablations off -q -o target.octavo
-out_has "0.99920 reached"; out_has "x the multiply-adds"
-run 0 info -m target.octavo; out_has "+ 3 bits"; out_has '"extra_bits"'
-run 0 embed -m target.octavo -f five.txt; lines_are out 5
+if [ -z "${SANITIZED-}" ]; then  # a minute or two when instrumented; unit tests search small models
+  run 0 calibrate "$checkpoint" -d data.txt --target-cosine 0.9992 --rounding nearest --equalize smoothquant --ablations off -q -o target.octavo
+  out_has "0.99920 reached"; out_has "x the multiply-adds"
+  run 0 info -m target.octavo; out_has "+ 3 bits"; out_has '"extra_bits"'
+  run 0 embed -m target.octavo -f five.txt; lines_are out 5
+fi
 run 0 calibrate "$checkpoint" -d data.txt --paper -o paper.octavo
 run 0 embed -m paper.octavo -f five.txt; lines_are out 5
 run 2 analyze; is_wrong_usage "the checkpoint directory is missing"
