@@ -69,10 +69,10 @@ grep -q '</html>' plain.html || fail "octavo $command: plain.html is not a page"
 plain=$(sed -n 's/.*cosine *mean \([0-9.]*\), lowest.*/\1/p' out)
 awk -v a="$cosine" -v b="$plain" 'BEGIN { exit !(a > b) }' || fail "octavo $command: mean cosine $plain, with all techniques $cosine"
 run 0 info -m model.octavo --json; out_has '"report":{"ablations":'
-run 0 calibrate "$checkpoint" -d five.txt --rounding nearest --equalize smoothquant -q
+run 0 calibrate "$checkpoint" -d five.txt --rounding nearest --equalize smoothquant --ablations off -q
 [ -s "$(basename "$checkpoint").octavo" ] || fail "octavo $command: no file of the checkpoint's name"
 printf 'one text\tanother text\t1\r\n\r\na third\ta fourth\t2\r\n' >pairs.tsv
-run 0 calibrate "$checkpoint" -d pairs.tsv --column 1,2 --rounding nearest --equalize smoothquant -o pairs.octavo
+run 0 calibrate "$checkpoint" -d pairs.tsv --column 1,2 --ablations off --rounding nearest --equalize smoothquant -o pairs.octavo
 out_has "calibrated on  4 samples"; err_has "too few samples to hold any out"; err_has "1 empty skipped"
 
 # Embeddings: text, JSON, .npy, similarity; the same from flags, files and stdin, alone and in batches.
@@ -130,7 +130,7 @@ run 2 calibrate "$checkpoint" -d data.txt --softmax -0.1:1 --alpha 1:128; is_wro
 run 2 calibrate "$checkpoint" -d data.txt --alpha 4; is_wrong_usage "--alpha is '4'"
 run 2 calibrate "$checkpoint" -d data.txt --gate-scale no; is_wrong_usage "--gate-scale is 'no'"
 run 2 calibrate "$checkpoint" -d data.txt --gate-type per_head; is_wrong_usage "--gate-type is 'per_head'"
-run 0 calibrate "$checkpoint" -d data.txt --alpha 3.2:128 --rounding nearest --equalize smoothquant -o clipped.octavo
+run 0 calibrate "$checkpoint" -d data.txt --alpha 3.2:128 --ablations off --rounding nearest --equalize smoothquant -o clipped.octavo
 run 0 info -m clipped.octavo; out_has "gamma -0.025"
 run 1 calibrate "$checkpoint" -d data.txt --extra-bits no.such --equalize smoothquant; err_has "no.such cannot have extra bits"
 if [ -z "${SANITIZED-}" ]; then  # a minute or two when instrumented; unit tests search small models
