@@ -42,8 +42,10 @@ struct Reporting {
     report(name, values, static_cast<double>(ends) / static_cast<double>(std::max<std::size_t>(values.size(), 1)));
   }
 
-  /// Of V and context behind attention `name`, where they are equalized.
-  std::span<const float> column_scale(const std::string& name) const {
+  /// Of V and context where an attention has equalized them; check_quantized() has looked at attention's tensors only.
+  std::span<const float> column_scale_of(std::size_t index) const {
+    if (index >= model.graph.nodes.size() || !std::holds_alternative<AttentionOp>(model.graph.nodes[index].op)) return {};
+    const std::string& name = model.graph.name(model.graph.nodes[index].output);
     const auto found = model.tensors.find(name + ".column_scale");
     return found == model.tensors.end() ? std::span<const float>{} : found->second.as<float>();
   }
@@ -53,12 +55,13 @@ struct Reporting {
   }
 
   /// u8 codes of a value, with their fine codes where it has them.
-  void put_bytes(const std::string& name, const NodeCodes& codes, int columns, Encoding encoding, const Refined& refined) const {
+  void put_bytes(const std::string& name, const NodeCodes& codes, int columns, Encoding encoding, const Refined& refined,
+                 std::span<const float> column_scale = {}) const {
     const int bits = refined.fine_bits;
     encoding.scale = std::ldexp(encoding.scale, -bits);
     encoding.zero_point <<= bits;
     const auto at = [&codes, bits](int i, int j) { return (byte(codes.bytes, i, j) << bits) + (bits > 0 ? byte(codes.fine, i, j) : 0); };
-    put(name, {at, columns, encoding, 0, (256 << bits) - 1, column_scale(name)});
+    put(name, {at, columns, encoding, 0, (256 << bits) - 1, column_scale});
   }
 
   static std::function<int(int, int)> stream(const NodeCodes& codes) {
@@ -83,10 +86,9 @@ struct Reporting {
       const auto at = [&](const auto* data) { return [=](int i, int j) { return int{data[i * codes.qkv_stride + j]}; }; };
       put(qkv->query.name, {at(codes.query), qkv->query.columns, qkv->query.encoding, 0, 255});
       put(qkv->key.name, {at(codes.key), qkv->key.columns, qkv->key.encoding, low, 127});
-      const std::string& attention = model.graph.name(model.graph.nodes[index + 1].output);  // check_quantized() has seen to that
-      put(qkv->value.name, {at(codes.value), qkv->value.columns, qkv->value.encoding, low, 127, column_scale(attention)});
+      put(qkv->value.name, {at(codes.value), qkv->value.columns, qkv->value.encoding, low, 127, column_scale_of(index + 1)});
     } else if (const auto* attention = std::get_if<QuantizedAttention>(&constants)) {
-      put_bytes(name, codes, columns, attention->context, attention->refined);
+      put_bytes(name, codes, columns, attention->context, attention->refined, column_scale_of(index));
       if (!codes.probabilities.empty()) report_codes(name, codes.probabilities);
     } else if (const auto* linear = std::get_if<QuantizedLinear>(&constants)) {
       put_bytes(name, codes, linear->block.columns, linear->block.encoding, linear->refined);

@@ -54,14 +54,16 @@ const char* name_of(EqualizeMethod method) {
   }
 }
 
-constexpr int kSmallestWideShift = 27;  // so that no row's own is below what kernels take
-
-void set_probabilities(QuantizedGraph& graph, ProbabilityType type) {
+/// Wherever attention can have them; gives what there then is.
+ProbabilityType set_probabilities(QuantizedGraph& graph, ProbabilityType type) {
+  auto found = ProbabilityType::uint8;
   for (QuantizedOp& op : graph.ops) {
     auto* attention = std::get_if<QuantizedAttention>(&op);
     if (!attention || attention->clipped || attention->paper || attention->shift < kSmallestWideShift) continue;
     attention->wide = type == ProbabilityType::uint16;
+    found = type;
   }
+  return found;
 }
 
 std::shared_ptr<const Model::Data> float_data(const Model& model) {
@@ -271,7 +273,7 @@ double Calibrator::Data::distance(const Model& quantized, Workspace& workspace) 
 Model Calibrator::Data::make(const CalibrationOptions& chosen, const Ranges& chosen_ranges,
                              const QuantizeOptions& result) const {
   Model::Data quantized = octavo::quantize(*model, chosen_ranges, result);
-  set_probabilities(*quantized.integer, chosen.probabilities);
+  const ProbabilityType probabilities = set_probabilities(*quantized.integer, chosen.probabilities);
   std::int64_t added = 0;
   for (const auto& [name, counts] : result.copies) {
     for (const int count : counts) added += count - 1;
@@ -286,7 +288,7 @@ Model Calibrator::Data::make(const CalibrationOptions& chosen, const Ranges& cho
       {"equalize", name_of(chosen.equalize)},
       {"added_columns", added},
       {"extra_bits", chosen.extra_bits.size()},
-      {"probabilities", name_of(chosen.probabilities)},
+      {"probabilities", name_of(probabilities)},
       {"bias_correction", chosen.bias_correction},
       {"compensated_rounding", compensates(chosen)},
       {"paper", chosen.paper}}.dump();
@@ -296,10 +298,10 @@ Model Calibrator::Data::make(const CalibrationOptions& chosen, const Ranges& cho
 Model with_probabilities(const Model& model, ProbabilityType type) {
   if (!model.is_quantized()) throw Error(model.info().name + " is not quantized; its probabilities are float32");
   Model::Data data = model.data();
-  set_probabilities(*data.integer, type);
+  const ProbabilityType found = set_probabilities(*data.integer, type);
   if (!data.provenance.empty()) {
     nlohmann::json provenance = nlohmann::json::parse(data.provenance);
-    provenance["probabilities"] = name_of(type);
+    provenance["probabilities"] = name_of(found);
     data.provenance = provenance.dump();
   }
   return Model(std::make_shared<const Model::Data>(std::move(data)));

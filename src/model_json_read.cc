@@ -239,7 +239,9 @@ class Reader {
     auto& attention = std::get<QuantizedAttention>(integer_.ops.back());
     attention.softmax1 = integer.flag_or("softmax1", false);
     attention.wide = integer.flag_or("wide", false);
-    if (attention.wide && (clipped || paper || attention.shift < 27)) integer.fail("wide", "false with clipped, in the paper's setting, and with a shift below 27");
+    if (attention.wide && (clipped || paper || attention.shift < kSmallestWideShift)) {
+      integer.fail("wide", "false with clipped, in the paper's setting, and with a shift below 27");
+    }
     if (integer.has("prune")) attention.prune = integer.integer("prune", 0, kInt32Max);
     if (integer.has("levels")) attention.levels = read_levels(integer.section("levels"));
     if (!clipped && (attention.softmax1 || attention.prune > 0 || integer.has("levels"))) {

@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
+#include <functional>
 
 #include "float_rows.h"
 #include "quantized_tables.h"
+#include "vector_tensor.h"
 
 namespace octavo {
 namespace {
@@ -41,12 +42,6 @@ double relative_error(const Tensor& found, const Tensor& exact) {
     sum += difference / std::max(square, 1e-30);
   }
   return sum / static_cast<double>(exact.rows());
-}
-
-Tensor to_tensor(const std::vector<float>& values, const Tensor::Shape& shape) {
-  Tensor tensor(dtype_of<float>(), shape);
-  std::memcpy(tensor.writable<float>().data(), values.data(), values.size() * sizeof(float));
-  return tensor;
 }
 
 std::vector<const LinearBlock*> blocks_of(const Node& reader) {

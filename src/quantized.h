@@ -112,6 +112,9 @@ struct QuantizedLevels {
   std::vector<int> codes, multipliers, shifts;
 };
 
+/// Smallest shift of attention with probabilities of 16 bits: a row adds 6 or more to it, and kernels take 33 and more.
+constexpr int kSmallestWideShift = 27;
+
 struct QuantizedAttention {
   int score_multiplier = 0, score_shift = 0;
   bool clipped = false;

@@ -2,21 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <numbers>
 
 #include "kernels/kernels.h"
 #include "octavo/error.h"
+#include "vector_tensor.h"
 
 namespace octavo {
 namespace {
-
-template <typename T>
-Tensor to_tensor(const std::vector<T>& values, Tensor::Shape shape) {
-  Tensor tensor(dtype_of<T>(), std::move(shape));
-  if (!values.empty()) std::memcpy(tensor.writable<T>().data(), values.data(), values.size() * sizeof(T));
-  return tensor;
-}
 
 template <typename T>
 Tensor to_vector_tensor(const std::vector<T>& values) {

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <numeric>
 
 #include "kernels/kernels.h"
 #include "octavo/error.h"
 #include "refined_rows.h"
+#include "vector_tensor.h"
 
 namespace octavo {
 namespace {
@@ -27,13 +27,6 @@ float largest_magnitude(const float* values, std::size_t count) {
 /// for rows of zeros or nearly so, whose bias would else be clamped away.
 float scale_for_bias(const float* bias, std::size_t count, double input_scale) {
   return static_cast<float>(static_cast<double>(largest_magnitude(bias, count)) / (input_scale * (1 << 28)));
-}
-
-template <typename T>
-Tensor to_tensor(const std::vector<T>& values, Tensor::Shape shape) {
-  Tensor tensor(dtype_of<T>(), std::move(shape));
-  std::memcpy(tensor.writable<T>().data(), values.data(), values.size() * sizeof(T));
-  return tensor;
 }
 
 }  // namespace

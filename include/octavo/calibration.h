@@ -95,6 +95,7 @@ struct FrontierPoint {
   double closeness = 0.0;
 };
 
+/// What a search for precision has found.
 struct PrecisionChoice {
   std::vector<ExtraBits> extra_bits;    ///< what to quantize with
   bool reached = false;                 ///< when false: everything that there is

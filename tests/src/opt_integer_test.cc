@@ -227,7 +227,8 @@ TEST_CASE("probabilities of 16 bits: the same bits everywhere and step by step, 
     CHECK(equal_bytes(last, row_of(expected, 0)));
   }
   CHECK_THROWS_WITH(with_probabilities(tiny_model(), ProbabilityType::uint16), Catch::Contains("not quantized"));
-  const Model clipped = quantized_tiny_opt({.gate = false, .gamma = -0.02});  // has 255 steps always
+  const Model clipped = quantized_tiny_opt({.gate = false, .gamma = -0.02});  // has 255 steps always, and says so
+  CHECK(with_probabilities(clipped, ProbabilityType::uint16).summary() == clipped.summary());
   CHECK(equal_bytes(Engine(with_probabilities(clipped, ProbabilityType::uint16)).logits(batch, workspace), Engine(clipped).logits(batch, workspace)));
 }
 

@@ -1,0 +1,20 @@
+// A vector's values as a tensor.
+#pragma once
+
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "octavo/tensor.h"
+
+namespace octavo {
+
+/// `shape` has as many elements as there are values.
+template <typename T>
+Tensor to_tensor(const std::vector<T>& values, Tensor::Shape shape) {
+  Tensor tensor(dtype_of<T>(), std::move(shape));
+  if (!values.empty()) std::memcpy(tensor.writable<T>().data(), values.data(), values.size() * sizeof(T));
+  return tensor;
+}
+
+}  // namespace octavo
