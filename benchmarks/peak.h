@@ -16,6 +16,7 @@
 #include <time.h>
 #include <vector>
 
+int64_t run_peak_amx(int rounds);         // tdpbusd
 int64_t run_peak_avx512vnni(int rounds);  // vpdpbusd on 512-bit registers
 int64_t run_peak_avxvnni(int rounds);     // vpdpbusd on 256-bit registers
 int64_t run_peak_avx2(int rounds);        // vpmaddwd and vpaddd on 256-bit registers: bytes widened to 16 bits
@@ -37,7 +38,10 @@ inline double peak_rate(std::string_view isa) {
   for (int i = 0; i < octavo::kernels::kIsaCount; ++i) available = available || is_this(all[i]);
   if (!available || isa == "scalar") return 0;
   const double start = thread_seconds();
-  const int64_t done = isa == "avx2" ? run_peak_avx2(20000) : isa == "avxvnni" ? run_peak_avxvnni(20000) : run_peak_avx512vnni(20000);
+  const int64_t done = isa == "avx2"      ? run_peak_avx2(20000)
+                       : isa == "avxvnni" ? run_peak_avxvnni(20000)
+                       : isa == "amx"     ? run_peak_amx(10000)
+                                          : run_peak_avx512vnni(20000);
   return static_cast<double>(done) / (thread_seconds() - start);
 }
 

@@ -5,6 +5,8 @@
 #include <cpuid.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 namespace octavo::kernels {
 namespace {
@@ -26,6 +28,13 @@ uint64_t saved_registers() {
   return static_cast<uint64_t>(high) << 32 | low;
 }
 
+// Asks for the tile registers, which Linux gives a process that wants them, for all its threads. It refuses where a signal stack is
+// too small for them.
+bool may_use_tiles() {
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+
 struct Requirement {
   bool met;
   const char* missing;
@@ -43,7 +52,8 @@ const char* first_missing(const Requirement* requirements, size_t count) {
 CpuFeatures cpu_features() {
   const Leaf one = leaf(1), seven = leaf(7);
   const uint64_t saved = (one.ecx & bit_OSXSAVE) != 0 ? saved_registers() : 0;
-  constexpr uint64_t kAvxRegisters = 0x6, kAvx512Registers = 0xe6;  // xmm, ymm; then also mask, upper zmm, zmm16-31
+  // xmm, ymm; then also mask, upper zmm, zmm16-31; the configuration of the tiles and the tiles
+  constexpr uint64_t kAvxRegisters = 0x6, kAvx512Registers = 0xe6, kTileRegisters = 0x60000;
   const Requirement avx2[] = {
       {(one.ecx & bit_AVX) != 0, "the CPU lacks AVX"},
       {(seven.ebx & bit_AVX2) != 0, "the CPU lacks AVX2"},
@@ -64,8 +74,18 @@ CpuFeatures cpu_features() {
       {(seven.ecx & bit_AVX512VNNI) != 0, "the CPU lacks AVX-512 VNNI"},
       {(saved & kAvx512Registers) == kAvx512Registers, "the operating system does not save the AVX-512 registers"},
   };
-  return {missing_avx2, first_missing(avxvnni, sizeof avxvnni / sizeof avxvnni[0]),
-          first_missing(avx512vnni, sizeof avx512vnni / sizeof avx512vnni[0])};
+  const char* missing_avx512vnni = first_missing(avx512vnni, sizeof avx512vnni / sizeof avx512vnni[0]);
+  constexpr unsigned kAmxTile = 1u << 24, kAmxInt8 = 1u << 25;
+  const bool has_tiles = (seven.edx & kAmxTile) != 0 && (saved & kTileRegisters) == kTileRegisters;
+  const Requirement amx[] = {
+      {missing_avx512vnni[0] == '\0', missing_avx512vnni},
+      {(seven.edx & kAmxTile) != 0, "the CPU lacks AMX"},
+      {(seven.edx & kAmxInt8) != 0, "the CPU lacks AMX INT8"},
+      {(saved & kTileRegisters) == kTileRegisters, "the operating system does not save the AMX tiles"},
+      {has_tiles && may_use_tiles(), "the operating system does not let this process use AMX tiles"},
+  };
+  return {missing_avx2, first_missing(avxvnni, sizeof avxvnni / sizeof avxvnni[0]), missing_avx512vnni,
+          first_missing(amx, sizeof amx / sizeof amx[0])};
 }
 
 }  // namespace octavo::kernels

@@ -8,9 +8,11 @@ struct CpuFeatures {
   const char* missing_avx2;
   const char* missing_avxvnni;
   const char* missing_avx512vnni;
+  const char* missing_amx;
 };
 
-/// Asks the CPU and the operating system; the answer never changes during a process.
+/// Asks the CPU and the operating system, from which a process has to get leave to use AMX tiles; the answer never changes
+/// during a process.
 CpuFeatures cpu_features();
 
 }  // namespace octavo::kernels

@@ -20,6 +20,8 @@ void install_gemm_avx512vnni(KernelTable&);
 void install_attention_avx512vnni(KernelTable&);
 void install_rowwise_avx512vnni(KernelTable&);
 
+void install_gemm_amx(KernelTable&);
+
 namespace {
 
 struct Statuses {
@@ -33,7 +35,8 @@ Statuses detect() {
   return {{status(Isa::scalar, "scalar", ""),  //
            status(Isa::avx2, "avx2", cpu.missing_avx2),
            status(Isa::avxvnni, "avxvnni", cpu.missing_avxvnni),
-           status(Isa::avx512vnni, "avx512vnni", cpu.missing_avx512vnni)}};
+           status(Isa::avx512vnni, "avx512vnni", cpu.missing_avx512vnni),
+           status(Isa::amx, "amx", cpu.missing_amx)}};
 }
 
 }  // namespace
@@ -45,7 +48,8 @@ const IsaStatus* isa_status() {
 
 KernelTable table_for(Isa isa) {
   // Sets of features, not a chain: each set that `isa` builds on is named here.
-  const bool avx512vnni = isa == Isa::avx512vnni;
+  const bool amx = isa == Isa::amx;
+  const bool avx512vnni = isa == Isa::avx512vnni || amx;
   const bool avxvnni = isa == Isa::avxvnni;
   const bool avx2 = isa == Isa::avx2 || avxvnni || avx512vnni;
 
@@ -65,6 +69,7 @@ KernelTable table_for(Isa isa) {
     install_attention_avx512vnni(table);
     install_rowwise_avx512vnni(table);
   }
+  if (amx) install_gemm_amx(table);
   return table;
 }
 

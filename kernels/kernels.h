@@ -266,12 +266,12 @@ struct KernelTable {
 };
 
 /// Instruction sets a choice can be limited to, worst first. They are sets of CPU features, not a chain.
-enum class Isa { scalar, avx2, avxvnni, avx512vnni };
-constexpr int kIsaCount = 4;
+enum class Isa { scalar, avx2, avxvnni, avx512vnni, amx };
+constexpr int kIsaCount = 5;
 
 struct IsaStatus {
   Isa isa;
-  const char* name;      ///< "scalar", "avx2", "avxvnni", "avx512vnni"
+  const char* name;      ///< "scalar", "avx2", "avxvnni", "avx512vnni", "amx"
   bool available;        ///< the CPU has the instructions and the operating system saves their registers
   const char* missing;   ///< why not, in words a user understands; "" when available
 };
@@ -279,7 +279,7 @@ struct IsaStatus {
 /// What this CPU has, worst first; the answer never changes during a process.
 const IsaStatus* isa_status();  // array of kIsaCount
 
-/// The kernels to use when the choice is limited to `isa` and what it builds on (avxvnni and avx512vnni: + avx2). Each family installs
+/// The kernels to use when the choice is limited to `isa` and what it builds on (avxvnni and avx512vnni: + avx2; amx: + avx512vnni). Each family installs
 /// what is available, best last. `isa` must be available.
 KernelTable table_for(Isa isa);
 
