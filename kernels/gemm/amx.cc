@@ -10,9 +10,9 @@ namespace octavo::kernels {
 namespace {
 
 constexpr int kFewRows = 2;  // up to which vpdpbusd reads weights as fast as they come
-constexpr int kBlockTiles = 2;  // tiles of 16 rows, and of 16 columns, of a block
+constexpr int kRowTiles = 2, kColumnTiles = 2;  // of 16 rows, 16 columns, in a block
 
-// All eight tiles are 16 rows of 64 bytes. Tiles 0 .. 3 are the sums of row tile t / 2 and column tile t % 2, 4 and 5
+// All eight tiles are 16 rows of 64 bytes. Tile t of 0 .. 3 is the sums of row tile t / 2 and column tile t % 2, 4 and 5
 // activations, 6 and 7 weights. The intrinsics of GCC 12 do not tell the compiler which memory they read and write.
 struct alignas(64) TileConfig {
   uint8_t palette = 1, start_row = 0, reserved[14] = {};
@@ -30,6 +30,11 @@ class Tiles {
   Tiles& operator=(const Tiles&) = delete;
 };
 
+// The sums of a block.
+struct alignas(64) Sums {
+  int32_t row[kRowTiles * kTileRows][kPanelColumns];
+};
+
 template <int kTile>
 [[gnu::always_inline]] inline void load_tile(const void* from, ptrdiff_t stride) {
   __asm__ volatile("tileloadd (%0,%1,1), %%tmm%c2" : : "r"(from), "r"(stride), "i"(kTile) : "memory");
@@ -38,96 +43,102 @@ template <int kTile>
 [[gnu::always_inline]] inline void load_tile_once(const void* from) {
   __asm__ volatile("tileloaddt1 (%0,%1,1), %%tmm%c2" : : "r"(from), "r"(ptrdiff_t{kTileDepth}), "i"(kTile) : "memory");
 }
+// Of the sums of a block, whose rows are 32 columns.
 template <int kTile>
-[[gnu::always_inline]] inline void store_tile(void* to) {
-  __asm__ volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(to), "r"(ptrdiff_t{kTileDepth}), "i"(kTile) : "memory");
+[[gnu::always_inline]] inline void store_sums(Sums* to) {
+  int32_t* first = to->row[kTile / kColumnTiles * kTileRows] + kTile % kColumnTiles * 16;
+  __asm__ volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(first), "r"(ptrdiff_t{sizeof to->row[0]}), "i"(kTile) : "memory");
 }
 template <int kSum, int kActivations, int kWeights>
 [[gnu::always_inline]] inline void multiply_tiles() {
   __asm__ volatile("tdpbusd %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(kSum), "i"(kActivations), "i"(kWeights));
 }
 
-// The sums of a block: tile t is row tile t / 2, column tile t % 2.
-struct alignas(64) Sums {
-  int32_t tile[kBlockTiles * kBlockTiles][kTileRows][16];
-};
-
 // The output of a block whose sums are in scratch, made in portions while the tiles have the next block.
 template <class Epilogue>
 class Pending {
  public:
-  explicit Pending(const Epilogue& epilogue) : epilogue_(epilogue) {}
+  Pending(const Epilogue& epilogue, const Sums& sums, int portions)
+      : epilogue_(epilogue), sums_(sums), portions_(static_cast<unsigned>(portions)) {}
 
   /// The block that takes its place in scratch; the one before must be finished.
   void start(int column, int row, int rows) {
     if (column != column_) epilogue_.start_panel(column);
     column_ = column;
-    row_ = row;
-    rows_ = rows;
-    done_ = 0;
+    row_ = static_cast<unsigned>(row);
+    done_ = due_ = 0;
+    rows_ = static_cast<unsigned>(rows);
+    portion_ = portions_ == 0 ? 0 : ((rows_ << 16) + portions_ - 1) / portions_;
   }
-  /// Makes the output of its first rows, the share `part` / `parts` of them.
-  [[gnu::always_inline]] inline void advance(const Sums& sums, int part, int parts) {
-    for (; done_ * parts < rows_ * part; done_ += 2) {
-      const auto& left = sums.tile[done_ / kTileRows * kBlockTiles];
-      const auto& right = sums.tile[done_ / kTileRows * kBlockTiles + 1];
-      const int i = done_ % kTileRows;
-      epilogue_.store(row_ + done_, {load(left[i]), load(right[i])}, {load(left[i + 1]), load(right[i + 1])});
-    }
+  /// Two rows, if they are due.
+  [[gnu::always_inline]] void advance() {
+    due_ += portion_;
+    if (done_ + 2 <= due_ >> 16) make_two();
+  }
+  [[gnu::always_inline]] void finish() {
+    while (done_ < rows_) make_two();
   }
 
  private:
+  [[gnu::always_inline]] void make_two() {
+    epilogue_.store(row_ + done_, StoredRow(sums_.row[done_]), StoredRow(sums_.row[done_ + 1]));
+    done_ += 2;
+  }
   Epilogue epilogue_;
-  int column_ = -1, row_ = 0, rows_ = 0, done_ = 0;
+  const Sums& sums_;
+  unsigned portions_, portion_ = 0;  // the second in 2^-16 rows
+  int column_ = -1;
+  unsigned row_ = 0, rows_ = 0, done_ = 0, due_ = 0;
 };
 
-template <int kRowTiles>
+template <int kTiles>
 [[gnu::always_inline]] inline void load_operands(const uint8_t* a, ptrdiff_t row_tile, const int8_t* panel) {
   load_tile<6>(panel, kTileDepth);
   load_tile_once<4>(a);
   load_tile<7>(panel + kTileBytes, kTileDepth);
-  if constexpr (kRowTiles == 2) load_tile_once<5>(a + row_tile);
+  if constexpr (kTiles == 2) load_tile_once<5>(a + row_tile);
 }
 
 // Sum t of the block before goes to scratch, and starts again with the bias of its columns and a first product.
 template <int kSum>
 [[gnu::always_inline]] inline void first_product(const int32_t* bias, Sums* before) {
-  store_tile<kSum>(before->tile[kSum]);
-  load_tile<kSum>(bias + kSum % kBlockTiles * 16, 0);
-  multiply_tiles<kSum, 4 + kSum / kBlockTiles, 6 + kSum % kBlockTiles>();
+  store_sums<kSum>(before);
+  load_tile<kSum>(bias + kSum % kColumnTiles * 16, 0);
+  multiply_tiles<kSum, 4 + kSum / kColumnTiles, 6 + kSum % kColumnTiles>();
 }
 
-// A block of kRowTiles row tiles. The sums that the tiles held go to `scratch` and, as `pending`, to the output.
-template <int kRowTiles, class Epilogue>
-void block(const Gemm& gemm, int column, int row, Sums* scratch, Pending<Epilogue>* pending) {
+// A block of kTiles row tiles. The sums that the tiles held go to `scratch` and, as `pending`, to the output.
+template <int kTiles, class Epilogue>
+void block(const Gemm& gemm, int column, int row, Sums* scratch, Pending<Epilogue>& output) {
+  Pending<Epilogue> pending = output;  // a copy of its own, which the compiler keeps in registers
   const ptrdiff_t row_tile = static_cast<ptrdiff_t>(gemm.depth) * kTileRows;
   const uint8_t* a = gemm.a + row / kTileRows * row_tile;
   const int8_t* panel = gemm.b + static_cast<ptrdiff_t>(column) * gemm.depth;
   const int32_t* bias = gemm.bias + column;
-  const int steps = gemm.depth / kTileDepth;
-  load_operands<kRowTiles>(a, row_tile, panel);
+  load_operands<kTiles>(a, row_tile, panel);
   first_product<0>(bias, scratch);
   first_product<1>(bias, scratch);
-  if constexpr (kRowTiles == 2) {
+  if constexpr (kTiles == 2) {
     first_product<2>(bias, scratch);
     first_product<3>(bias, scratch);
   } else {
-    store_tile<2>(scratch->tile[2]);
-    store_tile<3>(scratch->tile[3]);
+    store_sums<2>(scratch);
+    store_sums<3>(scratch);
   }
-  for (int step = 1; step < steps; ++step) {
+  for (int step = 1; step < gemm.depth / kTileDepth; ++step) {
     a += kTileBytes;
-    panel += kBlockTiles * kTileBytes;
-    load_operands<kRowTiles>(a, row_tile, panel);
+    panel += kColumnTiles * kTileBytes;
+    load_operands<kTiles>(a, row_tile, panel);
     multiply_tiles<0, 4, 6>();
+    pending.advance();
     multiply_tiles<1, 4, 7>();
-    if constexpr (kRowTiles == 2) {
-      multiply_tiles<2, 5, 6>();
-      multiply_tiles<3, 5, 7>();
-    }
-    pending->advance(*scratch, step, steps);
+    pending.advance();
+    if constexpr (kTiles == 2) multiply_tiles<2, 5, 6>();
+    pending.advance();
+    if constexpr (kTiles == 2) multiply_tiles<3, 5, 7>();
+    pending.advance();
   }
-  pending->advance(*scratch, 1, 1);
+  pending.finish();
 }
 
 template <class Epilogue, class Output>
@@ -138,24 +149,24 @@ void product(const Gemm& gemm, const Output& output) {
   }
   const Tiles tiles;
   Sums scratch;
-  Pending<Epilogue> pending{Epilogue(gemm, output)};
+  Pending<Epilogue> pending(Epilogue(gemm, output), scratch, 4 * (gemm.depth / kTileDepth - 1));
   const int rows = (gemm.rows + kTileRows - 1) / kTileRows * kTileRows;
   for (int column = 0; column < gemm.columns; column += kPanelColumns) {
-    for (int row = 0; row < rows; row += kBlockTiles * kTileRows) {
+    for (int row = 0; row < rows; row += kRowTiles * kTileRows) {
       if (rows - row > kTileRows) {
-        block<2>(gemm, column, row, &scratch, &pending);
+        block<2>(gemm, column, row, &scratch, pending);
         pending.start(column, row, 2 * kTileRows);
       } else {
-        block<1>(gemm, column, row, &scratch, &pending);
+        block<1>(gemm, column, row, &scratch, pending);
         pending.start(column, row, kTileRows);
       }
     }
   }
-  store_tile<0>(scratch.tile[0]);
-  store_tile<1>(scratch.tile[1]);
-  store_tile<2>(scratch.tile[2]);
-  store_tile<3>(scratch.tile[3]);
-  pending.advance(scratch, 1, 1);
+  store_sums<0>(&scratch);
+  store_sums<1>(&scratch);
+  store_sums<2>(&scratch);
+  store_sums<3>(&scratch);
+  pending.finish();
 }
 
 void gemm_to_bytes(const Gemm& gemm, const ToBytes& to) { product<BytesEpilogue>(gemm, to); }

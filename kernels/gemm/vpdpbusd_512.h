@@ -57,7 +57,7 @@ void block(const Gemm& gemm, const int8_t* panel, Row bias, int row, const Epilo
 #pragma GCC unroll 16
   for (int i = 0; i < kRows; ++i) settle(sum[i]);
 #pragma GCC unroll 16
-  for (int i = 0; i < kRows; i += 2) epilogue.store(row + i, sum[i], sum[i + 1]);
+  for (int i = 0; i < kRows; i += 2) epilogue.store(static_cast<unsigned>(row + i), sum[i], sum[i + 1]);
 }
 
 // One tile of weights, times one or two rows; steps of depth take turns at kParts sums, which hides the latency of vpdpbusd.
@@ -94,7 +94,7 @@ void last_rows(const Gemm& gemm, const int8_t* panel, Row bias, int row, const E
       sum[i].right = _mm512_add_epi32(sum[i].right, right[i][part]);
     }
   }
-  epilogue.store(row, sum[0], sum[kRows - 1]);
+  epilogue.store(static_cast<unsigned>(row), sum[0], sum[kRows - 1]);
 }
 
 // The last rows of a batch that are no whole block take the smallest block that holds them.
