@@ -1,16 +1,7 @@
 // The calibrator of amx kernels: see peak.h. Runs only where amx is available.
+#include "tiles.h"
+
 #include <stdint.h>
-
-namespace {
-
-struct alignas(64) TileConfig {
-  uint8_t palette = 1, start_row = 0, reserved[14] = {};
-  uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
-constexpr TileConfig kConfig;
-
-}  // namespace
 
 // Four sums, two tiles of activations, two of weights, all different; no zeros, which would let the clock run higher. Returns
 // the number of multiply-adds done.
@@ -21,16 +12,17 @@ int64_t run_peak_amx(int rounds) {
   for (auto& operand : operands) {
     for (uint8_t& byte : operand) byte = static_cast<uint8_t>((state = state * 1664525 + 1013904223) >> 24);
   }
-  const int64_t stride = 64;
-  __asm__ volatile("ldtilecfg %0" : : "m"(kConfig));
-  __asm__ volatile("tileloadd (%0,%1,1), %%tmm4" : : "r"(operands[0]), "r"(stride) : "memory");
-  __asm__ volatile("tileloadd (%0,%1,1), %%tmm5" : : "r"(operands[1]), "r"(stride) : "memory");
-  __asm__ volatile("tileloadd (%0,%1,1), %%tmm6" : : "r"(operands[2]), "r"(stride) : "memory");
-  __asm__ volatile("tileloadd (%0,%1,1), %%tmm7" : : "r"(operands[3]), "r"(stride) : "memory");
+  using namespace octavo::kernels;
+  const Tiles tiles;
+  load_tile<4>(operands[0], 64);
+  load_tile<5>(operands[1], 64);
+  load_tile<6>(operands[2], 64);
+  load_tile<7>(operands[3], 64);
   for (int round = 0; round < rounds; ++round) {
-    __asm__ volatile("tdpbusd %tmm6, %tmm4, %tmm0\n\ttdpbusd %tmm7, %tmm4, %tmm1\n\t"
-                     "tdpbusd %tmm6, %tmm5, %tmm2\n\ttdpbusd %tmm7, %tmm5, %tmm3");
+    multiply_tiles<0, 4, 6>();
+    multiply_tiles<1, 4, 7>();
+    multiply_tiles<2, 5, 6>();
+    multiply_tiles<3, 5, 7>();
   }
-  __asm__ volatile("tilerelease");
   return int64_t{rounds} * 4 * 16 * 16 * 64;
 }

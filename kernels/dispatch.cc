@@ -21,6 +21,7 @@ void install_attention_avx512vnni(KernelTable&);
 void install_rowwise_avx512vnni(KernelTable&);
 
 void install_gemm_amx(KernelTable&);
+void install_attention_amx(KernelTable&);
 
 namespace {
 
@@ -69,7 +70,10 @@ KernelTable table_for(Isa isa) {
     install_attention_avx512vnni(table);
     install_rowwise_avx512vnni(table);
   }
-  if (amx) install_gemm_amx(table);
+  if (amx) {
+    install_gemm_amx(table);
+    install_attention_amx(table);
+  }
   return table;
 }
 

@@ -5,6 +5,7 @@
 // with the hint that they will not be read again, lest they drive the weights out. While the tiles of a block are at work, the
 // vector units make the block before it, which lies in scratch, into the output: its epilogue is spread over the steps.
 #include "gemm/vpdpbusd_512.h"
+#include "tiles.h"
 
 namespace octavo::kernels {
 namespace {
@@ -12,23 +13,7 @@ namespace {
 constexpr int kFewRows = 2;  // up to which vpdpbusd reads weights as fast as they come
 constexpr int kRowTiles = 2, kColumnTiles = 2;  // of 16 rows, 16 columns, in a block
 
-// All eight tiles are 16 rows of 64 bytes. Tile t of 0 .. 3 is the sums of row tile t / 2 and column tile t % 2, 4 and 5
-// activations, 6 and 7 weights. The intrinsics of GCC 12 do not tell the compiler which memory they read and write.
-struct alignas(64) TileConfig {
-  uint8_t palette = 1, start_row = 0, reserved[14] = {};
-  uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
-constexpr TileConfig kConfig;
-
-// The tile registers of this thread, for one product. Whoever ran before may have left another configuration.
-class Tiles {
- public:
-  Tiles() { __asm__ volatile("ldtilecfg %0" : : "m"(kConfig)); }
-  ~Tiles() { __asm__ volatile("tilerelease"); }
-  Tiles(const Tiles&) = delete;
-  Tiles& operator=(const Tiles&) = delete;
-};
+// Tile t of 0 .. 3 is the sums of row tile t / 2 and column tile t % 2, 4 and 5 are activations, 6 and 7 weights.
 
 // The sums of a block.
 struct alignas(64) Sums {
@@ -36,22 +21,8 @@ struct alignas(64) Sums {
 };
 
 template <int kTile>
-[[gnu::always_inline]] inline void load_tile(const void* from, ptrdiff_t stride) {
-  __asm__ volatile("tileloadd (%0,%1,1), %%tmm%c2" : : "r"(from), "r"(stride), "i"(kTile) : "memory");
-}
-template <int kTile>
-[[gnu::always_inline]] inline void load_tile_once(const void* from) {
-  __asm__ volatile("tileloaddt1 (%0,%1,1), %%tmm%c2" : : "r"(from), "r"(ptrdiff_t{kTileDepth}), "i"(kTile) : "memory");
-}
-// Of the sums of a block, whose rows are 32 columns.
-template <int kTile>
 [[gnu::always_inline]] inline void store_sums(Sums* to) {
-  int32_t* first = to->row[kTile / kColumnTiles * kTileRows] + kTile % kColumnTiles * 16;
-  __asm__ volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(first), "r"(ptrdiff_t{sizeof to->row[0]}), "i"(kTile) : "memory");
-}
-template <int kSum, int kActivations, int kWeights>
-[[gnu::always_inline]] inline void multiply_tiles() {
-  __asm__ volatile("tdpbusd %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(kSum), "i"(kActivations), "i"(kWeights));
+  store_tile<kTile>(to->row[kTile / kColumnTiles * kTileRows] + kTile % kColumnTiles * 16, sizeof to->row[0]);
 }
 
 // The output of a block whose sums are in scratch, made in portions while the tiles have the next block.
@@ -94,9 +65,9 @@ class Pending {
 template <int kTiles>
 [[gnu::always_inline]] inline void load_operands(const uint8_t* a, ptrdiff_t row_tile, const int8_t* panel) {
   load_tile<6>(panel, kTileDepth);
-  load_tile_once<4>(a);
+  load_tile_once<4>(a, kTileDepth);
   load_tile<7>(panel + kTileBytes, kTileDepth);
-  if constexpr (kTiles == 2) load_tile_once<5>(a + row_tile);
+  if constexpr (kTiles == 2) load_tile_once<5>(a + row_tile, kTileDepth);
 }
 
 // Sum t of the block before goes to scratch, and starts again with the bias of its columns and a first product.

@@ -1,0 +1,316 @@
+// The softmax of the 512-bit attention kernels, on 32 scores at a time in 16-bit lanes: from scores to probabilities and to the
+// row's multiplier, which carries their sum, clipping and the gate (5, 6).
+#pragma once
+
+#include "attention/blocks_512.h"
+
+namespace octavo::kernels {
+namespace {
+
+// 2^-x in 32 cells c: T[c] - mulhrs(D[c], within << 9), T = round(2^15 * 2^(-c / 32)), D[c] = T[c] - T[c + 1]. In an
+// odd cell, bit 15 of u << 9 is the cell's lowest bit and takes away 2^15 of the factor, so D[c] of the product: kBase
+// has T[c + 1] there, and `u << 9` needs no mask.
+alignas(64) constexpr int16_t kBase[32] = {
+    32767, 31379, 31379, 30048, 30048, 28774, 28774, 27554, 27554, 26386, 26386, 25268, 25268, 24196, 24196, 23170,
+    23170, 22188, 22188, 21247, 21247, 20347, 20347, 19484, 19484, 18658, 18658, 17867, 17867, 17109, 17109, 16384,
+};
+alignas(64) constexpr int16_t kSlope[32] = {
+    701, 687, 673, 658, 643, 631, 616, 604, 590, 578, 565, 553, 542, 530, 518, 508,
+    496, 486, 475, 466, 455, 445, 436, 427, 418, 408, 400, 391, 383, 375, 366, 359,
+};
+
+// round(2^15 * sigmoid(i / 8)), constant from i = 64 on.
+constexpr int32_t kSigmoid[66] = {
+    16384, 17407, 18421, 19420, 20397, 21344, 22255, 23127, 23955, 24737, 25471,  //
+    26155, 26790, 27377, 27917, 28411, 28862, 29272, 29644, 29979, 30282, 30555,  //
+    30799, 31018, 31214, 31389, 31545, 31684, 31807, 31917, 32015, 32102, 32179,  //
+    32247, 32307, 32361, 32408, 32450, 32487, 32520, 32549, 32574, 32597, 32617,  //
+    32635, 32650, 32664, 32676, 32687, 32696, 32705, 32712, 32719, 32725, 32730,  //
+    32734, 32738, 32742, 32745, 32747, 32750, 32752, 32754, 32756, 32757, 32757,
+};
+
+// The key, counted from the step's first, of each 16-bit lane after vpackusdw of 32 scores.
+alignas(64) constexpr int16_t kKeyOfLane[32] = {
+    0, 1, 2,  3,  16, 17, 18, 19, 4,  5,  6,  7,  20, 21, 22, 23,
+    8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31,
+};
+
+// Where the softmax of a block of eight rows finds scores, and puts what it makes of them. kTogether rows lie together, of which
+// these may be some; bytes of kKeys keys lie in a row.
+template <int kTogether, int kKeys>
+struct Rows {
+  int32_t* score(int step, int row) const { return scores + (ptrdiff_t{step} * kTogether + row) * kStepKeys; }
+  int16_t* exponential(int step, int row) const { return exponentials + (ptrdiff_t{step} * kBlockRows + row) * kStepKeys; }
+  uint8_t* probability(int step, int row) const { return probabilities + byte(step, row); }
+  uint8_t* low_probability(int step, int row) const { return low_probabilities + byte(step, row); }
+  static ptrdiff_t byte(int step, int row) {
+    const int key = step * kStepKeys;
+    return (ptrdiff_t{key / kKeys} * kTogether + row) * kKeys + key % kKeys;
+  }
+  int32_t* scores;             // [steps][kTogether][32]
+  int16_t* exponentials;       // [steps][8 rows][32], in lane order
+  uint8_t* probabilities;      // [keys / kKeys][kTogether][kKeys]
+  uint8_t* low_probabilities;  // of wide ones, whose high bytes are the others
+};
+
+// out[i] = all lanes of rows[i] combined, by a tree that halves the number of registers at each level.
+template <class Combine>
+void combine_lanes(const __m512i (&rows)[kBlockRows], int32_t* out, Combine combine) {
+  __m512i pair[4], four[2];
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    pair[i] = combine(_mm512_unpacklo_epi32(rows[2 * i], rows[2 * i + 1]),
+                      _mm512_unpackhi_epi32(rows[2 * i], rows[2 * i + 1]));
+  }
+#pragma GCC unroll 2
+  for (int i = 0; i < 2; ++i) {
+    four[i] = combine(_mm512_unpacklo_epi64(pair[2 * i], pair[2 * i + 1]),
+                      _mm512_unpackhi_epi64(pair[2 * i], pair[2 * i + 1]));
+  }
+  const __m512i eight =
+      combine(_mm512_shuffle_i64x2(four[0], four[1], 0b01000100), _mm512_shuffle_i64x2(four[0], four[1], 0b11101110));
+  const __m512i all = combine(eight, _mm512_shuffle_i64x2(eight, eight, 0b10110001));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(out), _mm512_castsi512_si128(all));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(out + 4), _mm512_extracti32x4_epi32(all, 2));
+}
+
+// 2^-distance of 32 scores from the row's largest, Q15, in lane order. A score is scaled by 2^-shift to 16 bits; where
+// that is a left shift, a difference that saturates becomes 65536 - 2^-shift instead of 65535, and its power is 0
+// either way.
+template <bool kLeftShift>
+class Exponential {
+ public:
+  explicit Exponential(const AttentionConstants& constants)
+      : multiplier_(_mm512_set1_epi16(static_cast<int16_t>(constants.score_multiplier))),
+        right_(_mm512_set1_epi32(kLeftShift ? 0 : constants.score_shift)),
+        left_(_mm512_set1_epi16(static_cast<int16_t>(kLeftShift ? -constants.score_shift : 0))),
+        limit_(_mm512_srlv_epi16(_mm512_set1_epi16(-1), left_)),
+        base_(load(kBase)),
+        slope_(load(kSlope)) {}
+  __m512i operator()(const int32_t* scores, __m512i largest) const {
+    __m512i scaled = _mm512_packus_epi32(difference(largest, load(scores)), difference(largest, load(scores + 16)));
+    if constexpr (kLeftShift) scaled = _mm512_sllv_epi16(_mm512_min_epu16(scaled, limit_), left_);
+    const __m512i distance = _mm512_mulhi_epu16(scaled, multiplier_);
+    const __m512i cell = _mm512_srli_epi16(distance, 6), within = _mm512_slli_epi16(distance, 9);
+    const __m512i fall = _mm512_mulhrs_epi16(_mm512_permutexvar_epi16(cell, slope_), within);
+    const __m512i power = _mm512_sub_epi16(_mm512_permutexvar_epi16(cell, base_), fall);
+    return _mm512_srlv_epi16(power, _mm512_srli_epi16(distance, 11));
+  }
+
+ private:
+  __m512i difference(__m512i largest, __m512i score) const {
+    const __m512i difference = _mm512_sub_epi32(largest, score);
+    return kLeftShift ? difference : _mm512_srlv_epi32(difference, right_);
+  }
+  __m512i multiplier_, right_, left_, limit_, base_, slope_;
+};
+
+// Calls f(step, mask) for the steps of 32 keys of one row; the mask has the 16-bit lanes of keys that the row sees.
+// Steps that only longer rows of the block see come with an empty mask.
+template <class Function>
+void for_each_step(const Block& block, int row, Function f) {
+  int step = 0;
+  for (; (step + 1) * kStepKeys <= block.visible[row]; ++step) f(step, ~0u);
+  for (; step * kStepKeys < block.keys; ++step) {
+    const __m512i left = _mm512_set1_epi16(static_cast<int16_t>(at_least_zero(block.visible[row] - step * kStepKeys)));
+    f(step, _mm512_cmplt_epi16_mask(load(kKeyOfLane), left));
+  }
+}
+
+// 32 bytes from 16-bit lanes, to key order: vpackusdw left fours of keys in the order 0, 4, 1, 5, 2, 6, 3, 7.
+__m256i to_bytes(__m512i lanes) {
+  return _mm256_permutevar8x32_epi32(_mm512_cvtepi16_epi8(lanes), _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7));
+}
+
+__m512i add(__m512i a, __m512i b) { return _mm512_add_epi32(a, b); }
+
+// (5 a) The largest probability is always 255; the row's multiplier divides by their sum.
+template <bool kLeftShift, class Rows>
+void find_plain_probabilities(const AttentionConstants& constants, const Rows& rows, Block* block) {
+  const Exponential<kLeftShift> exponential(constants);
+  __m512i sum[kBlockRows];
+  for (int row = 0; row < kBlockRows; ++row) sum[row] = _mm512_setzero_si512();
+  for (int row = 0; row < block->rows; ++row) {
+    const __m512i largest = _mm512_set1_epi32(block->largest[row]);
+    __m256i row_sum = _mm256_setzero_si256();
+    for_each_step(*block, row, [&](int step, __mmask32 seen) {
+      const __m512i e = exponential(rows.score(step, row), largest);
+      const __m256i bytes = to_bytes(_mm512_maskz_mulhrs_epi16(seen, e, _mm512_set1_epi16(255)));
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(rows.probability(step, row)), bytes);
+      row_sum = _mm256_dpbusd_epi32(row_sum, bytes, _mm256_set1_epi8(1));
+    });
+    sum[row] = _mm512_zextsi256_si512(row_sum);
+  }
+  combine_lanes(sum, block->sum, add);
+  for (int row = 0; row < block->rows; ++row) {
+    const uint32_t total = static_cast<uint32_t>(block->sum[row]);
+    const int bits = bit_length(total);
+    const uint64_t numerator = static_cast<uint64_t>(constants.multiplier) << (bits - 1);
+    block->multiplier[row] = static_cast<int32_t>(numerator / total);
+    block->shift[row] = constants.shift + bits - 1;
+  }
+}
+
+// (5 e) Exponentials are the probabilities, in high and low bytes; the row's multiplier divides by their sum.
+template <bool kLeftShift, class Rows>
+void find_wide_probabilities(const AttentionConstants& constants, const Rows& rows, Block* block) {
+  const Exponential<kLeftShift> exponential(constants);
+  __m512i sum[kBlockRows];
+  for (int row = 0; row < kBlockRows; ++row) sum[row] = _mm512_setzero_si512();
+  for (int row = 0; row < block->rows; ++row) {
+    const __m512i largest = _mm512_set1_epi32(block->largest[row]);
+    for_each_step(*block, row, [&](int step, __mmask32 seen) {
+      const __m512i e = _mm512_maskz_mov_epi16(seen, exponential(rows.score(step, row), largest));
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(rows.probability(step, row)), to_bytes(_mm512_srli_epi16(e, 8)));
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(rows.low_probability(step, row)), to_bytes(e));
+      sum[row] = _mm512_dpwssd_epi32(sum[row], e, _mm512_set1_epi16(1));
+    });
+  }
+  combine_lanes(sum, block->sum, add);
+  for (int row = 0; row < block->rows; ++row) {
+    const uint32_t total = static_cast<uint32_t>(block->sum[row]);
+    const int bits = bit_length(total);
+    block->multiplier[row] = static_cast<int32_t>((static_cast<uint64_t>(constants.multiplier) << (bits - 1)) / total);
+    block->shift[row] = constants.shift + bits - 9;
+  }
+}
+
+// A part, in Q31, of the row's sum.
+uint64_t part_of(uint32_t sum, uint32_t part) { return (uint64_t{sum} * part + (1u << 30)) >> 31; }
+
+// A bound on 16-bit values that are at most 32767, in all lanes.
+__m512i bound(uint64_t value) { return _mm512_set1_epi16(static_cast<int16_t>(value < 32767 ? value : 32767)); }
+
+// The row's constants of clipping (5 b).
+struct Clip {
+  Clip(const AttentionConstants& constants, uint32_t sum) {
+    const uint64_t threshold = part_of(sum, static_cast<uint32_t>(constants.theta)), cap = part_of(sum, constants.cap);
+    const uint64_t below = threshold < 32766 ? threshold : 32766;
+    top = static_cast<uint16_t>(32767 - below < cap ? 32767 - below : cap);
+    if (top < 1) top = 1;
+    const int bits = bit_length(top), sum_bits = bit_length(sum);
+    normalize = 15 - bits;
+    const uint32_t normalized = static_cast<uint32_t>(top) << normalize;
+    inverse = static_cast<uint16_t>((255u << 22) / normalized);
+    const uint64_t numerator = (static_cast<uint64_t>(constants.multiplier) * normalized) << (sum_bits - 15);
+    multiplier = static_cast<int32_t>(numerator / (2 * uint64_t{sum}));
+    shift = constants.shift + sum_bits - bits - 1;
+  }
+  uint16_t top, inverse;
+  int normalize;
+  int32_t multiplier;
+  int shift;
+};
+
+// (5 b, c) What is above the threshold, in units of its largest value in this row.
+template <class Rows>
+void find_clipped_row(const AttentionConstants& constants, const Rows& rows, Block* block, int row) {
+  const uint32_t sum = static_cast<uint32_t>(block->sum[row]);
+  const Clip clip(constants, sum);
+  const __m512i threshold = bound(part_of(sum, static_cast<uint32_t>(constants.theta)));
+  const __m512i prune = bound(part_of(sum, constants.prune));
+  const __m512i top = _mm512_set1_epi16(static_cast<int16_t>(clip.top));
+  const __m512i normalize = _mm512_set1_epi16(static_cast<int16_t>(clip.normalize));
+  const __m512i inverse = _mm512_set1_epi16(static_cast<int16_t>(clip.inverse));
+  for_each_step(*block, row, [&](int step, __mmask32) {
+    const __m512i above = _mm512_subs_epu16(load(rows.exponential(step, row)), threshold);
+    const __m512i capped = _mm512_min_epu16(above, top);
+    const __m512i kept = _mm512_maskz_sllv_epi16(_mm512_cmpgt_epi16_mask(capped, prune), capped, normalize);
+    const __m512i scaled = _mm512_add_epi16(_mm512_mulhi_epu16(kept, inverse), _mm512_set1_epi16(32));
+    const __m256i bytes = to_bytes(_mm512_srli_epi16(scaled, 6));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(rows.probability(step, row)), bytes);
+  });
+  block->multiplier[row] = clip.multiplier;
+  block->shift[row] = clip.shift;
+}
+
+// (5 d) The level of each, in units of the row's highest one.
+template <class Rows>
+void find_level_row(const AttentionConstants& constants, const Rows& rows, Block* block, int row) {
+  const AttentionLevels& levels = *constants.levels;
+  const uint32_t sum = static_cast<uint32_t>(block->sum[row]);
+  const uint64_t threshold = part_of(sum, static_cast<uint32_t>(constants.theta));
+  __m512i edges[kMostLevels], codes[kMostLevels];
+  int top = 0;
+  for (int level = 0; level < levels.count; ++level) {
+    const uint64_t edge = part_of(sum, levels.edge[level]);
+    if (threshold + edge < 32767) top = level;
+    edges[level] = bound(edge);
+  }
+  for (int level = 0; level <= top; ++level) codes[level] = _mm512_set1_epi16(levels.code[top - level]);
+  const __m512i thresholds = bound(threshold);
+  for_each_step(*block, row, [&](int step, __mmask32) {
+    const __m512i above = _mm512_subs_epu16(load(rows.exponential(step, row)), thresholds);
+    __m512i code = _mm512_setzero_si512();
+    for (int level = 0; level <= top; ++level) {
+      code = _mm512_mask_mov_epi16(code, _mm512_cmpgt_epi16_mask(above, edges[level]), codes[level]);
+    }
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(rows.probability(step, row)), to_bytes(code));
+  });
+  block->multiplier[row] = levels.multiplier[top];
+  block->shift[row] = levels.shift[top];
+}
+
+template <bool kLeftShift, class Rows>
+void find_clipped_probabilities(const AttentionConstants& constants, const Rows& rows, Block* block) {
+  const Exponential<kLeftShift> exponential(constants);
+  const int32_t zeros[kStepKeys] = {};
+  int32_t more[kBlockRows] = {};  // exponentials of softmax-1's key of score 0
+  __m512i sum[kBlockRows];
+  for (int row = 0; row < kBlockRows; ++row) sum[row] = _mm512_setzero_si512();
+  for (int row = 0; row < block->rows; ++row) {
+    if (constants.softmax1 && block->largest[row] < 0) block->largest[row] = 0;
+    const __m512i largest = _mm512_set1_epi32(block->largest[row]);
+    if (constants.softmax1) more[row] = _mm_extract_epi16(_mm512_castsi512_si128(exponential(zeros, largest)), 0);
+    __m512i row_sum = _mm512_setzero_si512();
+    for_each_step(*block, row, [&](int step, __mmask32 seen) {
+      const __m512i e = _mm512_maskz_mov_epi16(seen, exponential(rows.score(step, row), largest));
+      _mm512_storeu_si512(rows.exponential(step, row), e);
+      row_sum = _mm512_dpwssd_epi32(row_sum, e, _mm512_set1_epi16(1));
+    });
+    sum[row] = row_sum;
+  }
+  combine_lanes(sum, block->sum, add);
+  for (int row = 0; row < block->rows; ++row) {
+    block->sum[row] += more[row];
+    if (constants.levels != nullptr) {
+      find_level_row(constants, rows, block, row);
+    } else {
+      find_clipped_row(constants, rows, block, row);
+    }
+  }
+}
+
+// (6) Q15, by symmetry and 64 linear cells over [0, 8).
+int32_t sigmoid(int32_t x) {
+  const int32_t a = least(x < 0 ? -x : x, 16384), cell = a >> 8;
+  const int32_t s = kSigmoid[cell] + (((kSigmoid[cell + 1] - kSigmoid[cell]) * (a & 255) + 128) >> 8);
+  return x < 0 ? 32768 - s : s;
+}
+
+void apply_gate(const Attention& attention, Block* block) {
+  if (attention.gate == nullptr) return;
+  for (int i = 0; i < block->rows; ++i) {
+    const int64_t gate = sigmoid(attention.gate[(block->first + i) * attention.gate_stride]);
+    block->multiplier[i] = static_cast<int32_t>((block->multiplier[i] * gate + (1 << 14)) >> 15);
+  }
+}
+
+template <bool kLeftShift, class Rows>
+void find_probabilities_of(const AttentionConstants& constants, const Rows& rows, Block* block) {
+  if (constants.clipped) find_clipped_probabilities<kLeftShift>(constants, rows, block);
+  else if (constants.wide) find_wide_probabilities<kLeftShift>(constants, rows, block);
+  else find_plain_probabilities<kLeftShift>(constants, rows, block);
+}
+
+// From scores, and the largest of each row, probabilities and the multipliers of contexts.
+template <class Rows>
+void find_probabilities(const Attention& attention, const Rows& rows, Block* block) {
+  const AttentionConstants& constants = *attention.constants;
+  if (constants.score_shift < 0) find_probabilities_of<true>(constants, rows, block);
+  else find_probabilities_of<false>(constants, rows, block);
+  apply_gate(attention, block);
+}
+
+}  // namespace
+}  // namespace octavo::kernels
