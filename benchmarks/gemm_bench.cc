@@ -112,6 +112,7 @@ void register_all(const IsaStatus& status) {
                                    {"to_bytes", to_bytes, {128, 1152, 384}},
                                    {"to_bytes", to_bytes, {128, 384, 384}},
                                    {"to_bytes", to_bytes, {128, 1536, 384}},
+                                   {"to_bytes", to_bytes, {32, 1536, 384}},
                                    {"to_bytes", to_bytes, {128, 384, 1536}},
                                    {"to_bytes", to_bytes, {1024, 768, 768}},
                                    {"to_bytes", to_bytes, {1024, 1536, 384}},

@@ -57,8 +57,8 @@ class Workspace {
 enum class LogitRows { last, all };
 
 struct EngineOptions {
-  /// The best instruction set to use: "scalar", "avx2", "avxvnni", "avx512vnni". Empty: OCTAVO_ISA from the environment, else the best
-  /// available. An unknown or unavailable name is an Error that lists what is available.
+  /// The best instruction set to use: "scalar", "avx2", "avxvnni", "avx512vnni", "amx". Empty: OCTAVO_ISA from the environment, else the
+  /// best available. An unknown or unavailable name is an Error that lists what is available.
   std::string isa = "";
 };
 
@@ -107,7 +107,7 @@ class Engine {
 
   const Model& model() const;
 
-  /// What runs: "avx512vnni", "avxvnni", "avx2", "scalar"; "float32" for a model that is not quantized.
+  /// What runs: "amx", "avx512vnni", "avxvnni", "avx2", "scalar"; "float32" for a model that is not quantized.
   std::string_view isa() const;
 
   struct Data;  // src/engine_data.h

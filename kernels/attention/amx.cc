@@ -10,7 +10,6 @@
 namespace octavo::kernels {
 namespace {
 
-constexpr int kChunkKeys = 64;  // keys of a tile of probabilities
 constexpr ptrdiff_t kChunkBytes = ptrdiff_t{kTileRows} * kChunkKeys;
 constexpr int kMostColumnTiles = 4;
 
@@ -29,7 +28,7 @@ struct Scratch {
     rows.probabilities = reinterpret_cast<uint8_t*>(rows.exponentials + keys * kBlockRows);
     rows.low_probabilities = reinterpret_cast<uint8_t*>(rows.exponentials);  // nothing else is there when they are wide
   }
-  using BlockRows = Rows<kTileRows, kChunkKeys>;
+  using BlockRows = Rows<kTileRows>;
   // Those of the block's rows from `first` on.
   BlockRows from(int first) const {
     return {rows.score(0, first), rows.exponentials, rows.probability(0, first), rows.low_probability(0, first)};
@@ -58,13 +57,14 @@ void find_scores(int head_size, const Scratch& scratch, const Queries& queries, 
   constexpr ptrdiff_t kKeyRow = 4 * kStepKeys, kScoreRow = sizeof(int32_t) * kStepKeys;
   const int step_bytes = round_up(head_size, 16) * kStepKeys;
   const int8_t* k = scratch.packed.keys;
+  load_tile<4>(queries.codes, kTileDepth);
   for (int step = 0; step * kStepKeys < keys; ++step, k += step_bytes) {
     const int32_t* bias = scratch.packed.key_bias + step * kStepKeys;
     load_tile<0>(bias, 0);
     load_tile<1>(bias + 16, 0);
     for (int d = 0; d < head_size; d += kTileDepth) {
       const int8_t* tile = k + d * kStepKeys;
-      load_tile<4>(queries.codes + d * kTileRows, kTileDepth);
+      if (head_size > kTileDepth) load_tile<4>(queries.codes + d * kTileRows, kTileDepth);
       load_tile<5>(tile, kKeyRow);
       load_tile<6>(tile + kKeyRow / 2, kKeyRow);
       multiply_tiles<0, 4, 5>();
@@ -99,15 +99,6 @@ void find_largest(const Scratch::BlockRows& rows, Block* block) {
     }
   }
   combine_lanes(largest, block->largest, [](__m512i a, __m512i b) { return _mm512_max_epi32(a, b); });
-}
-
-// Fills the last chunk of keys, if only its first half has probabilities.
-void clear_half_chunk(uint8_t* probabilities, int keys) {
-  if ((keys + kStepKeys - 1) / kStepKeys % 2 == 0) return;
-  uint8_t* half = probabilities + keys / kChunkKeys * kChunkBytes + kStepKeys;
-  for (int i = 0; i < kTileRows; ++i) {
-    _mm256_store_si256(reinterpret_cast<__m256i*>(half + i * kChunkKeys), _mm256_setzero_si256());
-  }
 }
 
 bool is_zero(const uint8_t* chunk) {
@@ -202,8 +193,6 @@ void attend(const Attention& attention, const Scratch& scratch, int first, int r
     find_largest(its, &block);
     find_probabilities(attention, its, &block);
   }
-  clear_half_chunk(scratch.rows.probabilities, blocks[0].keys);
-  if (constants.wide) clear_half_chunk(scratch.rows.low_probabilities, blocks[0].keys);
   int column = 0;
   for (; constants.head_size - column > 48; column += 64) find_context<4>(attention, scratch, blocks, column);
   switch ((constants.head_size - column + 15) / 16) {

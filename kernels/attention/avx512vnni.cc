@@ -10,14 +10,13 @@
 namespace octavo::kernels {
 namespace {
 
-constexpr int kRunKeys = 64;  // keys that are skipped together
-constexpr int kMostRuns = 65536 / kRunKeys / 2;
+constexpr int kMostRuns = 65536 / kChunkKeys / 2;
 
 // Packed operands and the rows of a block.
 struct Scratch {
   explicit Scratch(const Attention& attention) {
     const ptrdiff_t head_size = attention.constants->head_size, columns = (head_size + 15) / 16 * 16;
-    const ptrdiff_t steps = (attention.length + kStepKeys - 1) / kStepKeys, padded_keys = steps * kStepKeys;
+    const ptrdiff_t chunks = (attention.length + kChunkKeys - 1) / kChunkKeys, padded_keys = chunks * kChunkKeys;
     packed.keys = static_cast<int8_t*>(attention.scratch);
     packed.values = packed.keys + padded_keys * columns;
     packed.key_bias = reinterpret_cast<int32_t*>(packed.values + padded_keys * columns);
@@ -27,19 +26,18 @@ struct Scratch {
     rows.low_probabilities = reinterpret_cast<uint8_t*>(rows.exponentials);  // nothing else is there when they are wide
   }
   Packed packed;
-  Rows<kBlockRows, kStepKeys> rows;
+  Rows<kBlockRows> rows;
 };
 
-// The block's queries, [head_size / 32][8 rows][32]; a block of fewer rows repeats the last one.
+// The block's queries, [head_size / 64][8 rows][64]; a block of fewer rows repeats the last one.
 struct Queries {
   Queries(const Attention& attention, const Block& block, int kernel_rows) {
     const int head_size = attention.constants->head_size;
     for (int i = 0; i < kernel_rows; ++i) {
       const uint8_t* from = attention.q + (block.first + least(i, block.rows - 1)) * attention.stride;
-      for (int d = 0; d < head_size; d += kStepKeys) {
-        const __mmask8 dwords = static_cast<__mmask8>(low_bits(least(8, (head_size - d) / 4)));
-        const __m256i bytes = _mm256_maskz_loadu_epi32(dwords, from + d);
-        _mm256_store_si256(reinterpret_cast<__m256i*>(codes + d * kBlockRows + i * kStepKeys), bytes);
+      for (int d = 0; d < head_size; d += kTileDepth) {
+        const __mmask16 dwords = static_cast<__mmask16>(low_bits(least(16, (head_size - d) / 4)));
+        _mm512_store_si512(codes + d * kBlockRows + i * kTileDepth, _mm512_maskz_loadu_epi32(dwords, from + d));
       }
     }
   }
@@ -61,19 +59,19 @@ template <int kRows, int kVectors>
   for (int j = 0; j < kVectors; ++j) column[j] = load(columns + 64 * j);
 #pragma GCC unroll 8
   for (int i = 0; i < kRows; ++i) {
-    const __m512i four = broadcast_four(rows + i * kStepKeys);
+    const __m512i four = broadcast_four(rows + i * kTileDepth);
 #pragma GCC unroll 2
     for (int j = 0; j < kVectors; ++j) sum[i][j] = _mm512_dpbusd_epi32(sum[i][j], four, column[j]);
   }
 }
 
-// sum += rows * columns over 16 * `chunks` bytes of rows [..][8 rows][32] and four times as many registers of columns,
+// sum += rows * columns over 16 * `chunks` bytes of rows [..][8 rows][64] and four times as many registers of columns,
 // `stride` apart.
 template <int kRows, int kVectors>
 [[gnu::always_inline]] inline void multiply(const uint8_t* rows, int chunks, const int8_t* columns, ptrdiff_t stride,
                                             __m512i (&sum)[kRows][kVectors]) {
   for (int chunk = 0; chunk < chunks; ++chunk) {
-    const uint8_t* four = rows + chunk / 2 * (kBlockRows * kStepKeys) + chunk % 2 * 16;
+    const uint8_t* four = rows + chunk / 4 * (kBlockRows * kTileDepth) + chunk % 4 * 16;
 #pragma GCC unroll 4
     for (int k = 0; k < 4; ++k) multiply_four(four + 4 * k, columns + k * stride, sum);
     columns += 4 * stride;
@@ -125,28 +123,23 @@ void find_scores(int head_size, const Scratch& scratch, const uint8_t* query, Bl
   combine_lanes(largest, block->largest, [](__m512i a, __m512i b) { return _mm512_max_epi32(a, b); });
 }
 
-// Whether no row of the block has a probability in the steps of 32 keys from `begin` on that hold keys below `end`.
-bool is_empty(const Block& block, const uint8_t* probabilities, int begin, int end) {
-  __m256i all = _mm256_setzero_si256();
-  for (int key = begin; key < end; key += kStepKeys) {
-    const uint8_t* step = probabilities + static_cast<ptrdiff_t>(key) * kBlockRows;
-    for (int row = 0; row < block.rows; ++row) {
-      all = _mm256_or_si256(all, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(step + row * kStepKeys)));
-    }
-  }
-  return _mm256_testz_si256(all, all) != 0;
+// Whether no row of the block has a probability in a chunk.
+bool is_empty(const Block& block, const uint8_t* chunk) {
+  __m512i all = _mm512_setzero_si512();
+  for (int row = 0; row < block.rows; ++row) all = _mm512_or_si512(all, load(chunk + row * kChunkKeys));
+  return _mm512_test_epi32_mask(all, all) == 0;
 }
 
 // The keys that have a probability, as runs of keys begin .. end - 1.
 struct Runs {
-  Runs(const Block& block, bool clipped, const uint8_t* probabilities) {
+  Runs(const Block& block, bool clipped, const Rows<kBlockRows>& rows) {
     run[0] = {0, block.keys};
     count = 1;
     if (!clipped) return;
     count = 0;
-    for (int begin = 0; begin < block.keys; begin += kRunKeys) {
-      const int end = least(begin + kRunKeys, block.keys);
-      if (is_empty(block, probabilities, begin, end)) continue;
+    for (int begin = 0; begin < block.keys; begin += kChunkKeys) {
+      const int end = least(begin + kChunkKeys, block.keys);
+      if (is_empty(block, rows.probability(begin / kChunkKeys, 0))) continue;
       if (count > 0 && run[count - 1].end == begin) {
         run[count - 1].end = end;
       } else {
@@ -199,7 +192,7 @@ void attend(const Attention& attention, const Scratch& scratch, int first, int r
   const Queries queries(attention, block, kRows);
   find_scores<kRows>(constants.head_size, scratch, queries.codes, &block);
   find_probabilities(attention, scratch.rows, &block);
-  const Runs runs(block, constants.clipped, scratch.rows.probabilities);
+  const Runs runs(block, constants.clipped, scratch.rows);
   int column = 0;
   for (; column + 16 < constants.head_size; column += 32) find_context<kRows, 2>(attention, scratch, block, runs, column);
   if (column < constants.head_size) find_context<kRows, 1>(attention, scratch, block, runs, column);

@@ -18,7 +18,8 @@ namespace octavo::kernels {
 namespace {
 
 constexpr int kBlockRows = 8;
-constexpr int kStepKeys = 32;
+constexpr int kStepKeys = 32;   // whose scores lie together
+constexpr int kChunkKeys = 64;  // whose probabilities lie together, and which are skipped together
 constexpr int kMostDepth = 256;
 
 __m512i load(const void* from) { return _mm512_loadu_si512(from); }

@@ -36,20 +36,16 @@ alignas(64) constexpr int16_t kKeyOfLane[32] = {
 };
 
 // Where the softmax of a block of eight rows finds scores, and puts what it makes of them. kTogether rows lie together, of which
-// these may be some; bytes of kKeys keys lie in a row.
-template <int kTogether, int kKeys>
+// these may be some.
+template <int kTogether>
 struct Rows {
   int32_t* score(int step, int row) const { return scores + (ptrdiff_t{step} * kTogether + row) * kStepKeys; }
   int16_t* exponential(int step, int row) const { return exponentials + (ptrdiff_t{step} * kBlockRows + row) * kStepKeys; }
-  uint8_t* probability(int step, int row) const { return probabilities + byte(step, row); }
-  uint8_t* low_probability(int step, int row) const { return low_probabilities + byte(step, row); }
-  static ptrdiff_t byte(int step, int row) {
-    const int key = step * kStepKeys;
-    return (ptrdiff_t{key / kKeys} * kTogether + row) * kKeys + key % kKeys;
-  }
+  uint8_t* probability(int chunk, int row) const { return probabilities + (ptrdiff_t{chunk} * kTogether + row) * kChunkKeys; }
+  uint8_t* low_probability(int chunk, int row) const { return low_probabilities + (probability(chunk, row) - probabilities); }
   int32_t* scores;             // [steps][kTogether][32]
   int16_t* exponentials;       // [steps][8 rows][32], in lane order
-  uint8_t* probabilities;      // [keys / kKeys][kTogether][kKeys]
+  uint8_t* probabilities;      // [chunks][kTogether][64]; 0 behind the block's keys
   uint8_t* low_probabilities;  // of wide ones, whose high bytes are the others
 };
 
@@ -105,21 +101,29 @@ class Exponential {
   __m512i multiplier_, right_, left_, limit_, base_, slope_;
 };
 
-// Calls f(step, mask) for the steps of 32 keys of one row; the mask has the 16-bit lanes of keys that the row sees.
-// Steps that only longer rows of the block see come with an empty mask.
-template <class Function>
-void for_each_step(const Block& block, int row, Function f) {
+// The 16-bit lanes of the keys of a step that the row sees.
+__mmask32 seen_keys(const Block& block, int row, int step) {
+  const int seen = least(at_least_zero(block.visible[row] - step * kStepKeys), kStepKeys);
+  return _mm512_cmplt_epi16_mask(load(kKeyOfLane), _mm512_set1_epi16(static_cast<int16_t>(seen)));
+}
+
+// Calls put(chunk, first, second) for the chunks of one row, with what codes(step, seen) makes of their two steps, or 0 behind the
+// block's keys. Steps that only longer rows of the block see come with an empty mask.
+template <class Codes, class Put>
+void for_each_chunk(const Block& block, int row, Codes codes, Put put) {
   int step = 0;
-  for (; (step + 1) * kStepKeys <= block.visible[row]; ++step) f(step, ~0u);
-  for (; step * kStepKeys < block.keys; ++step) {
-    const __m512i left = _mm512_set1_epi16(static_cast<int16_t>(at_least_zero(block.visible[row] - step * kStepKeys)));
-    f(step, _mm512_cmplt_epi16_mask(load(kKeyOfLane), left));
+  for (; (step + 2) * kStepKeys <= block.visible[row]; step += 2) put(step / 2, codes(step, ~0u), codes(step + 1, ~0u));
+  for (; step * kStepKeys < block.keys; step += 2) {
+    const __m512i first = codes(step, seen_keys(block, row, step));
+    const bool both = (step + 1) * kStepKeys < block.keys;
+    put(step / 2, first, both ? codes(step + 1, seen_keys(block, row, step + 1)) : _mm512_setzero_si512());
   }
 }
 
-// 32 bytes from 16-bit lanes, to key order: vpackusdw left fours of keys in the order 0, 4, 1, 5, 2, 6, 3, 7.
-__m256i to_bytes(__m512i lanes) {
-  return _mm256_permutevar8x32_epi32(_mm512_cvtepi16_epi8(lanes), _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7));
+// 64 bytes from the 16-bit lanes of two steps, to key order: vpackusdw left fours of keys in the order 0, 4, 1, 5, 2, 6, 3, 7.
+__m512i chunk_bytes(__m512i first, __m512i second) {
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  return _mm512_permutexvar_epi32(order, _mm512_packus_epi16(first, second));
 }
 
 __m512i add(__m512i a, __m512i b) { return _mm512_add_epi32(a, b); }
@@ -132,14 +136,16 @@ void find_plain_probabilities(const AttentionConstants& constants, const Rows& r
   for (int row = 0; row < kBlockRows; ++row) sum[row] = _mm512_setzero_si512();
   for (int row = 0; row < block->rows; ++row) {
     const __m512i largest = _mm512_set1_epi32(block->largest[row]);
-    __m256i row_sum = _mm256_setzero_si256();
-    for_each_step(*block, row, [&](int step, __mmask32 seen) {
-      const __m512i e = exponential(rows.score(step, row), largest);
-      const __m256i bytes = to_bytes(_mm512_maskz_mulhrs_epi16(seen, e, _mm512_set1_epi16(255)));
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(rows.probability(step, row)), bytes);
-      row_sum = _mm256_dpbusd_epi32(row_sum, bytes, _mm256_set1_epi8(1));
+    __m512i row_sum = _mm512_setzero_si512();
+    const auto codes = [&](int step, __mmask32 seen) {
+      return _mm512_maskz_mulhrs_epi16(seen, exponential(rows.score(step, row), largest), _mm512_set1_epi16(255));
+    };
+    for_each_chunk(*block, row, codes, [&](int chunk, __m512i first, __m512i second) {
+      const __m512i bytes = chunk_bytes(first, second);
+      _mm512_storeu_si512(rows.probability(chunk, row), bytes);
+      row_sum = _mm512_dpbusd_epi32(row_sum, bytes, _mm512_set1_epi8(1));
     });
-    sum[row] = _mm512_zextsi256_si512(row_sum);
+    sum[row] = row_sum;
   }
   combine_lanes(sum, block->sum, add);
   for (int row = 0; row < block->rows; ++row) {
@@ -159,12 +165,19 @@ void find_wide_probabilities(const AttentionConstants& constants, const Rows& ro
   for (int row = 0; row < kBlockRows; ++row) sum[row] = _mm512_setzero_si512();
   for (int row = 0; row < block->rows; ++row) {
     const __m512i largest = _mm512_set1_epi32(block->largest[row]);
-    for_each_step(*block, row, [&](int step, __mmask32 seen) {
-      const __m512i e = _mm512_maskz_mov_epi16(seen, exponential(rows.score(step, row), largest));
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(rows.probability(step, row)), to_bytes(_mm512_srli_epi16(e, 8)));
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(rows.low_probability(step, row)), to_bytes(e));
-      sum[row] = _mm512_dpwssd_epi32(sum[row], e, _mm512_set1_epi16(1));
+    const __m512i ones = _mm512_set1_epi16(1), low = _mm512_set1_epi16(255);
+    __m512i row_sum = _mm512_setzero_si512();
+    const auto codes = [&](int step, __mmask32 seen) {
+      return _mm512_maskz_mov_epi16(seen, exponential(rows.score(step, row), largest));
+    };
+    for_each_chunk(*block, row, codes, [&](int chunk, __m512i first, __m512i second) {
+      const __m512i high_bytes = chunk_bytes(_mm512_srli_epi16(first, 8), _mm512_srli_epi16(second, 8));
+      const __m512i low_bytes = chunk_bytes(_mm512_and_si512(first, low), _mm512_and_si512(second, low));
+      _mm512_storeu_si512(rows.probability(chunk, row), high_bytes);
+      _mm512_storeu_si512(rows.low_probability(chunk, row), low_bytes);
+      row_sum = _mm512_dpwssd_epi32(_mm512_dpwssd_epi32(row_sum, first, ones), second, ones);
     });
+    sum[row] = row_sum;
   }
   combine_lanes(sum, block->sum, add);
   for (int row = 0; row < block->rows; ++row) {
@@ -212,13 +225,15 @@ void find_clipped_row(const AttentionConstants& constants, const Rows& rows, Blo
   const __m512i top = _mm512_set1_epi16(static_cast<int16_t>(clip.top));
   const __m512i normalize = _mm512_set1_epi16(static_cast<int16_t>(clip.normalize));
   const __m512i inverse = _mm512_set1_epi16(static_cast<int16_t>(clip.inverse));
-  for_each_step(*block, row, [&](int step, __mmask32) {
+  const auto codes = [&](int step, __mmask32) {
     const __m512i above = _mm512_subs_epu16(load(rows.exponential(step, row)), threshold);
     const __m512i capped = _mm512_min_epu16(above, top);
     const __m512i kept = _mm512_maskz_sllv_epi16(_mm512_cmpgt_epi16_mask(capped, prune), capped, normalize);
     const __m512i scaled = _mm512_add_epi16(_mm512_mulhi_epu16(kept, inverse), _mm512_set1_epi16(32));
-    const __m256i bytes = to_bytes(_mm512_srli_epi16(scaled, 6));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(rows.probability(step, row)), bytes);
+    return _mm512_srli_epi16(scaled, 6);
+  };
+  for_each_chunk(*block, row, codes, [&](int chunk, __m512i first, __m512i second) {
+    _mm512_storeu_si512(rows.probability(chunk, row), chunk_bytes(first, second));
   });
   block->multiplier[row] = clip.multiplier;
   block->shift[row] = clip.shift;
@@ -239,13 +254,16 @@ void find_level_row(const AttentionConstants& constants, const Rows& rows, Block
   }
   for (int level = 0; level <= top; ++level) codes[level] = _mm512_set1_epi16(levels.code[top - level]);
   const __m512i thresholds = bound(threshold);
-  for_each_step(*block, row, [&](int step, __mmask32) {
+  const auto code_of = [&](int step, __mmask32) {
     const __m512i above = _mm512_subs_epu16(load(rows.exponential(step, row)), thresholds);
     __m512i code = _mm512_setzero_si512();
     for (int level = 0; level <= top; ++level) {
       code = _mm512_mask_mov_epi16(code, _mm512_cmpgt_epi16_mask(above, edges[level]), codes[level]);
     }
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(rows.probability(step, row)), to_bytes(code));
+    return code;
+  };
+  for_each_chunk(*block, row, code_of, [&](int chunk, __m512i first, __m512i second) {
+    _mm512_storeu_si512(rows.probability(chunk, row), chunk_bytes(first, second));
   });
   block->multiplier[row] = levels.multiplier[top];
   block->shift[row] = levels.shift[top];
@@ -263,11 +281,11 @@ void find_clipped_probabilities(const AttentionConstants& constants, const Rows&
     const __m512i largest = _mm512_set1_epi32(block->largest[row]);
     if (constants.softmax1) more[row] = _mm_extract_epi16(_mm512_castsi512_si128(exponential(zeros, largest)), 0);
     __m512i row_sum = _mm512_setzero_si512();
-    for_each_step(*block, row, [&](int step, __mmask32 seen) {
-      const __m512i e = _mm512_maskz_mov_epi16(seen, exponential(rows.score(step, row), largest));
+    for (int step = 0; step * kStepKeys < block->keys; ++step) {
+      const __m512i e = _mm512_maskz_mov_epi16(seen_keys(*block, row, step), exponential(rows.score(step, row), largest));
       _mm512_storeu_si512(rows.exponential(step, row), e);
       row_sum = _mm512_dpwssd_epi32(row_sum, e, _mm512_set1_epi16(1));
-    });
+    }
     sum[row] = row_sum;
   }
   combine_lanes(sum, block->sum, add);
