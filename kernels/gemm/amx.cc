@@ -11,6 +11,7 @@ namespace octavo::kernels {
 namespace {
 
 constexpr int kFewRows = 2;  // up to which vpdpbusd reads weights as fast as they come
+constexpr int kStepLines = 2 * kTileBytes / 64;  // cache lines of a panel in a step of depth
 constexpr int kRowTiles = 2, kColumnTiles = 2;  // of 16 rows, 16 columns, in a block
 
 // Tile t of 0 .. 3 is the sums of row tile t / 2 and column tile t % 2, 4 and 5 are activations, 6 and 7 weights.
@@ -78,9 +79,19 @@ template <int kSum>
   multiply_tiles<kSum, 4 + kSum / kColumnTiles, 6 + kSum % kColumnTiles>();
 }
 
+// What a block fetches into the L2 cache while it is at work: its share of the weights that follow, some lines in each step.
+struct Ahead {
+  [[gnu::always_inline]] void fetch() {
+    for (int i = 0; i < lines; ++i, from += kLine) _mm_prefetch(reinterpret_cast<const char*>(from), _MM_HINT_T1);
+  }
+  static constexpr int kLine = 64;
+  const int8_t* from;
+  int lines;
+};
+
 // A block of kTiles row tiles. The sums that the tiles held go to `scratch` and, as `pending`, to the output.
 template <int kTiles, class Epilogue>
-void block(const Gemm& gemm, int column, int row, Sums* scratch, Pending<Epilogue>& output) {
+void block(const Gemm& gemm, int column, int row, Ahead ahead, Sums* scratch, Pending<Epilogue>& output) {
   Pending<Epilogue> pending = output;  // a copy of its own, which the compiler keeps in registers
   const ptrdiff_t row_tile = static_cast<ptrdiff_t>(gemm.depth) * kTileRows;
   const uint8_t* a = gemm.a + row / kTileRows * row_tile;
@@ -100,6 +111,7 @@ void block(const Gemm& gemm, int column, int row, Sums* scratch, Pending<Epilogu
     a += kTileBytes;
     panel += kColumnTiles * kTileBytes;
     load_operands<kTiles>(a, row_tile, panel);
+    ahead.fetch();
     multiply_tiles<0, 4, 6>();
     pending.advance();
     multiply_tiles<1, 4, 7>();
@@ -122,15 +134,19 @@ void product(const Gemm& gemm, const Output& output) {
   Sums scratch;
   Pending<Epilogue> pending(Epilogue(gemm, output), scratch, 4 * (gemm.depth / kTileDepth - 1));
   const int rows = (gemm.rows + kTileRows - 1) / kTileRows * kTileRows;
+  const int row_blocks = (rows + kRowTiles * kTileRows - 1) / (kRowTiles * kTileRows);
+  const int lines = (kStepLines + row_blocks - 1) / row_blocks;
   for (int column = 0; column < gemm.columns; column += kPanelColumns) {
+    Ahead ahead = {gemm.b + static_cast<ptrdiff_t>(column + kPanelColumns) * gemm.depth, lines};
     for (int row = 0; row < rows; row += kRowTiles * kTileRows) {
       if (rows - row > kTileRows) {
-        block<2>(gemm, column, row, &scratch, pending);
+        block<2>(gemm, column, row, ahead, &scratch, pending);
         pending.start(column, row, 2 * kTileRows);
       } else {
-        block<1>(gemm, column, row, &scratch, pending);
+        block<1>(gemm, column, row, ahead, &scratch, pending);
         pending.start(column, row, kTileRows);
       }
+      ahead.from += static_cast<ptrdiff_t>(lines) * Ahead::kLine * (gemm.depth / kTileDepth);
     }
   }
   store_sums<0>(&scratch);
