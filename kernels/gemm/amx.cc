@@ -11,6 +11,7 @@ namespace octavo::kernels {
 namespace {
 
 constexpr int kFewRows = 2;  // up to which vpdpbusd reads weights as fast as they come
+constexpr int kTogetherBytes = 768 << 10;  // of activations that pass all panels before the next ones do: they stay in the L2 cache
 constexpr int kStepLines = 2 * kTileBytes / 64;  // cache lines of a panel in a step of depth
 constexpr int kRowTiles = 2, kColumnTiles = 2;  // of 16 rows, 16 columns, in a block
 
@@ -124,6 +125,26 @@ void block(const Gemm& gemm, int column, int row, Ahead ahead, Sums* scratch, Pe
   pending.finish();
 }
 
+// Rows first .. end - 1, multiples of 16, by all panels.
+template <class Epilogue>
+void blocks(const Gemm& gemm, int first, int end, Sums* scratch, Pending<Epilogue>& pending) {
+  constexpr int kRows = kRowTiles * kTileRows;
+  const int lines = (kStepLines * kRows + end - first - 1) / (end - first);
+  for (int column = 0; column < gemm.columns; column += kPanelColumns) {
+    Ahead ahead = {gemm.b + static_cast<ptrdiff_t>(column + kPanelColumns) * gemm.depth, lines};
+    for (int row = first; row < end; row += kRows) {
+      if (end - row > kTileRows) {
+        block<2>(gemm, column, row, ahead, scratch, pending);
+        pending.start(column, row, kRows);
+      } else {
+        block<1>(gemm, column, row, ahead, scratch, pending);
+        pending.start(column, row, kTileRows);
+      }
+      ahead.from += static_cast<ptrdiff_t>(lines) * Ahead::kLine * (gemm.depth / kTileDepth);
+    }
+  }
+}
+
 template <class Epilogue, class Output>
 void product(const Gemm& gemm, const Output& output) {
   if (gemm.rows <= kFewRows) {
@@ -134,20 +155,9 @@ void product(const Gemm& gemm, const Output& output) {
   Sums scratch;
   Pending<Epilogue> pending(Epilogue(gemm, output), scratch, 4 * (gemm.depth / kTileDepth - 1));
   const int rows = (gemm.rows + kTileRows - 1) / kTileRows * kTileRows;
-  const int row_blocks = (rows + kRowTiles * kTileRows - 1) / (kRowTiles * kTileRows);
-  const int lines = (kStepLines + row_blocks - 1) / row_blocks;
-  for (int column = 0; column < gemm.columns; column += kPanelColumns) {
-    Ahead ahead = {gemm.b + static_cast<ptrdiff_t>(column + kPanelColumns) * gemm.depth, lines};
-    for (int row = 0; row < rows; row += kRowTiles * kTileRows) {
-      if (rows - row > kTileRows) {
-        block<2>(gemm, column, row, ahead, &scratch, pending);
-        pending.start(column, row, 2 * kTileRows);
-      } else {
-        block<1>(gemm, column, row, ahead, &scratch, pending);
-        pending.start(column, row, kTileRows);
-      }
-      ahead.from += static_cast<ptrdiff_t>(lines) * Ahead::kLine * (gemm.depth / kTileDepth);
-    }
+  const int together = kTogetherBytes / gemm.depth / (kRowTiles * kTileRows) * (kRowTiles * kTileRows);
+  for (int first = 0; first < rows; first += together) {
+    blocks(gemm, first, rows - first < together ? rows : first + together, &scratch, pending);
   }
   store_sums<0>(&scratch);
   store_sums<1>(&scratch);
