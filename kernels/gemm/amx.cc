@@ -11,7 +11,6 @@ namespace octavo::kernels {
 namespace {
 
 constexpr int kFewRows = 2;  // up to which vpdpbusd reads weights as fast as they come
-constexpr int kTogetherBytes = 768 << 10;  // of activations that pass all panels before the next ones do: they stay in the L2 cache
 constexpr int kStepLines = 2 * kTileBytes / 64;  // cache lines of a panel in a step of depth
 constexpr int kRowTiles = 2, kColumnTiles = 2;  // of 16 rows, 16 columns, in a block
 
@@ -125,7 +124,7 @@ void block(const Gemm& gemm, int column, int row, Ahead ahead, Sums* scratch, Pe
   pending.finish();
 }
 
-// Rows first .. end - 1, multiples of 16, by all panels.
+// Rows first .. end - 1, multiples of 16, by all panels: while they stay in the L2 cache, each weight is read once.
 template <class Epilogue>
 void blocks(const Gemm& gemm, int first, int end, Sums* scratch, Pending<Epilogue>& pending) {
   constexpr int kRows = kRowTiles * kTileRows;
@@ -145,6 +144,12 @@ void blocks(const Gemm& gemm, int first, int end, Sums* scratch, Pending<Epilogu
   }
 }
 
+// At least a block of rows, and else what stays in the L2 cache.
+int rows_together(int depth) {
+  constexpr int kRows = kRowTiles * kTileRows, kBytes = 768 << 10;
+  return depth > kBytes / kRows ? kRows : kBytes / depth / kRows * kRows;
+}
+
 template <class Epilogue, class Output>
 void product(const Gemm& gemm, const Output& output) {
   if (gemm.rows <= kFewRows) {
@@ -154,8 +159,7 @@ void product(const Gemm& gemm, const Output& output) {
   const Tiles tiles;
   Sums scratch;
   Pending<Epilogue> pending(Epilogue(gemm, output), scratch, 4 * (gemm.depth / kTileDepth - 1));
-  const int rows = (gemm.rows + kTileRows - 1) / kTileRows * kTileRows;
-  const int together = kTogetherBytes / gemm.depth / (kRowTiles * kTileRows) * (kRowTiles * kTileRows);
+  const int rows = (gemm.rows + kTileRows - 1) / kTileRows * kTileRows, together = rows_together(gemm.depth);
   for (int first = 0; first < rows; first += together) {
     blocks(gemm, first, rows - first < together ? rows : first + together, &scratch, pending);
   }

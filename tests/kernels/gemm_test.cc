@@ -502,6 +502,11 @@ TEST_CASE("every instruction set gives the scalar products bit for bit, at all s
   }
 }
 
+TEST_CASE("every instruction set gives the scalar products bit for bit, at the greatest depths") {
+  std::mt19937_64 random(15);
+  for (const int depth : {16384, 32768}) require_same_products({70, 32, depth}, kInputs[0], 41, random);
+}
+
 TEST_CASE("every instruction set gives the scalar products bit for bit, at all shifts and extremes") {
   std::mt19937_64 random(14);
   for (int shift = 33; shift <= 62; ++shift) {
