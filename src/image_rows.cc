@@ -25,27 +25,23 @@ void write_bytes(const std::uint8_t* from, int count, const kernels::ByteMatrix&
 
 }  // namespace
 
-void copy_patches(const EmbedPatches& op, const std::uint8_t* pixels, const kernels::ByteMatrix& out, int first_row) {
+void copy_patch(const EmbedPatches& op, const std::uint8_t* pixels, int patch, const kernels::ByteMatrix& out, int row) {
   const int width = 3 * op.patch_size;
   const std::ptrdiff_t stride = std::ptrdiff_t{width} * op.grid_width;
-  for (int patch = 0; patch < op.patches(); ++patch) {
-    const std::uint8_t* from = pixels + patch / op.grid_width * op.patch_size * stride + patch % op.grid_width * width;
-    for (int y = 0; y < op.patch_size; ++y) write_bytes(from + y * stride, width, out, first_row + patch, y * width);
-  }
+  const std::uint8_t* from = pixels + patch / op.grid_width * op.patch_size * stride + patch % op.grid_width * width;
+  for (int y = 0; y < op.patch_size; ++y) write_bytes(from + y * stride, width, out, row, y * width);
 }
 
-void add_image_rows(const ImageRows& image) {
-  const std::int16_t* rows = image.rows;
-  for (int row = 0; row < image.prefix + image.count; ++row, rows += image.columns) {
-    std::int16_t* out = image.out + row * image.stride;
-    if (row < image.prefix) {
-      std::copy_n(rows, image.columns, out);
-      continue;
-    }
-    const std::int16_t* patch = image.patches + (row - image.prefix) * image.stride;
-    for (int j = 0; j < image.columns; ++j) {
-      out[j] = static_cast<std::int16_t>(std::clamp(rows[j] + patch[j], image.low, image.high));
-    }
+void add_image_row(const ImageRows& image, int row) {
+  const std::int16_t* from = image.rows + std::ptrdiff_t{row} * image.columns;
+  std::int16_t* out = image.out + row * image.stride;
+  if (row < image.prefix) {
+    std::copy_n(from, image.columns, out);
+    return;
+  }
+  const std::int16_t* patch = image.patches + (row - image.prefix) * image.stride;
+  for (int j = 0; j < image.columns; ++j) {
+    out[j] = static_cast<std::int16_t>(std::clamp(from[j] + patch[j], image.low, image.high));
   }
 }
 

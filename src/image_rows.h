@@ -9,19 +9,20 @@
 
 namespace octavo {
 
-/// Copies the patches of one image to rows first_row .. of `out`: a patch's pixel rows one after the other.
-void copy_patches(const EmbedPatches& op, const std::uint8_t* pixels, const kernels::ByteMatrix& out, int first_row);
+/// Copies one patch of an image to a row of `out`: its pixel rows one after the other.
+void copy_patch(const EmbedPatches& op, const std::uint8_t* pixels, int patch, const kernels::ByteMatrix& out, int row);
 
 /// One image's rows of the stream: out = clamp(rows + patches), with the `prefix` first rows of `rows` alone.
 struct ImageRows {
   const std::int16_t* rows;     ///< [prefix + patches][columns]
   const std::int16_t* patches;  ///< row-major, `stride` apart
-  int prefix, count, columns;
+  int prefix, columns;
   int low, high;
   std::int16_t* out;            ///< row-major, `stride` apart
   std::ptrdiff_t stride;
 };
-void add_image_rows(const ImageRows& image);
+/// Row `row` of prefix + patches.
+void add_image_row(const ImageRows& image, int row);
 
 /// Copies row `row` of bytes to columns first_column .. of row `to_row` of `to`.
 void copy_byte_row(const kernels::ByteMatrix& from, int row, int columns, const kernels::ByteMatrix& to, int to_row, int first_column);

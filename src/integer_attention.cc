@@ -25,18 +25,23 @@ AttentionLevels attention_levels(const QuantizedLevels& levels) {
 NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, const QkvProduct& op, const QuantizedQkv& constants) const {
   const Product product(data->tensors, name(node), constants.depth);
   const std::uint8_t* a = input(run, node);
-  const auto bytes = [&](const QuantizedBlock& block, std::uint8_t* out, int low, int high) {
-    for_parts(run.pool, run.rows, block.columns, constants.depth, [&](const Part& part) {
-      table.gemm_to_bytes(product.part(block, a, part), {.zero_point = block.encoding.zero_point,
-                                                         .low = low,
-                                                         .high = high,
-                                                         .out = at(row_major(out, qkv_stride), part.row, part.column)});
-    });
+  struct Output {
+    const QuantizedBlock& block;
+    std::uint8_t* out;
+    int low, high;
   };
-  bytes(constants.query, run.query, 0, 255);
   const int low = constants.asymmetric ? -128 : -127;
-  bytes(constants.key, run.key, low, 127);
-  bytes(constants.value, run.value, low, 127);
+  const Output outputs[] = {{constants.query, run.query, 0, 255}, {constants.key, run.key, low, 127}, {constants.value, run.value, low, 127}};
+  for_parts(
+      run.pool, run.rows, constants.query.columns, constants.depth,
+      [&](const Part& part) {
+        const Output& to = outputs[part.product];
+        table.gemm_to_bytes(product.part(to.block, a, part), {.zero_point = to.block.encoding.zero_point,
+                                                              .low = to.low,
+                                                              .high = to.high,
+                                                              .out = at(row_major(to.out, qkv_stride), part.row, part.column)});
+      },
+      3);
   if (!constants.gate_output.empty()) {
     const QuantizedGateOutput& output = constants.gate_output[0];
     hidden_units(run, product, constants.gate[0], a);

@@ -19,8 +19,10 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
   const auto rows = static_cast<std::size_t>(round_up(count, kTileRows));
   const ByteMatrix pixels = tile_order(run.workspace.get<std::uint8_t>("pixels", rows * static_cast<std::size_t>(constants.depth)), constants.depth);
   auto* patches = run.workspace.get<std::int16_t>("patches", rows * static_cast<std::size_t>(stream_stride));
-  run.pool.run(images, [&](int image, int) {
-    copy_patches(op, run.batch.pixels[static_cast<std::size_t>(image)], pixels, image * op.patches());
+  for_rows(run.pool, count, constants.depth, [&](int first, int part_rows) {
+    for (int row = first; row < first + part_rows; ++row) {
+      copy_patch(op, run.batch.pixels[static_cast<std::size_t>(row / op.patches())], row % op.patches(), pixels, row);
+    }
   });
   const Product product(data->tensors, name(node), constants.depth);
   for_parts(run.pool, count, constants.block.columns, constants.depth, [&](const Part& part) {
@@ -38,16 +40,21 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
       table.layer_norm(part);
     });
   }
-  run.pool.run(images, [&](int image, int) {
-    add_image_rows({.rows = get<std::int16_t>(node, ".rows"),
-                    .patches = patches + std::ptrdiff_t{image} * op.patches() * stream_stride,
-                    .prefix = op.prefix_rows(),
-                    .count = op.patches(),
-                    .columns = columns(node),
-                    .low = constants.low,
-                    .high = constants.high,
-                    .out = run.stream + std::ptrdiff_t{run.batch.start[static_cast<std::size_t>(image)]} * stream_stride,
-                    .stride = stream_stride});
+  const int per_image = op.prefix_rows() + op.patches();
+  const auto* const embeddings = get<std::int16_t>(node, ".rows");
+  for_rows(run.pool, run.rows, columns(node), [&](int first, int part_rows) {
+    for (int row = first; row < first + part_rows; ++row) {
+      const int image = row / per_image;
+      add_image_row({.rows = embeddings,
+                     .patches = patches + std::ptrdiff_t{image} * op.patches() * stream_stride,
+                     .prefix = op.prefix_rows(),
+                     .columns = columns(node),
+                     .low = constants.low,
+                     .high = constants.high,
+                     .out = run.stream + std::ptrdiff_t{run.batch.start[static_cast<std::size_t>(image)]} * stream_stride,
+                     .stride = stream_stride},
+                    row % per_image);
+    }
   });
   return {.stream = run.stream, .stream_stride = stream_stride};
 }

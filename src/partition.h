@@ -12,10 +12,12 @@ namespace octavo {
 struct Part {
   int row, rows;
   int column, columns;
+  int product = 0;
 };
 
-/// Cuts a product [rows, columns] of the given depth: by rows when there are many, else by panels; small products are not cut.
-void for_parts(ThreadPool& pool, int rows, int columns, int depth, const std::function<void(const Part&)>& task);
+/// Cuts products [rows, columns] of the same rows and the given depth: by rows when there are many, else by panels; small ones are not
+/// cut. A thread gets the same rows, or columns, of all products.
+void for_parts(ThreadPool& pool, int rows, int columns, int depth, const std::function<void(const Part&)>& task, int products = 1);
 
 /// Cuts rows into runs that start at multiples of 16.
 void for_rows(ThreadPool& pool, int rows, int columns, const std::function<void(int row, int rows)>& task);

@@ -1,9 +1,12 @@
 // How jobs reach the workers within a fraction of a microsecond, and how workers that wait long stop costing CPU time.
 //
-// One number, `unclaimed`, is the whole protocol between a job and the workers: the caller sets it to the job's count,
+// A job's tasks lie in one range per thread, so that a thread which worked on some rows or columns in one job has them in its
+// cache in the next. Whoever is done with its own range helps in the others.
+//
+// One number per range, `unclaimed`, is the whole protocol between a job and the workers: the caller sets it to the range's length,
 // every thread takes tasks by decrementing it, and a value of 0 or less means that there is nothing to take. A worker
 // that comes late finds nothing or the next job, never a wrong one: a job cannot end while a task that someone took is
-// unfinished, so whoever took a task may read the job's fields.
+// unfinished, so whoever took a task may read the fields of the job and of the range.
 #include "thread_pool.h"
 
 #include "octavo/engine.h"
@@ -47,7 +50,7 @@ bool spin_until(const Ready& ready) {
 struct ThreadPool::State {
   using Task = std::function<void(int, int)>;
 
-  explicit State(bool spin) : spin(spin) {}
+  State(int threads, bool spin) : ranges(static_cast<std::size_t>(threads)), spin(spin) {}
 
   ~State() {
     {
@@ -58,32 +61,50 @@ struct ThreadPool::State {
     for (std::thread& worker : workers) worker.join();
   }
 
-  /// Takes tasks until none is left; how many it took.
+  /// The tasks of one thread: those in front of `end` that nobody took yet.
+  struct alignas(64) Range {
+    std::atomic<int> unclaimed = 0;
+    int end = 0;
+  };
+
+  /// Takes tasks until none is left, of its own range first; how many it took.
   int take_tasks(int thread) {
-    for (int taken = 0;; ++taken) {
-      const int left = unclaimed.fetch_sub(1, std::memory_order_acq_rel);
-      if (left <= 0) return taken;
-      try {
-        (*task)(count - left, thread);
-      } catch (...) {
-        const std::lock_guard lock(mutex);
-        if (!failure) failure = std::current_exception();
+    int taken = 0;
+    for (std::size_t i = 0; i < ranges.size(); ++i) {
+      Range& range = ranges[(static_cast<std::size_t>(thread) + i) % ranges.size()];
+      while (range.unclaimed.load(std::memory_order_relaxed) > 0) {
+        const int left = range.unclaimed.fetch_sub(1, std::memory_order_acq_rel);
+        if (left <= 0) break;
+        run_task(range.end - left, thread);
+        ++taken;
       }
+    }
+    return taken;
+  }
+
+  void run_task(int index, int thread) {
+    try {
+      (*task)(index, thread);
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      if (!failure) failure = std::current_exception();
     }
   }
 
   void work(int thread) {
-    const auto called = [&] { return unclaimed.load() > 0 || stopping.load(); };
+    std::uint64_t seen = 0;
+    const auto called = [&] { return jobs.load() != seen || stopping.load(); };
     for (;;) {
       if (!spin || !spin_until(called)) {
         std::unique_lock lock(mutex);
-        // Announced before the last look at `unclaimed`, as start() publishes before it looks at `sleepers` (both in
+        // Announced before the last look at `jobs`, as start() counts the job before it looks at `sleepers` (both in
         // the single order of sequentially consistent operations): one of the two sees the other.
         sleepers.fetch_add(1);
         wake.wait(lock, called);
         sleepers.fetch_sub(1);
       }
       if (stopping.load()) return;
+      seen = jobs.load();
       const int taken = take_tasks(thread);
       if (taken == 0) continue;
       finished_by_workers.fetch_add(static_cast<std::uint64_t>(taken));
@@ -96,8 +117,15 @@ struct ThreadPool::State {
 
   void start(int tasks, const Task& job) {
     task = &job;
-    count = tasks;
-    unclaimed.store(tasks);
+    const auto threads = static_cast<std::int64_t>(ranges.size());
+    int begin = 0;
+    for (std::int64_t i = 0; i < threads; ++i) {
+      Range& range = ranges[static_cast<std::size_t>(i)];
+      range.end = static_cast<int>(((i + 1) * tasks + threads - 1) / threads);
+      range.unclaimed.store(range.end - begin, std::memory_order_release);
+      begin = range.end;
+    }
+    jobs.fetch_add(1);
     if (sleepers.load() == 0) return;
     // Once the mutex was ours, every announced sleeper either waits or will still see the job.
     { const std::lock_guard lock(mutex); }
@@ -115,10 +143,10 @@ struct ThreadPool::State {
     caller_sleeps.store(false);
   }
 
-  // What a worker needs to begin lies on one cache line.
-  alignas(64) std::atomic<int> unclaimed = 0;
-  int count = 0;
+  // What a worker waits for and needs to begin lies on one cache line.
+  alignas(64) std::atomic<std::uint64_t> jobs = 0;
   const Task* task = nullptr;
+  std::vector<Range> ranges;
   // What the caller waits for lies on another; it only ever grows, so that no job needs to reset it.
   alignas(64) std::atomic<std::uint64_t> finished_by_workers = 0;
   // What seldom changes may be polled by all.
@@ -137,7 +165,7 @@ ThreadPool::ThreadPool(int threads) : threads_(threads) {
   if (threads < 1)
     throw Error("A thread pool of " + std::to_string(threads) + " threads was asked for, expected at least 1.");
   // With more threads than cores, a thread that spins keeps another one from working.
-  state_ = std::make_unique<State>(threads <= default_threads());
+  state_ = std::make_unique<State>(threads, threads <= default_threads());
   try {
     for (int thread = 1; thread < threads; ++thread)
       state_->workers.emplace_back([state = state_.get(), thread] { state->work(thread); });

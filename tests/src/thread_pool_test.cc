@@ -63,6 +63,25 @@ TEST_CASE("no two tasks run at once with the same thread number, and one number 
   REQUIRE(ids[0] == std::set<std::thread::id>{std::this_thread::get_id()});
 }
 
+TEST_CASE("threads that all work take each its own part of the tasks, whichever job it is") {
+  for (const int threads : {2, 3}) {
+    CAPTURE(threads);
+    ThreadPool pool(threads);
+    const int count = 4 * threads;
+    for (int round = 0; round < 20; ++round) {
+      std::atomic<int> arrived = 0;
+      std::vector<int> taken_by(static_cast<std::size_t>(count), -1);
+      pool.run(count, [&](int index, int thread) {
+        taken_by[static_cast<std::size_t>(index)] = thread;
+        if (index % 4 != 0) return;
+        ++arrived;  // the first task of each part waits until all parts have been begun
+        while (arrived < threads) std::this_thread::yield();
+      });
+      for (int part = 0; part < threads; ++part) REQUIRE(taken_by[static_cast<std::size_t>(4 * part)] == part);
+    }
+  }
+}
+
 TEST_CASE("tasks run side by side, also after the workers fell asleep") {
   ThreadPool pool(2);
   for (int round = 0; round < 3; ++round) {
