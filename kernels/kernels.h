@@ -169,6 +169,23 @@ struct Attention {
   ByteMatrix fine = {};              ///< as context; null data: no fine codes
 };
 
+/// Queries of a call that reads keys and values as they lie, and that threads can share: those of a step of decoding.
+constexpr int kFewQueries = 2;
+
+/// A share of a call of up to kFewQueries queries (F5). All shares of a phase are done before the next phase begins; then the bits are
+/// those of the whole call. The call's scratch is common to the shares.
+struct AttentionShare {
+  enum Phase {
+    scores,         ///< of the share's keys
+    probabilities,  ///< of all keys; one share
+    sums,           ///< of the share's values
+    context,        ///< from the sums of all shares; one share
+  };
+  Phase phase;
+  int share, shares;     ///< at most one for each 64 keys
+  int first_key, keys;   ///< the share's keys, from a multiple of 64 on; in the other phases all
+};
+
 /// Scratch one attention call needs: packed K and V, and a block of up to 16 queries' scores and probabilities. One formula
 /// for all instruction sets, generous, so that src/ need not know which runs.
 constexpr size_t attention_scratch_bytes(int length, int head_size) {
@@ -258,6 +275,7 @@ struct KernelTable {
   void (*gemm_to_shorts)(const Gemm&, const ToShorts&);
   void (*gemm_to_accumulators)(const Gemm&, const ToAccumulators&);
   void (*attention)(const Attention&);
+  void (*attention_share)(const Attention&, const AttentionShare&);
   void (*layer_norm)(const LayerNorm&);
   void (*embedding_sum)(const EmbeddingSum&);
   void (*column_sum)(const ColumnSum&);

@@ -141,6 +141,41 @@ struct ObservedProbabilities {
   std::vector<std::size_t> first = {}, lengths = {};  // by sequence
 };
 
+/// Whether threads share the keys of heads (F5): a step of decoding with fewer heads than threads, over so many tokens that it pays for
+/// the phases between which all wait.
+bool share_keys(const RaggedBatch& batch, int heads, int threads) {
+  constexpr int kLeastKeys = 512;
+  if (batch.sequences() * heads >= threads) return false;
+  int keys = 0;
+  for (int i = 0; i < batch.sequences(); ++i) {
+    if (batch.length(i) > kFewQueries) return false;
+    keys = std::max(keys, batch.past(i) + batch.length(i));
+  }
+  return keys >= kLeastKeys;
+}
+
+/// All calls, phase by phase. There are fewer calls than threads, so that each has a thread's scratch.
+template <class CallOf>
+void attend_by_shares(const KernelTable& table, IntegerRun& run, int heads, const CallOf& call_of) {
+  constexpr int kUnit = 64;
+  const int calls = run.batch.sequences() * heads, most = (run.pool.threads() + calls - 1) / calls;
+  const auto do_phase = [&](AttentionShare::Phase phase, bool shared) {
+    const int tasks = shared ? most : 1;
+    run.pool.run(calls * tasks, [&](int index, int) {
+      const Attention call = call_of(index / tasks / heads, index / tasks % heads);
+      const int units = (call.length + kUnit - 1) / kUnit, shares = std::min(most, units), share = index % tasks;
+      if (share >= shares) return;
+      const int first = shared ? units * share / shares * kUnit : 0;
+      const int end = shared ? std::min(units * (share + 1) / shares * kUnit, call.length) : call.length;
+      table.attention_share(call, {.phase = phase, .share = share, .shares = shares, .first_key = first, .keys = end - first});
+    });
+  };
+  do_phase(AttentionShare::scores, true);
+  do_phase(AttentionShare::probabilities, false);
+  do_phase(AttentionShare::sums, true);
+  do_phase(AttentionShare::context, false);
+}
+
 }  // namespace
 
 NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, const AttentionOp& op, const QuantizedAttention& constants) const {
@@ -172,12 +207,12 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
   }
   const bool observed = run.observed && !constants.paper && run.batch.caches.empty();
   const ObservedProbabilities codes = observed ? ObservedProbabilities(run, op.heads) : ObservedProbabilities();
-  const auto one = [&](int sequence, int head, int query, int queries, int thread) {
+  const auto call_of = [&](int sequence, int head, int query, int queries, int scratch) {
     const std::ptrdiff_t first = run.batch.start[static_cast<std::size_t>(sequence)];
     const std::ptrdiff_t offset = first * qkv_stride + head * op.head_size;
     const KeyRows keys = key_rows(run, node, op, sequence, head);
     const GateRows gate = gate_rows(run, node, op, sequence, head);
-    const Attention call{.constants = &shared,
+    return Attention{.constants = &shared,
                      .length = run.batch.past(sequence) + run.batch.length(sequence),
                      .first_query = query,
                      .queries = queries,
@@ -191,15 +226,24 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
                      .context = context,
                      .context_row = first,
                      .context_column = head * op.head_size,
-                     .scratch = run.scratch + static_cast<std::size_t>(thread) * run.scratch_bytes,
+                     .scratch = run.scratch + static_cast<std::size_t>(scratch) * run.scratch_bytes,
                      .past = run.batch.past(sequence),
                      .probabilities = codes.of(sequence, head),
                      .fine = fine};
-    if (constants.paper) table.attention_paper(call, paper);
-    else if (call.probabilities) scalar.attention(call);
-    else table.attention(call);
   };
-  for_heads(run.pool, run.batch, op.heads, one);
+  if (!constants.paper && !observed && share_keys(run.batch, op.heads, run.pool.threads())) {
+    const auto call = [&](int sequence, int head) {
+      return call_of(sequence, head, 0, run.batch.length(sequence), sequence * op.heads + head);
+    };
+    attend_by_shares(table, run, op.heads, call);
+  } else {
+    for_heads(run.pool, run.batch, op.heads, [&](int sequence, int head, int query, int queries, int thread) {
+      const Attention call = call_of(sequence, head, query, queries, thread);
+      if (constants.paper) table.attention_paper(call, paper);
+      else if (call.probabilities) scalar.attention(call);
+      else table.attention(call);
+    });
+  }
   write_coarse(run, context, columns, constants.refined);
   return {.bytes = context, .fine = fine, .probabilities = {codes.data, codes.size}};
 }

@@ -49,6 +49,23 @@ kernels::AttentionLevels random_levels(Random& random) {
   return levels;
 }
 
+void attend_by_shares(const KernelTable& table, const kernels::Attention& call, int shares) {
+  const int units = (call.length + 63) / 64;
+  const auto all = [&](kernels::AttentionShare::Phase phase) {
+    table.attention_share(call, {.phase = phase, .share = 0, .shares = shares, .first_key = 0, .keys = call.length});
+  };
+  const auto each = [&](kernels::AttentionShare::Phase phase) {
+    for (int share = 0; share < shares; ++share) {
+      const int first = units * share / shares * 64, end = std::min(units * (share + 1) / shares * 64, call.length);
+      table.attention_share(call, {.phase = phase, .share = share, .shares = shares, .first_key = first, .keys = end - first});
+    }
+  };
+  each(kernels::AttentionShare::scores);
+  all(kernels::AttentionShare::probabilities);
+  each(kernels::AttentionShare::sums);
+  all(kernels::AttentionShare::context);
+}
+
 }  // namespace
 
 // One of several heads of one of several sequences: all strides are wider than what the call may touch.
@@ -59,7 +76,8 @@ Case attention(Random& random) {
   const bool gated = random.one_in(2), part = random.one_in(2);
   const int past = random.one_in(3) ? random.integer(0, length - 1) : 0;
   const int first = part ? random.integer(0, length - past - 1) : 0;
-  const int queries = part ? random.integer(1, length - past - first) : length - past;
+  const int rows = length - past - first, queries = part ? random.integer(1, random.one_in(2) ? std::min(rows, kernels::kFewQueries) : rows) : length - past;
+  const int shares = queries <= kernels::kFewQueries && random.one_in(2) ? random.integer(1, (length + 63) / 64) : 0;
   kernels::AttentionConstants constants = random_attention(head_size, random);
   const bool refined = random.one_in(3);
   if (refined) constants.zero_point = random.integer(0, 2040);
@@ -77,23 +95,25 @@ Case attention(Random& random) {
     Values<std::uint8_t> scratch(kernels::attention_scratch_bytes(length, head_size), 0xff);
     kernels::AttentionConstants layer = constants;
     if (has_levels) layer.levels = &levels;
-    table.attention({.constants = &layer,
-                     .length = length,
-                     .first_query = first,
-                     .queries = queries,
-                     .q = q.data(),
-                     .k = k.data(),
-                     .v = v.data(),
-                     .stride = stride,
-                     .key_stride = stride,
-                     .gate = gated ? gate.data() : nullptr,
-                     .gate_stride = gate_stride,
-                     .context = out.matrix(),
-                     .context_row = row,
-                     .context_column = head * head_size,
-                     .scratch = scratch.data(),
-                     .past = past,
-                     .fine = refined ? fine.matrix() : kernels::ByteMatrix{}});
+    const kernels::Attention call{.constants = &layer,
+                              .length = length,
+                              .first_query = first,
+                              .queries = queries,
+                              .q = q.data(),
+                              .k = k.data(),
+                              .v = v.data(),
+                              .stride = stride,
+                              .key_stride = stride,
+                              .gate = gated ? gate.data() : nullptr,
+                              .gate_stride = gate_stride,
+                              .context = out.matrix(),
+                              .context_row = row,
+                              .context_column = head * head_size,
+                              .scratch = scratch.data(),
+                              .past = past,
+                              .fine = refined ? fine.matrix() : kernels::ByteMatrix{}};
+    if (shares == 0) table.attention(call);
+    else attend_by_shares(table, call, shares);
     Bytes bytes = out.all();
     const Bytes more = fine.all();
     bytes.insert(bytes.end(), more.begin(), more.end());

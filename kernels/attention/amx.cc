@@ -3,8 +3,7 @@
 // Keys and values are packed as for vpdpbusd, whose operands are rows of tiles. A block of 16 queries takes whole rows through
 // scores, probabilities and context, which lie in scratch in the L1 cache between the tiles, which multiply, and the vector
 // units, which do the rest for eight rows at a time.
-#include "attention/context_512.h"
-#include "attention/softmax_512.h"
+#include "attention/few_512.h"
 #include "tiles.h"
 
 namespace octavo::kernels {
@@ -204,6 +203,7 @@ void attend(const Attention& attention, const Scratch& scratch, int first, int r
 }
 
 void attention(const Attention& attention) {
+  if (attention.queries <= kFewQueries) return attend_few(attention);
   const Tiles tiles;
   const Scratch scratch(attention);
   const int end = attention.first_query + attention.queries;
@@ -218,6 +218,9 @@ void attention(const Attention& attention) {
 }  // namespace
 
 void install_attention_amx(KernelTable& table);
-void install_attention_amx(KernelTable& table) { table.attention = attention; }
+void install_attention_amx(KernelTable& table) {
+  table.attention = attention;
+  table.attention_share = attention_share;
+}
 
 }  // namespace octavo::kernels

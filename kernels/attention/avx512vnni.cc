@@ -4,8 +4,7 @@
 // of depth (four keys). A block of eight queries then takes whole rows through three steps that communicate through
 // scratch in the L1 cache: scores and their maximum, probabilities and the row's multiplier, context. A step of keys is
 // 32 keys of the block's rows, stored together.
-#include "attention/context_512.h"
-#include "attention/softmax_512.h"
+#include "attention/few_512.h"
 
 namespace octavo::kernels {
 namespace {
@@ -43,12 +42,6 @@ struct Queries {
   }
   alignas(64) uint8_t codes[kBlockRows * kMostDepth];
 };
-
-__m512i broadcast_four(const uint8_t* from) {
-  int32_t four;
-  __builtin_memcpy(&four, from, 4);
-  return _mm512_set1_epi32(four);
-}
 
 // One step of depth: four bytes of each row by 16 * kVectors columns.
 template <int kRows, int kVectors>
@@ -199,6 +192,7 @@ void attend(const Attention& attention, const Scratch& scratch, int first, int r
 }
 
 void attention(const Attention& attention) {
+  if (attention.queries <= kFewQueries) return attend_few(attention);
   const Scratch scratch(attention);
   const int end = attention.first_query + attention.queries;
   const int visible = attention.constants->causal ? attention.past + end : attention.length;
@@ -214,6 +208,9 @@ void attention(const Attention& attention) {
 }  // namespace
 
 void install_attention_avx512vnni(KernelTable& table);
-void install_attention_avx512vnni(KernelTable& table) { table.attention = attention; }
+void install_attention_avx512vnni(KernelTable& table) {
+  table.attention = attention;
+  table.attention_share = attention_share;
+}
 
 }  // namespace octavo::kernels

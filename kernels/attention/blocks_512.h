@@ -23,6 +23,11 @@ constexpr int kChunkKeys = 64;  // whose probabilities lie together, and which a
 constexpr int kMostDepth = 256;
 
 __m512i load(const void* from) { return _mm512_loadu_si512(from); }
+__m512i broadcast_four(const uint8_t* from) {
+  int32_t four;
+  __builtin_memcpy(&four, from, 4);
+  return _mm512_set1_epi32(four);
+}
 int least(int a, int b) { return a < b ? a : b; }
 int at_least_zero(int a) { return a < 0 ? 0 : a; }
 int bit_length(uint32_t value) { return 32 - __builtin_clz(value); }  // value > 0

@@ -48,10 +48,11 @@ int bit_length(uint32_t value) {
   return bits;
 }
 
-void find_scores(const Attention& attention, int query, const Row& row) {
+// Of keys first .. end - 1.
+void find_scores(const Attention& attention, int query, const Row& row, int first, int end) {
   const AttentionConstants& constants = *attention.constants;
   const uint8_t* q = attention.q + query * attention.stride;
-  for (int key = 0; key < row.keys; ++key) {
+  for (int key = first; key < end; ++key) {
     const int8_t* k = attention.k + key * attention.key_stride;
     row.score[key] = 0;
     for (int d = 0; d < constants.head_size; ++d) row.score[key] += (q[d] - constants.query_zero_point) * k[d];
@@ -162,52 +163,118 @@ void store(const ByteMatrix& out, ptrdiff_t row, int column, int64_t value) {
            column / kTileDepth * out.chunk_stride + column % kTileDepth] = static_cast<uint8_t>(value);
 }
 
-void store_context(const Attention& attention, int query, const Row& row, Multiplier by) {
-  const AttentionConstants& constants = *attention.constants;
-  for (int d = 0; d < constants.head_size; ++d) {
-    int64_t sum = 0;
-    const auto add = [&](auto probability) {
-      for (int key = 0; key < row.keys; ++key) sum += probability(key) * attention.v[key * attention.key_stride + d];
-    };
-    if (constants.wide) {
-      add([&](int key) { return row.exponential[key] & 255; });
-      sum = (sum + 128) >> 8;
-      add([&](int key) { return row.exponential[key] >> 8; });
-    } else {
-      add([&](int key) { return row.probability[key]; });
-    }
-    const int64_t r = ((sum * by.multiplier + (int64_t{1} << (by.shift - 1))) >> by.shift) + constants.zero_point;
-    const int64_t highest = attention.fine.data ? 2047 : 255, code = r < 0 ? 0 : r > highest ? highest : r;
-    const ptrdiff_t line = attention.context_row + query;
-    const int column = attention.context_column + d;
-    store(attention.context, line, column, attention.fine.data ? code >> 3 : code);
-    if (attention.fine.data) store(attention.fine, line, column, code & 7);
+// Of probabilities times values: those of wide ones are 256 high + low.
+struct Sum {
+  int64_t high = 0, low = 0;
+};
+
+// Of column d, over keys first .. end - 1.
+Sum find_sum(const Attention& attention, const Row& row, int d, int first, int end) {
+  Sum sum;
+  for (int key = first; key < end; ++key) {
+    const int32_t value = attention.v[key * attention.key_stride + d], e = row.exponential[key];
+    sum.high += (attention.constants->wide ? e >> 8 : row.probability[key]) * value;
+    sum.low += (attention.constants->wide ? e & 255 : 0) * value;
   }
+  return sum;
+}
+
+void store_context(const Attention& attention, int query, int d, Sum sum, Multiplier by) {
+  const int64_t total = sum.high + ((sum.low + 128) >> 8);
+  const int64_t r = ((total * by.multiplier + (int64_t{1} << (by.shift - 1))) >> by.shift) + attention.constants->zero_point;
+  const int64_t highest = attention.fine.data ? 2047 : 255, code = r < 0 ? 0 : r > highest ? highest : r;
+  const ptrdiff_t line = attention.context_row + query;
+  const int column = attention.context_column + d;
+  store(attention.context, line, column, attention.fine.data ? code >> 3 : code);
+  if (attention.fine.data) store(attention.fine, line, column, code & 7);
+}
+
+int keys_seen(const Attention& attention, int query) {
+  return attention.constants->causal ? attention.past + query + 1 : attention.length;
+}
+
+// From scores: exponentials, probabilities, the multiplier of the context.
+Multiplier find_row(const Attention& attention, int query, Row* row) {
+  const AttentionConstants& constants = *attention.constants;
+  find_exponentials(constants, row);
+  Multiplier multiplier = constants.levels    ? find_levels(constants, *row)
+                          : constants.clipped ? find_clipped_probabilities(constants, *row)
+                          : constants.wide    ? find_wide_probabilities(constants, *row)
+                                              : find_probabilities(constants, *row);
+  apply_gate(attention, query, &multiplier);
+  return multiplier;
 }
 
 void attention(const Attention& attention) {
-  const AttentionConstants& constants = *attention.constants;
-  Row row;
+  Row row = {};
   row.score = static_cast<int32_t*>(attention.scratch);
   row.exponential = reinterpret_cast<int16_t*>(row.score + attention.length);
   row.probability = reinterpret_cast<uint8_t*>(row.exponential + attention.length);
   for (int query = attention.first_query; query < attention.first_query + attention.queries; ++query) {
-    row.keys = constants.causal ? attention.past + query + 1 : attention.length;
+    row.keys = keys_seen(attention, query);
     if (attention.probabilities != nullptr) row.probability = attention.probabilities + ptrdiff_t{query} * attention.length;
-    find_scores(attention, query, row);
-    find_exponentials(constants, &row);
-    Multiplier multiplier = constants.levels    ? find_levels(constants, row)
-                            : constants.clipped ? find_clipped_probabilities(constants, row)
-                            : constants.wide    ? find_wide_probabilities(constants, row)
-                                                : find_probabilities(constants, row);
-    apply_gate(attention, query, &multiplier);
-    store_context(attention, query, row, multiplier);
+    find_scores(attention, query, row, 0, row.keys);
+    const Multiplier multiplier = find_row(attention, query, &row);
+    for (int d = 0; d < attention.constants->head_size; ++d) {
+      store_context(attention, query, d, find_sum(attention, row, d, 0, row.keys), multiplier);
+    }
+  }
+}
+
+// What the shares of a call have in common, of each of its queries.
+struct FewRows {
+  explicit FewRows(const Attention& attention) : head_size(attention.constants->head_size) {
+    const ptrdiff_t keys = (attention.length + 63) / 64 * 64;
+    sums = static_cast<Sum*>(attention.scratch);
+    multiplier = reinterpret_cast<Multiplier*>(sums + keys / 64 * kFewQueries * head_size);
+    int32_t* scores = reinterpret_cast<int32_t*>(multiplier + kFewQueries);
+    for (int i = 0; i < attention.queries; ++i) {
+      row[i] = {.keys = keys_seen(attention, attention.first_query + i),
+                .score = scores + i * keys,
+                .exponential = reinterpret_cast<int16_t*>(scores + kFewQueries * keys) + i * keys,
+                .probability = reinterpret_cast<uint8_t*>(scores + 2 * kFewQueries * keys) + i * keys,
+                .sum = 0};
+    }
+  }
+  Sum& sum(int share, int i, int d) const { return sums[(ptrdiff_t{share} * kFewQueries + i) * head_size + d]; }
+  int head_size;
+  Row row[kFewQueries];
+  Multiplier* multiplier;
+  Sum* sums;
+};
+
+void attention_share(const Attention& attention, const AttentionShare& share) {
+  FewRows few(attention);
+  for (int i = 0; i < attention.queries; ++i) {
+    const int query = attention.first_query + i;
+    Row& row = few.row[i];
+    const int end = share.first_key + share.keys < row.keys ? share.first_key + share.keys : row.keys;
+    switch (share.phase) {
+      case AttentionShare::scores: find_scores(attention, query, row, share.first_key, end); break;
+      case AttentionShare::probabilities: few.multiplier[i] = find_row(attention, query, &row); break;
+      case AttentionShare::sums:
+        for (int d = 0; d < few.head_size; ++d) few.sum(share.share, i, d) = find_sum(attention, row, d, share.first_key, end);
+        break;
+      case AttentionShare::context:
+        for (int d = 0; d < few.head_size; ++d) {
+          Sum total;
+          for (int part = 0; part < share.shares; ++part) {
+            total.high += few.sum(part, i, d).high;
+            total.low += few.sum(part, i, d).low;
+          }
+          store_context(attention, query, d, total, few.multiplier[i]);
+        }
+        break;
+    }
   }
 }
 
 }  // namespace
 
 void install_attention_scalar(KernelTable& table);
-void install_attention_scalar(KernelTable& table) { table.attention = attention; }
+void install_attention_scalar(KernelTable& table) {
+  table.attention = attention;
+  table.attention_share = attention_share;
+}
 
 }  // namespace octavo::kernels

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdint>
 #include <initializer_list>
+#include <numeric>
 #include <random>
 #include <vector>
 
@@ -79,13 +80,28 @@ class Problem {
 
   // The whole context matrix and that of fine codes, 0xA5 where the call wrote nothing.
   std::vector<uint8_t> run(const KernelTable& table) {
-    std::fill(context_.begin(), context_.end(), uint8_t{0xA5});
-    std::fill(scratch_.begin(), scratch_.end(), uint8_t{0xFF});
-    std::fill(fine_.begin(), fine_.end(), uint8_t{0xA5});
-    table.attention(call_);
-    std::vector<uint8_t> written(context_.begin(), context_.end());
-    written.insert(written.end(), fine_.begin(), fine_.end());
-    return written;
+    return run_by([&](const Attention& call) { table.attention(call); });
+  }
+  // The same by shares of the keys, in any order within a phase.
+  std::vector<uint8_t> run_shares(const KernelTable& table, int shares, std::mt19937_64& random) {
+    const auto do_share = [&](const Attention& call, AttentionShare::Phase phase, int share) {
+      const int units = (call.length + 63) / 64, first = units * share / shares * 64;
+      const int end = std::min(units * (share + 1) / shares * 64, call.length);
+      table.attention_share(call, {phase, share, shares, first, end - first});
+    };
+    const auto do_all = [&](const Attention& call, AttentionShare::Phase phase) {
+      table.attention_share(call, {phase, 0, shares, 0, call.length});
+    };
+    std::vector<int> turns(static_cast<size_t>(shares));
+    std::iota(turns.begin(), turns.end(), 0);
+    return run_by([&](const Attention& call) {
+      std::shuffle(turns.begin(), turns.end(), random);
+      for (const int share : turns) do_share(call, AttentionShare::scores, share);
+      do_all(call, AttentionShare::probabilities);
+      std::shuffle(turns.begin(), turns.end(), random);
+      for (const int share : turns) do_share(call, AttentionShare::sums, share);
+      do_all(call, AttentionShare::context);
+    });
   }
   // Element (query, d) of what the last run wrote.
   int context(int query, int d) const { return at(call_.context, query, d); }
@@ -102,6 +118,16 @@ class Problem {
   AttentionConstants constants;
 
  private:
+  template <class Call>
+  std::vector<uint8_t> run_by(Call call) {
+    std::fill(context_.begin(), context_.end(), uint8_t{0xA5});
+    std::fill(scratch_.begin(), scratch_.end(), uint8_t{0xFF});
+    std::fill(fine_.begin(), fine_.end(), uint8_t{0xA5});
+    call(call_);
+    std::vector<uint8_t> written(context_.begin(), context_.end());
+    written.insert(written.end(), fine_.begin(), fine_.end());
+    return written;
+  }
   static constexpr int kGateStride = 3;
   static size_t elements(const Shape& shape, int stride) {
     return static_cast<size_t>(shape.length - 1) * stride + shape.head_size;
@@ -622,6 +648,31 @@ TEST_CASE("Every instruction set computes the scalar attention bit for bit and t
     for (int length : {127, 128, 129, 300}) require_equal_everywhere(length, head_size, random);
   }
   for (int length : {1, 17, 64}) require_equal_everywhere(length, 256, random);
+}
+
+TEST_CASE("Shares of the keys give the context of the whole call, however many they are", "[kernels]") {
+  std::mt19937_64 random(14);
+  for (int length : {1, 2, 63, 64, 65, 130, 200, 700}) {
+    for (int head_size : {4, 20, 64, 80, 128, 256}) {
+      for (int shares : {1, 2, 3, 11}) {
+        if (shares > (length + 63) / 64) continue;
+        Shape shape = random_shape(length, head_size, random);
+        shape.queries = std::min(1 + static_cast<int>(random() % 2), length);
+        shape.first_query = std::min(shape.first_query, length - shape.queries);
+        Problem problem(shape, random_layer(random));
+        fill(problem.q, Fill::random, 0, 255, random);
+        fill(problem.k, Fill::random, -127, 127, random);
+        fill(problem.v, random() % 3 == 0 ? Fill::highest : Fill::random, -127, 127, random);
+        fill(problem.gate, Fill::random, -32768, 32767, random);
+        const std::vector<uint8_t> expected = problem.run(scalar_table());
+        for (const NamedTable& named : available_tables()) {
+          CAPTURE(named.isa, length, head_size, shares, problem.call().queries, problem.constants.wide, problem.constants.clipped);
+          REQUIRE((problem.run_shares(named.table, shares, random) == expected));
+          REQUIRE(problem.intact());
+        }
+      }
+    }
+  }
 }
 
 TEST_CASE("Queries behind past tokens have the context that they have in a call for all", "[kernels]") {

@@ -139,6 +139,34 @@ TEST_CASE("continuing from a cache gives the bytes of the whole text, in steps o
   }
 }
 
+TEST_CASE("threads that share a head's keys decode the bytes that one thread does") {
+  const TinyOptOptions options{.layers = 1, .positions = 600};
+  Calibrator calibrator(TinyOpt(options).model());
+  Workspace calibrating({.threads = 1});
+  calibrator.observe(random_batch(16, 40, options.vocab_size, 3), calibrating);
+  const Model model = calibrator.quantize();
+  const Tokens text = random_text(600, 6);
+  for (const std::string& isa : available_isas()) {
+    const Engine engine(model, {.isa = isa});
+    Workspace alone({.threads = 1});
+    const Tensor whole = engine.logits({{text}}, alone, LogitRows::all);
+    KvCache prefix(model);
+    KvCache* const prefix_of[] = {&prefix};
+    engine.decode({{part(text, 0, 595)}}, prefix_of, alone);
+    for (const int threads : {1, 2, 7, 16}) {  // of 3 heads, and of two sequences with 6
+      INFO(isa << " with " << threads << " threads");
+      Workspace workspace({.threads = threads});
+      KvCache cache = prefix, other(model);
+      KvCache* const one[] = {&cache};
+      KvCache* const both[] = {&cache, &other};
+      CHECK(equal_bytes(engine.decode({{part(text, 595, 1)}}, one, workspace), row_of(whole, 595)));
+      CHECK(equal_bytes(engine.decode({{part(text, 596, 2)}}, one, workspace), row_of(whole, 597)));
+      const Tensor logits = engine.decode({{part(text, 598, 1), part(text, 0, 1)}}, both, workspace);
+      CHECK(std::memcmp(logits.data(), row_of(whole, 598).data(), row_of(whole, 598).bytes()) == 0);
+    }
+  }
+}
+
 TEST_CASE("sequences are decoded together as alone, whoever joins, leaves or is copied") {
   const Model model = quantized_tiny_opt();
   const Engine engine(model);

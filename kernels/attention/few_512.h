@@ -1,0 +1,189 @@
+// Attention of few queries with 512-bit registers, a step of decoding: keys and values are read as they lie, once, since packing
+// them would cost more than it saves; and threads can share a head, each with some of its keys.
+#pragma once
+
+#include "attention/context_512.h"
+#include "attention/softmax_512.h"
+
+namespace octavo::kernels {
+namespace {
+
+// What the shares of a call have in common.
+struct FewRows {
+  struct Kept {
+    int32_t multiplier[kFewQueries];
+    int shift[kFewQueries];
+  };
+  explicit FewRows(const Attention& attention) {
+    const ptrdiff_t chunks = (attention.length + kChunkKeys - 1) / kChunkKeys, keys = chunks * kChunkKeys;
+    columns = (attention.constants->head_size + kTileDepth - 1) / kTileDepth * kTileDepth;
+    sums = static_cast<int32_t*>(attention.scratch);
+    rows.scores = sums + chunks * kFewQueries * 2 * columns;
+    rows.exponentials = reinterpret_cast<int16_t*>(rows.scores + keys * kBlockRows);
+    rows.probabilities = reinterpret_cast<uint8_t*>(rows.exponentials + keys * kBlockRows);
+    rows.low_probabilities = reinterpret_cast<uint8_t*>(rows.exponentials);  // nothing else is there when they are wide
+    kept = reinterpret_cast<Kept*>(rows.probabilities + keys * kBlockRows);
+  }
+  // Of 64 columns from `column` on, of high bytes or (1) low ones.
+  int32_t* sum(int share, int row, int low, int column) const {
+    return sums + ((ptrdiff_t{share} * kFewQueries + row) * 2 + low) * columns + column;
+  }
+  ptrdiff_t columns;  // head_size rounded up to 64
+  int32_t* sums;      // [shares][queries][2][columns]
+  Rows<kBlockRows> rows;
+  Kept* kept;
+};
+
+__mmask16 dwords_from(int column, int head_size) { return static_cast<__mmask16>(low_bits(least(16, (head_size - column) / 4))); }
+
+// Scores of one query with keys first .. end - 1: products of 64 columns of one key at a time, added up across lanes for eight keys.
+void find_scores_of_row(const Attention& attention, const FewRows& few, int row, int first, int end) {
+  const int head_size = attention.constants->head_size;
+  const uint8_t* q = attention.q + (attention.first_query + row) * attention.stride;
+  const __m512i zero_point = _mm512_set1_epi8(static_cast<int8_t>(attention.constants->query_zero_point));
+  for (int key = first; key < end; key += 8) {
+    __m512i sum[8];
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i) {
+      const int8_t* k = attention.k + least(key + i, attention.length - 1) * attention.key_stride;
+      __m512i products = _mm512_setzero_si512(), offset = _mm512_setzero_si512();
+      for (int d = 0; d < head_size; d += kTileDepth) {
+        const __m512i columns = _mm512_maskz_loadu_epi32(dwords_from(d, head_size), k + d);
+        products = _mm512_dpbusd_epi32(products, _mm512_maskz_loadu_epi32(dwords_from(d, head_size), q + d), columns);
+        offset = _mm512_dpbusd_epi32(offset, zero_point, columns);
+      }
+      sum[i] = _mm512_sub_epi32(products, offset);
+    }
+    combine_lanes(sum, few.rows.score(key / kStepKeys, row) + key % kStepKeys, add);
+  }
+}
+
+int32_t find_largest_of_row(const Block& block, const FewRows& few, int row) {
+  __m512i largest = _mm512_set1_epi32(INT32_MIN);
+  for (int step = 0; step * kStepKeys < block.visible[row]; ++step) {
+    const int32_t* score = few.rows.score(step, row);
+    const uint32_t seen = low_bits(block.visible[row] - step * kStepKeys);
+    largest = _mm512_mask_max_epi32(largest, static_cast<__mmask16>(seen), largest, load(score));
+    largest = _mm512_mask_max_epi32(largest, static_cast<__mmask16>(seen >> 16), largest, load(score + 16));
+  }
+  return _mm512_reduce_max_epi32(largest);
+}
+
+// Four keys' bytes of each of 64 columns side by side: register j holds columns 16 l + 4 j .. + 3 in its 128-bit lane l.
+struct FourKeys {
+  FourKeys(const Attention& attention, int key, int column) {
+    const __mmask16 dwords = dwords_from(column, attention.constants->head_size);
+    __m512i row[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      const int8_t* v = attention.v + least(key + i, attention.length - 1) * attention.key_stride + column;
+      row[i] = _mm512_maskz_loadu_epi32(dwords, v);
+    }
+    const __m512i low_01 = _mm512_unpacklo_epi8(row[0], row[1]), high_01 = _mm512_unpackhi_epi8(row[0], row[1]);
+    const __m512i low_23 = _mm512_unpacklo_epi8(row[2], row[3]), high_23 = _mm512_unpackhi_epi8(row[2], row[3]);
+    at[0] = _mm512_unpacklo_epi16(low_01, low_23);
+    at[1] = _mm512_unpackhi_epi16(low_01, low_23);
+    at[2] = _mm512_unpacklo_epi16(high_01, high_23);
+    at[3] = _mm512_unpackhi_epi16(high_01, high_23);
+  }
+  __m512i at[4];
+};
+
+// Sums in the order of FourKeys to column order.
+void store_sums(const __m512i (&sum)[4], int32_t* to) {
+  const __m512i a = _mm512_shuffle_i32x4(sum[0], sum[1], 0x44), b = _mm512_shuffle_i32x4(sum[2], sum[3], 0x44);
+  const __m512i c = _mm512_shuffle_i32x4(sum[0], sum[1], 0xee), d = _mm512_shuffle_i32x4(sum[2], sum[3], 0xee);
+  _mm512_storeu_si512(to, _mm512_shuffle_i32x4(a, b, 0x88));
+  _mm512_storeu_si512(to + 16, _mm512_shuffle_i32x4(a, b, 0xdd));
+  _mm512_storeu_si512(to + 32, _mm512_shuffle_i32x4(c, d, 0x88));
+  _mm512_storeu_si512(to + 48, _mm512_shuffle_i32x4(c, d, 0xdd));
+}
+
+// The products of one row's probabilities with 64 columns of values, over keys first .. end - 1.
+void find_sums(const Attention& attention, const FewRows& few, int row, int share, int first, int end, int column) {
+  const bool wide = attention.constants->wide;
+  __m512i high[4], low[4];
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; ++j) high[j] = low[j] = _mm512_setzero_si512();
+  for (int key = first; key < end; key += 4) {
+    const FourKeys values(attention, key, column);
+    const int chunk = key / kChunkKeys, at = key % kChunkKeys;
+    const __m512i p = broadcast_four(few.rows.probability(chunk, row) + at);
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) high[j] = _mm512_dpbusd_epi32(high[j], p, values.at[j]);
+    if (!wide) continue;
+    const __m512i l = broadcast_four(few.rows.low_probability(chunk, row) + at);
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) low[j] = _mm512_dpbusd_epi32(low[j], l, values.at[j]);
+  }
+  store_sums(high, few.sum(share, row, 0, column));
+  store_sums(low, few.sum(share, row, 1, column));
+}
+
+// 16 columns of one row, of all shares.
+__m512i total(const FewRows& few, int shares, int row, int column) {
+  __m512i high = _mm512_setzero_si512(), low = _mm512_set1_epi32(128);
+  for (int share = 0; share < shares; ++share) {
+    high = _mm512_add_epi32(high, load(few.sum(share, row, 0, column)));
+    low = _mm512_add_epi32(low, load(few.sum(share, row, 1, column)));
+  }
+  return _mm512_add_epi32(high, _mm512_srai_epi32(low, 8));
+}
+
+void store_context(const Attention& attention, const FewRows& few, const Block& block, int shares) {
+  const int head_size = attention.constants->head_size, last = block.rows - 1;
+  for (int column = 0; column < head_size; column += 32) {
+    store_two(attention, block, 0, column, least(32, head_size - column),
+              {total(few, shares, 0, column), total(few, shares, 0, column + 16)},
+              {total(few, shares, last, column), total(few, shares, last, column + 16)});
+  }
+}
+
+void attention_share(const Attention& attention, const AttentionShare& share) {
+  const FewRows few(attention);
+  Block block(attention, attention.first_query, attention.queries);
+  switch (share.phase) {
+    case AttentionShare::scores:
+      for (int row = 0; row < block.rows; ++row) {
+        find_scores_of_row(attention, few, row, share.first_key, least(share.first_key + share.keys, block.keys));
+      }
+      break;
+    case AttentionShare::probabilities:
+      for (int row = 0; row < block.rows; ++row) block.largest[row] = find_largest_of_row(block, few, row);
+      find_probabilities(attention, few.rows, &block);
+      for (int row = 0; row < block.rows; ++row) {
+        few.kept->multiplier[row] = block.multiplier[row];
+        few.kept->shift[row] = block.shift[row];
+      }
+      break;
+    case AttentionShare::sums:
+      for (int row = 0; row < block.rows; ++row) {
+        for (int column = 0; column < attention.constants->head_size; column += kTileDepth) {
+          find_sums(attention, few, row, share.share, share.first_key, least(share.first_key + share.keys, block.keys), column);
+        }
+      }
+      break;
+    case AttentionShare::context:
+      for (int row = 0; row < block.rows; ++row) {
+        block.multiplier[row] = few.kept->multiplier[row];
+        block.shift[row] = few.kept->shift[row];
+      }
+      store_context(attention, few, block, share.shares);
+      break;
+  }
+}
+
+// The whole call as its one share.
+void attend_few(const Attention& attention) {
+  AttentionShare all = {.phase = AttentionShare::scores, .share = 0, .shares = 1, .first_key = 0, .keys = attention.length};
+  attention_share(attention, all);
+  all.phase = AttentionShare::probabilities;
+  attention_share(attention, all);
+  all.phase = AttentionShare::sums;
+  attention_share(attention, all);
+  all.phase = AttentionShare::context;
+  attention_share(attention, all);
+}
+
+}  // namespace
+}  // namespace octavo::kernels
