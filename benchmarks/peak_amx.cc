@@ -3,8 +3,8 @@
 
 #include <stdint.h>
 
-// Four sums, two tiles of activations, two of weights, all different; no zeros, which would let the clock run higher. Returns
-// the number of multiply-adds done.
+// Four sums, two tiles of activations, two of weights, all different; no zeros, which would let the clock run higher.
+// Returns the number of multiply-adds done.
 int64_t run_peak_amx(int rounds);
 int64_t run_peak_amx(int rounds) {
   alignas(64) uint8_t operands[4][1024];

@@ -1,8 +1,8 @@
 // Attention on AMX tiles.
 //
-// Keys and values are packed as for vpdpbusd, whose operands are rows of tiles. A block of 16 queries takes whole rows through
-// scores, probabilities and context, which lie in scratch in the L1 cache between the tiles, which multiply, and the vector
-// units, which do the rest for eight rows at a time.
+// Keys and values are packed as for vpdpbusd, whose operands are rows of tiles. A block of 16 queries takes whole rows
+// through scores, probabilities and context, which lie in scratch in the L1 cache between the tiles, which multiply,
+// and the vector units, which do the rest for eight rows at a time.
 #include "attention/few_512.h"
 #include "tiles.h"
 
@@ -14,11 +14,12 @@ constexpr int kMostColumnTiles = 4;
 
 int round_up(int value, int step) { return (value + step - 1) / step * step; }
 
-// Packed operands and the rows of a block. Tiles reach beyond the keys and the depth that there are, within scratch: there the
-// other operand is 0.
+// Packed operands and the rows of a block. Tiles reach beyond the keys and the depth that there are, within scratch:
+// there the other operand is 0.
 struct Scratch {
   explicit Scratch(const Attention& attention) {
-    const ptrdiff_t columns = round_up(attention.constants->head_size, 16), keys = round_up(attention.length, kChunkKeys);
+    const ptrdiff_t columns = round_up(attention.constants->head_size, 16),
+                    keys = round_up(attention.length, kChunkKeys);
     packed.keys = static_cast<int8_t*>(attention.scratch);
     packed.values = packed.keys + keys * columns;
     packed.key_bias = reinterpret_cast<int32_t*>(packed.values + keys * columns);
@@ -44,7 +45,8 @@ struct Queries {
       const __mmask16 dwords = static_cast<__mmask16>(low_bits(least(16, (head_size - d) / 4)));
       for (int i = 0; i < kTileRows; ++i) {
         const uint8_t* from = attention.q + (first + least(i, rows - 1)) * attention.stride + d;
-        _mm512_store_si512(codes + d * kTileRows + i * kTileDepth, _mm512_maskz_loadu_epi32(i < rows ? dwords : 0, from));
+        _mm512_store_si512(codes + d * kTileRows + i * kTileDepth,
+                           _mm512_maskz_loadu_epi32(i < rows ? dwords : 0, from));
       }
     }
   }
@@ -113,7 +115,8 @@ struct alignas(64) Sums {
 
 // sums = probabilities * 16 * kColumnTiles columns of V.
 template <int kColumnTiles>
-void multiply_values(const uint8_t* probabilities, int keys, bool sparse, const int8_t* values, ptrdiff_t group_bytes, Sums* sums) {
+void multiply_values(const uint8_t* probabilities, int keys, bool sparse, const int8_t* values, ptrdiff_t group_bytes,
+                     Sums* sums) {
   zero_tile<0>();
   zero_tile<1>();
   zero_tile<2>();
@@ -195,10 +198,17 @@ void attend(const Attention& attention, const Scratch& scratch, int first, int r
   int column = 0;
   for (; constants.head_size - column > 48; column += 64) find_context<4>(attention, scratch, blocks, column);
   switch ((constants.head_size - column + 15) / 16) {
-    case 3: find_context<3>(attention, scratch, blocks, column); break;
-    case 2: find_context<2>(attention, scratch, blocks, column); break;
-    case 1: find_context<1>(attention, scratch, blocks, column); break;
-    default: break;
+    case 3:
+      find_context<3>(attention, scratch, blocks, column);
+      break;
+    case 2:
+      find_context<2>(attention, scratch, blocks, column);
+      break;
+    case 1:
+      find_context<1>(attention, scratch, blocks, column);
+      break;
+    default:
+      break;
   }
 }
 

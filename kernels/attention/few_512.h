@@ -1,5 +1,5 @@
-// Attention of few queries with 512-bit registers, a step of decoding: keys and values are read as they lie, once, since packing
-// them would cost more than it saves; and threads can share a head, each with some of its keys.
+// Attention of few queries with 512-bit registers, a step of decoding: keys and values are read as they lie, once,
+// since packing them would cost more than it saves; and threads can share a head, each with some of its keys.
 #pragma once
 
 #include "attention/context_512.h"
@@ -34,9 +34,12 @@ struct FewRows {
   Kept* kept;
 };
 
-__mmask16 dwords_from(int column, int head_size) { return static_cast<__mmask16>(low_bits(least(16, (head_size - column) / 4))); }
+__mmask16 dwords_from(int column, int head_size) {
+  return static_cast<__mmask16>(low_bits(least(16, (head_size - column) / 4)));
+}
 
-// Scores of one query with keys first .. end - 1: products of 64 columns of one key at a time, added up across lanes for eight keys.
+// Scores of one query with keys first .. end - 1: products of 64 columns of one key at a time, added up across lanes
+// for eight keys.
 void find_scores_of_row(const Attention& attention, const FewRows& few, int row, int first, int end) {
   const int head_size = attention.constants->head_size;
   const uint8_t* q = attention.q + (attention.first_query + row) * attention.stride;
@@ -69,7 +72,8 @@ int32_t find_largest_of_row(const Block& block, const FewRows& few, int row) {
   return _mm512_reduce_max_epi32(largest);
 }
 
-// Four keys' bytes of each of 64 columns side by side: register j holds columns 16 l + 4 j .. + 3 in its 128-bit lane l.
+// Four keys' bytes of each of 64 columns side by side: register j holds columns 16 l + 4 j .. + 3 in its 128-bit lane
+// l.
 struct FourKeys {
   FourKeys(const Attention& attention, int key, int column) {
     const __mmask16 dwords = dwords_from(column, attention.constants->head_size);
@@ -159,7 +163,8 @@ void attention_share(const Attention& attention, const AttentionShare& share) {
     case AttentionShare::sums:
       for (int row = 0; row < block.rows; ++row) {
         for (int column = 0; column < attention.constants->head_size; column += kTileDepth) {
-          find_sums(attention, few, row, share.share, share.first_key, least(share.first_key + share.keys, block.keys), column);
+          find_sums(attention, few, row, share.share, share.first_key, least(share.first_key + share.keys, block.keys),
+                    column);
         }
       }
       break;
@@ -175,7 +180,8 @@ void attention_share(const Attention& attention, const AttentionShare& share) {
 
 // The whole call as its one share.
 void attend_few(const Attention& attention) {
-  AttentionShare all = {.phase = AttentionShare::scores, .share = 0, .shares = 1, .first_key = 0, .keys = attention.length};
+  AttentionShare all = {
+      .phase = AttentionShare::scores, .share = 0, .shares = 1, .first_key = 0, .keys = attention.length};
   attention_share(attention, all);
   all.phase = AttentionShare::probabilities;
   attention_share(attention, all);

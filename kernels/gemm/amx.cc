@@ -1,18 +1,19 @@
 // GEMM on AMX tiles: one tdpbusd is 16 rows x 16 columns x 64 steps of depth.
 //
-// A block is 32 rows x 32 columns, four tiles of sums; per 64 steps of depth it loads two tiles of activations and two of
-// weights for four products. The weights of a panel stay in the L1 cache while all rows pass it; the activations are loaded
-// with the hint that they will not be read again, lest they drive the weights out. While the tiles of a block are at work, the
-// vector units make the block before it, which lies in scratch, into the output: its epilogue is spread over the steps.
+// A block is 32 rows x 32 columns, four tiles of sums; per 64 steps of depth it loads two tiles of activations and two
+// of weights for four products. The weights of a panel stay in the L1 cache while all rows pass it; the activations are
+// loaded with the hint that they will not be read again, lest they drive the weights out. While the tiles of a block
+// are at work, the vector units make the block before it, which lies in scratch, into the output: its epilogue is
+// spread over the steps.
 #include "gemm/vpdpbusd_512.h"
 #include "tiles.h"
 
 namespace octavo::kernels {
 namespace {
 
-constexpr int kFewRows = 2;  // up to which vpdpbusd reads weights as fast as they come
+constexpr int kFewRows = 2;                      // up to which vpdpbusd reads weights as fast as they come
 constexpr int kStepLines = 2 * kTileBytes / 64;  // cache lines of a panel in a step of depth
-constexpr int kRowTiles = 2, kColumnTiles = 2;  // of 16 rows, 16 columns, in a block
+constexpr int kRowTiles = 2, kColumnTiles = 2;   // of 16 rows, 16 columns, in a block
 
 // Tile t of 0 .. 3 is the sums of row tile t / 2 and column tile t % 2, 4 and 5 are activations, 6 and 7 weights.
 
@@ -30,11 +31,11 @@ template <int kTile>
 template <class Epilogue>
 class Pending {
  public:
-  Pending(const Epilogue& epilogue, const Sums& sums, int portions)
-      : epilogue_(epilogue), sums_(sums), portions_(static_cast<unsigned>(portions)) {}
+  Pending(const Epilogue& epilogue, int portions) : epilogue_(epilogue), portions_(static_cast<unsigned>(portions)) {}
 
-  /// The block that takes its place in scratch; the one before must be finished.
-  void start(int column, int row, int rows) {
+  /// A block whose sums will be in `sums` after the first products of the next one.
+  void start(const Sums& sums, int column, int row, int rows) {
+    sums_ = &sums;
     if (column != column_) epilogue_.start_panel(column);
     column_ = column;
     row_ = static_cast<unsigned>(row);
@@ -42,6 +43,8 @@ class Pending {
     rows_ = static_cast<unsigned>(rows);
     portion_ = portions_ == 0 ? 0 : ((rows_ << 16) + portions_ - 1) / portions_;
   }
+  /// Nothing.
+  void clear() { rows_ = portion_ = done_ = due_ = 0; }
   /// Two rows, if they are due.
   [[gnu::always_inline]] void advance() {
     due_ += portion_;
@@ -53,11 +56,11 @@ class Pending {
 
  private:
   [[gnu::always_inline]] void make_two() {
-    epilogue_.store(row_ + done_, StoredRow(sums_.row[done_]), StoredRow(sums_.row[done_ + 1]));
+    epilogue_.store(row_ + done_, StoredRow(sums_->row[done_]), StoredRow(sums_->row[done_ + 1]));
     done_ += 2;
   }
   Epilogue epilogue_;
-  const Sums& sums_;
+  const Sums* sums_ = nullptr;
   unsigned portions_, portion_ = 0;  // the second in 2^-16 rows
   int column_ = -1;
   unsigned row_ = 0, rows_ = 0, done_ = 0, due_ = 0;
@@ -71,15 +74,25 @@ template <int kTiles>
   if constexpr (kTiles == 2) load_tile_once<5>(a + row_tile, kTileDepth);
 }
 
-// Sum t of the block before goes to scratch, and starts again with the bias of its columns and a first product.
+// What the sums of a block start with: the bias of their columns, or what the steps of depth before gave.
+struct Start {
+  const int32_t* from;
+  ptrdiff_t row_tile;  // elements between the starts of row tiles
+  ptrdiff_t stride;    // bytes between rows
+};
+Start start_with(const int32_t* bias) { return {bias, 0, 0}; }
+Start start_with(const Sums& sums) { return {sums.row[0], kTileRows * kPanelColumns, sizeof sums.row[0]}; }
+
+// Sum t of the block before goes to its place, and begins anew with a first product.
 template <int kSum>
-[[gnu::always_inline]] inline void first_product(const int32_t* bias, Sums* before) {
+[[gnu::always_inline]] inline void first_product(const Start& start, Sums* before) {
   store_sums<kSum>(before);
-  load_tile<kSum>(bias + kSum % kColumnTiles * 16, 0);
+  load_tile<kSum>(start.from + kSum / kColumnTiles * start.row_tile + kSum % kColumnTiles * 16, start.stride);
   multiply_tiles<kSum, 4 + kSum / kColumnTiles, 6 + kSum % kColumnTiles>();
 }
 
-// What a block fetches into the L2 cache while it is at work: its share of the weights that follow, some lines in each step.
+// What a block fetches into the L2 cache while it is at work: its share of the weights that follow, some lines in each
+// step.
 struct Ahead {
   [[gnu::always_inline]] void fetch() {
     for (int i = 0; i < lines; ++i, from += kLine) _mm_prefetch(reinterpret_cast<const char*>(from), _MM_HINT_T1);
@@ -89,25 +102,32 @@ struct Ahead {
   int lines;
 };
 
-// A block of kTiles row tiles. The sums that the tiles held go to `scratch` and, as `pending`, to the output.
+// `steps` of depth from `first_step` on.
+struct Chunk {
+  int first_step, steps;
+};
+
+// A chunk of a block of kTiles row tiles. What the tiles held before goes to `before`; the output that is pending is
+// made.
 template <int kTiles, class Epilogue>
-void block(const Gemm& gemm, int column, int row, Ahead ahead, Sums* scratch, Pending<Epilogue>& output) {
+void block(const Gemm& gemm, int column, int row, Chunk chunk, Start start, Ahead ahead, Sums* before,
+           const Pending<Epilogue>& output) {
   Pending<Epilogue> pending = output;  // a copy of its own, which the compiler keeps in registers
   const ptrdiff_t row_tile = static_cast<ptrdiff_t>(gemm.depth) * kTileRows;
-  const uint8_t* a = gemm.a + row / kTileRows * row_tile;
-  const int8_t* panel = gemm.b + static_cast<ptrdiff_t>(column) * gemm.depth;
-  const int32_t* bias = gemm.bias + column;
+  const uint8_t* a = gemm.a + row / kTileRows * row_tile + chunk.first_step * kTileBytes;
+  const int8_t* panel =
+      gemm.b + static_cast<ptrdiff_t>(column) * gemm.depth + chunk.first_step * (kColumnTiles * kTileBytes);
   load_operands<kTiles>(a, row_tile, panel);
-  first_product<0>(bias, scratch);
-  first_product<1>(bias, scratch);
+  first_product<0>(start, before);
+  first_product<1>(start, before);
   if constexpr (kTiles == 2) {
-    first_product<2>(bias, scratch);
-    first_product<3>(bias, scratch);
+    first_product<2>(start, before);
+    first_product<3>(start, before);
   } else {
-    store_sums<2>(scratch);
-    store_sums<3>(scratch);
+    store_sums<2>(before);
+    store_sums<3>(before);
   }
-  for (int step = 1; step < gemm.depth / kTileDepth; ++step) {
+  for (int step = 1; step < chunk.steps; ++step) {
     a += kTileBytes;
     panel += kColumnTiles * kTileBytes;
     load_operands<kTiles>(a, row_tile, panel);
@@ -124,31 +144,73 @@ void block(const Gemm& gemm, int column, int row, Ahead ahead, Sums* scratch, Pe
   pending.finish();
 }
 
-// Rows first .. end - 1, multiples of 16, by all panels: while they stay in the L2 cache, each weight is read once.
+// One product: panel by panel, and in each chunk of depth by chunk, whose weights stay in the L1 cache, all rows that
+// stay in the L2 cache together. Sums of a block wait in `sums` from one chunk to the next, and for the epilogue.
 template <class Epilogue>
-void blocks(const Gemm& gemm, int first, int end, Sums* scratch, Pending<Epilogue>& pending) {
-  constexpr int kRows = kRowTiles * kTileRows;
-  const int lines = (kStepLines * kRows + end - first - 1) / (end - first);
-  for (int column = 0; column < gemm.columns; column += kPanelColumns) {
-    Ahead ahead = {gemm.b + static_cast<ptrdiff_t>(column + kPanelColumns) * gemm.depth, lines};
-    for (int row = first; row < end; row += kRows) {
-      if (end - row > kTileRows) {
-        block<2>(gemm, column, row, ahead, scratch, pending);
-        pending.start(column, row, kRows);
-      } else {
-        block<1>(gemm, column, row, ahead, scratch, pending);
-        pending.start(column, row, kTileRows);
+class Product {
+ public:
+  Product(const Gemm& gemm, const Epilogue& epilogue)
+      : gemm_(gemm),
+        steps_(gemm.depth / kTileDepth),
+        chunks_((steps_ + kMostSteps - 1) / kMostSteps),
+        pending_(epilogue, 4 * ((steps_ + chunks_ - 1) / chunks_ - 1)) {}
+
+  void run() {
+    const int rows = (gemm_.rows + kTileRows - 1) / kTileRows * kTileRows, together = rows_together();
+    for (int first = 0; first < rows; first += together) {
+      for (int column = 0; column < gemm_.columns; column += kPanelColumns) {
+        multiply_panel(column, first, rows - first < together ? rows : first + together);
       }
-      ahead.from += static_cast<ptrdiff_t>(lines) * Ahead::kLine * (gemm.depth / kTileDepth);
+    }
+    store_sums<0>(before_);
+    store_sums<1>(before_);
+    store_sums<2>(before_);
+    store_sums<3>(before_);
+    pending_.finish();
+  }
+
+ private:
+  static constexpr int kRows = kRowTiles * kTileRows;
+  static constexpr int kMostSteps = 16;       // of a chunk: 32 KiB of weights
+  static constexpr int kMostBlocks = 16;      // that pass a panel together
+  static constexpr int kL2Bytes = 768 << 10;  // of activations
+
+  // At least a block of rows.
+  int rows_together() const {
+    const int blocks = kL2Bytes / (gemm_.depth * kRows);
+    return kRows * (blocks < 1 ? 1 : chunks_ > 1 && blocks > kMostBlocks ? kMostBlocks : blocks);
+  }
+
+  void multiply_panel(int column, int first, int end) {
+    const int lines = (kStepLines * kRows + end - first - 1) / (end - first);
+    Ahead ahead = {gemm_.b + static_cast<ptrdiff_t>(column + kPanelColumns) * gemm_.depth, lines};
+    for (int i = 0; i < chunks_; ++i) {
+      const int first_step = steps_ * i / chunks_;
+      const Chunk chunk = {first_step, steps_ * (i + 1) / chunks_ - first_step};
+      for (int row = first; row < end; row += kRows) {
+        Sums* own = &sums_[chunks_ > 1 ? (row - first) / kRows : 0];
+        const Start start = i == 0 ? start_with(gemm_.bias + column) : start_with(*own);
+        const bool whole = end - row > kTileRows;
+        if (whole)
+          block<2>(gemm_, column, row, chunk, start, ahead, before_, pending_);
+        else
+          block<1>(gemm_, column, row, chunk, start, ahead, before_, pending_);
+        before_ = own;
+        if (i == chunks_ - 1)
+          pending_.start(*own, column, row, whole ? kRows : kTileRows);
+        else
+          pending_.clear();
+        ahead.from += static_cast<ptrdiff_t>(lines) * Ahead::kLine * chunk.steps;
+      }
     }
   }
-}
 
-// At least a block of rows, and else what stays in the L2 cache.
-int rows_together(int depth) {
-  constexpr int kRows = kRowTiles * kTileRows, kBytes = 768 << 10;
-  return depth > kBytes / kRows ? kRows : kBytes / depth / kRows * kRows;
-}
+  const Gemm& gemm_;
+  int steps_, chunks_;
+  Pending<Epilogue> pending_;
+  Sums* before_ = sums_;  // where those go that the tiles hold
+  Sums sums_[kMostBlocks];
+};
 
 template <class Epilogue, class Output>
 void product(const Gemm& gemm, const Output& output) {
@@ -157,17 +219,7 @@ void product(const Gemm& gemm, const Output& output) {
     return;
   }
   const Tiles tiles;
-  Sums scratch;
-  Pending<Epilogue> pending(Epilogue(gemm, output), scratch, 4 * (gemm.depth / kTileDepth - 1));
-  const int rows = (gemm.rows + kTileRows - 1) / kTileRows * kTileRows, together = rows_together(gemm.depth);
-  for (int first = 0; first < rows; first += together) {
-    blocks(gemm, first, rows - first < together ? rows : first + together, &scratch, pending);
-  }
-  store_sums<0>(&scratch);
-  store_sums<1>(&scratch);
-  store_sums<2>(&scratch);
-  store_sums<3>(&scratch);
-  pending.finish();
+  Product<Epilogue>(gemm, Epilogue(gemm, output)).run();
 }
 
 void gemm_to_bytes(const Gemm& gemm, const ToBytes& to) { product<BytesEpilogue>(gemm, to); }
