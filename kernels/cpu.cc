@@ -28,11 +28,13 @@ uint64_t saved_registers() {
   return static_cast<uint64_t>(high) << 32 | low;
 }
 
-// Asks for the tile registers, which Linux gives a process that wants them, for all its threads. It refuses where a signal stack is
-// too small for them.
-bool may_use_tiles() {
-  constexpr long kRequestPermission = 0x1023, kTileData = 18;
-  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+// Of arch_prctl(2).
+constexpr long kGetSupportedFeatures = 0x1021, kRequestPermission = 0x1023, kTileData = 18;
+
+// Whether Linux gives tile registers to processes that ask for them.
+bool offers_tiles() {
+  uint64_t features = 0;
+  return syscall(SYS_arch_prctl, kGetSupportedFeatures, &features) == 0 && (features >> kTileData & 1) != 0;
 }
 
 struct Requirement {
@@ -76,16 +78,17 @@ CpuFeatures cpu_features() {
   };
   const char* missing_avx512vnni = first_missing(avx512vnni, sizeof avx512vnni / sizeof avx512vnni[0]);
   constexpr unsigned kAmxTile = 1u << 24, kAmxInt8 = 1u << 25;
-  const bool has_tiles = (seven.edx & kAmxTile) != 0 && (saved & kTileRegisters) == kTileRegisters;
   const Requirement amx[] = {
       {missing_avx512vnni[0] == '\0', missing_avx512vnni},
       {(seven.edx & kAmxTile) != 0, "the CPU lacks AMX"},
       {(seven.edx & kAmxInt8) != 0, "the CPU lacks AMX INT8"},
       {(saved & kTileRegisters) == kTileRegisters, "the operating system does not save the AMX tiles"},
-      {has_tiles && may_use_tiles(), "the operating system does not let this process use AMX tiles"},
+      {offers_tiles(), "the operating system does not offer the AMX tiles"},
   };
   return {missing_avx2, first_missing(avxvnni, sizeof avxvnni / sizeof avxvnni[0]), missing_avx512vnni,
           first_missing(amx, sizeof amx / sizeof amx[0])};
 }
+
+bool request_tiles() { return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0; }
 
 }  // namespace octavo::kernels

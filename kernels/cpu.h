@@ -11,8 +11,11 @@ struct CpuFeatures {
   const char* missing_amx;
 };
 
-/// Asks the CPU and the operating system, from which a process has to get leave to use AMX tiles; the answer never changes
-/// during a process.
+/// Asks the CPU and the operating system; the answer never changes during a process.
 CpuFeatures cpu_features();
+
+/// Asks Linux for the AMX tiles, for all threads of this process, whose signal frames grow by them. False if it refuses, as it does where an
+/// alternative signal stack is too small for such a frame.
+bool request_tiles();
 
 }  // namespace octavo::kernels

@@ -47,10 +47,12 @@ const IsaStatus* isa_status() {
   return statuses.of;
 }
 
+bool prepare(Isa isa) { return isa != Isa::amx || request_tiles(); }
+
 KernelTable table_for(Isa isa) {
   // Sets of features, not a chain: each set that `isa` builds on is named here.
-  const bool amx = isa == Isa::amx;
-  const bool avx512vnni = isa == Isa::avx512vnni || amx;
+  const bool amx = isa == Isa::amx && prepare(isa);
+  const bool avx512vnni = isa == Isa::avx512vnni || isa == Isa::amx;
   const bool avxvnni = isa == Isa::avxvnni;
   const bool avx2 = isa == Isa::avx2 || avxvnni || avx512vnni;
 

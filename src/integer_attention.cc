@@ -141,32 +141,28 @@ struct ObservedProbabilities {
   std::vector<std::size_t> first = {}, lengths = {};  // by sequence
 };
 
-/// Whether threads share the keys of heads (F5): a step of decoding with fewer heads than threads, over so many tokens that it pays for
-/// the phases between which all wait.
-bool share_keys(const RaggedBatch& batch, int heads, int threads) {
-  constexpr int kLeastKeys = 512;
-  if (batch.sequences() * heads >= threads) return false;
+/// Into how many shares the keys of each head are cut.
+int key_shares(const RaggedBatch& batch, int heads, int threads) {
   int keys = 0;
   for (int i = 0; i < batch.sequences(); ++i) {
-    if (batch.length(i) > kFewQueries) return false;
+    if (batch.length(i) > kFewQueries) return 1;
     keys = std::max(keys, batch.past(i) + batch.length(i));
   }
-  return keys >= kLeastKeys;
+  return octavo::key_shares(batch.sequences() * heads, threads, keys);
 }
 
 /// All calls, phase by phase. There are fewer calls than threads, so that each has a thread's scratch.
 template <class CallOf>
-void attend_by_shares(const KernelTable& table, IntegerRun& run, int heads, const CallOf& call_of) {
-  constexpr int kUnit = 64;
-  const int calls = run.batch.sequences() * heads, most = (run.pool.threads() + calls - 1) / calls;
+void attend_by_shares(const KernelTable& table, IntegerRun& run, int heads, int most, const CallOf& call_of) {
+  const int calls = run.batch.sequences() * heads;
   const auto do_phase = [&](AttentionShare::Phase phase, bool shared) {
     const int tasks = shared ? most : 1;
     run.pool.run(calls * tasks, [&](int index, int) {
       const Attention call = call_of(index / tasks / heads, index / tasks % heads);
-      const int units = (call.length + kUnit - 1) / kUnit, shares = std::min(most, units), share = index % tasks;
+      const int shares = std::min(most, (call.length + 63) / 64), share = index % tasks;
       if (share >= shares) return;
-      const int first = shared ? units * share / shares * kUnit : 0;
-      const int end = shared ? std::min(units * (share + 1) / shares * kUnit, call.length) : call.length;
+      const int first = shared ? share_begin(call.length, share, shares) : 0;
+      const int end = shared ? share_begin(call.length, share + 1, shares) : call.length;
       table.attention_share(call, {.phase = phase, .share = share, .shares = shares, .first_key = first, .keys = end - first});
     });
   };
@@ -231,11 +227,12 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
                      .probabilities = codes.of(sequence, head),
                      .fine = fine};
   };
-  if (!constants.paper && !observed && share_keys(run.batch, op.heads, run.pool.threads())) {
+  const int shares = constants.paper || observed ? 1 : key_shares(run.batch, op.heads, run.pool.threads());
+  if (shares > 1) {
     const auto call = [&](int sequence, int head) {
       return call_of(sequence, head, 0, run.batch.length(sequence), sequence * op.heads + head);
     };
-    attend_by_shares(table, run, op.heads, call);
+    attend_by_shares(table, run, op.heads, shares, call);
   } else {
     for_heads(run.pool, run.batch, op.heads, [&](int sequence, int head, int query, int queries, int thread) {
       const Attention call = call_of(sequence, head, query, queries, thread);

@@ -3,6 +3,7 @@
 #include "octavo/engine.h"
 #include "octavo/error.h"
 
+#include <algorithm>
 #include <cpuid.h>
 #include <cstdlib>
 #include <cstring>
@@ -21,17 +22,18 @@ std::string listed(const std::vector<std::string>& names) {
 }
 
 kernels::Isa best() {
-  kernels::Isa isa = kernels::Isa::scalar;
-  for (const kernels::IsaStatus& status : statuses()) {
-    if (status.available) isa = status.isa;
-  }
-  return isa;
+  const auto all = statuses();  // worst first
+  const auto usable = [](const kernels::IsaStatus& status) { return status.available && kernels::prepare(status.isa); };
+  return std::find_if(all.rbegin(), all.rend(), usable)->isa;  // scalar is always there
 }
 
 kernels::Isa named(std::string_view name, const std::string& who) {
   for (const kernels::IsaStatus& status : statuses()) {
     if (name != status.name) continue;
-    if (status.available) return status.isa;
+    if (status.available && kernels::prepare(status.isa)) return status.isa;
+    if (status.available) {
+      throw Error(who + " is " + std::string(name) + ", but the operating system refuses it to this process: its signal stack (sigaltstack) may be too small");
+    }
     throw Error(who + " is " + std::string(name) + ", which this machine cannot run: " + status.missing +
                 "; available: " + listed(available_isas()));
   }

@@ -11,12 +11,12 @@ constexpr int kColumnUnit = 64;  // two panels: bytes in tile order are addresse
 constexpr std::int64_t kSmallProduct = 200'000;  // multiply-adds per thread below which waking one does not pay
 constexpr std::int64_t kSmallRows = 16'000;      // elements per thread, likewise
 constexpr int kMostTasksPerThread = 3;
-constexpr int kTaskRows = 128;  // of a product cut by rows: each task fetches all weights
+constexpr int kTaskRows = 512;  // of a product cut by rows: each task fetches all weights
 constexpr std::int64_t kTaskProducts = 20'000'000;  // multiply-adds
 
 int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
-/// `count` things in units, cut into runs as even as units allow, the same number for each of some threads.
+/// `count` things in units, cut into runs as even as units allow.
 class Runs {
  public:
   Runs(int count, int unit, int runs) : total_(count), unit_(unit), units_(ceil_div(count, unit)), runs_(std::min(runs, units_)) {}
@@ -33,9 +33,9 @@ int tasks_for(int threads, std::int64_t amount, std::int64_t least) {
   return threads * static_cast<int>(std::clamp<std::int64_t>(amount / (least * threads), 1, kMostTasksPerThread));
 }
 
-/// Rows with which a thread had better read all weights. Cut by rows, all that a thread reads it wrote itself, but it fetches all weights; cut by
-/// columns, it fetches what other threads wrote. The wider a product, the more its weights weigh.
-int thread_rows(int columns, int depth) { return std::clamp(std::min(columns, depth) / 6, 2 * kTileRows, kTaskRows); }
+/// From how many rows per thread on a product is cut by rows. Then all that a thread reads it wrote itself, but it fetches all weights; cut
+/// by columns, it fetches what other threads wrote. The wider a product, the more its weights weigh.
+int thread_rows(int columns, int depth) { return std::clamp(std::min(columns, depth) / 6, 2 * kTileRows, 8 * kTileRows); }
 
 }  // namespace
 
@@ -69,12 +69,21 @@ void for_rows(ThreadPool& pool, int rows, int columns, const std::function<void(
   pool.run(runs.count(), [&](int index, int) { task(runs.begin(index), runs.length(index)); });
 }
 
+int key_shares(int calls, int threads, int keys) {
+  constexpr int kLeastKeys = 512;
+  if (2 * calls > threads || keys < kLeastKeys) return 1;
+  int shares = ceil_div(threads, calls);
+  while (calls * shares % threads != 0 && calls * shares < kMostTasksPerThread * threads) ++shares;
+  return shares;
+}
+
 void for_heads(ThreadPool& pool, const RaggedBatch& batch, int heads,
                const std::function<void(int sequence, int head, int query, int queries, int thread)>& task) {
   // Whole heads share the packing of K and V. Only when there are too few for the threads is each cut, into as many parts as give
   // all threads the same.
+  const int whole = batch.sequences() * heads, threads = pool.threads();
   int parts = 1;
-  for (const int whole = batch.sequences() * heads; whole * parts < pool.threads() * kMostTasksPerThread && whole * parts % pool.threads() != 0;) ++parts;
+  while (whole * parts % threads != 0 && whole * parts < kMostTasksPerThread * threads) ++parts;
   struct Item {
     int sequence, query, queries;
   };

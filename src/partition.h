@@ -22,6 +22,10 @@ void for_parts(ThreadPool& pool, int rows, int columns, int depth, const std::fu
 /// Cuts rows into runs that start at multiples of 16.
 void for_rows(ThreadPool& pool, int rows, int columns, const std::function<void(int row, int rows)>& task);
 
+/// Into how many shares the keys of a head are cut in a step of decoding with `calls` heads of all sequences, the longest over `keys` tokens:
+/// 1 unless there are twice as many threads, and so many keys that it pays for the phases between which all wait.
+int key_shares(int calls, int threads, int keys);
+
 /// Cuts attention into (sequence, head, run of queries).
 void for_heads(ThreadPool& pool, const RaggedBatch& batch, int heads,
                const std::function<void(int sequence, int head, int query, int queries, int thread)>& task);

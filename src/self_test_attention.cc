@@ -50,13 +50,12 @@ kernels::AttentionLevels random_levels(Random& random) {
 }
 
 void attend_by_shares(const KernelTable& table, const kernels::Attention& call, int shares) {
-  const int units = (call.length + 63) / 64;
   const auto all = [&](kernels::AttentionShare::Phase phase) {
     table.attention_share(call, {.phase = phase, .share = 0, .shares = shares, .first_key = 0, .keys = call.length});
   };
   const auto each = [&](kernels::AttentionShare::Phase phase) {
     for (int share = 0; share < shares; ++share) {
-      const int first = units * share / shares * 64, end = std::min(units * (share + 1) / shares * 64, call.length);
+      const int first = kernels::share_begin(call.length, share, shares), end = kernels::share_begin(call.length, share + 1, shares);
       table.attention_share(call, {.phase = phase, .share = share, .shares = shares, .first_key = first, .keys = end - first});
     }
   };

@@ -3,7 +3,7 @@
 // A job's tasks lie in one range per thread, so that a thread which worked on some rows or columns in one job has them in its
 // cache in the next. Whoever is done with its own range helps in the others.
 //
-// One number per range, `unclaimed`, is the whole protocol between a job and the workers: the caller sets it to the range's length,
+// Workers wait for the number of jobs to change. One number per range, `unclaimed`, hands out the tasks: the caller sets it to the range's length,
 // every thread takes tasks by decrementing it, and a value of 0 or less means that there is nothing to take. A worker
 // that comes late finds nothing or the next job, never a wrong one: a job cannot end while a task that someone took is
 // unfinished, so whoever took a task may read the fields of the job and of the range.
@@ -143,7 +143,7 @@ struct ThreadPool::State {
     caller_sleeps.store(false);
   }
 
-  // What a worker waits for and needs to begin lies on one cache line.
+  // What a worker waits for, and the job, lie on one cache line; each range has one of its own.
   alignas(64) std::atomic<std::uint64_t> jobs = 0;
   const Task* task = nullptr;
   std::vector<Range> ranges;

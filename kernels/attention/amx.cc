@@ -102,9 +102,10 @@ void find_largest(const Scratch::BlockRows& rows, Block* block) {
   combine_lanes(largest, block->largest, [](__m512i a, __m512i b) { return _mm512_max_epi32(a, b); });
 }
 
-bool is_zero(const uint8_t* chunk) {
+// Whether none of the first rows has a probability in a chunk.
+bool is_empty(const uint8_t* chunk, int rows) {
   __m512i all = _mm512_setzero_si512();
-  for (int i = 0; i < kTileRows; ++i) all = _mm512_or_si512(all, load(chunk + i * kChunkKeys));
+  for (int i = 0; i < rows; ++i) all = _mm512_or_si512(all, load(chunk + i * kChunkKeys));
   return _mm512_test_epi32_mask(all, all) == 0;
 }
 
@@ -113,16 +114,16 @@ struct alignas(64) Sums {
   int32_t row[kTileRows][kMostColumnTiles * 16];
 };
 
-// sums = probabilities * 16 * kColumnTiles columns of V.
+// sums = probabilities * 16 * kColumnTiles columns of V. Chunks in which none of the first `sparse_rows` has a probability are skipped, with 0 none.
 template <int kColumnTiles>
-void multiply_values(const uint8_t* probabilities, int keys, bool sparse, const int8_t* values, ptrdiff_t group_bytes,
+void multiply_values(const uint8_t* probabilities, int keys, int sparse_rows, const int8_t* values, ptrdiff_t group_bytes,
                      Sums* sums) {
   zero_tile<0>();
   zero_tile<1>();
   zero_tile<2>();
   zero_tile<3>();
   for (int key = 0; key < keys; key += kChunkKeys, probabilities += kChunkBytes, values += 16 * group_bytes) {
-    if (sparse && is_zero(probabilities)) continue;
+    if (sparse_rows > 0 && is_empty(probabilities, sparse_rows)) continue;
     load_tile<4>(probabilities, kChunkKeys);
     load_tile<5>(values, group_bytes);
     multiply_tiles<0, 4, 5>();
@@ -162,12 +163,12 @@ void find_context(const Attention& attention, const Scratch& scratch, const Bloc
   const AttentionConstants& constants = *attention.constants;
   const ptrdiff_t group_bytes = round_up(constants.head_size, 16) * 4;
   const int8_t* values = scratch.packed.values + column * 4;
-  const int keys = blocks[0].keys;
+  const int keys = blocks[0].keys, sparse_rows = constants.clipped ? blocks[0].rows + blocks[1].rows : 0;
   Sums sums;
-  multiply_values<kColumnTiles>(scratch.rows.probabilities, keys, constants.clipped, values, group_bytes, &sums);
+  multiply_values<kColumnTiles>(scratch.rows.probabilities, keys, sparse_rows, values, group_bytes, &sums);
   if (constants.wide) {
     Sums low;
-    multiply_values<kColumnTiles>(scratch.rows.low_probabilities, keys, false, values, group_bytes, &low);
+    multiply_values<kColumnTiles>(scratch.rows.low_probabilities, keys, 0, values, group_bytes, &low);
     add_low(low, &sums);
   }
   const int columns = least(16 * kColumnTiles, constants.head_size - column);

@@ -43,7 +43,7 @@ class Pending {
     rows_ = static_cast<unsigned>(rows);
     portion_ = portions_ == 0 ? 0 : ((rows_ << 16) + portions_ - 1) / portions_;
   }
-  /// Nothing.
+  /// No output is due during the next block.
   void clear() { rows_ = portion_ = done_ = due_ = 0; }
   /// Two rows, if they are due.
   [[gnu::always_inline]] void advance() {
@@ -127,6 +127,7 @@ void block(const Gemm& gemm, int column, int row, Chunk chunk, Start start, Ahea
     store_sums<2>(before);
     store_sums<3>(before);
   }
+  ahead.fetch();
   for (int step = 1; step < chunk.steps; ++step) {
     a += kTileBytes;
     panel += kColumnTiles * kTileBytes;

@@ -85,8 +85,7 @@ class Problem {
   // The same by shares of the keys, in any order within a phase.
   std::vector<uint8_t> run_shares(const KernelTable& table, int shares, std::mt19937_64& random) {
     const auto do_share = [&](const Attention& call, AttentionShare::Phase phase, int share) {
-      const int units = (call.length + 63) / 64, first = units * share / shares * 64;
-      const int end = std::min(units * (share + 1) / shares * 64, call.length);
+      const int first = share_begin(call.length, share, shares), end = share_begin(call.length, share + 1, shares);
       table.attention_share(call, {phase, share, shares, first, end - first});
     };
     const auto do_all = [&](const Attention& call, AttentionShare::Phase phase) {
@@ -727,19 +726,37 @@ TEST_CASE("Blocks of keys without a probability change no bit", "[kernels]") {
   }
 }
 
+TEST_CASE("Every second block of 65536 keys without a probability changes no bit", "[kernels]") {
+  std::mt19937_64 random(11);
+  Problem problem({.length = 65536, .head_size = 4, .first_query = 65533}, clipped_layer(0.01, 1, {-1e-5, 1}));
+  fill(problem.q, Fill::highest, 0, 255, random);
+  fill(problem.v, Fill::random, -127, 127, random);
+  for (int key = 0; key < 65536; ++key) {
+    for (int d = 0; d < 4; ++d) problem.key(key, d) = static_cast<int8_t>(key / 64 % 2 == 0 ? 127 : -127);
+  }
+  const std::vector<uint8_t> expected = problem.run(scalar_table());
+  for (const NamedTable& named : available_tables()) {
+    CAPTURE(named.isa);
+    REQUIRE((problem.run(named.table) == expected));
+    REQUIRE(problem.intact());
+  }
+}
+
 TEST_CASE("Attention takes sequences of thousands of keys at the extremes of its inputs", "[kernels]") {
   std::mt19937_64 random(9);
   for (bool clipped : {false, true}) {
     const AttentionConstants constants = clipped ? clipped_layer(1e-9, 1, {-1e-9, 1}) : layer(1e-9, 1);
-    Problem problem({.length = 65536, .head_size = 4, .first_query = 65535}, constants);
-    fill(problem.q, Fill::highest, 0, 255, random);
-    fill(problem.k, Fill::extremes, -127, 127, random);
-    fill(problem.v, Fill::highest, -127, 127, random);
-    for (const NamedTable& named : available_tables()) {
-      CAPTURE(named.isa, clipped);
-      problem.run(named.table);
-      REQUIRE(problem.context(65535, 0) == 255);
-      REQUIRE(problem.intact());
+    for (int queries : {1, 3}) {  // keys as they lie, and packed
+      Problem problem({.length = 65536, .head_size = 4, .first_query = 65536 - queries}, constants);
+      fill(problem.q, Fill::highest, 0, 255, random);
+      fill(problem.k, Fill::extremes, -127, 127, random);
+      fill(problem.v, Fill::highest, -127, 127, random);
+      for (const NamedTable& named : available_tables()) {
+        CAPTURE(named.isa, clipped, queries);
+        problem.run(named.table);
+        REQUIRE(problem.context(65535, 0) == 255);
+        REQUIRE(problem.intact());
+      }
     }
   }
 }

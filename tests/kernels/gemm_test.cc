@@ -504,7 +504,14 @@ TEST_CASE("every instruction set gives the scalar products bit for bit, at all s
 
 TEST_CASE("every instruction set gives the scalar products bit for bit, at the greatest depths") {
   std::mt19937_64 random(15);
-  for (const int depth : {16384, 32768}) require_same_products({70, 32, depth}, kInputs[0], 41, random);
+  for (const Shape& shape : {Shape{70, 96, 16384}, Shape{40, 32, 32768}}) require_same_products(shape, kInputs[0], 41, random);
+}
+
+TEST_CASE("every instruction set gives the scalar products bit for bit, of more rows than stay in a cache") {
+  std::mt19937_64 random(16);
+  for (const Shape& shape : {Shape{800, 64, 1024}, Shape{150, 96, 1088}, Shape{1700, 32, 512}}) {
+    require_same_products(shape, kInputs[0], 41, random);
+  }
 }
 
 TEST_CASE("every instruction set gives the scalar products bit for bit, at all shifts and extremes") {
