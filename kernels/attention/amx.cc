@@ -214,7 +214,7 @@ void attend(const Attention& attention, const Scratch& scratch, int first, int r
 }
 
 void attention(const Attention& attention) {
-  if (attention.queries <= kFewQueries) return attend_few(attention);
+  if (attention.queries <= kFewQueries) return attend_as_one_share(attention, attention_share);
   const Tiles tiles;
   const Scratch scratch(attention);
   const int end = attention.first_query + attention.queries;

@@ -192,7 +192,7 @@ void attend(const Attention& attention, const Scratch& scratch, int first, int r
 }
 
 void attention(const Attention& attention) {
-  if (attention.queries <= kFewQueries) return attend_few(attention);
+  if (attention.queries <= kFewQueries) return attend_as_one_share(attention, attention_share);
   const Scratch scratch(attention);
   const int end = attention.first_query + attention.queries;
   const int visible = attention.constants->causal ? attention.past + end : attention.length;

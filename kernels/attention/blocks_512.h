@@ -2,13 +2,10 @@
 // avx512vnni.cc and amx.cc only, as are the other headers of 512 bits; each has its own copy.
 #pragma once
 
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // GCC 12's own AVX-512 headers raise both without cause
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
 
 
 #include "kernels.h"
+#include "vectors_512.h"
 
 #include <immintrin.h>
 #include <stddef.h>
@@ -22,7 +19,6 @@ constexpr int kStepKeys = 32;   // whose scores lie together
 constexpr int kChunkKeys = 64;  // whose probabilities lie together, and which are skipped together
 constexpr int kMostDepth = 256;
 
-__m512i load(const void* from) { return _mm512_loadu_si512(from); }
 __m512i broadcast_four(const uint8_t* from) {
   int32_t four;
   __builtin_memcpy(&four, from, 4);

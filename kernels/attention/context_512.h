@@ -24,12 +24,6 @@ __m512i context_row(const AttentionConstants& constants, const Block& block, int
   return _mm512_adds_epi16(shorts, _mm512_set1_epi16(static_cast<int16_t>(constants.zero_point)));
 }
 
-// Two rows of unsigned bytes in column order, the first in the low half.
-__m512i to_bytes(__m512i first, __m512i second) {
-  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-  return _mm512_permutexvar_epi32(order, _mm512_packus_epi16(first, second));
-}
-
 // `count` columns of one row of the context. They may reach into the next 64-column chunk, which need not follow.
 void store_columns(const ByteMatrix& out, ptrdiff_t row, int column, int count, __m256i bytes) {
   uint8_t* line = out.data + row / kTileRows * out.tile_stride + row % kTileRows * out.row_stride;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "attention/context_256.h"
+#include "attention/one_share.h"
 #include "attention/softmax_256.h"
 
 namespace octavo::kernels {
@@ -135,18 +136,6 @@ void attention_share(const Attention& attention, const AttentionShare& share) {
       }
       break;
   }
-}
-
-// The whole call as its one share.
-void attend_few(const Attention& attention) {
-  AttentionShare all = {.phase = AttentionShare::scores, .share = 0, .shares = 1, .first_key = 0, .keys = attention.length};
-  attention_share(attention, all);
-  all.phase = AttentionShare::probabilities;
-  attention_share(attention, all);
-  all.phase = AttentionShare::sums;
-  attention_share(attention, all);
-  all.phase = AttentionShare::context;
-  attention_share(attention, all);
 }
 
 }  // namespace

@@ -108,7 +108,7 @@ __mmask32 seen_keys(const Block& block, int row, int step) {
 }
 
 // Calls put(chunk, first, second) for the chunks of one row, with what codes(step, seen) makes of their two steps, or 0 behind the
-// block's keys. Steps that only longer rows of the block see come with an empty mask.
+// block's keys. Steps that only longer rows of the block see come with an empty mask. The lanes of a step are in the order of vpackusdw.
 template <class Codes, class Put>
 void for_each_chunk(const Block& block, int row, Codes codes, Put put) {
   int step = 0;
@@ -118,12 +118,6 @@ void for_each_chunk(const Block& block, int row, Codes codes, Put put) {
     const bool both = (step + 1) * kStepKeys < block.keys;
     put(step / 2, first, both ? codes(step + 1, seen_keys(block, row, step + 1)) : _mm512_setzero_si512());
   }
-}
-
-// 64 bytes from the 16-bit lanes of two steps, to key order: vpackusdw left fours of keys in the order 0, 4, 1, 5, 2, 6, 3, 7.
-__m512i chunk_bytes(__m512i first, __m512i second) {
-  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-  return _mm512_permutexvar_epi32(order, _mm512_packus_epi16(first, second));
 }
 
 __m512i add(__m512i a, __m512i b) { return _mm512_add_epi32(a, b); }
@@ -141,7 +135,7 @@ void find_plain_probabilities(const AttentionConstants& constants, const Rows& r
       return _mm512_maskz_mulhrs_epi16(seen, exponential(rows.score(step, row), largest), _mm512_set1_epi16(255));
     };
     for_each_chunk(*block, row, codes, [&](int chunk, __m512i first, __m512i second) {
-      const __m512i bytes = chunk_bytes(first, second);
+      const __m512i bytes = to_bytes(first, second);
       _mm512_storeu_si512(rows.probability(chunk, row), bytes);
       row_sum = _mm512_dpbusd_epi32(row_sum, bytes, _mm512_set1_epi8(1));
     });
@@ -171,8 +165,8 @@ void find_wide_probabilities(const AttentionConstants& constants, const Rows& ro
       return _mm512_maskz_mov_epi16(seen, exponential(rows.score(step, row), largest));
     };
     for_each_chunk(*block, row, codes, [&](int chunk, __m512i first, __m512i second) {
-      const __m512i high_bytes = chunk_bytes(_mm512_srli_epi16(first, 8), _mm512_srli_epi16(second, 8));
-      const __m512i low_bytes = chunk_bytes(_mm512_and_si512(first, low), _mm512_and_si512(second, low));
+      const __m512i high_bytes = to_bytes(_mm512_srli_epi16(first, 8), _mm512_srli_epi16(second, 8));
+      const __m512i low_bytes = to_bytes(_mm512_and_si512(first, low), _mm512_and_si512(second, low));
       _mm512_storeu_si512(rows.probability(chunk, row), high_bytes);
       _mm512_storeu_si512(rows.low_probability(chunk, row), low_bytes);
       row_sum = _mm512_dpwssd_epi32(_mm512_dpwssd_epi32(row_sum, first, ones), second, ones);
@@ -233,7 +227,7 @@ void find_clipped_row(const AttentionConstants& constants, const Rows& rows, Blo
     return _mm512_srli_epi16(scaled, 6);
   };
   for_each_chunk(*block, row, codes, [&](int chunk, __m512i first, __m512i second) {
-    _mm512_storeu_si512(rows.probability(chunk, row), chunk_bytes(first, second));
+    _mm512_storeu_si512(rows.probability(chunk, row), to_bytes(first, second));
   });
   block->multiplier[row] = clip.multiplier;
   block->shift[row] = clip.shift;
@@ -263,7 +257,7 @@ void find_level_row(const AttentionConstants& constants, const Rows& rows, Block
     return code;
   };
   for_each_chunk(*block, row, code_of, [&](int chunk, __m512i first, __m512i second) {
-    _mm512_storeu_si512(rows.probability(chunk, row), chunk_bytes(first, second));
+    _mm512_storeu_si512(rows.probability(chunk, row), to_bytes(first, second));
   });
   block->multiplier[row] = levels.multiplier[top];
   block->shift[row] = levels.shift[top];

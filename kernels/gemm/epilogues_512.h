@@ -2,12 +2,9 @@
 // amx.cc only; each has its own copy, compiled for its own instruction set.
 #pragma once
 
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // GCC 12's own AVX-512 headers raise both without cause
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
 
 #include "kernels.h"
+#include "vectors_512.h"
 
 #include <immintrin.h>
 #include <stdint.h>
@@ -17,7 +14,6 @@ namespace {
 
 constexpr int kTileBytes = 1024;
 
-__m512i load(const void* from) { return _mm512_loadu_si512(from); }
 
 // 32 columns of one row, s32: in registers, or in memory, whence the loads bring odd lanes into even ones without a vector
 // instruction. Epilogues take both.
@@ -51,11 +47,6 @@ __m512i to_column_order(__m512i packed) {
   return _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), packed);
 }
 
-// Two rows of unsigned bytes in column order, the first in the low half, from two packed rows.
-__m512i to_bytes(__m512i first, __m512i second) {
-  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-  return _mm512_permutexvar_epi32(order, _mm512_packus_epi16(first, second));
-}
 
 // A 32-column group of a byte matrix; rows 0 and 1 of a pair lie in one tile.
 struct ByteRows {
