@@ -172,8 +172,8 @@ struct Attention {
 /// Queries of a call that reads keys and values as they lie, and that threads can share: those of a step of decoding.
 constexpr int kFewQueries = 2;
 
-/// A share of a call of up to kFewQueries queries. All shares of a phase are done before the next phase begins; then the bits are
-/// those of the whole call. The call's scratch is common to the shares.
+/// A share of a call of up to kFewQueries queries. All shares of a phase are done before the next phase begins; then the
+/// bits are those of the whole call. The call's scratch is common to the shares.
 struct AttentionShare {
   enum Phase {
     scores,         ///< of the share's keys
@@ -182,8 +182,8 @@ struct AttentionShare {
     context,        ///< from the sums of all shares; one share
   };
   Phase phase;
-  int share, shares;     ///< the same number in all phases, at most one for each 64 keys
-  int first_key, keys;   ///< the share's keys, from share_begin() on, whether a query sees them or not; in the other phases all
+  int share, shares;    ///< the same number in all phases, at most one for each 64 keys
+  int first_key, keys;  ///< the share's keys, from share_begin() on, whether seen or not; in the other phases all
 };
 
 /// The first key of a share of `length` keys, a multiple of 64; of share `shares`, where the last one ends.
@@ -192,8 +192,8 @@ constexpr int share_begin(int length, int share, int shares) {
   return key < length ? key : length;
 }
 
-/// Scratch one attention call needs: packed K and V, or the sums of shares; and a block of up to 16 queries' scores and probabilities. One formula
-/// for all instruction sets, generous, so that src/ need not know which runs.
+/// Scratch one attention call needs: packed K and V, or the sums of shares; and a block of up to 16 queries' scores and
+/// probabilities. One formula for all instruction sets, generous, so that src/ need not know which runs.
 constexpr size_t attention_scratch_bytes(int length, int head_size) {
   const size_t keys = (static_cast<size_t>(length) + 63) / 64 * 64, size = (static_cast<size_t>(head_size) + 63) / 64 * 64;
   return 2 * keys * size + keys * 8 + 16 * keys * (4 + 2 + 1) + 16 * size * 4 + 4096;
@@ -303,12 +303,13 @@ struct IsaStatus {
 /// What this CPU has, worst first; the answer never changes during a process.
 const IsaStatus* isa_status();  // array of kIsaCount
 
-/// Gets from the operating system what kernels of `isa`, which is available, need for this process; false if it refuses. Only the tiles
-/// of AMX are such a thing.
+/// Gets from the operating system what kernels of `isa`, which is available, need for this process; false if it refuses.
+/// Only the tiles of AMX are such a thing.
 bool prepare(Isa isa);
 
-/// The kernels to use when the choice is limited to `isa` and what it builds on (avxvnni and avx512vnni: + avx2; amx: + avx512vnni). Each family installs
-/// what is available, best last. `isa` must be available; where prepare() fails, the kernels are those that it builds on.
+/// The kernels to use when the choice is limited to `isa` and what it builds on (avxvnni and avx512vnni: + avx2; amx:
+/// + avx512vnni). Each family installs what is available, best last. `isa` must be available; where prepare() fails, the
+/// kernels are those that it builds on.
 KernelTable table_for(Isa isa);
 
 }  // namespace octavo::kernels

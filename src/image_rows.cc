@@ -25,7 +25,8 @@ void write_bytes(const std::uint8_t* from, int count, const kernels::ByteMatrix&
 
 }  // namespace
 
-void copy_patch(const EmbedPatches& op, const std::uint8_t* pixels, int patch, const kernels::ByteMatrix& out, int row) {
+void copy_patch(const EmbedPatches& op, const std::uint8_t* pixels, int patch, const kernels::ByteMatrix& out,
+                int row) {
   const int width = 3 * op.patch_size;
   const std::ptrdiff_t stride = std::ptrdiff_t{width} * op.grid_width;
   const std::uint8_t* from = pixels + patch / op.grid_width * op.patch_size * stride + patch % op.grid_width * width;
@@ -45,7 +46,8 @@ void add_image_row(const ImageRows& image, int row) {
   }
 }
 
-void copy_byte_row(const kernels::ByteMatrix& from, int row, int columns, const kernels::ByteMatrix& to, int to_row, int first_column) {
+void copy_byte_row(const kernels::ByteMatrix& from, int row, int columns, const kernels::ByteMatrix& to, int to_row,
+                   int first_column) {
   for (int column = 0; column < columns; column += kernels::kTileDepth) {
     const int part = std::min(kernels::kTileDepth, columns - column);
     write_bytes(from.data + offset(from, row, column), part, to, to_row, first_column + column);
@@ -60,8 +62,10 @@ void divide_sums(const std::int32_t* sums, int count, int columns, std::int16_t*
   }
 }
 
-void scale_logits(const std::int32_t* accumulators, const std::int32_t* multiplier, int shift, int columns, std::int32_t* out) {
-  constexpr std::int64_t kLow = std::numeric_limits<std::int32_t>::min(), kHigh = std::numeric_limits<std::int32_t>::max();
+void scale_logits(const std::int32_t* accumulators, const std::int32_t* multiplier, int shift, int columns,
+                  std::int32_t* out) {
+  constexpr std::int64_t kLow = std::numeric_limits<std::int32_t>::min(),
+                         kHigh = std::numeric_limits<std::int32_t>::max();
   for (int j = 0; j < columns; ++j) {
     const std::int64_t product = std::int64_t{accumulators[j]} * multiplier[j] + (std::int64_t{1} << (shift - 1));
     out[j] = static_cast<std::int32_t>(std::clamp(product >> shift, kLow, kHigh));

@@ -1,11 +1,11 @@
 // Bytes and 16-bit rows at the two ends of an image model: plain integer loops beside the kernels.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
-
 #include "graph.h"
 #include "kernels/kernels.h"
+
+#include <cstddef>
+#include <cstdint>
 
 namespace octavo {
 
@@ -18,19 +18,21 @@ struct ImageRows {
   const std::int16_t* patches;  ///< row-major, `stride` apart
   int prefix, columns;
   int low, high;
-  std::int16_t* out;            ///< row-major, `stride` apart
+  std::int16_t* out;  ///< row-major, `stride` apart
   std::ptrdiff_t stride;
 };
 /// Row `row` of prefix + patches.
 void add_image_row(const ImageRows& image, int row);
 
 /// Copies row `row` of bytes to columns first_column .. of row `to_row` of `to`.
-void copy_byte_row(const kernels::ByteMatrix& from, int row, int columns, const kernels::ByteMatrix& to, int to_row, int first_column);
+void copy_byte_row(const kernels::ByteMatrix& from, int row, int columns, const kernels::ByteMatrix& to, int to_row,
+                   int first_column);
 
 /// out = round(sums / count), half up.
 void divide_sums(const std::int32_t* sums, int count, int columns, std::int16_t* out);
 
 /// The requantization rule into s32, for logits: out = clamp((acc * multiplier + 2^(shift-1)) >> shift).
-void scale_logits(const std::int32_t* accumulators, const std::int32_t* multiplier, int shift, int columns, std::int32_t* out);
+void scale_logits(const std::int32_t* accumulators, const std::int32_t* multiplier, int shift, int columns,
+                  std::int32_t* out);
 
 }  // namespace octavo

@@ -31,7 +31,9 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
     int low, high;
   };
   const int low = constants.asymmetric ? -128 : -127;
-  const Output outputs[] = {{constants.query, run.query, 0, 255}, {constants.key, run.key, low, 127}, {constants.value, run.value, low, 127}};
+  const Output outputs[] = {{constants.query, run.query, 0, 255},
+                            {constants.key, run.key, low, 127},
+                            {constants.value, run.value, low, 127}};
   for_parts(
       run.pool, run.rows, constants.query.columns, constants.depth,
       [&](const Part& part) {
@@ -163,7 +165,8 @@ void attend_by_shares(const KernelTable& table, IntegerRun& run, int heads, int 
       if (share >= shares) return;
       const int first = shared ? share_begin(call.length, share, shares) : 0;
       const int end = shared ? share_begin(call.length, share + 1, shares) : call.length;
-      table.attention_share(call, {.phase = phase, .share = share, .shares = shares, .first_key = first, .keys = end - first});
+      table.attention_share(
+          call, {.phase = phase, .share = share, .shares = shares, .first_key = first, .keys = end - first});
     });
   };
   do_phase(AttentionShare::scores, true);

@@ -32,7 +32,9 @@ kernels::Isa named(std::string_view name, const std::string& who) {
     if (name != status.name) continue;
     if (status.available && kernels::prepare(status.isa)) return status.isa;
     if (status.available) {
-      throw Error(who + " is " + std::string(name) + ", but the operating system refuses it to this process: its signal stack (sigaltstack) may be too small");
+      throw Error(
+          who + " is " + std::string(name) +
+          ", but the operating system refuses it to this process: its signal stack (sigaltstack) may be too small");
     }
     throw Error(who + " is " + std::string(name) + ", which this machine cannot run: " + status.missing +
                 "; available: " + listed(available_isas()));

@@ -1,10 +1,10 @@
 // How one op's work is cut into tasks for the threads. Integer sums are exact, so no cut can change a bit.
 #pragma once
 
-#include <functional>
-
 #include "ragged.h"
 #include "thread_pool.h"
+
+#include <functional>
 
 namespace octavo {
 
@@ -15,15 +15,17 @@ struct Part {
   int product = 0;
 };
 
-/// Cuts products [rows, columns] of the same rows and the given depth: by rows when there are many, else by panels; small ones are not
-/// cut. A thread gets the same rows, or columns, of all products.
-void for_parts(ThreadPool& pool, int rows, int columns, int depth, const std::function<void(const Part&)>& task, int products = 1);
+/// Cuts products [rows, columns] of the same rows and the given depth: by rows when there are many, else by panels;
+/// small ones are not cut. A thread gets the same rows, or columns, of all products.
+void for_parts(ThreadPool& pool, int rows, int columns, int depth, const std::function<void(const Part&)>& task,
+               int products = 1);
 
 /// Cuts rows into runs that start at multiples of 16.
 void for_rows(ThreadPool& pool, int rows, int columns, const std::function<void(int row, int rows)>& task);
 
-/// Into how many shares the keys of a head are cut in a step of decoding with `calls` heads of all sequences, the longest over `keys` tokens:
-/// 1 unless there are twice as many threads, and so many keys that it pays for the phases between which all wait.
+/// Into how many shares the keys of a head are cut in a step of decoding with `calls` heads of all sequences, the
+/// longest over `keys` tokens: 1 unless there are twice as many threads, and so many keys that it pays for the phases
+/// between which all wait.
 int key_shares(int calls, int threads, int keys);
 
 /// Cuts attention into (sequence, head, run of queries).

@@ -55,8 +55,10 @@ void attend_by_shares(const KernelTable& table, const kernels::Attention& call, 
   };
   const auto each = [&](kernels::AttentionShare::Phase phase) {
     for (int share = 0; share < shares; ++share) {
-      const int first = kernels::share_begin(call.length, share, shares), end = kernels::share_begin(call.length, share + 1, shares);
-      table.attention_share(call, {.phase = phase, .share = share, .shares = shares, .first_key = first, .keys = end - first});
+      const int first = kernels::share_begin(call.length, share, shares);
+      const int end = kernels::share_begin(call.length, share + 1, shares);
+      table.attention_share(
+          call, {.phase = phase, .share = share, .shares = shares, .first_key = first, .keys = end - first});
     }
   };
   each(kernels::AttentionShare::scores);
@@ -75,7 +77,8 @@ Case attention(Random& random) {
   const bool gated = random.one_in(2), part = random.one_in(2);
   const int past = random.one_in(3) ? random.integer(0, length - 1) : 0;
   const int first = part ? random.integer(0, length - past - 1) : 0;
-  const int rows = length - past - first, queries = part ? random.integer(1, random.one_in(2) ? std::min(rows, kernels::kFewQueries) : rows) : length - past;
+  const int rows = length - past - first, most = random.one_in(2) ? std::min(rows, kernels::kFewQueries) : rows;
+  const int queries = part ? random.integer(1, most) : length - past;
   const int shares = queries <= kernels::kFewQueries && random.one_in(2) ? random.integer(1, (length + 63) / 64) : 0;
   kernels::AttentionConstants constants = random_attention(head_size, random);
   const bool refined = random.one_in(3);

@@ -1,12 +1,12 @@
 // How jobs reach the workers within a fraction of a microsecond, and how workers that wait long stop costing CPU time.
 //
-// A job's tasks lie in one range per thread, so that a thread which worked on some rows or columns in one job has them in its
-// cache in the next. Whoever is done with its own range helps in the others.
+// A job's tasks lie in one range per thread, so that a thread which worked on some rows or columns in one job has them
+// in its cache in the next. Whoever is done with its own range helps in the others.
 //
-// Workers wait for the number of jobs to change. One number per range, `unclaimed`, hands out the tasks: the caller sets it to the range's length,
-// every thread takes tasks by decrementing it, and a value of 0 or less means that there is nothing to take. A worker
-// that comes late finds nothing or the next job, never a wrong one: a job cannot end while a task that someone took is
-// unfinished, so whoever took a task may read the fields of the job and of the range.
+// Workers wait for the number of jobs to change. One number per range, `unclaimed`, hands out the tasks: the caller
+// sets it to the range's length, every thread takes tasks by decrementing it, and a value of 0 or less means that there
+// is nothing to take. A worker that comes late finds nothing or the next job, never a wrong one: a job cannot end while
+// a task that someone took is unfinished, so whoever took a task may read the fields of the job and of the range.
 #include "thread_pool.h"
 
 #include "octavo/engine.h"

@@ -57,9 +57,10 @@ class Workspace {
 enum class LogitRows { last, all };
 
 struct EngineOptions {
-  /// The best instruction set to use: "scalar", "avx2", "avxvnni", "avx512vnni", "amx". Empty: OCTAVO_ISA from the environment, else the
-  /// best available. An unknown or unavailable name is an Error that lists what is available. "amx" asks Linux for the tile registers, with which
-  /// the process's signal frames become 8 KB larger: alternative signal stacks must have room for them.
+  /// The best instruction set to use: "scalar", "avx2", "avxvnni", "avx512vnni", "amx". Empty: OCTAVO_ISA from the
+  /// environment, else the best available. An unknown or unavailable name is an Error that lists what is available. "amx"
+  /// asks Linux for the tile registers, with which the process's signal frames become 8 KB larger: alternative signal
+  /// stacks must have room for them.
   std::string isa = "";
 };
 

@@ -114,10 +114,11 @@ struct alignas(64) Sums {
   int32_t row[kTileRows][kMostColumnTiles * 16];
 };
 
-// sums = probabilities * 16 * kColumnTiles columns of V. Chunks in which none of the first `sparse_rows` has a probability are skipped, with 0 none.
+// sums = probabilities * 16 * kColumnTiles columns of V. Chunks in which none of the first `sparse_rows` has a
+// probability are skipped, with 0 none.
 template <int kColumnTiles>
-void multiply_values(const uint8_t* probabilities, int keys, int sparse_rows, const int8_t* values, ptrdiff_t group_bytes,
-                     Sums* sums) {
+void multiply_values(const uint8_t* probabilities, int keys, int sparse_rows, const int8_t* values,
+                     ptrdiff_t group_bytes, Sums* sums) {
   zero_tile<0>();
   zero_tile<1>();
   zero_tile<2>();

@@ -73,7 +73,8 @@ void find_runs(bool clipped, const Scratch& scratch, Block* block) {
 }
 
 // The products of the block's probabilities with 16 columns of values, over `count` runs of keys.
-void find_products(const Scratch& scratch, const int16_t* probabilities, const Block::Run* runs, int count, int column, Row (&result)[kBlockRows]) {
+void find_products(const Scratch& scratch, const int16_t* probabilities, const Block::Run* runs, int count, int column,
+                   Row (&result)[kBlockRows]) {
   const __m256i zero = _mm256_setzero_si256();
   Row sum[kBlockRows] = {{zero, zero}, {zero, zero}, {zero, zero}, {zero, zero}};
   for (int run = 0; run < count; ++run) {

@@ -149,7 +149,8 @@ struct Runs {
 
 // Columns column .. column + 16 * kVectors - 1 of the context of the block's rows.
 template <int kRows, int kVectors>
-void find_context(const Attention& attention, const Scratch& scratch, const Block& block, const Runs& runs, int column) {
+void find_context(const Attention& attention, const Scratch& scratch, const Block& block, const Runs& runs,
+                  int column) {
   const int head_size = attention.constants->head_size, group_bytes = (head_size + 15) / 16 * 64;
   __m512i sum[kRows][kVectors];
 #pragma GCC unroll 8
@@ -158,11 +159,13 @@ void find_context(const Attention& attention, const Scratch& scratch, const Bloc
     for (int j = 0; j < kVectors; ++j) sum[i][j] = _mm512_setzero_si512();
   }
   if (attention.constants->wide) {
-    multiply(scratch.rows.low_probabilities, (block.keys + 15) / 16, scratch.packed.values + column * 4, group_bytes, sum);
+    multiply(scratch.rows.low_probabilities, (block.keys + 15) / 16, scratch.packed.values + column * 4, group_bytes,
+             sum);
 #pragma GCC unroll 8
     for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 2
-      for (int j = 0; j < kVectors; ++j) sum[i][j] = _mm512_srai_epi32(_mm512_add_epi32(sum[i][j], _mm512_set1_epi32(128)), 8);
+      for (int j = 0; j < kVectors; ++j)
+        sum[i][j] = _mm512_srai_epi32(_mm512_add_epi32(sum[i][j], _mm512_set1_epi32(128)), 8);
     }
   }
   for (int run = 0; run < runs.count; ++run) {
@@ -174,7 +177,8 @@ void find_context(const Attention& attention, const Scratch& scratch, const Bloc
   const int count = least(16 * kVectors, head_size - column);
 #pragma GCC unroll 8
   for (int i = 0; i < kRows; i += 2) {
-    store_two(attention, block, i, column, count, {sum[i][0], sum[i][kVectors - 1]}, {sum[i + 1][0], sum[i + 1][kVectors - 1]});
+    store_two(attention, block, i, column, count, {sum[i][0], sum[i][kVectors - 1]},
+              {sum[i + 1][0], sum[i + 1][kVectors - 1]});
   }
 }
 
@@ -187,7 +191,8 @@ void attend(const Attention& attention, const Scratch& scratch, int first, int r
   find_probabilities(attention, scratch.rows, &block);
   const Runs runs(block, constants.clipped, scratch.rows);
   int column = 0;
-  for (; column + 16 < constants.head_size; column += 32) find_context<kRows, 2>(attention, scratch, block, runs, column);
+  for (; column + 16 < constants.head_size; column += 32)
+    find_context<kRows, 2>(attention, scratch, block, runs, column);
   if (column < constants.head_size) find_context<kRows, 1>(attention, scratch, block, runs, column);
 }
 

@@ -1,5 +1,5 @@
-// What the 256-bit attention kernel works on: blocks of queries, and keys and values packed for their products. Only avx2.cc
-// includes this and the other headers of 256 bits.
+// What the 256-bit attention kernel works on: blocks of queries, and keys and values packed for their products. Only
+// avx2.cc includes this and the other headers of 256 bits.
 #pragma once
 
 #include "kernels.h"

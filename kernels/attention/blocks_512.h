@@ -1,8 +1,6 @@
-// What the 512-bit attention kernels work on: blocks of queries, and keys and values packed for their products. Included by
-// avx512vnni.cc and amx.cc only, as are the other headers of 512 bits; each has its own copy.
+// What the 512-bit attention kernels work on: blocks of queries, and keys and values packed for their products.
+// Included by avx512vnni.cc and amx.cc only, as are the other headers of 512 bits; each has its own copy.
 #pragma once
-
-
 
 #include "kernels.h"
 #include "vectors_512.h"
@@ -41,7 +39,7 @@ struct Block {
     keys = visible[kBlockRows - 1];
   }
   int first, rows;
-  int keys;  // that have probabilities; those that a row does not see have 0
+  int keys;                        // that have probabilities; those that a row does not see have 0
   int visible[kBlockRows];         // keys that the row sees, ascending; those behind the last row repeat it
   int32_t largest[kBlockRows];     // score of the row
   int32_t sum[kBlockRows];         // of its probabilities, or of its exponentials when clipped
@@ -49,8 +47,8 @@ struct Block {
   int shift[kBlockRows];
 };
 
-// Keys and values of a head in scratch, packed so that a register holds 16 keys (16 columns of V) by four steps of depth (four
-// keys).
+// Keys and values of a head in scratch, packed so that a register holds 16 keys (16 columns of V) by four steps of
+// depth (four keys).
 struct Packed {
   int8_t* keys;       // [steps][depth / 4][32 keys][4], depth = head_size rounded up to 16
   int8_t* values;     // [keys / 4][head_size rounded up to 16][4 keys]

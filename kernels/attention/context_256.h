@@ -61,8 +61,9 @@ void store_context(const Attention& attention, const Block& block, int row, int 
 
 Row add(Row a, Row b) { return {_mm256_add_epi32(a.left, b.left), _mm256_add_epi32(a.right, b.right)}; }
 
-// Sums of wide probabilities times values: of e = 256 h + l the sum over h, and that over l, which is added in the end. Each
-// part is of at most kWideKeys keys, whose sum over e is exact in 32 bits. Of other probabilities, the sum is `high` alone.
+// Sums of wide probabilities times values: of e = 256 h + l the sum over h, and that over l, which is added in the end.
+// Each part is of at most kWideKeys keys, whose sum over e is exact in 32 bits. Of other probabilities, the sum is
+// `high` alone.
 constexpr int kWideKeys = 512;
 struct WideSum {
   void add_part(Row part) {

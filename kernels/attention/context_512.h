@@ -39,7 +39,8 @@ void store_columns(const ByteMatrix& out, ptrdiff_t row, int column, int count, 
 }
 
 // The same of up to two rows of the head from `query` on.
-void store_rows(const Attention& attention, const ByteMatrix& out, int query, int rows, int column, int count, __m512i bytes) {
+void store_rows(const Attention& attention, const ByteMatrix& out, int query, int rows, int column, int count,
+                __m512i bytes) {
   const ptrdiff_t row = attention.context_row + query;
   const int to = attention.context_column + column;
   if (rows > 0) store_columns(out, row, to, count, _mm512_castsi512_si256(bytes));
@@ -51,8 +52,8 @@ __m512i eleven_bits(__m512i shorts) {
 }
 
 // Columns column .. column + count - 1, at most 32, of the contexts of two rows of the block.
-void store_two(const Attention& attention, const Block& block, int row, int column, int count, const __m512i (&first)[2],
-               const __m512i (&second)[2]) {
+void store_two(const Attention& attention, const Block& block, int row, int column, int count,
+               const __m512i (&first)[2], const __m512i (&second)[2]) {
   const __m512i one = context_row(*attention.constants, block, row, first[0], first[1]);
   const __m512i two = context_row(*attention.constants, block, row + 1, second[0], second[1]);
   const int query = block.first + row, rows = least(2, block.rows - row);

@@ -1,5 +1,5 @@
-// Attention of few queries with 256-bit registers, a step of decoding: keys and values are read as they lie, once, since packing
-// them would cost more than it saves; and threads can share a head, each with some of its keys.
+// Attention of few queries with 256-bit registers, a step of decoding: keys and values are read as they lie, once,
+// since packing them would cost more than it saves; and threads can share a head, each with some of its keys.
 #pragma once
 
 #include "attention/context_256.h"
@@ -24,13 +24,16 @@ __m256i find_eight_scores(const Attention& attention, const int16_t* query, int 
   }
   const __m256i first = _mm256_hadd_epi32(_mm256_hadd_epi32(sum[0], sum[1]), _mm256_hadd_epi32(sum[2], sum[3]));
   const __m256i second = _mm256_hadd_epi32(_mm256_hadd_epi32(sum[4], sum[5]), _mm256_hadd_epi32(sum[6], sum[7]));
-  return _mm256_add_epi32(_mm256_permute2x128_si256(first, second, 0x20), _mm256_permute2x128_si256(first, second, 0x31));
+  return _mm256_add_epi32(_mm256_permute2x128_si256(first, second, 0x20),
+                          _mm256_permute2x128_si256(first, second, 0x31));
 }
 
 // What the shares of a call of few queries have in common lies where the packed keys and values of others do.
 struct Shared {
   explicit Shared(const Scratch& scratch)
-      : columns(scratch.columns), sums(reinterpret_cast<int32_t*>(scratch.keys)), kept(reinterpret_cast<Kept*>(scratch.values)) {}
+      : columns(scratch.columns),
+        sums(reinterpret_cast<int32_t*>(scratch.keys)),
+        kept(reinterpret_cast<Kept*>(scratch.values)) {}
   // Of 16 columns from `column` on.
   void put_sum(int share, int row, int column, const WideSum& sum) const {
     int32_t* to = at(share, row, column);
@@ -56,7 +59,8 @@ struct Shared {
 };
 
 // One row's scores from keys first .. end - 1 as they lie.
-void find_scores_of_row(const Attention& attention, const Scratch& scratch, const Block& block, int row, int first, int end) {
+void find_scores_of_row(const Attention& attention, const Scratch& scratch, const Block& block, int row, int first,
+                        int end) {
   const AttentionConstants& constants = *attention.constants;
   alignas(32) int16_t query[kMostDepth + 16] = {};
   const uint8_t* q = attention.q + (block.first + row) * attention.stride;
@@ -73,7 +77,8 @@ Row find_products_of_row(const Attention& attention, const int16_t* p, Block::Ru
   Row sum = {_mm256_setzero_si256(), _mm256_setzero_si256()};
   for (int key = run.begin; key < run.end; key += 2) {
     const int8_t* v = attention.v + key * attention.key_stride + column;
-    const __m128i a = load_columns(v, count), b = load_columns(key + 1 < attention.length ? v + attention.key_stride : v, count);
+    const __m128i a = load_columns(v, count),
+                  b = load_columns(key + 1 < attention.length ? v + attention.key_stride : v, count);
     const __m256i pair = broadcast_pair(p + key / kStepKeys * kBlockRows * kStepKeys + key % kStepKeys);
     sum.left = _mm256_add_epi32(sum.left, _mm256_madd_epi16(pair, _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(a, b))));
     sum.right = _mm256_add_epi32(sum.right, _mm256_madd_epi16(pair, _mm256_cvtepi8_epi16(_mm_unpackhi_epi8(a, b))));

@@ -8,7 +8,8 @@ namespace {
 
 template <class AttendShare>
 void attend_as_one_share(const Attention& attention, AttendShare attend_share) {
-  AttentionShare all = {.phase = AttentionShare::scores, .share = 0, .shares = 1, .first_key = 0, .keys = attention.length};
+  AttentionShare all = {
+      .phase = AttentionShare::scores, .share = 0, .shares = 1, .first_key = 0, .keys = attention.length};
   attend_share(attention, all);
   all.phase = AttentionShare::probabilities;
   attend_share(attention, all);

@@ -181,7 +181,8 @@ Sum find_sum(const Attention& attention, const Row& row, int d, int first, int e
 
 void store_context(const Attention& attention, int query, int d, Sum sum, Multiplier by) {
   const int64_t total = sum.high + ((sum.low + 128) >> 8);
-  const int64_t r = ((total * by.multiplier + (int64_t{1} << (by.shift - 1))) >> by.shift) + attention.constants->zero_point;
+  const int64_t r =
+      ((total * by.multiplier + (int64_t{1} << (by.shift - 1))) >> by.shift) + attention.constants->zero_point;
   const int64_t highest = attention.fine.data ? 2047 : 255, code = r < 0 ? 0 : r > highest ? highest : r;
   const ptrdiff_t line = attention.context_row + query;
   const int column = attention.context_column + d;
@@ -212,7 +213,8 @@ void attention(const Attention& attention) {
   row.probability = reinterpret_cast<uint8_t*>(row.exponential + attention.length);
   for (int query = attention.first_query; query < attention.first_query + attention.queries; ++query) {
     row.keys = keys_seen(attention, query);
-    if (attention.probabilities != nullptr) row.probability = attention.probabilities + ptrdiff_t{query} * attention.length;
+    if (attention.probabilities != nullptr)
+      row.probability = attention.probabilities + ptrdiff_t{query} * attention.length;
     find_scores(attention, query, row, 0, row.keys);
     const Multiplier multiplier = find_row(attention, query, &row);
     for (int d = 0; d < attention.constants->head_size; ++d) {
@@ -250,10 +252,15 @@ void attention_share(const Attention& attention, const AttentionShare& share) {
     Row& row = few.row[i];
     const int end = share.first_key + share.keys < row.keys ? share.first_key + share.keys : row.keys;
     switch (share.phase) {
-      case AttentionShare::scores: find_scores(attention, query, row, share.first_key, end); break;
-      case AttentionShare::probabilities: few.multiplier[i] = find_row(attention, query, &row); break;
+      case AttentionShare::scores:
+        find_scores(attention, query, row, share.first_key, end);
+        break;
+      case AttentionShare::probabilities:
+        few.multiplier[i] = find_row(attention, query, &row);
+        break;
       case AttentionShare::sums:
-        for (int d = 0; d < few.head_size; ++d) few.sum(share.share, i, d) = find_sum(attention, row, d, share.first_key, end);
+        for (int d = 0; d < few.head_size; ++d)
+          few.sum(share.share, i, d) = find_sum(attention, row, d, share.first_key, end);
         break;
       case AttentionShare::context:
         for (int d = 0; d < few.head_size; ++d) {

@@ -1,5 +1,5 @@
-// The softmax of the 256-bit attention kernel, on 32 scores at a time in 16-bit lanes: from scores to probabilities and to the row's
-// multiplier, which carries their sum, clipping and the gate (5, 6).
+// The softmax of the 256-bit attention kernel, on 32 scores at a time in 16-bit lanes: from scores to probabilities and
+// to the row's multiplier, which carries their sum, clipping and the gate (5, 6).
 #pragma once
 
 #include "attention/blocks_256.h"

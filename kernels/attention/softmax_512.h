@@ -1,5 +1,5 @@
-// The softmax of the 512-bit attention kernels, on 32 scores at a time in 16-bit lanes: from scores to probabilities and to the
-// row's multiplier, which carries their sum, clipping and the gate (5, 6).
+// The softmax of the 512-bit attention kernels, on 32 scores at a time in 16-bit lanes: from scores to probabilities
+// and to the row's multiplier, which carries their sum, clipping and the gate (5, 6).
 #pragma once
 
 #include "attention/blocks_512.h"
@@ -35,14 +35,20 @@ alignas(64) constexpr int16_t kKeyOfLane[32] = {
     8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31,
 };
 
-// Where the softmax of a block of eight rows finds scores, and puts what it makes of them. kTogether rows lie together, of which
-// these may be some.
+// Where the softmax of a block of eight rows finds scores, and puts what it makes of them. kTogether rows lie together,
+// of which these may be some.
 template <int kTogether>
 struct Rows {
   int32_t* score(int step, int row) const { return scores + (ptrdiff_t{step} * kTogether + row) * kStepKeys; }
-  int16_t* exponential(int step, int row) const { return exponentials + (ptrdiff_t{step} * kBlockRows + row) * kStepKeys; }
-  uint8_t* probability(int chunk, int row) const { return probabilities + (ptrdiff_t{chunk} * kTogether + row) * kChunkKeys; }
-  uint8_t* low_probability(int chunk, int row) const { return low_probabilities + (probability(chunk, row) - probabilities); }
+  int16_t* exponential(int step, int row) const {
+    return exponentials + (ptrdiff_t{step} * kBlockRows + row) * kStepKeys;
+  }
+  uint8_t* probability(int chunk, int row) const {
+    return probabilities + (ptrdiff_t{chunk} * kTogether + row) * kChunkKeys;
+  }
+  uint8_t* low_probability(int chunk, int row) const {
+    return low_probabilities + (probability(chunk, row) - probabilities);
+  }
   int32_t* scores;             // [steps][kTogether][32]
   int16_t* exponentials;       // [steps][8 rows][32], in lane order
   uint8_t* probabilities;      // [chunks][kTogether][64]; 0 behind the block's keys
@@ -107,8 +113,9 @@ __mmask32 seen_keys(const Block& block, int row, int step) {
   return _mm512_cmplt_epi16_mask(load(kKeyOfLane), _mm512_set1_epi16(static_cast<int16_t>(seen)));
 }
 
-// Calls put(chunk, first, second) for the chunks of one row, with what codes(step, seen) makes of their two steps, or 0 behind the
-// block's keys. Steps that only longer rows of the block see come with an empty mask. The lanes of a step are in the order of vpackusdw.
+// Calls put(chunk, first, second) for the chunks of one row, with what codes(step, seen) makes of their two steps, or 0
+// behind the block's keys. Steps that only longer rows of the block see come with an empty mask. The lanes of a step
+// are in the order of vpackusdw.
 template <class Codes, class Put>
 void for_each_chunk(const Block& block, int row, Codes codes, Put put) {
   int step = 0;
@@ -276,7 +283,8 @@ void find_clipped_probabilities(const AttentionConstants& constants, const Rows&
     if (constants.softmax1) more[row] = _mm_extract_epi16(_mm512_castsi512_si128(exponential(zeros, largest)), 0);
     __m512i row_sum = _mm512_setzero_si512();
     for (int step = 0; step * kStepKeys < block->keys; ++step) {
-      const __m512i e = _mm512_maskz_mov_epi16(seen_keys(*block, row, step), exponential(rows.score(step, row), largest));
+      const __m512i e =
+          _mm512_maskz_mov_epi16(seen_keys(*block, row, step), exponential(rows.score(step, row), largest));
       _mm512_storeu_si512(rows.exponential(step, row), e);
       row_sum = _mm512_dpwssd_epi32(row_sum, e, _mm512_set1_epi16(1));
     }
@@ -310,17 +318,22 @@ void apply_gate(const Attention& attention, Block* block) {
 
 template <bool kLeftShift, class Rows>
 void find_probabilities_of(const AttentionConstants& constants, const Rows& rows, Block* block) {
-  if (constants.clipped) find_clipped_probabilities<kLeftShift>(constants, rows, block);
-  else if (constants.wide) find_wide_probabilities<kLeftShift>(constants, rows, block);
-  else find_plain_probabilities<kLeftShift>(constants, rows, block);
+  if (constants.clipped)
+    find_clipped_probabilities<kLeftShift>(constants, rows, block);
+  else if (constants.wide)
+    find_wide_probabilities<kLeftShift>(constants, rows, block);
+  else
+    find_plain_probabilities<kLeftShift>(constants, rows, block);
 }
 
 // From scores, and the largest of each row, probabilities and the multipliers of contexts.
 template <class Rows>
 void find_probabilities(const Attention& attention, const Rows& rows, Block* block) {
   const AttentionConstants& constants = *attention.constants;
-  if (constants.score_shift < 0) find_probabilities_of<true>(constants, rows, block);
-  else find_probabilities_of<false>(constants, rows, block);
+  if (constants.score_shift < 0)
+    find_probabilities_of<true>(constants, rows, block);
+  else
+    find_probabilities_of<false>(constants, rows, block);
   apply_gate(attention, block);
 }
 

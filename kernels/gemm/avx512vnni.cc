@@ -9,7 +9,9 @@ void gemm_gelu(const Gemm& gemm, const Gelu& to) { vpdpbusd_product<GeluEpilogue
 void gemm_add_to_stream(const Gemm& gemm, const AddToStream& to) { vpdpbusd_product<StreamEpilogue>(gemm, to); }
 void gemm_add_to_stream8(const Gemm& gemm, const AddToStream8& to) { vpdpbusd_product<Stream8Epilogue>(gemm, to); }
 void gemm_to_shorts(const Gemm& gemm, const ToShorts& to) { vpdpbusd_product<ShortsEpilogue>(gemm, to); }
-void gemm_to_accumulators(const Gemm& gemm, const ToAccumulators& to) { vpdpbusd_product<AccumulatorsEpilogue>(gemm, to); }
+void gemm_to_accumulators(const Gemm& gemm, const ToAccumulators& to) {
+  vpdpbusd_product<AccumulatorsEpilogue>(gemm, to);
+}
 
 }  // namespace
 

@@ -1,7 +1,6 @@
-// What the 512-bit GEMM kernels make of 32 columns of accumulators: all epilogues of kernels.h. Included by avx512vnni.cc and
-// amx.cc only; each has its own copy, compiled for its own instruction set.
+// What the 512-bit GEMM kernels make of 32 columns of accumulators: all epilogues of kernels.h. Included by
+// avx512vnni.cc and amx.cc only; each has its own copy, compiled for its own instruction set.
 #pragma once
-
 
 #include "kernels.h"
 #include "vectors_512.h"
@@ -14,9 +13,8 @@ namespace {
 
 constexpr int kTileBytes = 1024;
 
-
-// 32 columns of one row, s32: in registers, or in memory, whence the loads bring odd lanes into even ones without a vector
-// instruction. Epilogues take both.
+// 32 columns of one row, s32: in registers, or in memory, whence the loads bring odd lanes into even ones without a
+// vector instruction. Epilogues take both.
 struct Row {
   __m512i left, right;
   __m512i odd_left() const { return _mm512_srli_epi64(left, 32); }
@@ -46,7 +44,6 @@ __m512i to_packed_order(__m512i values) {
 __m512i to_column_order(__m512i packed) {
   return _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), packed);
 }
-
 
 // A 32-column group of a byte matrix; rows 0 and 1 of a pair lie in one tile.
 struct ByteRows {
@@ -88,7 +85,8 @@ class Requantize {
     return {half(accumulator.left, accumulator.odd_left(), 0), half(accumulator.right, accumulator.odd_right(), 1)};
   }
   [[gnu::always_inline]] __m512i pre_shifted(__m512i accumulator) const {
-    const __m512i high = _mm512_set1_epi32(INT32_MAX >> pre_shift_), low = _mm512_set1_epi32(~(INT32_MAX >> pre_shift_));
+    const __m512i high = _mm512_set1_epi32(INT32_MAX >> pre_shift_),
+                  low = _mm512_set1_epi32(~(INT32_MAX >> pre_shift_));
     const __m512i clamped = _mm512_min_epi32(_mm512_max_epi32(accumulator, low), high);
     return _mm512_sll_epi32(clamped, _mm_cvtsi32_si128(pre_shift_));
   }
@@ -126,7 +124,9 @@ class BytesEpilogue {
 
  private:
   template <class AnyRow>
-  [[gnu::always_inline]] __m512i shorts(AnyRow accumulator) const { return _mm512_adds_epi16(pack(requantize_(accumulator)), offset_); }
+  [[gnu::always_inline]] __m512i shorts(AnyRow accumulator) const {
+    return _mm512_adds_epi16(pack(requantize_(accumulator)), offset_);
+  }
   Requantize requantize_;
   ByteRows out_;
   __m512i offset_, range_, low_;
@@ -183,7 +183,8 @@ class GeluEpilogue {
   ByteRows out_, fine_;
   const int16_t* offsets_;
   __m512i limit_, inverse_, slope_;
-  __m512i base_;  // in odd cells plus the slope, which bit 15 of `within`, the lowest bit of the cell, takes away: no mask is needed
+  __m512i base_;  // in odd cells plus the slope, which bit 15 of `within`, the lowest bit of the cell, takes away: no
+                  // mask is needed
   __m512i offset_, normalize_, fraction_bits_, fine_shift_, largest_, fine_mask_;
   bool has_fine_;
 };

@@ -1,5 +1,5 @@
-// Products on vpdpbusd with 512-bit registers: one instruction is four steps of depth for 16 columns. Included by avx512vnni.cc,
-// and by amx.cc for few rows.
+// Products on vpdpbusd with 512-bit registers: one instruction is four steps of depth for 16 columns. Included by
+// avx512vnni.cc, and by amx.cc for few rows.
 //
 // A block is 8 rows x 32 columns: 16 accumulators, enough to hide the latency of vpdpbusd, and per step of depth two
 // loads of weights and eight broadcasts of activations for sixteen products. A panel of 32 columns stays in the L1 or
@@ -13,7 +13,8 @@ namespace octavo::kernels {
 namespace {
 
 constexpr int kBlockRows = 8;
-constexpr int kPrefetch = 4096;  // bytes ahead in the weights: the processor's own prefetch stops at every page, and is misled by two tiles in turn
+constexpr int kPrefetch = 4096;  // bytes ahead in the weights: the processor's own prefetch stops at every page, and is
+                                 // misled by two tiles in turn
 
 void prefetch(const int8_t* from) { _mm_prefetch(reinterpret_cast<const char*>(from), _MM_HINT_T0); }
 
@@ -60,7 +61,8 @@ void block(const Gemm& gemm, const int8_t* panel, Row bias, int row, const Epilo
   for (int i = 0; i < kRows; i += 2) epilogue.store(static_cast<unsigned>(row + i), sum[i], sum[i + 1]);
 }
 
-// One tile of weights, times one or two rows; steps of depth take turns at kParts sums, which hides the latency of vpdpbusd.
+// One tile of weights, times one or two rows; steps of depth take turns at kParts sums, which hides the latency of
+// vpdpbusd.
 template <int kRows, int kParts>
 void add_tile(const uint8_t* a, const int8_t* tile, __m512i (&sum)[kRows][kParts]) {
 #pragma GCC unroll 16
@@ -74,7 +76,8 @@ void add_tile(const uint8_t* a, const int8_t* tile, __m512i (&sum)[kRows][kParts
   }
 }
 
-// The one or two last rows of one panel: its weights are read once and in order, which is what a step of decoding waits for.
+// The one or two last rows of one panel: its weights are read once and in order, which is what a step of decoding waits
+// for.
 template <int kRows, class Epilogue>
 void last_rows(const Gemm& gemm, const int8_t* panel, Row bias, int row, const Epilogue& epilogue) {
   constexpr int kParts = 4 / kRows;
@@ -112,10 +115,18 @@ void vpdpbusd_product(const Gemm& gemm, const Output& output) {
     }
     for (; gemm.rows - row > kBlockRows / 2; row += kBlockRows) block<8, false>(gemm, panel, bias, row, epilogue);
     switch (gemm.rows - row) {
-      case 4: case 3: block<4, true>(gemm, panel, bias, row, epilogue); break;
-      case 2: last_rows<2>(gemm, panel, bias, row, epilogue); break;
-      case 1: last_rows<1>(gemm, panel, bias, row, epilogue); break;
-      default: break;
+      case 4:
+      case 3:
+        block<4, true>(gemm, panel, bias, row, epilogue);
+        break;
+      case 2:
+        last_rows<2>(gemm, panel, bias, row, epilogue);
+        break;
+      case 1:
+        last_rows<1>(gemm, panel, bias, row, epilogue);
+        break;
+      default:
+        break;
     }
   }
 }

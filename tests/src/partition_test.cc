@@ -21,7 +21,9 @@ class Cover {
       for (int j = column; j < column + columns; ++j) ++counts_.at(static_cast<std::size_t>(i * columns_ + j));
     }
   }
-  bool is_once() const { return std::count(counts_.begin(), counts_.end(), 1) == static_cast<std::ptrdiff_t>(counts_.size()); }
+  bool is_once() const {
+    return std::count(counts_.begin(), counts_.end(), 1) == static_cast<std::ptrdiff_t>(counts_.size());
+  }
 
  private:
   int columns_;
@@ -76,8 +78,8 @@ TEST_CASE("runs of rows, and of a head's queries, cover each once") {
 }
 
 TEST_CASE("threads share the keys of heads where heads are few and texts long") {
-  CHECK(key_shares(3, 7, 596) == 7);   // 21 shares, three for each thread
-  CHECK(key_shares(3, 16, 599) == 16); // as many for each
+  CHECK(key_shares(3, 7, 596) == 7);    // 21 shares, three for each thread
+  CHECK(key_shares(3, 16, 599) == 16);  // as many for each
   CHECK(key_shares(6, 16, 599) == 8);
   CHECK(key_shares(12, 96, 4096) == 8);
   CHECK(key_shares(3, 2, 4096) == 1);
