@@ -183,7 +183,7 @@ class Product {
   }
 
   void multiply_panel(int column, int first, int end) {
-    const int lines = (kStepLines * kRows + end - first - 1) / (end - first);
+    const int blocks = (end - first + kRows - 1) / kRows, lines = (kStepLines + blocks - 1) / blocks;
     Ahead ahead = {gemm_.b + static_cast<ptrdiff_t>(column + kPanelColumns) * gemm_.depth, lines};
     for (int i = 0; i < chunks_; ++i) {
       const int first_step = steps_ * i / chunks_;
