@@ -122,6 +122,7 @@ class Calibrator {
   std::int64_t samples() const;
   std::int64_t tokens() const;
 
+  /// Whether more samples would still change the ranges.
   Convergence convergence() const;
 
   /// Everything that can have extra bits, in order of execution.

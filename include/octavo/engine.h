@@ -44,6 +44,7 @@ class Workspace {
   Workspace(Workspace&&) noexcept;
   Workspace& operator=(Workspace&&) noexcept;
 
+  /// Threads that run work for it, the caller's included.
   int threads() const;
 
   struct Data;  // src/workspace.h
@@ -56,6 +57,7 @@ class Workspace {
 /// After which tokens a decoder's logits are wanted.
 enum class LogitRows { last, all };
 
+/// How an engine runs a model.
 struct EngineOptions {
   /// The best instruction set to use: "scalar", "avx2", "avxvnni", "avx512vnni", "amx". Empty: OCTAVO_ISA from the
   /// environment, else the best available. An unknown or unavailable name is an Error that lists what is available. "amx"
@@ -107,6 +109,7 @@ class Engine {
   /// What each op has taken in runs with this workspace since the last call; empty unless the workspace was made to note it.
   std::vector<OpTime> take_profile(Workspace& workspace) const;
 
+  /// The model that it runs.
   const Model& model() const;
 
   /// What runs: "amx", "avx512vnni", "avxvnni", "avx2", "scalar"; "float32" for a model that is not quantized.
@@ -125,6 +128,7 @@ int default_threads();
 /// Names usable as EngineOptions::isa on this machine, best first.
 std::vector<std::string> available_isas();
 
+/// An instruction set that the library has kernels for, and whether this machine can run them.
 struct IsaInfo {
   std::string name;
   bool available;
@@ -137,6 +141,7 @@ std::vector<IsaInfo> isa_report();
 /// This CPU's name as it reports it.
 std::string cpu_name();
 
+/// How one kernel of one instruction set compares with scalar.
 struct SelfTestResult {
   std::string isa, kernel;
   int cases = 0;        ///< random and extreme inputs compared with scalar

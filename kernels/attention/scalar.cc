@@ -1,5 +1,6 @@
 // Attention in plain C++: what scores, probabilities, gate and context are. Every other instruction set gives these
 // bits.
+#include "attention/sigmoid.h"
 #include "kernels.h"
 
 #include <stddef.h>
@@ -13,16 +14,6 @@ constexpr int16_t kExp[33] = {
     32767, 32066, 31379, 30706, 30048, 29405, 28774, 28158, 27554, 26964, 26386,  //
     25821, 25268, 24726, 24196, 23678, 23170, 22674, 22188, 21713, 21247, 20792,  //
     20347, 19911, 19484, 19066, 18658, 18258, 17867, 17484, 17109, 16743, 16384,
-};
-
-// round(2^15 * sigmoid(i / 8)), constant from i = 64 on.
-constexpr int32_t kSigmoid[66] = {
-    16384, 17407, 18421, 19420, 20397, 21344, 22255, 23127, 23955, 24737, 25471,  //
-    26155, 26790, 27377, 27917, 28411, 28862, 29272, 29644, 29979, 30282, 30555,  //
-    30799, 31018, 31214, 31389, 31545, 31684, 31807, 31917, 32015, 32102, 32179,  //
-    32247, 32307, 32361, 32408, 32450, 32487, 32520, 32549, 32574, 32597, 32617,  //
-    32635, 32650, 32664, 32676, 32687, 32696, 32705, 32712, 32719, 32725, 32730,  //
-    32734, 32738, 32742, 32745, 32747, 32750, 32752, 32754, 32756, 32757, 32757,
 };
 
 // One query: the keys it sees and what is known of each.
@@ -143,13 +134,6 @@ Multiplier find_levels(const AttentionConstants& constants, const Row& row) {
     }
   }
   return {levels.multiplier[top], levels.shift[top]};
-}
-
-// (6) Q15, by symmetry and 64 linear cells over [0, 8).
-int32_t sigmoid(int32_t x) {
-  const int32_t magnitude = x < 0 ? -x : x, a = magnitude < 16384 ? magnitude : 16384, cell = a >> 8;
-  const int32_t s = kSigmoid[cell] + (((kSigmoid[cell + 1] - kSigmoid[cell]) * (a & 255) + 128) >> 8);
-  return x < 0 ? 32768 - s : s;
 }
 
 void apply_gate(const Attention& attention, int query, Multiplier* multiplier) {

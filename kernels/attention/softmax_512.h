@@ -3,6 +3,7 @@
 #pragma once
 
 #include "attention/blocks_512.h"
+#include "attention/sigmoid.h"
 
 namespace octavo::kernels {
 namespace {
@@ -17,16 +18,6 @@ alignas(64) constexpr int16_t kBase[32] = {
 alignas(64) constexpr int16_t kSlope[32] = {
     701, 687, 673, 658, 643, 631, 616, 604, 590, 578, 565, 553, 542, 530, 518, 508,
     496, 486, 475, 466, 455, 445, 436, 427, 418, 408, 400, 391, 383, 375, 366, 359,
-};
-
-// round(2^15 * sigmoid(i / 8)), constant from i = 64 on.
-constexpr int32_t kSigmoid[66] = {
-    16384, 17407, 18421, 19420, 20397, 21344, 22255, 23127, 23955, 24737, 25471,  //
-    26155, 26790, 27377, 27917, 28411, 28862, 29272, 29644, 29979, 30282, 30555,  //
-    30799, 31018, 31214, 31389, 31545, 31684, 31807, 31917, 32015, 32102, 32179,  //
-    32247, 32307, 32361, 32408, 32450, 32487, 32520, 32549, 32574, 32597, 32617,  //
-    32635, 32650, 32664, 32676, 32687, 32696, 32705, 32712, 32719, 32725, 32730,  //
-    32734, 32738, 32742, 32745, 32747, 32750, 32752, 32754, 32756, 32757, 32757,
 };
 
 // The key, counted from the step's first, of each 16-bit lane after vpackusdw of 32 scores.
@@ -299,13 +290,6 @@ void find_clipped_probabilities(const AttentionConstants& constants, const Rows&
       find_clipped_row(constants, rows, block, row);
     }
   }
-}
-
-// (6) Q15, by symmetry and 64 linear cells over [0, 8).
-int32_t sigmoid(int32_t x) {
-  const int32_t a = least(x < 0 ? -x : x, 16384), cell = a >> 8;
-  const int32_t s = kSigmoid[cell] + (((kSigmoid[cell + 1] - kSigmoid[cell]) * (a & 255) + 128) >> 8);
-  return x < 0 ? 32768 - s : s;
 }
 
 void apply_gate(const Attention& attention, Block* block) {
