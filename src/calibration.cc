@@ -2,6 +2,7 @@
 
 #include "calibration_data.h"
 #include "engine_data.h"
+#include "free_memory.h"
 #include "simulated.h"
 #include "workspace.h"
 
@@ -148,8 +149,9 @@ std::set<std::string, std::less<>> norm_values(const Graph& graph) {
 
 }  // namespace
 
-Calibrator::Data::Data(std::shared_ptr<const Model::Data> m, const FloatExecutor& e, const CalibrationOptions& o)
-    : model(std::move(m)),
+Calibrator::Data::Data(std::shared_ptr<const Model::Data> m, const FloatExecutor& e, const CalibrationOptions& o, std::shared_ptr<SpillMemory> spill)
+    : memory(std::move(spill)),
+      model(std::move(m)),
       options(o),
       executor(e),
       inputs(product_inputs(model->graph)),
@@ -157,20 +159,23 @@ Calibrator::Data::Data(std::shared_ptr<const Model::Data> m, const FloatExecutor
       bytes(uses_histograms(o.method) ? byte_values(model->graph) : std::set<std::string, std::less<>>{}),
       ranges(o.method),
       columns(
-          {.method = o.method, .sample_rows = needs_samples(o) ? kSampleRows : 0, .second_moments = compensates(o)}),
+          {.method = o.method, .sample_rows = needs_samples(o) ? kSampleRows : 0, .second_moments = compensates(o), .memory = memory.get()}),
       v_blocks(values_of(model->graph)),
       v_columns({.method = o.method}),
       norms(uses_histograms(o.method) ? norm_values(model->graph) : std::set<std::string, std::less<>>{}) {}
 
-Calibrator::Calibrator(const Model& model, const CalibrationOptions& options) {
+Calibrator::Calibrator(const Model& model, const CalibrationOptions& options, const MemoryOptions& memory) {
   const std::shared_ptr<const Model::Data> observed = data_to_observe(model, options);
-  data_ = std::make_unique<Data>(observed, FloatExecutor(observed), settled(options));
+  const std::size_t half = memory_budget(memory.bytes) / 2;
+  const auto spill = std::make_shared<SpillMemory>(half, memory.directory);
+  data_ = std::make_unique<Data>(observed, FloatExecutor(observed, half), settled(options), spill);
 }
 
-Calibrator::Calibrator(const Engine& reference, const CalibrationOptions& options) {
+Calibrator::Calibrator(const Engine& reference, const CalibrationOptions& options, const MemoryOptions& memory) {
   const auto* executor = std::get_if<FloatExecutor>(&reference.data().executor);
   const std::shared_ptr<const Model::Data> observed = data_to_observe(reference.model(), options);
-  data_ = std::make_unique<Data>(observed, executor && !options.paper ? *executor : FloatExecutor(observed), settled(options));
+  const auto spill = std::make_shared<SpillMemory>(memory_budget(memory.bytes), memory.directory);
+  data_ = std::make_unique<Data>(observed, executor && !options.paper ? *executor : FloatExecutor(observed), settled(options), spill);
 }
 
 Calibrator::~Calibrator() = default;
@@ -216,6 +221,7 @@ void Calibrator::observe(const ImageBatch& batch, Workspace& workspace) {
 
 std::int64_t Calibrator::samples() const { return data_->samples; }
 std::int64_t Calibrator::tokens() const { return data_->tokens; }
+std::int64_t Calibrator::spilled() const { return static_cast<std::int64_t>(data_->memory->spilled()); }
 
 Convergence Calibrator::convergence() const {
   const bool recent = 2 * data_->newer.samples > data_->samples;
@@ -321,7 +327,8 @@ QuantizeOptions Calibrator::Data::settle(const CalibrationOptions& chosen, Range
                          .paper = chosen.paper,
                          .statistics = &columns.statistics(),
                          .bias_correction = chosen.bias_correction,
-                         .compensated_rounding = compensates(chosen)};
+                         .compensated_rounding = compensates(chosen),
+                         .memory = memory};
   chosen_ranges = ranges.ranges();
   for (const auto& [name, range] : quantizers.ranges()) chosen_ranges[name] = range;  // the paper's; others are of gates
   choose_ranges(chosen_ranges);

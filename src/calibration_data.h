@@ -9,6 +9,7 @@
 #include "precision_search.h"
 #include "quantize.h"
 #include "simulated.h"
+#include "spill_memory.h"
 
 #include "octavo/calibration.h"
 
@@ -34,7 +35,7 @@ struct Calibrator::Data {
     Ranges ranges;
   };
 
-  Data(std::shared_ptr<const Model::Data> m, const FloatExecutor& e, const CalibrationOptions& o);
+  Data(std::shared_ptr<const Model::Data> m, const FloatExecutor& e, const CalibrationOptions& o, std::shared_ptr<SpillMemory> spill);
 
   void observe(const RaggedBatch& batch, Workspace& workspace);
 
@@ -61,6 +62,7 @@ struct Calibrator::Data {
   Model make(const CalibrationOptions& chosen, const Ranges& chosen_ranges, const QuantizeOptions& result) const;
   double distance(const Model& quantized, Workspace& workspace) const;
 
+  std::shared_ptr<SpillMemory> memory;
   std::shared_ptr<const Model::Data> model;
   CalibrationOptions options;
   FloatExecutor executor;

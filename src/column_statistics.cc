@@ -67,13 +67,14 @@ void ColumnObserver::observe(std::string_view name, std::span<const float> value
   const auto width = static_cast<std::size_t>(columns);
   auto found = statistics_.find(name);
   if (found == statistics_.end()) {
-    found = statistics_.emplace(name, ColumnStatistics{}).first;
+    found = statistics_.emplace(name, ColumnStatistics(options_.memory)).first;
     found->second.low.resize(width);
     found->second.high.resize(width);
     for (std::vector<float>& high : found->second.half_highest) high.resize(width);
     found->second.sum.resize(width);
     if (options_.second_moments) found->second.second_moment.resize(width * width);
     found->second.moment_sum.resize(width);
+    found->second.sample.reserve(width * static_cast<std::size_t>(options_.sample_rows));
     if (histograms) found->second.histograms.assign(width, Histogram(kColumnBins));
     batches_.emplace(name, 0);
     random_.emplace(name, std::mt19937_64(0));

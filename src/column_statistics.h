@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory_resource>
 #include <random>
 #include <span>
 #include <string>
@@ -16,16 +17,19 @@
 
 namespace octavo {
 
+/// A copy has its moments and sample in ordinary memory.
 struct ColumnStatistics {
+  explicit ColumnStatistics(std::pmr::memory_resource* memory = std::pmr::get_default_resource()) : second_moment(memory), sample(memory) {}
+
   std::vector<float> low, high;  ///< per column, merged over batches as ranges are
   std::vector<float> half_highest[2];  ///< per column, at least 0: of the first and of the second half of every batch's rows
   std::vector<double> sum;       ///< per column, over all rows
   std::int64_t rows = 0;
-  std::vector<float> second_moment;   ///< [columns, columns] sums of x_i x_j, upper triangle; empty unless kept
+  std::pmr::vector<float> second_moment;  ///< [columns, columns] sums of x_i x_j, upper triangle; empty unless kept
   std::vector<double> moment_sum;     ///< per column, over the rows that second_moment has
   std::int64_t moment_rows = 0;       ///< all of the first batches, then every eighth batch
   std::vector<Histogram> histograms;  ///< per column; empty unless kept
-  std::vector<float> sample;          ///< whole rows, each row seen with the same chance; empty unless kept
+  std::pmr::vector<float> sample;         ///< whole rows, each row seen with the same chance; empty unless kept
 
   std::size_t columns() const { return low.size(); }
 };
@@ -38,6 +42,7 @@ struct StatisticsOptions {
   RangeMethod method = RangeMethod::minmax;  ///< how bounds of batches are merged
   int sample_rows = 0;
   bool second_moments = false;
+  std::pmr::memory_resource* memory = std::pmr::get_default_resource();  ///< of moments and samples
 };
 
 /// Takes whole batches of rows.

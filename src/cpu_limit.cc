@@ -1,6 +1,8 @@
 // Reads CPU quotas where the kernel shows them, and combines them with the CPU affinity.
 #include "cpu_limit.h"
 
+#include "control_groups.h"
+
 #include "octavo/engine.h"
 
 #include <algorithm>
@@ -53,31 +55,6 @@ Limit smaller(Limit a, Limit b) {
   return std::min(*a, *b);
 }
 
-/// The smallest quota from `path` up to the mounted root. In a container, `path` may be the host's name of a group that
-/// is mounted as the root here: then the inner directories do not exist, and only the root speaks.
-Limit smallest_on_the_way_up(const fs::path& mount, const std::string& path, Limit (*quota)(const fs::path&)) {
-  fs::path group = fs::path(path).lexically_normal().relative_path();
-  Limit limit = quota(mount);
-  for (; !group.empty(); group = group.parent_path()) limit = smaller(limit, quota(mount / group));
-  return limit;
-}
-
-/// One line of proc/self/cgroup: "0::/path" for version 2, "3:cpu,cpuacct:/path" for version 1.
-Limit limit_of_line(const fs::path& root, const std::string& line) {
-  const std::size_t first = line.find(':');
-  const std::size_t second = first == line.npos ? line.npos : line.find(':', first + 1);
-  if (second == line.npos) return {};
-  const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
-  const std::string path = line.substr(second + 1);
-  const fs::path mounts = root / "sys/fs/cgroup";
-  if (controllers == ",,")  // beside version 1, version 2 is mounted at "unified"
-    return smaller(smallest_on_the_way_up(mounts, path, quota_v2),
-                   smallest_on_the_way_up(mounts / "unified", path, quota_v2));
-  if (controllers.find(",cpu,") == controllers.npos) return {};
-  return smaller(smallest_on_the_way_up(mounts / "cpu", path, quota_v1),
-                 smallest_on_the_way_up(mounts / "cpu,cpuacct", path, quota_v1));
-}
-
 /// CPUs in this thread's affinity mask, which may be wider than the 1024 of a cpu_set_t.
 int affinity_cpus() {
   for (int cpus = 1024; cpus <= 1 << 20; cpus *= 2) {
@@ -91,9 +68,10 @@ int affinity_cpus() {
 }  // namespace
 
 Limit cgroup_cpu_limit(const fs::path& root) {
-  std::ifstream lines(root / "proc/self/cgroup");
   Limit limit;
-  for (std::string line; std::getline(lines, line);) limit = smaller(limit, limit_of_line(root, line));
+  for (const ControlGroup& group : control_groups("cpu", root)) {
+    limit = smaller(limit, group.version == 2 ? quota_v2(group.directory) : quota_v1(group.directory));
+  }
   return limit;
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine_data.h"
+#include "free_memory.h"
 #include "isa.h"
 #include "octavo/error.h"
 #include "workspace.h"
@@ -15,9 +16,9 @@ std::shared_ptr<const Model::Data> shared_data(const Model& model) {
   return {std::make_shared<const Model>(model), &model.data()};
 }
 
-Executor make_executor(const Model& model, kernels::Isa isa) {
+Executor make_executor(const Model& model, kernels::Isa isa, const std::optional<std::int64_t>& weight_memory) {
   if (model.is_quantized()) return IntegerExecutor(shared_data(model), isa);
-  return FloatExecutor(shared_data(model));
+  return FloatExecutor(shared_data(model), memory_budget(weight_memory));
 }
 
 /// The boundary: codes of the last hidden state become real numbers.
@@ -71,10 +72,11 @@ Tensor mean_of_sums(std::span<const std::int32_t> sums, float scale, const Ragge
 
 }  // namespace
 
-Engine::Data::Data(Model m, kernels::Isa chosen) : model(std::move(m)), isa(chosen), executor(make_executor(model, isa)) {}
+Engine::Data::Data(Model m, const EngineOptions& options)
+    : model(std::move(m)), isa(resolve_isa(options.isa)), executor(make_executor(model, isa, options.weight_memory)) {}
 
 Engine::Engine(Model model, const EngineOptions& options)
-    : data_(std::make_unique<const Data>(std::move(model), resolve_isa(options.isa))) {}
+    : data_(std::make_unique<const Data>(std::move(model), options)) {}
 Engine::~Engine() = default;
 Engine::Engine(Engine&&) noexcept = default;
 Engine& Engine::operator=(Engine&&) noexcept = default;

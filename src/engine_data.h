@@ -12,7 +12,7 @@ namespace octavo {
 using Executor = std::variant<FloatExecutor, IntegerExecutor>;
 
 struct Engine::Data {
-  Data(Model m, kernels::Isa chosen);
+  Data(Model m, const EngineOptions& options);
 
   Tensor run(const RaggedBatch& batch, Workspace& workspace) const;
   Tensor pool(const RaggedBatch& batch, Pooling pooling, Workspace& workspace) const;

@@ -6,117 +6,43 @@
 #include "safetensors.h"
 
 namespace octavo {
-namespace {
 
-Tensor floats(const TensorMap& tensors, const std::string& name) { return to_f32(tensor(tensors, name), name); }
-
-/// Rows of one weight matrix, put together from the blocks of a product.
-struct Stacked {
-  std::vector<float> weight, bias;
-
-  void add(const TensorMap& tensors, const LinearBlock& block) {
-    append(weight, floats(tensors, block.weight));
-    if (block.bias.empty()) bias.resize(bias.size() + static_cast<std::size_t>(block.columns));
-    else append(bias, floats(tensors, block.bias));
-  }
-
-  /// Rows that are zero but for a slice from column `first` on.
-  void add_slice(const TensorMap& tensors, const LinearBlock& block, int inputs, int first) {
-    const Tensor slice = floats(tensors, block.weight);
-    const auto width = static_cast<std::size_t>(slice.columns());
-    for (auto row = slice.as<float>().begin(); row != slice.as<float>().end(); row += static_cast<std::ptrdiff_t>(width)) {
-      weight.resize(weight.size() + static_cast<std::size_t>(inputs));
-      std::copy_n(row, width, weight.end() - inputs + first);
-    }
-    append(bias, floats(tensors, block.bias));
-  }
-
- private:
-  static void append(std::vector<float>& to, const Tensor& values) {
-    to.insert(to.end(), values.as<float>().begin(), values.as<float>().end());
-  }
-};
-
-Stacked stacked(const TensorMap& tensors, const LinearBlock& block) {
-  Stacked rows;
-  rows.add(tensors, block);
-  return rows;
-}
-
-}  // namespace
-
-FloatExecutor::Impl::Impl(std::shared_ptr<const Model::Data> model) : data(std::move(model)) {
-  for (const Node& node : data->graph.nodes) std::visit([&](const auto& op) { bind(op, node); }, node.op);
+FloatExecutor::Impl::Impl(std::shared_ptr<const Model::Data> model, std::size_t weight_bytes) : data(std::move(model)), products(data, weight_bytes) {
+  for (const Node& node : data->graph.nodes) bind(node);
   assign_slots();
 }
 
-void FloatExecutor::Impl::bind(const EmbedTokens& op, const Node&) {
-  for (const std::string* name : {&op.word, &op.position, &op.type, &op.projection}) bind_tensor(*name);
-}
-
-void FloatExecutor::Impl::bind(const LayerNormOp& op, const Node&) {
-  bind_tensor(op.gain);
-  bind_tensor(op.bias);
-}
-
-void FloatExecutor::Impl::bind(const AttentionOp& op, const Node&) {
-  if (op.gate) bind_tensor(op.gate->logits);
-}
-
-void FloatExecutor::Impl::bind(const Linear& op, const Node& node) {
-  const Stacked rows = stacked(data->tensors, op.weights);
-  products[node.output] = std::make_shared<const FloatLinear>(columns(node.inputs[0]), columns(node.output), rows.weight, rows.bias, op.activation);
-}
-
-void FloatExecutor::Impl::bind(const LinearAdd& op, const Node& node) {
-  const Stacked rows = stacked(data->tensors, op.weights);
-  products[node.output] = std::make_shared<const FloatLinear>(columns(node.inputs[0]), columns(node.output), rows.weight, rows.bias, Activation::none);
-}
-
-void FloatExecutor::Impl::bind(const QkvProduct& op, const Node& node) {
-  Stacked rows;
-  for (const LinearBlock* block : {&op.query, &op.key, &op.value}) rows.add(data->tensors, *block);
-  const int inputs = columns(node.inputs[0]);
-  for (int h = 0; h < static_cast<int>(op.gate.size()); ++h) {
-    const LinearBlock& block = op.gate[static_cast<std::size_t>(h)];
-    if (op.gate_kind == GateKind::all_heads) rows.add(data->tensors, block);
-    else rows.add_slice(data->tensors, block, inputs, h * (inputs / op.heads));
+void FloatExecutor::Impl::bind(const Node& node) {
+  if (const auto* embed = std::get_if<EmbedTokens>(&node.op)) {
+    bind({embed->position, embed->type, embed->projection});
+  } else if (const auto* norm = std::get_if<LayerNormOp>(&node.op)) {
+    bind({norm->gain, norm->bias});
+  } else if (const auto* attention = std::get_if<AttentionOp>(&node.op)) {
+    if (attention->gate) bind({attention->gate->logits});
+  } else if (const auto* qkv = std::get_if<QkvProduct>(&node.op)) {
+    for (const LinearBlock& block : qkv->gate_output) bind({block.weight, block.bias});
+  } else if (const auto* patches = std::get_if<EmbedPatches>(&node.op)) {
+    bind({patches->position});
+    for (const PrefixRows& rows : patches->prefix) bind({rows.token});
+    if (patches->norm) bind({patches->norm->gain, patches->norm->bias});
+  } else if (const auto* head = std::get_if<Head>(&node.op)) {
+    bind({head->norm.gain, head->norm.bias});
+  } else if (const auto* language = std::get_if<LanguageHead>(&node.op)) {
+    if (language->projection) projection = float_linear(*data, *language->projection, columns(node.inputs[0]));
   }
-  for (const LinearBlock& block : op.gate_output) {
-    bind_tensor(block.weight);
-    bind_tensor(block.bias);
+}
+
+void FloatExecutor::Impl::bind(std::initializer_list<std::string_view> names) {
+  for (const std::string_view name : names) {
+    if (!name.empty()) tensors.insert_or_assign(std::string(name), to_f32(tensor(data->tensors, name), name));
   }
-  products[node.output] = std::make_shared<const FloatLinear>(inputs, columns(node.output), rows.weight, rows.bias, Activation::none);
 }
 
-void FloatExecutor::Impl::bind(const EmbedPatches& op, const Node& node) {
-  bind_tensor(op.position);
-  for (const PrefixRows& rows : op.prefix) bind_tensor(rows.token);
-  if (op.norm) bind(*op.norm, node);
-  const Stacked rows = stacked(data->tensors, op.projection);
-  const int inputs = 3 * op.patch_size * op.patch_size;
-  products[node.output] = std::make_shared<const FloatLinear>(inputs, op.projection.columns, rows.weight, rows.bias, Activation::none);
-}
-
-void FloatExecutor::Impl::bind(const Head& op, const Node& node) {
-  bind(op.norm, node);
-  const Stacked rows = stacked(data->tensors, op.weights);
-  products[node.output] = std::make_shared<const FloatLinear>(head_inputs(op, node), op.weights.columns, rows.weight, rows.bias, Activation::none);
-}
-
-void FloatExecutor::Impl::bind(const LanguageHead& op, const Node& node) {
-  int inputs = columns(node.inputs[0]);
-  if (op.projection) {
-    const Stacked rows = stacked(data->tensors, *op.projection);
-    projection = std::make_shared<const FloatLinear>(inputs, op.projection->columns, rows.weight, rows.bias, Activation::none);
-    inputs = op.projection->columns;
-  }
-  const Stacked rows = stacked(data->tensors, op.weights);
-  products[node.output] = std::make_shared<const FloatLinear>(inputs, op.weights.columns, rows.weight, rows.bias, Activation::none);
-}
-
-void FloatExecutor::Impl::bind_tensor(const std::string& name) {
-  if (!name.empty()) tensors.insert_or_assign(name, floats(data->tensors, name));
+Tensor FloatExecutor::Impl::word(const std::string& table, std::int32_t index) const {
+  const Tensor& words = tensor(data->tensors, table);
+  const std::size_t row_bytes = static_cast<std::size_t>(words.columns()) * size_of(words.dtype());
+  const auto* row = static_cast<const std::byte*>(words.data()) + static_cast<std::size_t>(index) * row_bytes;
+  return to_f32(Tensor(words.dtype(), {words.columns()}, nullptr, row), table);
 }
 
 void FloatExecutor::Impl::assign_slots() {
@@ -150,13 +76,15 @@ FloatExecutor FloatExecutor::with_tensors(std::size_t node, TensorMap tensors) c
   for (auto& [name, tensor] : tensors) data->tensors.insert_or_assign(name, std::move(tensor));
   changed.data = std::move(data);
   const Node& bound = changed.data->graph.nodes[node];
-  std::visit([&](const auto& op) { changed.bind(op, bound); }, bound.op);
+  changed.bind(bound);
+  changed.products = changed.products.with(changed.data, bound);
   FloatExecutor result = *this;
   result.impl_ = std::make_shared<const Impl>(std::move(changed));
   return result;
 }
 
-FloatExecutor::FloatExecutor(std::shared_ptr<const Model::Data> data) : impl_(std::make_shared<const Impl>(std::move(data))) {}
+FloatExecutor::FloatExecutor(std::shared_ptr<const Model::Data> data, std::size_t weight_bytes)
+    : impl_(std::make_shared<const Impl>(std::move(data), weight_bytes)) {}
 
 Tensor FloatExecutor::run(const RaggedBatch& batch, Workspace::Data& workspace, const Observer& observer,
                           ObserveStages stages, const Transform& transform, const Editor& editor) const {

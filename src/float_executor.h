@@ -6,7 +6,9 @@
 
 #include "octavo/engine.h"
 
+#include <cstddef>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -40,8 +42,9 @@ constexpr std::size_t kLogitRows = 32;
 
 class FloatExecutor {
  public:
-  /// Converts the weights to f32 and packs them for oneDNN. Copies share them.
-  explicit FloatExecutor(std::shared_ptr<const Model::Data> data);
+  /// Converts the weights of products to f32 and packs them for oneDNN: as many as take `weight_bytes` once, the others whenever they
+  /// are used. Copies share them.
+  explicit FloatExecutor(std::shared_ptr<const Model::Data> data, std::size_t weight_bytes = std::numeric_limits<std::size_t>::max());
 
   /// The same model with other tensors that this node of the graph reads; what belongs to other nodes is shared.
   FloatExecutor with_tensors(std::size_t node, TensorMap tensors) const;

@@ -28,7 +28,7 @@ void FloatExecutor::Run::execute(const EmbedPatches& op, const Node& node) {
   auto* pixels = workspace.get<float>("float.pixels", padded_rows(count) * static_cast<std::size_t>(inputs));
   auto* patches = workspace.get<float>("float.patches", padded_rows(count) * static_cast<std::size_t>(columns));
   for (int i = 0; i < batch.sequences(); ++i) normalised_patches(op, batch.pixels[static_cast<std::size_t>(i)], pixels + std::ptrdiff_t{i} * op.patches() * inputs);
-  model.products.at(node.output)->run(workspace.pool, count, pixels, patches);
+  model.products.of(node)->run(workspace.pool, count, pixels, patches);
   if (op.norm) {
     observe(model.name(node.output) + ".product", patches, count, columns);
     normalise(*op.norm, patches, patches, count, columns);
@@ -60,7 +60,7 @@ void FloatExecutor::Run::execute(const Head& op, const Node& node) {
   normalise(op.norm, in, in, normalised, columns);
   observe(model.name(node.output) + ".input", in, normalised, columns);
   // A slot has room for batch.rows() rows, of which a head uses one per sequence.
-  model.products.at(node.output)->run(workspace.pool, batch.sequences(), in, at(node.output));
+  model.products.of(node)->run(workspace.pool, batch.sequences(), in, at(node.output));
 }
 
 }  // namespace octavo

@@ -19,6 +19,7 @@ void FloatExecutor::token_logits(const RaggedBatch& batch, std::span<const std::
   const Node& head = *impl_->data->graph.language_head();
   const Tensor hidden = run(batch, workspace);
   const auto width = static_cast<std::size_t>(hidden.columns()), vocabulary = static_cast<std::size_t>(impl_->columns(head.output));
+  const std::shared_ptr<const FloatLinear> product = impl_->products.of(head);
   const auto& projection = std::get<LanguageHead>(head.op).projection;
   const std::size_t inputs = projection ? static_cast<std::size_t>(projection->columns) : width;
   auto* chosen = workspace.get<float>("float.chosen", kLogitRows * width);
@@ -33,7 +34,7 @@ void FloatExecutor::token_logits(const RaggedBatch& batch, std::span<const std::
     const int n = static_cast<int>(count);
     workspace.node(static_cast<std::size_t>(&head - impl_->data->graph.nodes.data()), [&] {
       if (projection) impl_->projection->run(workspace.pool, n, chosen, projected);
-      impl_->products.at(head.output)->run(workspace.pool, n, projection ? projected : chosen, logits);
+      product->run(workspace.pool, n, projection ? projected : chosen, logits);
     });
     for (std::size_t i = 0; i < count; ++i) visit(first + i, {logits + i * vocabulary, vocabulary});
   }

@@ -7,11 +7,10 @@
 namespace octavo {
 namespace {
 
-/// Row `index` of the table times the transpose of weight [columns, width of the table].
-Eigen::ArrayXf projected(ConstRow weight, ConstRow table, Eigen::Index index, Eigen::Index columns) {
-  const Eigen::Index width = weight.size() / columns;
-  const Eigen::Map<const Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>> rows(weight.data(), columns, width);
-  return (rows * table.segment(index * width, width).matrix()).array();
+/// The row times the transpose of weight [columns, width of the row].
+Eigen::ArrayXf projected(ConstRow weight, ConstRow row, Eigen::Index columns) {
+  const Eigen::Map<const Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>> rows(weight.data(), columns, row.size());
+  return (rows * row.matrix()).array();
 }
 
 }  // namespace
@@ -59,9 +58,9 @@ void FloatExecutor::Run::execute(const EmbedTokens& op, const Node& node) {
   };
   const auto rows_count = static_cast<std::size_t>(out.rows());
   for (std::size_t token = 0; token < rows_count; ++token) {
-    row_of(token).setZero();
-    if (op.projection.empty()) add(row_of(token), op.word, batch.ids[token]);
-    else row_of(token) = projected(model.bound(op.projection), model.bound(op.word), batch.ids[token], out.cols());
+    const Tensor values = model.word(op.word, batch.ids[token]);
+    const ConstRow word(values.as<float>().data(), values.elements());
+    row_of(token) = op.projection.empty() ? word : projected(model.bound(op.projection), word, out.cols());
     if (!op.type.empty()) add(row_of(token), op.type, batch.types[token]);
   }
   change(node, ".partial");
@@ -128,7 +127,7 @@ void FloatExecutor::Run::observe_block(const LinearBlock& block, ValueId value, 
 
 void FloatExecutor::Run::multiply(const Node& node) {
   const float* x = editor ? edited(node.inputs[0]) : at(node.inputs[0]);
-  model.products.at(node.output)->run(workspace.pool, batch.rows(), x, at(node.output));
+  model.products.of(node)->run(workspace.pool, batch.rows(), x, at(node.output));
 }
 
 const float* FloatExecutor::Run::edited(ValueId value) const {

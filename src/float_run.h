@@ -3,6 +3,7 @@
 
 #include <Eigen/Core>
 
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 
 #include "float_executor.h"
 #include "float_matmul.h"
+#include "float_products.h"
 #include "workspace.h"
 
 namespace octavo {
@@ -29,20 +31,13 @@ struct HeadProducts {
   FloatMatmul scores, context;
 };
 
-/// What is bound once per model: weights in f32, products, and which buffer each value has.
+/// What is bound once per model: products, other weights in f32, and which buffer each value has.
 struct FloatExecutor::Impl {
-  explicit Impl(std::shared_ptr<const Model::Data> model);
+  Impl(std::shared_ptr<const Model::Data> model, std::size_t weight_bytes);
 
-  void bind(const EmbedTokens& op, const Node& node);
-  void bind(const LayerNormOp& op, const Node& node);
-  void bind(const AttentionOp& op, const Node& node);
-  void bind(const Linear& op, const Node& node);
-  void bind(const LinearAdd& op, const Node& node);
-  void bind(const QkvProduct& op, const Node& node);
-  void bind(const EmbedPatches& op, const Node& node);
-  void bind(const Head& op, const Node& node);
-  void bind(const LanguageHead& op, const Node& node);
-  void bind_tensor(const std::string& name);
+  /// What the node reads beside its product.
+  void bind(const Node& node);
+  void bind(std::initializer_list<std::string_view> names);
 
   /// Values share buffers: one is free again after the last node that reads its value.
   void assign_slots();
@@ -52,14 +47,16 @@ struct FloatExecutor::Impl {
   int head_inputs(const Head& op, const Node& node) const {
     return columns(node.inputs[0]) * (op.pooling == HeadRows::first ? op.rows : 1);
   }
+  /// A row of the table of words, which can be too large to have it in f32.
+  Tensor word(const std::string& table, std::int32_t index) const;
   ConstRow bound(const std::string& name) const {
     const std::span<const float> values = tensors.at(name).as<float>();
     return {values.data(), static_cast<Eigen::Index>(values.size())};
   }
 
   std::shared_ptr<const Model::Data> data;
-  std::map<std::string, Tensor> tensors;    // f32, of everything that is not a product
-  std::map<ValueId, std::shared_ptr<const FloatLinear>> products;  // by output
+  FloatProducts products;
+  std::map<std::string, Tensor> tensors;    // f32, of everything else but words
   std::shared_ptr<const FloatLinear> projection;    // of the language head
   std::vector<std::size_t> slot_of;         // by value
   std::vector<int> slot_columns;

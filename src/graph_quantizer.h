@@ -31,7 +31,9 @@ class GraphQuantizer {
   // quantize.cc
   Range range(const std::string& name) const;
   std::vector<float> floats(const std::string& name) const { return float_values(model_, name); }
-  void put(const std::string& name, Tensor tensor) { tensors_.insert_or_assign(name, std::move(tensor)); }
+  void put(const std::string& name, const Tensor& tensor) {
+    tensors_.insert_or_assign(name, options_.memory ? moved_to(options_.memory, tensor) : tensor);
+  }
   /// Quantizer of a value on the residual stream. In a post-LayerNorm model a residual sum has its own; the lane that a LayerNorm writes
   /// is already in the scale of the next sum (fixed-point.md 3), or in its own where the sums are 8 bits or no sum follows. Sums
   /// that are added to sums, as in a pre-LayerNorm model, all share one.
@@ -61,7 +63,7 @@ class GraphQuantizer {
   /// V's, in the scales of the context's columns.
   FloatRows value_rows(const QkvProduct& op, const Node& node);
   /// Of the latest input; the blocks of a product share it.
-  InputModel& input_model(ValueId input);
+  const InputModel& input_model(ValueId input);
   const Equalization* equalization(ValueId value) const;
   /// The gate's block of a QKV product: logits in Q11 (fixed-point.md 6), or an mlp's hidden units, whose product makes them.
   void add_gate(const QkvProduct& op, const std::string& name, ValueId x, WeightPacker& packer, QuantizedQkv& result);

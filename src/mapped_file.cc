@@ -1,6 +1,8 @@
 // How a file is mapped, and what is wrong when it cannot be.
 #include "mapped_file.h"
 
+#include "free_memory.h"
+
 #include "octavo/error.h"
 
 #include <cerrno>
@@ -51,7 +53,7 @@ MappedFile::MappedFile(const std::filesystem::path& file, LargeFiles large) {
   if (!S_ISREG(status.st_mode)) throw Error(file.string() + ": is not a regular file.");
   if (status.st_size == 0) return;  // mmap refuses length 0
   const auto size = static_cast<std::size_t>(status.st_size);
-  const bool copy = large == LargeFiles::huge_pages && size >= kLargeFile;
+  const bool copy = large == LargeFiles::huge_pages && size >= kLargeFile && size <= memory_budget({});
   const std::size_t whole = copy ? size + kHugePage : size;
   void* memory = copy ? ::mmap(nullptr, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
                       : ::mmap(nullptr, whole, PROT_READ, MAP_PRIVATE, descriptor.fd, 0);

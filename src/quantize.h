@@ -4,10 +4,12 @@
 #include "column_statistics.h"
 #include "model_data.h"
 #include "observers.h"
+#include "spill_memory.h"
 
 #include "octavo/calibration.h"
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -37,6 +39,7 @@ struct QuantizeOptions {
   const Statistics* statistics = nullptr;  ///< of the products' inputs, not equalized, by name; for the next two
   bool bias_correction = false;            ///< needs samples of rows
   bool compensated_rounding = false;       ///< needs second moments
+  std::shared_ptr<SpillMemory> memory = nullptr;  ///< where the quantized tensors lie; null: in ordinary memory
 };
 
 /// Ranges: the byte lane of LayerNorm `A` has that of `A.bytes` where there is one (of the equalized values), else that

@@ -38,23 +38,25 @@ FloatRows GraphQuantizer::value_rows(const QkvProduct& op, const Node& node) {
 
 FloatRows GraphQuantizer::prepared(FloatRows rows, ValueId input) {
   if (const Equalization* e = equalization(input)) fold(*e, rows);
-  const Refinement refinement{.compensate = options_.compensated_rounding, .correct_bias = options_.bias_correction};
-  if (options_.statistics == nullptr || !(refinement.compensate || refinement.correct_bias)) return rows;
+  if (options_.statistics == nullptr || !(options_.compensated_rounding || options_.bias_correction)) return rows;
   rows.scales = weight_scales(rows, options_.weights, codes_[static_cast<std::size_t>(input)].quantizer.scale);
-  input_model(input).refine(rows, refinement);
+  input_model(input).refine(rows);
   return rows;
 }
 
-InputModel& GraphQuantizer::input_model(ValueId input) {
+const InputModel& GraphQuantizer::input_model(ValueId input) {
   if (!input_model_ || input_model_->first != input) {
     const auto index = static_cast<std::size_t>(input);
     const std::string& name = model_.graph.name(input);
     const auto found = options_.statistics->find(name);
     if (found == options_.statistics->end()) throw Error("calibration has no statistics of " + name);
     const Equalization* e = equalization(input);
-    ColumnStatistics statistics = e ? equalized_statistics(found->second, *e) : found->second;
+    const std::optional<ColumnStatistics> equalized = e ? std::optional(equalized_statistics(found->second, *e)) : std::nullopt;
+    const ColumnStatistics& statistics = equalized ? *equalized : found->second;
     if (codes_[index].refined.times() > 1) codes_[index].set_means(&statistics);
-    input_model_.emplace(input, InputModel(std::move(statistics), codes_[index]));
+    const Refinement refinement{.compensate = options_.compensated_rounding, .correct_bias = options_.bias_correction};
+    input_model_.reset();  // before the next: it is large
+    input_model_.emplace(input, InputModel(statistics, codes_[index], refinement));
   }
   return input_model_->second;
 }

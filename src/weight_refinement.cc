@@ -20,18 +20,22 @@ float code_of(float weight, float scale, float steps) {
 
 }  // namespace
 
-InputModel::InputModel(ColumnStatistics statistics, const InputCodes& codes)
-    : statistics_(std::move(statistics)),
+InputModel::InputModel(const ColumnStatistics& statistics, const InputCodes& codes, const Refinement& refinement)
+    : refinement_(refinement),
       step_(std::ldexp(codes.quantizer.scale, -codes.refined.fine_bits)),
-      steps_(static_cast<float>(weight_steps(codes.refined))),
-      mean_(statistics_.columns()),
-      rounded_mean_(statistics_.columns(), 0.0) {
-  const std::size_t columns = statistics_.columns(), rows = statistics_.sample.size() / columns;
+      steps_(static_cast<float>(weight_steps(codes.refined))) {
+  if (refinement.correct_bias) find_means(statistics, codes);
+  if (refinement.compensate) factorize(statistics);
+}
+
+void InputModel::find_means(const ColumnStatistics& statistics, const InputCodes& codes) {
+  const std::size_t columns = statistics.columns(), rows = statistics.sample.size() / columns;
   const int zero_point = codes.quantizer.zero_point << codes.refined.fine_bits;
-  for (std::size_t j = 0; j < columns; ++j) mean_[j] = statistics_.sum[j] / static_cast<double>(statistics_.rows);
+  rounded_mean_.assign(columns, 0.0);
+  for (std::size_t j = 0; j < columns; ++j) mean_.push_back(statistics.sum[j] / static_cast<double>(statistics.rows));
   for (std::size_t i = 0; i < rows * columns; ++i) {
     const std::size_t j = i % columns;
-    const double x = static_cast<double>(statistics_.sample[i]), highest = 255.0 * (codes.copies.empty() ? 1 : codes.copies[j]);
+    const double x = static_cast<double>(statistics.sample[i]), highest = 255.0 * (codes.copies.empty() ? 1 : codes.copies[j]);
     const double code = std::clamp(std::nearbyint(x / step_) + zero_point, 0.0, std::ldexp(highest, codes.refined.fine_bits));
     rounded_mean_[j] += ((code - zero_point) * step_ - x) / static_cast<double>(rows);
   }
@@ -39,33 +43,32 @@ InputModel::InputModel(ColumnStatistics statistics, const InputCodes& codes)
 }
 
 /// Rounding of the input adds step^2 / 12 to every column's own second moment.
-void InputModel::factorize() {
-  const auto columns = static_cast<Eigen::Index>(statistics_.columns());
-  const Eigen::Map<const RowMajor> sums(statistics_.second_moment.data(), columns, columns);
-  Eigen::MatrixXd moments =
-      (sums.cast<double>() / static_cast<double>(statistics_.moment_rows)).selfadjointView<Eigen::Upper>();
-  order_.resize(statistics_.columns());
+void InputModel::factorize(const ColumnStatistics& statistics) {
+  const auto columns = static_cast<Eigen::Index>(statistics.columns());
+  const Eigen::Map<const RowMajor> sums(statistics.second_moment.data(), columns, columns);
+  const auto rows = static_cast<double>(statistics.moment_rows);
+  const auto moment = [&](int a, int b) { return static_cast<double>(sums(std::min(a, b), std::max(a, b))) / rows; };
+  order_.resize(statistics.columns());
   std::iota(order_.begin(), order_.end(), 0);
-  std::sort(order_.begin(), order_.end(), [&](int a, int b) { return moments(a, a) < moments(b, b); });
-  const double added = step_ * step_ / 12.0 + kDamping * moments.diagonal().mean() + 1e-30;
-  Eigen::MatrixXd sorted(columns, columns);
-  for (Eigen::Index i = 0; i < columns; ++i) {
-    for (Eigen::Index j = 0; j < columns; ++j) {
-      sorted(i, j) = moments(order_[static_cast<std::size_t>(i)], order_[static_cast<std::size_t>(j)]);
-    }
-    sorted(i, i) += added;
+  std::sort(order_.begin(), order_.end(), [&](int a, int b) { return moment(a, a) < moment(b, b); });
+  double diagonal = 0.0;
+  for (int i = 0; i < columns; ++i) diagonal += moment(i, i);
+  const double added = step_ * step_ / 12.0 + kDamping * (diagonal / static_cast<double>(columns)) + 1e-30;
+  Eigen::MatrixXd sorted(columns, columns);  // the largest thing that quantizing holds: the triangle below is never read
+  for (Eigen::Index j = 0; j < columns; ++j) {
+    for (Eigen::Index i = 0; i <= j; ++i) sorted(i, j) = moment(order_[static_cast<std::size_t>(i)], order_[static_cast<std::size_t>(j)]);
+    sorted(j, j) += added;
   }
   const Eigen::LLT<Eigen::Ref<Eigen::MatrixXd>, Eigen::Upper> cholesky(sorted);
   if (cholesky.info() != Eigen::Success) sorted.setIdentity();  // plain rounding
-  factor_.resize(statistics_.second_moment.size());
-  Eigen::Map<RowMajor>(factor_.data(), columns, columns) = sorted.cast<float>();
+  factor_.resize(statistics.second_moment.size());
+  Eigen::Map<RowMajor>(factor_.data(), columns, columns).triangularView<Eigen::Upper>() = sorted.cast<float>();
 }
 
 /// With e the errors of the weights and R the factor, the output's squared error is |R e|^2. From the last column on,
 /// each weight is chosen so that its own row of R e is as near to zero as the grid allows. What the columns of earlier
 /// blocks contribute is one product per block.
-void InputModel::compensate(FloatRows& rows) {
-  if (factor_.empty()) factorize();
+void InputModel::compensate(FloatRows& rows) const {
   constexpr Eigen::Index kBlock = 64;
   const Eigen::Index columns = rows.inputs, count = rows.columns;
   const Eigen::Map<const RowMajor> factor(factor_.data(), columns, columns);
@@ -90,10 +93,13 @@ void InputModel::compensate(FloatRows& rows) {
   }
 }
 
-void InputModel::refine(FloatRows& rows, const Refinement& refinement) {
-  const std::vector<float> exact = refinement.correct_bias ? rows.weight : std::vector<float>{};
-  if (refinement.compensate) compensate(rows);
-  if (!refinement.correct_bias) return;
+void InputModel::refine(FloatRows& rows) const {
+  const std::vector<float> exact = refinement_.correct_bias ? rows.weight : std::vector<float>{};
+  if (refinement_.compensate) compensate(rows);
+  if (refinement_.correct_bias) correct_bias(rows, exact);
+}
+
+void InputModel::correct_bias(FloatRows& rows, const std::vector<float>& exact) const {
   const auto columns = static_cast<std::size_t>(rows.inputs);
   for (std::size_t n = 0; n < rows.bias.size(); ++n) {
     double lost = 0.0;

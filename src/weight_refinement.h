@@ -19,23 +19,25 @@ struct Refinement {
 class InputModel {
  public:
   /// `statistics` of the values that the product reads (equalized, where the lane is).
-  InputModel(ColumnStatistics statistics, const InputCodes& codes);
+  InputModel(const ColumnStatistics& statistics, const InputCodes& codes, const Refinement& refinement);
 
   /// compensate: makes the weights multiples of rows.scales (with coarse codes of an eighth), column by column, the ones with the largest inputs first;
   /// the error of each is made up for by the columns that are still to come (the closed form of OBQ and GPTQ).
   /// correct_bias: adds to the biases what the outputs lose on average because input and weights are rounded.
-  void refine(FloatRows& rows, const Refinement& refinement);
+  void refine(FloatRows& rows) const;
 
  private:
-  void compensate(FloatRows& rows);
-  void factorize();
+  void find_means(const ColumnStatistics& statistics, const InputCodes& codes);
+  void factorize(const ColumnStatistics& statistics);
+  void compensate(FloatRows& rows) const;
+  void correct_bias(FloatRows& rows, const std::vector<float>& exact) const;
 
-  ColumnStatistics statistics_;
+  Refinement refinement_;
   double step_;   // of the input
   float steps_;   // of the weights, in a scale
   std::vector<double> mean_, rounded_mean_;
   std::vector<int> order_;     // of columns: the last one is rounded first
-  std::vector<float> factor_;  // upper triangle R, R^T R = second moments in that order; empty until needed
+  std::vector<float> factor_;  // upper triangle R, R^T R = second moments in that order
 };
 
 }  // namespace octavo

@@ -12,6 +12,7 @@
 
 #include "octavo/calibration.h"
 #include "octavo/error.h"
+#include "octavo/memory.h"
 #include "octavo/tasks.h"
 
 #include <nlohmann/json.hpp>
@@ -53,6 +54,8 @@ Syntax syntax() {
       {"ablations", "also measure what INT8 is without each technique, which takes as long again as the file for each: on, off", "NAME", "on"},
       {"extra-bits", "values that get three bits more than 8, NAME, or NAME:weights for the weights that read it; all: everything", "NAMES"},
       {"target-cosine", "of INT8 to float32: gives as many values and weights extra bits as it takes, first those that gain most for the time they cost", "C"},
+      {"memory", "for float32 weights, what is observed of them and INT8 weights, 500M or 4G: what is more is read from the checkpoint whenever it is needed, or lies in "
+                 "a file without a name beside the output; half of the free memory if not given", "SIZE"},
       {"report", "write the report there too: FILE.json or FILE.html", "FILE"},
       {"o,output", "the INT8 file; by default the checkpoint's name with .octavo in this directory", "FILE"},
       {"json", "print the report as one JSON object"},
@@ -81,6 +84,7 @@ struct Settings {
   CalibrationOptions calibration;
   RunOptions run;
   std::optional<std::int64_t> max_length;
+  std::int64_t memory = 0;  ///< half of it for float32 weights, half for observations and INT8 weights
   std::optional<double> target_cosine;
   bool choose_probabilities = false;
   bool ablations = true, json = false;
@@ -183,6 +187,7 @@ Settings read_settings(const Arguments& arguments) {
   }
   settings.run = read_run_options(arguments);
   settings.max_length = read_max_length(arguments);
+  settings.memory = arguments.bytes("memory").value_or(free_memory() / 2);
   settings.json = arguments.on("json");
   settings.ablations = *arguments.choice<bool>("ablations", {{"on", true}, {"off", false}});
   return settings;
@@ -225,7 +230,7 @@ class Calibration {
         options_(settings.calibration),
         log_(log),
         model_(Model::from_checkpoint(settings.checkpoint, settings.method)),
-        reference_(model_, {.isa = settings.run.isa}),
+        reference_(model_, {.isa = settings.run.isa, .weight_memory = settings.memory / 2}),
         workspace_({.threads = settings.run.threads}),
         batches_(model_, settings.max_length, settings.run.batch, workspace_.threads(), log) {
     report_.output = settings.output.empty() ? model_.info().name + ".octavo" : settings.output;
@@ -237,6 +242,7 @@ class Calibration {
     const Samples samples = read_samples(settings_, model_, log_);
     const Calibrator calibrator = observe(samples.calibration);
     const Model quantized = quantize(calibrator, samples.calibration);
+    if (calibrator.spilled() > 0) log_.say(std::to_string(calibrator.spilled() >> 20) + " MiB of observations and weights lie in temporary files beside the output");
     report_.held_out = !samples.held_out.empty();
     compare(calibrator, quantized, report_.held_out ? samples.held_out : samples.calibration);
     save(quantized.with_report(to_stored_json(report_)));
@@ -247,7 +253,8 @@ class Calibration {
  private:
   Calibrator observe(const std::vector<std::string>& texts) {
     const Stopwatch stopwatch;
-    Calibrator calibrator(reference_, settings_.calibration);
+    const std::filesystem::path beside = std::filesystem::path(report_.output).parent_path();
+    Calibrator calibrator(reference_, settings_.calibration, {.bytes = settings_.memory / 2, .directory = beside.empty() ? "." : beside});
     batches_.for_each(texts, "calibrate", [&](const auto& batch) { calibrator.observe(batch, workspace_); });
     if (calibrator.samples() == 0) throw Error(settings_.data + ": none of its pictures could be read.");
     report_.calibrate_seconds = stopwatch.seconds();

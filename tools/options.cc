@@ -159,6 +159,21 @@ std::vector<std::int64_t> Arguments::integers(const std::string& flag, std::int6
   return numbers;
 }
 
+std::optional<std::int64_t> Arguments::bytes(const std::string& flag) const {
+  constexpr std::string_view kUnits = "KMGT";
+  const std::optional<Value> value = find(flag);
+  if (!value) return {};
+  std::int64_t number = 0, unit = 1;
+  const char* end = value->text.data() + value->text.size();
+  const auto [stop, error] = std::from_chars(value->text.data(), end, number);
+  const std::size_t power = end - stop == 1 ? kUnits.find(*stop) : kUnits.npos;
+  if (power != kUnits.npos) unit = std::int64_t{1} << (10 * (power + 1));
+  if (error != std::errc() || (stop != end && power == kUnits.npos) || number < 0 || __builtin_mul_overflow(number, unit, &number)) {
+    fail(*value, "a number of bytes, such as 500M or 4G");
+  }
+  return number;
+}
+
 std::optional<std::string> Arguments::word(const std::string& flag, const std::vector<std::string>& words) const {
   std::optional<Value> value = find(flag);
   if (!value) return {};

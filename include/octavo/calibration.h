@@ -2,6 +2,7 @@
 #pragma once
 
 #include "octavo/engine.h"
+#include "octavo/memory.h"
 #include "octavo/model.h"
 
 #include <cstdint>
@@ -105,11 +106,12 @@ struct PrecisionChoice {
 /// Watches a float32 model run over data. Memory does not grow with the number of samples.
 class Calibrator {
  public:
-  /// Throws Error when `model` is already quantized.
-  explicit Calibrator(const Model& model, const CalibrationOptions& options = {});
+  /// `memory` is for what is kept of the observations and for quantized weights; half of it for float32 weights, of which more than that
+  /// are converted batch by batch. What is large is then in memory for one layer at a time. Throws Error when `model` is already quantized.
+  explicit Calibrator(const Model& model, const CalibrationOptions& options = {}, const MemoryOptions& memory = {});
 
-  /// The same of an engine's model, whose float32 weights are then in memory once.
-  explicit Calibrator(const Engine& reference, const CalibrationOptions& options = {});
+  /// The same of an engine's model, with the float32 weights that the engine has. The paper's setting has weights of its own.
+  explicit Calibrator(const Engine& reference, const CalibrationOptions& options = {}, const MemoryOptions& memory = {});
   ~Calibrator();
   Calibrator(Calibrator&&) noexcept;
   Calibrator& operator=(Calibrator&&) noexcept;
@@ -124,6 +126,9 @@ class Calibrator {
 
   /// Whether more samples would still change the ranges.
   Convergence convergence() const;
+
+  /// Bytes of observations and of its models' weights that lie in files because they are beyond the budget.
+  std::int64_t spilled() const;
 
   /// Everything that can have extra bits, in order of execution.
   std::vector<ExtraBits> extra_bits() const;

@@ -1,7 +1,9 @@
 // Runs a model on batches: in integers when it is quantized, else in float32 as the reference.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -64,6 +66,10 @@ struct EngineOptions {
   /// asks Linux for the tile registers, with which the process's signal frames become 8 KB larger: alternative signal
   /// stacks must have room for them.
   std::string isa = "";
+
+  /// Of a float32 model: bytes of weights that are kept ready to be multiplied by; others are made ready each time they are used, as
+  /// calibration of a model larger than memory does. Nothing: half of the memory that is free now.
+  std::optional<std::int64_t> weight_memory = {};
 };
 
 /// Immutable and shared between threads; each concurrent caller brings its own Workspace.

@@ -43,7 +43,7 @@ struct Product {
 
   FloatRows refined(const Refinement& refinement) const {
     FloatRows result = rows;
-    InputModel(observer.statistics().at("x"), {.quantizer = quantizer, .columns = static_cast<int>(observer.statistics().at("x").columns())}).refine(result, refinement);
+    InputModel(observer.statistics().at("x"), {.quantizer = quantizer, .columns = kColumns}, refinement).refine(result);
     return result;
   }
 

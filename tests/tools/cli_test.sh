@@ -39,6 +39,7 @@ run 2 calibrate x -d data.txt --probabilities int4; is_wrong_usage "--probabilit
 run 2 calibrate x -d data.txt --target-cosine 1; is_wrong_usage "--target-cosine is '1'"
 run 2 calibrate x -d data.txt --target-cosine 0.999 --extra-bits all; is_wrong_usage "--target-cosine chooses extra bits itself"
 run 2 calibrate x -d data.txt --extra-bits a,,b; is_wrong_usage "--extra-bits is 'a,,b'"
+run 2 calibrate x -d data.txt --memory much; is_wrong_usage "--memory is 'much'"
 run 2 calibrate x -d data.txt --report r.pdf; is_wrong_usage "--report is 'r.pdf'"
 
 # Errors: exit code 1, one line that names the thing.
@@ -59,9 +60,9 @@ out_has "calibrated on  79 samples"; out_has "embeddings of 11 held-out samples"
 cosine=$(sed -n 's/.*cosine *mean \([0-9.]*\), lowest.*/\1/p' out)
 awk -v c="${cosine:-0}" 'BEGIN { exit !(c > 0.95) }' || fail "octavo $command: mean cosine $cosine, expected above 0.95"
 cp model.octavo first.octavo
-run 0 calibrate "$checkpoint" -d data.txt --batch-size 8 -o model.octavo --json -q --equalize smoothquant
+run 0 calibrate "$checkpoint" -d data.txt --batch-size 8 -o model.octavo --json -q --equalize smoothquant --memory 0
 out_has '"samples":79'; out_has '"held_out":true'; out_has '"cosine_mean":0.9'; err_is_empty
-cmp -s model.octavo first.octavo || fail "octavo $command: the same calibration gave another file"
+cmp -s model.octavo first.octavo || fail "octavo $command: the same calibration with less memory gave another file"
 out_has '"ablations":[{"without":"equalize"'; out_has '"convergence":{"samples_before":'
 run 0 calibrate "$checkpoint" -d data.txt --batch-size 8 -o plain.octavo --equalize none --copies 0 \
   --bias-correction off --rounding nearest --report plain.html -q

@@ -70,6 +70,22 @@ TEST_CASE("a list of integers may be repeated flags or commas") {
   CHECK_THROWS_AS(parse_words({"--column", "1,"}).integers("column", 1, 9), UsageError);
 }
 
+TEST_CASE("a number of bytes has a unit of 1024 or none") {
+  const auto bytes = [](const char* text) { return parse_words({"--threads", text}).bytes("threads"); };
+  CHECK(bytes("0") == 0);
+  CHECK(bytes("12345") == 12345);
+  CHECK(bytes("3K") == 3072);
+  CHECK(bytes("500M") == std::int64_t{500} << 20);
+  CHECK(bytes("4G") == std::int64_t{4} << 30);
+  CHECK(bytes("1T") == std::int64_t{1} << 40);
+  for (const char* text : {"-1", "M", "4GB", "1.5G", "4 G", "4k", "8388608T", "99999999999999999999"}) {
+    CAPTURE(text);
+    CHECK_THROWS_AS(bytes(text), UsageError);
+  }
+  CHECK(usage_error([&] { bytes("4GB"); }) == "--threads is '4GB', expected a number of bytes, such as 500M or 4G");
+  CHECK(parse_words({}).bytes("threads") == std::nullopt);
+}
+
 TEST_CASE("of two opposite switches the last one decides, and a switch wins over the environment") {
   const auto normalize = [](std::vector<const char*> words) {
     return parse_words(std::move(words)).either("normalize", "no-normalize", true);
