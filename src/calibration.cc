@@ -190,8 +190,8 @@ void Calibrator::Data::observe(const RaggedBatch& batch, Workspace& workspace) {
   ranges.begin_batch();
   executor.run(batch, workspace.data(), [&](std::string_view name, std::span<const float> values, int width) {
     ranges.observe(name, values);
-    if (inputs.contains(name) || head_inputs.contains(name)) columns.observe(name, values, width, norms.contains(name));
-    if (v_blocks.contains(name)) v_columns.observe(name, values, width);
+    if (inputs.contains(name) || head_inputs.contains(name)) columns.observe(workspace.data().pool, name, values, width, norms.contains(name));
+    if (v_blocks.contains(name)) v_columns.observe(workspace.data().pool, name, values, width);
     if (bytes.contains(name)) histograms[std::string(name)].add(values);
   }, ObserveStages::values, transform);
   ranges.end_batch();
@@ -315,7 +315,7 @@ Model with_probabilities(const Model& model, ProbabilityType type) {
 
 Model Calibrator::quantize() const { return quantize(data_->options); }
 
-QuantizeOptions Calibrator::Data::settle(const CalibrationOptions& chosen, Ranges& chosen_ranges) const {
+QuantizeOptions Calibrator::Data::settle(const CalibrationOptions& chosen, Ranges& chosen_ranges, ThreadPool& pool) const {
   if (samples == 0) throw Error("calibration has observed no samples");
   if (chosen.paper != options.paper || chosen.method != options.method || chosen.percentile != options.percentile ||
       (needs_samples(chosen) && !needs_samples(options)) || (compensates(chosen) && !compensates(options))) {
@@ -326,6 +326,7 @@ QuantizeOptions Calibrator::Data::settle(const CalibrationOptions& chosen, Range
                          .head = chosen.head,
                          .paper = chosen.paper,
                          .statistics = &columns.statistics(),
+                         .pool = &pool,
                          .bias_correction = chosen.bias_correction,
                          .compensated_rounding = compensates(chosen),
                          .memory = memory};
@@ -338,9 +339,14 @@ QuantizeOptions Calibrator::Data::settle(const CalibrationOptions& chosen, Range
 }
 
 Model Calibrator::quantize(const CalibrationOptions& wanted) const {
+  Workspace workspace({.threads = 1});
+  return quantize(wanted, workspace);
+}
+
+Model Calibrator::quantize(const CalibrationOptions& wanted, Workspace& workspace) const {
   const CalibrationOptions options = settled(wanted);
   Ranges ranges;
-  QuantizeOptions chosen = data_->settle(options, ranges);
+  QuantizeOptions chosen = data_->settle(options, ranges, workspace.data().pool);
   const std::vector<ExtraBits> possible = extra_bits();
   for (const ExtraBits& bits : options.extra_bits) {
     if (options.paper || std::find(possible.begin(), possible.end(), bits) == possible.end()) {
@@ -354,7 +360,6 @@ Model Calibrator::quantize(const CalibrationOptions& wanted) const {
   data_->copy_neurons(options.copies, plain_ranges, plain);
   Model result = data_->make(options, plain_ranges, plain);
   if (options.method != RangeMethod::automatic || data_->held_out.sequences.empty()) return result;
-  Workspace workspace;
   data_->improve_ranges(options, ranges, chosen, workspace);
   Model improved = data_->make(options, ranges, chosen);
   return data_->distance(improved, workspace) < data_->distance(result, workspace) ? improved : result;

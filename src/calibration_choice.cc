@@ -43,11 +43,11 @@ void Calibrator::Data::choose_ranges(Ranges& chosen_ranges) const {
 }
 
 /// Solved once for all models that are made of the same observations.
-const EqualizedSite& Calibrator::Data::equalized_site(const CalibrationOptions& chosen, const Node& norm) const {
+const EqualizedSite& Calibrator::Data::equalized_site(const CalibrationOptions& chosen, const Node& norm, ThreadPool& pool) const {
   const std::string& name = model->graph.name(norm.output);
   const auto [found, added] = solved_sites.try_emplace({chosen.equalize, chosen.weights, name});
   if (!added) return found->second;
-  return found->second = equalize(chosen.equalize, {columns.statistics().at(name), readers_of(norm.output), chosen.weights});
+  return found->second = equalize(pool, chosen.equalize, {columns.statistics().at(name), readers_of(norm.output), chosen.weights});
 }
 
 std::vector<FloatRows> Calibrator::Data::readers_of(ValueId value) const {
@@ -68,7 +68,7 @@ void Calibrator::Data::equalize_sites(const CalibrationOptions& chosen, Ranges& 
     const std::string& name = graph.name(node.output);
     if (!std::holds_alternative<LayerNormOp>(node.op) || !inputs.contains(name) || !is_finite(chosen_ranges, name))
       continue;
-    EqualizedSite site = equalized_site(chosen, node);
+    EqualizedSite site = equalized_site(chosen, node, *result.pool);
     if (takes_ranges(options.method)) {
       site.range = range_of(equalized_histogram(columns.statistics().at(name), site.equalization), options);
     }

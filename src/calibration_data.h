@@ -45,13 +45,13 @@ struct Calibrator::Data {
   /// Rows of all products that read a value.
   std::vector<FloatRows> readers_of(ValueId value) const;
   void equalize_contexts(const CalibrationOptions& chosen, Ranges& chosen_ranges, QuantizeOptions& result) const;
-  const EqualizedSite& equalized_site(const CalibrationOptions& chosen, const Node& norm) const;
+  const EqualizedSite& equalized_site(const CalibrationOptions& chosen, const Node& norm, ThreadPool& pool) const;
   void copy_neurons(int budget, Ranges& chosen_ranges, QuantizeOptions& result) const;
   void improve_ranges(const CalibrationOptions& chosen, Ranges& chosen_ranges, QuantizeOptions& result,
                       Workspace& workspace) const;
 
   /// Ranges and options of a model without copies and extra bits. Throws Error when these options were not observed for.
-  QuantizeOptions settle(const CalibrationOptions& chosen, Ranges& chosen_ranges) const;
+  QuantizeOptions settle(const CalibrationOptions& chosen, Ranges& chosen_ranges, ThreadPool& pool) const;
   PrecisionChoice choose_extra_bits(double target, const CalibrationOptions& chosen, const std::vector<ExtraBits>& candidates,
                                     const RaggedBatch& probed, Workspace& workspace,
                                     const std::function<double(const CalibrationOptions&)>& closeness) const;

@@ -1,5 +1,6 @@
 // The search for extra bits: how few of them make a model as close to float32 as is asked for.
 #include "calibration_data.h"
+#include "workspace.h"
 
 #include "octavo/error.h"
 
@@ -53,7 +54,7 @@ PrecisionChoice Calibrator::Data::choose_extra_bits(double target, const Calibra
                                                     const std::function<double(const CalibrationOptions&)>& closeness) const {
   if (chosen.paper) throw Error("the paper's setting has no extra bits");
   Ranges chosen_ranges;
-  QuantizeOptions plain = settle(chosen, chosen_ranges);
+  QuantizeOptions plain = settle(chosen, chosen_ranges, workspace.data().pool);
   copy_neurons(chosen.copies, chosen_ranges, plain);
   const PrecisionSearch search(executor, *model, chosen_ranges, plain);
   return choose(target, chosen, search.ranked(candidates, probed, workspace.data()), closeness);
@@ -62,13 +63,13 @@ PrecisionChoice Calibrator::Data::choose_extra_bits(double target, const Calibra
 PrecisionChoice Calibrator::choose_extra_bits(double target, const CalibrationOptions& options, const TokenBatch& probe, Workspace& workspace,
                                               const std::function<double(const Model&)>& closeness) const {
   return data_->choose_extra_bits(target, options, extra_bits(), make_ragged(probe, data_->model->info), workspace,
-                                  [&](const CalibrationOptions& with) { return closeness(quantize(with)); });
+                                  [&](const CalibrationOptions& with) { return closeness(quantize(with, workspace)); });
 }
 
 PrecisionChoice Calibrator::choose_extra_bits(double target, const CalibrationOptions& options, const ImageBatch& probe, Workspace& workspace,
                                               const std::function<double(const Model&)>& closeness) const {
   return data_->choose_extra_bits(target, options, extra_bits(), make_ragged(probe, data_->model->info), workspace,
-                                  [&](const CalibrationOptions& with) { return closeness(quantize(with)); });
+                                  [&](const CalibrationOptions& with) { return closeness(quantize(with, workspace)); });
 }
 
 }  // namespace octavo

@@ -1,5 +1,7 @@
 #include "column_statistics.h"
 
+#include "float_matmul.h"
+
 #include <Eigen/Core>
 
 #include <algorithm>
@@ -62,7 +64,7 @@ void merge(ColumnStatistics& statistics, const Bounds& batch, RangeMethod method
 
 }  // namespace
 
-void ColumnObserver::observe(std::string_view name, std::span<const float> values, int columns, bool histograms) {
+void ColumnObserver::observe(ThreadPool& pool, std::string_view name, std::span<const float> values, int columns, bool histograms) {
   if (values.empty()) return;
   const auto width = static_cast<std::size_t>(columns);
   auto found = statistics_.find(name);
@@ -85,13 +87,12 @@ void ColumnObserver::observe(std::string_view name, std::span<const float> value
   const std::size_t half = static_cast<std::size_t>(batch.rows()) / 2 * width;
   raise(statistics.half_highest[0], values.first(half));
   raise(statistics.half_highest[1], values.subspan(half));
-  Eigen::Map<Eigen::RowVectorXd>(statistics.sum.data(), columns) += batch.cast<double>().colwise().sum();
+  const Eigen::RowVectorXd sums = batch.cast<double>().colwise().sum();
+  Eigen::Map<Eigen::RowVectorXd>(statistics.sum.data(), columns) += sums;
   if (options_.second_moments &&
       (statistics.moment_rows < kDenseRows || batches_.find(name)->second % kThinning == 0)) {
-    Eigen::Map<RowMajor>(statistics.second_moment.data(), columns, columns)
-        .selfadjointView<Eigen::Upper>()
-        .rankUpdate(batch.transpose());
-    Eigen::Map<Eigen::RowVectorXd>(statistics.moment_sum.data(), columns) += batch.cast<double>().colwise().sum();
+    add_second_moments(pool, values, columns, statistics.second_moment);
+    Eigen::Map<Eigen::RowVectorXd>(statistics.moment_sum.data(), columns) += sums;
     statistics.moment_rows += batch.rows();
   }
   ++batches_.find(name)->second;

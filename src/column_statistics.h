@@ -3,6 +3,7 @@
 #pragma once
 
 #include "histogram.h"
+#include "thread_pool.h"
 
 #include "octavo/calibration.h"
 
@@ -25,7 +26,7 @@ struct ColumnStatistics {
   std::vector<float> half_highest[2];  ///< per column, at least 0: of the first and of the second half of every batch's rows
   std::vector<double> sum;       ///< per column, over all rows
   std::int64_t rows = 0;
-  std::pmr::vector<float> second_moment;  ///< [columns, columns] sums of x_i x_j, upper triangle; empty unless kept
+  std::pmr::vector<float> second_moment;  ///< [columns, columns] sums of x_i x_j, on and above the diagonal; empty unless kept
   std::vector<double> moment_sum;     ///< per column, over the rows that second_moment has
   std::int64_t moment_rows = 0;       ///< all of the first batches, then every eighth batch
   std::vector<Histogram> histograms;  ///< per column; empty unless kept
@@ -51,7 +52,7 @@ class ColumnObserver {
   explicit ColumnObserver(const StatisticsOptions& options) : options_(options) {}
 
   /// One batch of a value, row-major; `histograms`: with one of each column.
-  void observe(std::string_view name, std::span<const float> values, int columns, bool histograms = false);
+  void observe(ThreadPool& pool, std::string_view name, std::span<const float> values, int columns, bool histograms = false);
 
   const Statistics& statistics() const { return statistics_; }
 

@@ -92,32 +92,29 @@ double output_error(const EqualizationSite& site, const Equalization& e) {
   return total;
 }
 
-/// Outlier Suppression+: z_j the middle of the column (or 0), s_j = max(1, half width / t); t by a sweep over the
-/// output error.
-Equalization os_plus(const EqualizationSite& site) {
-  constexpr int kSteps = 40;
-  const std::size_t columns = site.input.columns();
-  Equalization best;
-  double least = std::numeric_limits<double>::infinity();
-  for (const bool shifted : {true, false}) {
-    Equalization e{.scale = std::vector<float>(columns), .shift = std::vector<float>(columns, 0.0f)};
-    std::vector<float> width(columns);
-    for (std::size_t j = 0; j < columns; ++j) {
-      if (shifted) e.shift[j] = (site.input.low[j] + site.input.high[j]) / 2.0f;
-      width[j] = std::max(site.input.high[j] - e.shift[j], e.shift[j] - site.input.low[j]);
-    }
-    const float widest = *std::max_element(width.begin(), width.end());
-    for (int step = 0; step < kSteps; ++step) {
-      const float t = std::max(widest * std::pow(0.03f, static_cast<float>(step) / (kSteps - 1)), 1e-6f);
-      for (std::size_t j = 0; j < columns; ++j) e.scale[j] = std::max(1.0f, width[j] / t);
-      const double error = output_error(site, e);
-      if (error < least) {
-        least = error;
-        best = e;
-      }
-    }
+/// Outlier Suppression+: z_j the middle of the column (or 0), s_j = max(1, half width / t) for some threshold t.
+Equalization with_threshold(const ColumnStatistics& input, bool shifted, float part_of_widest) {
+  const std::size_t columns = input.columns();
+  Equalization e{.scale = std::vector<float>(columns), .shift = std::vector<float>(columns, 0.0f)};
+  std::vector<float> width(columns);
+  for (std::size_t j = 0; j < columns; ++j) {
+    if (shifted) e.shift[j] = (input.low[j] + input.high[j]) / 2.0f;
+    width[j] = std::max(input.high[j] - e.shift[j], e.shift[j] - input.low[j]);
   }
-  return best;
+  const float t = std::max(*std::max_element(width.begin(), width.end()) * part_of_widest, 1e-6f);
+  for (std::size_t j = 0; j < columns; ++j) e.scale[j] = std::max(1.0f, width[j] / t);
+  return e;
+}
+
+/// The threshold and the shift with the least output error.
+Equalization os_plus(ThreadPool& pool, const EqualizationSite& site) {
+  constexpr int kSteps = 40;
+  const auto candidate = [&](int index) {
+    return with_threshold(site.input, index < kSteps, std::pow(0.03f, static_cast<float>(index % kSteps) / (kSteps - 1)));
+  };
+  std::vector<double> error(2 * kSteps);
+  pool.run(2 * kSteps, [&](int index, int) { error[static_cast<std::size_t>(index)] = output_error(site, candidate(index)); });
+  return candidate(static_cast<int>(std::min_element(error.begin(), error.end()) - error.begin()));
 }
 
 /// The bounds of one column among its own and two percentiles with the least squared error of 8 bits.
@@ -176,9 +173,9 @@ EqualizedSite repq(const EqualizationSite& site) {
 
 }  // namespace
 
-EqualizedSite equalize(EqualizeMethod method, const EqualizationSite& site) {
+EqualizedSite equalize(ThreadPool& pool, EqualizeMethod method, const EqualizationSite& site) {
   if (method == EqualizeMethod::repq) return repq(site);
-  const Equalization e = method == EqualizeMethod::os_plus        ? os_plus(site)
+  const Equalization e = method == EqualizeMethod::os_plus        ? os_plus(pool, site)
                          : method == EqualizeMethod::power_of_two ? power_of_two(smoothquant(site))
                                                                   : smoothquant(site);
   return {.equalization = e, .range = equalized_range(site.input, e)};

@@ -87,10 +87,10 @@ void FloatExecutor::Run::prepare_heads(const AttentionOp& op, int stride) {
     const int length = batch.length(i);
     if (heads.contains(length)) continue;
     heads.emplace(length, HeadProducts{FloatMatmul({.rows = length, .columns = length, .depth = op.head_size,
-                                                    .a_stride = stride, .b_row_stride = 1, .b_column_stride = stride,
+                                                    .a_row_stride = stride, .a_column_stride = 1, .b_row_stride = 1, .b_column_stride = stride,
                                                     .c_stride = length}),
                                        FloatMatmul({.rows = length, .columns = op.head_size, .depth = length,
-                                                    .a_stride = length, .b_row_stride = stride, .b_column_stride = 1,
+                                                    .a_row_stride = length, .a_column_stride = 1, .b_row_stride = stride, .b_column_stride = 1,
                                                     .c_stride = width})});
   }
 }

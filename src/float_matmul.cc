@@ -75,9 +75,10 @@ void append_activation(dnnl::post_ops& ops, Activation activation) {
 }
 
 /// Scratch memory is the caller's, so that one primitive may run on several threads at a time.
-dnnl::primitive_attr attributes(Activation activation) {
+dnnl::primitive_attr attributes(Activation activation, bool accumulate = false) {
   dnnl::post_ops ops;
   append_activation(ops, activation);
+  if (accumulate) ops.append_sum();
   dnnl::primitive_attr attr;
   attr.set_post_ops(ops);
   attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
@@ -173,9 +174,9 @@ void FloatLinear::run(ThreadPool& pool, int rows, const float* x, float* y) cons
 
 struct FloatMatmul::Impl {
   explicit Impl(const Shape& s)
-      : product(describe({{s.rows, s.depth}, kF32, {s.a_stride, 1}},
+      : product(describe({{s.rows, s.depth}, kF32, {s.a_row_stride, s.a_column_stride}},
                          {{s.depth, s.columns}, kF32, {s.b_row_stride, s.b_column_stride}}, Desc(),
-                         {{s.rows, s.columns}, kF32, {s.c_stride, 1}}, attributes(Activation::none))) {}
+                         {{s.rows, s.columns}, kF32, {s.c_stride, 1}}, attributes(Activation::none, s.accumulate))) {}
   Ready product;
 };
 
@@ -194,6 +195,18 @@ void FloatMatmul::run(const float* a, const float* b, float* c) const {
                                        {DNNL_ARG_WEIGHTS, view(desc.weights_desc(), b)},
                                        {DNNL_ARG_DST, view(desc.dst_desc(), c)},
                                        {DNNL_ARG_SCRATCHPAD, dnnl::memory(desc.scratchpad_desc(), cpu())}});
+  });
+}
+
+void add_second_moments(ThreadPool& pool, std::span<const float> x, int columns, std::span<float> sums) {
+  constexpr int kStripe = 128;  // rows of the result that one task makes
+  const int rows = static_cast<int>(x.size()) / columns;
+  pool.run((columns + kStripe - 1) / kStripe, [&](int index, int) {
+    const int first = index * kStripe, width = columns - first;
+    const FloatMatmul product({.rows = std::min(kStripe, width), .columns = width, .depth = rows,
+                               .a_row_stride = 1, .a_column_stride = columns, .b_row_stride = columns, .b_column_stride = 1,
+                               .c_stride = columns, .accumulate = true});
+    product.run(x.data() + first, x.data() + first, sums.data() + static_cast<std::ptrdiff_t>(first) * columns + first);
   });
 }
 

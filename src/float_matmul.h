@@ -26,12 +26,13 @@ class FloatLinear {
   std::unique_ptr<Impl> impl_;
 };
 
-/// c = a b on the calling thread, for one shape and one set of strides; a, c row-major.
+/// c = a b, or c += a b, on the calling thread, for one shape and one set of strides; c row-major.
 class FloatMatmul {
  public:
   struct Shape {
     int rows, columns, depth;
-    int a_stride, b_row_stride, b_column_stride, c_stride;  ///< in elements; one of b's is 1
+    int a_row_stride, a_column_stride, b_row_stride, b_column_stride, c_stride;  ///< in elements; one of a's and one of b's is 1
+    bool accumulate = false;
   };
   explicit FloatMatmul(const Shape& shape);
   ~FloatMatmul();
@@ -43,5 +44,9 @@ class FloatMatmul {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+/// Adds x_i x_j, summed over rows of x [rows, columns], to sums [columns, columns]; both row-major. On and above the diagonal; what lies below
+/// is left as it is or not.
+void add_second_moments(ThreadPool& pool, std::span<const float> x, int columns, std::span<float> sums);
 
 }  // namespace octavo

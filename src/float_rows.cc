@@ -6,9 +6,7 @@
 namespace octavo {
 
 std::vector<float> float_values(const Model::Data& model, const std::string& name) {
-  const Tensor values = to_f32(tensor(model.tensors, name), name);
-  const std::span<const float> span = values.as<float>();
-  return {span.begin(), span.end()};
+  return f32_values(tensor(model.tensors, name), name);
 }
 
 FloatRows block_rows(const Model::Data& model, const LinearBlock& block, int inputs) {

@@ -5,6 +5,7 @@
 #include "model_data.h"
 #include "observers.h"
 #include "spill_memory.h"
+#include "thread_pool.h"
 
 #include "octavo/calibration.h"
 
@@ -36,7 +37,8 @@ struct QuantizeOptions {
   std::map<std::string, std::vector<int>, std::less<>> copies =
       {};                                  ///< by name of an activated Linear: copies per neuron, >= 1
   std::map<std::string, Refinements, std::less<>> refinements = {};  ///< by name of the value; of embeddings, `fine` is of words
-  const Statistics* statistics = nullptr;  ///< of the products' inputs, not equalized, by name; for the next two
+  const Statistics* statistics = nullptr;  ///< of the products' inputs, not equalized, by name; for the next three
+  ThreadPool* pool = nullptr;              ///< that work on weights is shared among
   bool bias_correction = false;            ///< needs samples of rows
   bool compensated_rounding = false;       ///< needs second moments
   std::shared_ptr<SpillMemory> memory = nullptr;  ///< where the quantized tensors lie; null: in ordinary memory

@@ -56,7 +56,7 @@ const InputModel& GraphQuantizer::input_model(ValueId input) {
     if (codes_[index].refined.times() > 1) codes_[index].set_means(&statistics);
     const Refinement refinement{.compensate = options_.compensated_rounding, .correct_bias = options_.bias_correction};
     input_model_.reset();  // before the next: it is large
-    input_model_.emplace(input, InputModel(statistics, codes_[index], refinement));
+    input_model_.emplace(input, InputModel(*options_.pool, statistics, codes_[index], refinement));
   }
   return input_model_->second;
 }

@@ -185,7 +185,7 @@ FloatRows GraphQuantizer::head_rows(const LinearBlock& block, int inputs, const 
   FloatRows rows = block_rows(model_, block, inputs);
   if (options_.statistics == nullptr || !options_.compensated_rounding) return rows;
   rows.scales = weight_scales(rows, WeightScales::per_channel, codes.scale);
-  InputModel(options_.statistics->at(input), {.quantizer = codes, .columns = inputs}, {.compensate = true}).refine(rows);
+  InputModel(*options_.pool, options_.statistics->at(input), {.quantizer = codes, .columns = inputs}, {.compensate = true}).refine(rows);
   return rows;
 }
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "mapped_file.h"
 #include "octavo/tensor.h"
@@ -36,5 +37,8 @@ std::map<std::string, Tensor, std::less<>> read_checkpoint_tensors(const std::fi
 /// The tensor as f32: itself when it is, else converted exactly from f16 or bf16. Throws Error naming `name` for other
 /// dtypes.
 Tensor to_f32(const Tensor& tensor, std::string_view name);
+
+/// The same values in a vector.
+std::vector<float> f32_values(const Tensor& tensor, std::string_view name);
 
 }  // namespace octavo

@@ -29,27 +29,32 @@ float from_f16(std::uint16_t half) {
 }
 
 template <float (*convert)(std::uint16_t)>
-Tensor convert_all(const Tensor& tensor) {
-  Tensor result(DType::f32, tensor.shape());
+void convert_all(const Tensor& tensor, std::span<float> to) {
   const auto* from = static_cast<const std::uint16_t*>(tensor.data());
-  for (float& value : result.writable<float>()) value = convert(*from++);
-  return result;
+  for (float& value : to) value = convert(*from++);
+}
+
+/// To as many values as the tensor has.
+void convert(const Tensor& tensor, std::string_view name, std::span<float> to) {
+  if (tensor.dtype() == DType::f16) return convert_all<from_f16>(tensor, to);
+  if (tensor.dtype() == DType::bf16) return convert_all<from_bf16>(tensor, to);
+  throw Error("Tensor " + std::string(name) + " holds " + std::string(name_of(tensor.dtype())) + ", expected F32, F16 or BF16.");
 }
 
 }  // namespace
 
 Tensor to_f32(const Tensor& tensor, std::string_view name) {
-  switch (tensor.dtype()) {
-    case DType::f32:
-      return tensor;
-    case DType::f16:
-      return convert_all<from_f16>(tensor);
-    case DType::bf16:
-      return convert_all<from_bf16>(tensor);
-    default:
-      throw Error("Tensor " + std::string(name) + " holds " + std::string(name_of(tensor.dtype())) +
-                  ", expected F32, F16 or BF16.");
-  }
+  if (tensor.dtype() == DType::f32) return tensor;
+  Tensor result(DType::f32, tensor.shape());
+  convert(tensor, name, result.writable<float>());
+  return result;
+}
+
+std::vector<float> f32_values(const Tensor& tensor, std::string_view name) {
+  if (tensor.dtype() == DType::f32) return {tensor.as<float>().begin(), tensor.as<float>().end()};
+  std::vector<float> result(static_cast<std::size_t>(tensor.elements()));
+  convert(tensor, name, result);
+  return result;
 }
 
 }  // namespace octavo

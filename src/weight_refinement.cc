@@ -1,6 +1,7 @@
 #include "weight_refinement.h"
 
-#include <Eigen/Cholesky>
+#include "cholesky.h"
+
 #include <Eigen/Core>
 
 #include <algorithm>
@@ -12,6 +13,7 @@ namespace {
 
 using RowMajor = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
+constexpr int kRowsAtATime = 128;    // of a product, in one task
 constexpr double kDamping = 0.01;  // of the mean second moment, on the diagonal
 
 float code_of(float weight, float scale, float steps) {
@@ -20,8 +22,9 @@ float code_of(float weight, float scale, float steps) {
 
 }  // namespace
 
-InputModel::InputModel(const ColumnStatistics& statistics, const InputCodes& codes, const Refinement& refinement)
-    : refinement_(refinement),
+InputModel::InputModel(ThreadPool& pool, const ColumnStatistics& statistics, const InputCodes& codes, const Refinement& refinement)
+    : pool_(pool),
+      refinement_(refinement),
       step_(std::ldexp(codes.quantizer.scale, -codes.refined.fine_bits)),
       steps_(static_cast<float>(weight_steps(codes.refined))) {
   if (refinement.correct_bias) find_means(statistics, codes);
@@ -55,24 +58,32 @@ void InputModel::factorize(const ColumnStatistics& statistics) {
   for (int i = 0; i < columns; ++i) diagonal += moment(i, i);
   const double added = step_ * step_ / 12.0 + kDamping * (diagonal / static_cast<double>(columns)) + 1e-30;
   Eigen::MatrixXd sorted(columns, columns);  // the largest thing that quantizing holds: the triangle below is never read
-  for (Eigen::Index j = 0; j < columns; ++j) {
-    for (Eigen::Index i = 0; i <= j; ++i) sorted(i, j) = moment(order_[static_cast<std::size_t>(i)], order_[static_cast<std::size_t>(j)]);
+  pool_.run(static_cast<int>(columns), [&](int j, int) {
+    const int column = order_[static_cast<std::size_t>(j)];
+    for (Eigen::Index i = 0; i <= j; ++i) sorted(i, j) = moment(order_[static_cast<std::size_t>(i)], column);
     sorted(j, j) += added;
-  }
-  const Eigen::LLT<Eigen::Ref<Eigen::MatrixXd>, Eigen::Upper> cholesky(sorted);
-  if (cholesky.info() != Eigen::Success) sorted.setIdentity();  // plain rounding
+  });
   factor_.resize(statistics.second_moment.size());
+  if (!cholesky(pool_, {sorted.data(), factor_.size()}, static_cast<int>(columns))) sorted.setIdentity();  // plain rounding
   Eigen::Map<RowMajor>(factor_.data(), columns, columns).triangularView<Eigen::Upper>() = sorted.cast<float>();
+}
+
+void InputModel::compensate(FloatRows& rows) const {
+  pool_.run((rows.columns + kRowsAtATime - 1) / kRowsAtATime, [&](int index, int) {
+    const int first = index * kRowsAtATime;
+    compensate(rows, first, std::min(kRowsAtATime, rows.columns - first));
+  });
 }
 
 /// With e the errors of the weights and R the factor, the output's squared error is |R e|^2. From the last column on,
 /// each weight is chosen so that its own row of R e is as near to zero as the grid allows. What the columns of earlier
 /// blocks contribute is one product per block.
-void InputModel::compensate(FloatRows& rows) const {
+void InputModel::compensate(FloatRows& rows, int first, int count) const {
   constexpr Eigen::Index kBlock = 64;
-  const Eigen::Index columns = rows.inputs, count = rows.columns;
+  const Eigen::Index columns = rows.inputs;
   const Eigen::Map<const RowMajor> factor(factor_.data(), columns, columns);
-  Eigen::Map<RowMajor> weight(rows.weight.data(), count, columns);
+  Eigen::Map<RowMajor> weight(rows.weight.data() + first * columns, count, columns);
+  const float* scales = rows.scales.data() + first;
   Eigen::MatrixXf error(count, columns), owed;
   for (Eigen::Index end = columns; end > 0; end -= std::min(kBlock, end)) {
     const Eigen::Index begin = std::max(Eigen::Index{0}, end - kBlock), done = columns - end;
@@ -84,8 +95,8 @@ void InputModel::compensate(FloatRows& rows) const {
       if (later > 0)
         target.noalias() += error.middleCols(k + 1, later) * factor.row(k).segment(k + 1, later).transpose();
       target = weight.col(column) + target / factor(k, k);
-      for (Eigen::Index n = 0; n < count; ++n) {
-        const float scale = rows.scales[static_cast<std::size_t>(n)] / steps_, rounded = code_of(target[n], scale, steps_) * scale;
+      for (int n = 0; n < count; ++n) {
+        const float scale = scales[n] / steps_, rounded = code_of(target[n], scale, steps_) * scale;
         error(n, k) = weight(n, column) - rounded;
         weight(n, column) = rounded;
       }

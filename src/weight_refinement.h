@@ -5,6 +5,7 @@
 #include "fixed_point.h"
 #include "float_rows.h"
 #include "quantized_weights.h"
+#include "thread_pool.h"
 
 #include <vector>
 
@@ -18,8 +19,8 @@ struct Refinement {
 /// What rounding does to a product's input, and how its columns go together.
 class InputModel {
  public:
-  /// `statistics` of the values that the product reads (equalized, where the lane is).
-  InputModel(const ColumnStatistics& statistics, const InputCodes& codes, const Refinement& refinement);
+  /// `statistics` of the values that the product reads (equalized, where the lane is). The pool's threads work for it, and must outlive it.
+  InputModel(ThreadPool& pool, const ColumnStatistics& statistics, const InputCodes& codes, const Refinement& refinement);
 
   /// compensate: makes the weights multiples of rows.scales (with coarse codes of an eighth), column by column, the ones with the largest inputs first;
   /// the error of each is made up for by the columns that are still to come (the closed form of OBQ and GPTQ).
@@ -30,8 +31,10 @@ class InputModel {
   void find_means(const ColumnStatistics& statistics, const InputCodes& codes);
   void factorize(const ColumnStatistics& statistics);
   void compensate(FloatRows& rows) const;
+  void compensate(FloatRows& rows, int first, int count) const;
   void correct_bias(FloatRows& rows, const std::vector<float>& exact) const;
 
+  ThreadPool& pool_;
   Refinement refinement_;
   double step_;   // of the input
   float steps_;   // of the weights, in a scale

@@ -54,8 +54,7 @@ Syntax syntax() {
       {"ablations", "also measure what INT8 is without each technique, which takes as long again as the file for each: on, off", "NAME", "on"},
       {"extra-bits", "values that get three bits more than 8, NAME, or NAME:weights for the weights that read it; all: everything", "NAMES"},
       {"target-cosine", "of INT8 to float32: gives as many values and weights extra bits as it takes, first those that gain most for the time they cost", "C"},
-      {"memory", "for float32 weights, what is observed of them and INT8 weights, 500M or 4G: what is more is read from the checkpoint whenever it is needed, or lies in "
-                 "a file without a name beside the output; half of the free memory if not given", "SIZE"},
+      {"memory", "for float32 weights, observations and INT8 weights, 500M or 4G; the rest is read again when needed, or lies in a file beside the output (default: a third of what is free)", "SIZE"},
       {"report", "write the report there too: FILE.json or FILE.html", "FILE"},
       {"o,output", "the INT8 file; by default the checkpoint's name with .octavo in this directory", "FILE"},
       {"json", "print the report as one JSON object"},
@@ -66,7 +65,7 @@ Syntax syntax() {
           "Runs the float32 model of a checkpoint directory over sample texts or pictures, writes the INT8 file, and prints how\n"
           "close the two are on samples that were held out (up to 64, or an eighth of a small file).",
       .example = "octavo calibrate my-model/ -d sentences.txt -o my-model.octavo",
-      .flags = join({own, method_flags(), run_flags(), max_length_flags(), verbosity_flags()}),
+      .flags = join({own, method_flags(), run_flags("4096"), max_length_flags(), verbosity_flags()}),
       .max_positionals = 1};
 }
 
@@ -187,7 +186,7 @@ Settings read_settings(const Arguments& arguments) {
   }
   settings.run = read_run_options(arguments);
   settings.max_length = read_max_length(arguments);
-  settings.memory = arguments.bytes("memory").value_or(free_memory() / 2);
+  settings.memory = arguments.bytes("memory").value_or(free_memory() / 3);  // batches need some, and so does the system to read files
   settings.json = arguments.on("json");
   settings.ablations = *arguments.choice<bool>("ablations", {{"on", true}, {"off", false}});
   return settings;
@@ -257,6 +256,7 @@ class Calibration {
     Calibrator calibrator(reference_, settings_.calibration, {.bytes = settings_.memory / 2, .directory = beside.empty() ? "." : beside});
     batches_.for_each(texts, "calibrate", [&](const auto& batch) { calibrator.observe(batch, workspace_); });
     if (calibrator.samples() == 0) throw Error(settings_.data + ": none of its pictures could be read.");
+    workspace_ = Workspace({.threads = settings_.run.threads});  // gives back what the largest batch took
     report_.calibrate_seconds = stopwatch.seconds();
     return calibrator;
   }
@@ -295,12 +295,12 @@ class Calibration {
     report_.tokens = calibrator.tokens();
     report_.convergence = calibrator.convergence();
     const Stopwatch stopwatch;
-    Model quantized = calibrator.quantize(options_);
+    Model quantized = calibrator.quantize(options_, workspace_);
     if (settings_.choose_probabilities) quantized = with_better_probabilities(quantized, texts);
     report_.quantize_seconds = stopwatch.seconds();
     if (!settings_.target_cosine) return quantized;
     options_.extra_bits = search(calibrator, *settings_.target_cosine, texts);
-    return calibrator.quantize(options_);
+    return calibrator.quantize(options_, workspace_);
   }
 
   /// The file is read again as a user would: all its checks pass.
@@ -325,7 +325,7 @@ class Calibration {
     const Comparison comparison(reference_, batches_, texts, "compare", workspace_);
     report_.closeness = comparison.closeness(integer);
     for (const auto& [technique, options] : settings_.ablations ? without_each(options_) : Variations{}) {
-      const Engine lesser(calibrator.quantize(options), {.isa = settings_.run.isa});
+      const Engine lesser(calibrator.quantize(options, workspace_), {.isa = settings_.run.isa});
       report_.without.push_back({technique, comparison.closeness(lesser)});
     }
     report_.compare_seconds = stopwatch.seconds();

@@ -42,10 +42,10 @@ Flags image_flags() {
           {"f,file", "pictures or folders, one per line; - is standard input", "FILE"}};
 }
 
-Flags run_flags() {
+Flags run_flags(const std::string& batch_tokens) {
   return {{"t,threads", "worker threads; by default as many as CPU affinity and cgroup quota allow", "N"},
           {"b,batch-size", "most sequences in a batch", "N", "32"},
-          {"max-batch-tokens", "most tokens in a batch of several sequences", "N", "16384"},
+          {"max-batch-tokens", "most tokens in a batch of several sequences", "N", batch_tokens},
           {"isa", "best kernels to use: " + join_words(isa_names()) + "; by default the best of this CPU", "NAME"}};
 }
 

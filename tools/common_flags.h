@@ -16,7 +16,7 @@ namespace octavo::tools {
 Flags model_flags();       ///< -m
 Flags input_flags();       ///< -p -f
 Flags image_flags();       ///< --image -f
-Flags run_flags();         ///< -t -b --max-batch-tokens --isa
+Flags run_flags(const std::string& batch_tokens = "16384");  ///< -t -b --max-batch-tokens --isa
 Flags max_length_flags();  ///< --max-length
 Flags output_flags();      ///< --json -o
 Flags verbosity_flags();   ///< -v -q

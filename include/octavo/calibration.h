@@ -148,6 +148,9 @@ class Calibrator {
   /// constructor's options did not need was not kept. Throws Error when it is missing.
   Model quantize(const CalibrationOptions& options) const;
 
+  /// The same, the same bits, on the workspace's threads.
+  Model quantize(const CalibrationOptions& options, Workspace& workspace) const;
+
   struct Data;
 
  private:

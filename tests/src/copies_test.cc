@@ -48,8 +48,9 @@ TEST_CASE("a value whose neurons are alike, or that has no budget, gets no copie
 
 TEST_CASE("neurons may be expected to reach further than they were seen to, the more so the less the rows agree") {
   const auto margin = [](float first, float second) {
+    ThreadPool pool(1);
     ColumnObserver observer({});
-    observer.observe("x", std::vector<float>{first, 4.0f, second, 4.0f}, 2);  // two rows of two columns
+    observer.observe(pool, "x", std::vector<float>{first, 4.0f, second, 4.0f}, 2);  // two rows of two columns
     return expected_highest(observer.statistics().at("x"))[1] / 4.0f;
   };
   CHECK(margin(2.0f, 2.0f) == 1.0f);

@@ -11,6 +11,8 @@
 namespace octavo::test {
 namespace {
 
+ThreadPool pool(2);
+
 constexpr int kColumns = 48, kRows = 512;
 constexpr EqualizeMethod kMethods[] = {EqualizeMethod::smoothquant, EqualizeMethod::os_plus, EqualizeMethod::repq,
                                        EqualizeMethod::power_of_two};
@@ -38,11 +40,11 @@ struct Site {
       }
       readers.push_back(std::move(rows));
     }
-    observer.observe("x", values, kColumns);
+    observer.observe(pool, "x", values, kColumns);
   }
 
   const ColumnStatistics& statistics() const { return observer.statistics().at("x"); }
-  EqualizedSite solve(EqualizeMethod method) const { return equalize(method, {statistics(), readers}); }
+  EqualizedSite solve(EqualizeMethod method) const { return equalize(pool, method, {statistics(), readers}); }
 };
 
 std::vector<float> equalized(const std::vector<float>& values, const Equalization& e) {
@@ -147,9 +149,9 @@ TEST_CASE("power-of-two scales are powers of two") {
 TEST_CASE("statistics of equalized values are those that observing them gives") {
   const Site site;
   ColumnObserver plain({.sample_rows = 64, .second_moments = true}), moved = plain;
-  plain.observe("x", site.values, kColumns);
+  plain.observe(pool, "x", site.values, kColumns);
   const Equalization e = site.solve(EqualizeMethod::os_plus).equalization;
-  moved.observe("x", equalized(site.values, e), kColumns);
+  moved.observe(pool, "x", equalized(site.values, e), kColumns);
   const ColumnStatistics found = equalized_statistics(plain.statistics().at("x"), e);
   const ColumnStatistics& expected = moved.statistics().at("x");
   const float largest = *std::max_element(expected.second_moment.begin(), expected.second_moment.end());

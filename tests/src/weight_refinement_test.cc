@@ -11,6 +11,8 @@
 namespace octavo::test {
 namespace {
 
+ThreadPool pool(2);
+
 constexpr int kColumns = 64, kRows = 800, kOutputs = 24;
 
 struct Product {
@@ -36,14 +38,14 @@ struct Product {
     }
     for (int i = 0; i < kOutputs * kColumns; ++i) rows.weight.push_back(0.05f * normal(random));
     rows.weight[7] = 4.0f;
-    observer.observe("x", values, kColumns);
+    observer.observe(pool, "x", values, kColumns);
     quantizer = asymmetric_u8(-0.017f, *std::max_element(values.begin(), values.end()));
     rows.scales = weight_scales(rows, WeightScales::per_tensor, quantizer.scale);
   }
 
   FloatRows refined(const Refinement& refinement) const {
     FloatRows result = rows;
-    InputModel(observer.statistics().at("x"), {.quantizer = quantizer, .columns = kColumns}, refinement).refine(result);
+    InputModel(pool, observer.statistics().at("x"), {.quantizer = quantizer, .columns = kColumns}, refinement).refine(result);
     return result;
   }
 
