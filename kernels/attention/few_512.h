@@ -10,12 +10,12 @@ namespace octavo::kernels {
 namespace {
 
 // What the shares of a call have in common.
-struct FewRows {
+struct Shared {
   struct Kept {
     int32_t multiplier[kFewQueries];
     int shift[kFewQueries];
   };
-  explicit FewRows(const Attention& attention) {
+  explicit Shared(const Attention& attention) {
     const ptrdiff_t chunks = (attention.length + kChunkKeys - 1) / kChunkKeys, keys = chunks * kChunkKeys;
     columns = (attention.constants->head_size + kTileDepth - 1) / kTileDepth * kTileDepth;
     sums = static_cast<int32_t*>(attention.scratch);
@@ -41,7 +41,7 @@ __mmask16 dwords_from(int column, int head_size) {
 
 // Scores of one query with keys first .. end - 1: products of 64 columns of one key at a time, added up across lanes
 // for eight keys.
-void find_scores_of_row(const Attention& attention, const FewRows& few, int row, int first, int end) {
+void find_scores_of_row(const Attention& attention, const Shared& shared, int row, int first, int end) {
   const int head_size = attention.constants->head_size;
   const uint8_t* q = attention.q + (attention.first_query + row) * attention.stride;
   const __m512i zero_point = _mm512_set1_epi8(static_cast<int8_t>(attention.constants->query_zero_point));
@@ -58,14 +58,14 @@ void find_scores_of_row(const Attention& attention, const FewRows& few, int row,
       }
       sum[i] = _mm512_sub_epi32(products, offset);
     }
-    combine_lanes(sum, few.rows.score(key / kStepKeys, row) + key % kStepKeys, add);
+    combine_lanes(sum, shared.rows.score(key / kStepKeys, row) + key % kStepKeys, add);
   }
 }
 
-int32_t find_largest_of_row(const Block& block, const FewRows& few, int row) {
+int32_t find_largest_of_row(const Block& block, const Shared& shared, int row) {
   __m512i largest = _mm512_set1_epi32(INT32_MIN);
   for (int step = 0; step * kStepKeys < block.visible[row]; ++step) {
-    const int32_t* score = few.rows.score(step, row);
+    const int32_t* score = shared.rows.score(step, row);
     const uint32_t seen = low_bits(block.visible[row] - step * kStepKeys);
     largest = _mm512_mask_max_epi32(largest, static_cast<__mmask16>(seen), largest, load(score));
     largest = _mm512_mask_max_epi32(largest, static_cast<__mmask16>(seen >> 16), largest, load(score + 16));
@@ -105,7 +105,7 @@ void store_sums(const __m512i (&sum)[4], int32_t* to) {
 }
 
 // The products of one row's probabilities with 64 columns of values, over keys first .. end - 1.
-void find_sums(const Attention& attention, const FewRows& few, int row, int share, int first, int end, int column) {
+void find_sums(const Attention& attention, const Shared& shared, int row, int share, int first, int end, int column) {
   const bool wide = attention.constants->wide;
   __m512i high[4], low[4];
 #pragma GCC unroll 4
@@ -113,68 +113,68 @@ void find_sums(const Attention& attention, const FewRows& few, int row, int shar
   for (int key = first; key < end; key += 4) {
     const FourKeys values(attention, key, column);
     const int chunk = key / kChunkKeys, at = key % kChunkKeys;
-    const __m512i p = broadcast_four(few.rows.probability(chunk, row) + at);
+    const __m512i p = broadcast_four(shared.rows.probability(chunk, row) + at);
 #pragma GCC unroll 4
     for (int j = 0; j < 4; ++j) high[j] = _mm512_dpbusd_epi32(high[j], p, values.at[j]);
     if (!wide) continue;
-    const __m512i l = broadcast_four(few.rows.low_probability(chunk, row) + at);
+    const __m512i l = broadcast_four(shared.rows.low_probability(chunk, row) + at);
 #pragma GCC unroll 4
     for (int j = 0; j < 4; ++j) low[j] = _mm512_dpbusd_epi32(low[j], l, values.at[j]);
   }
-  store_sums(high, few.sum(share, row, 0, column));
-  store_sums(low, few.sum(share, row, 1, column));
+  store_sums(high, shared.sum(share, row, 0, column));
+  store_sums(low, shared.sum(share, row, 1, column));
 }
 
 // 16 columns of one row, of all shares.
-__m512i total(const FewRows& few, int shares, int row, int column) {
+__m512i total(const Shared& shared, int shares, int row, int column) {
   __m512i high = _mm512_setzero_si512(), low = _mm512_set1_epi32(128);
   for (int share = 0; share < shares; ++share) {
-    high = _mm512_add_epi32(high, load(few.sum(share, row, 0, column)));
-    low = _mm512_add_epi32(low, load(few.sum(share, row, 1, column)));
+    high = _mm512_add_epi32(high, load(shared.sum(share, row, 0, column)));
+    low = _mm512_add_epi32(low, load(shared.sum(share, row, 1, column)));
   }
   return _mm512_add_epi32(high, _mm512_srai_epi32(low, 8));
 }
 
-void store_context(const Attention& attention, const FewRows& few, const Block& block, int shares) {
+void store_context(const Attention& attention, const Shared& shared, const Block& block, int shares) {
   const int head_size = attention.constants->head_size, last = block.rows - 1;
   for (int column = 0; column < head_size; column += 32) {
     store_two(attention, block, 0, column, least(32, head_size - column),
-              {total(few, shares, 0, column), total(few, shares, 0, column + 16)},
-              {total(few, shares, last, column), total(few, shares, last, column + 16)});
+              {total(shared, shares, 0, column), total(shared, shares, 0, column + 16)},
+              {total(shared, shares, last, column), total(shared, shares, last, column + 16)});
   }
 }
 
 void attention_share(const Attention& attention, const AttentionShare& share) {
-  const FewRows few(attention);
+  const Shared shared(attention);
   Block block(attention, attention.first_query, attention.queries);
   switch (share.phase) {
     case AttentionShare::scores:
       for (int row = 0; row < block.rows; ++row) {
-        find_scores_of_row(attention, few, row, share.first_key, least(share.first_key + share.keys, block.keys));
+        find_scores_of_row(attention, shared, row, share.first_key, least(share.first_key + share.keys, block.keys));
       }
       break;
     case AttentionShare::probabilities:
-      for (int row = 0; row < block.rows; ++row) block.largest[row] = find_largest_of_row(block, few, row);
-      find_probabilities(attention, few.rows, &block);
+      for (int row = 0; row < block.rows; ++row) block.largest[row] = find_largest_of_row(block, shared, row);
+      find_probabilities(attention, shared.rows, &block);
       for (int row = 0; row < block.rows; ++row) {
-        few.kept->multiplier[row] = block.multiplier[row];
-        few.kept->shift[row] = block.shift[row];
+        shared.kept->multiplier[row] = block.multiplier[row];
+        shared.kept->shift[row] = block.shift[row];
       }
       break;
     case AttentionShare::sums:
       for (int row = 0; row < block.rows; ++row) {
         for (int column = 0; column < attention.constants->head_size; column += kTileDepth) {
-          find_sums(attention, few, row, share.share, share.first_key, least(share.first_key + share.keys, block.keys),
+          find_sums(attention, shared, row, share.share, share.first_key, least(share.first_key + share.keys, block.keys),
                     column);
         }
       }
       break;
     case AttentionShare::context:
       for (int row = 0; row < block.rows; ++row) {
-        block.multiplier[row] = few.kept->multiplier[row];
-        block.shift[row] = few.kept->shift[row];
+        block.multiplier[row] = shared.kept->multiplier[row];
+        block.shift[row] = shared.kept->shift[row];
       }
-      store_context(attention, few, block, share.shares);
+      store_context(attention, shared, block, share.shares);
       break;
   }
 }

@@ -208,8 +208,8 @@ void attention(const Attention& attention) {
 }
 
 // What the shares of a call have in common, of each of its queries.
-struct FewRows {
-  explicit FewRows(const Attention& attention) : head_size(attention.constants->head_size) {
+struct Shared {
+  explicit Shared(const Attention& attention) : head_size(attention.constants->head_size) {
     const ptrdiff_t keys = (attention.length + 63) / 64 * 64;
     sums = static_cast<Sum*>(attention.scratch);
     multiplier = reinterpret_cast<Multiplier*>(sums + keys / 64 * kFewQueries * head_size);
@@ -230,30 +230,30 @@ struct FewRows {
 };
 
 void attention_share(const Attention& attention, const AttentionShare& share) {
-  FewRows few(attention);
+  Shared shared(attention);
   for (int i = 0; i < attention.queries; ++i) {
     const int query = attention.first_query + i;
-    Row& row = few.row[i];
+    Row& row = shared.row[i];
     const int end = share.first_key + share.keys < row.keys ? share.first_key + share.keys : row.keys;
     switch (share.phase) {
       case AttentionShare::scores:
         find_scores(attention, query, row, share.first_key, end);
         break;
       case AttentionShare::probabilities:
-        few.multiplier[i] = find_row(attention, query, &row);
+        shared.multiplier[i] = find_row(attention, query, &row);
         break;
       case AttentionShare::sums:
-        for (int d = 0; d < few.head_size; ++d)
-          few.sum(share.share, i, d) = find_sum(attention, row, d, share.first_key, end);
+        for (int d = 0; d < shared.head_size; ++d)
+          shared.sum(share.share, i, d) = find_sum(attention, row, d, share.first_key, end);
         break;
       case AttentionShare::context:
-        for (int d = 0; d < few.head_size; ++d) {
+        for (int d = 0; d < shared.head_size; ++d) {
           Sum total;
           for (int part = 0; part < share.shares; ++part) {
-            total.high += few.sum(part, i, d).high;
-            total.low += few.sum(part, i, d).low;
+            total.high += shared.sum(part, i, d).high;
+            total.low += shared.sum(part, i, d).low;
           }
-          store_context(attention, query, d, total, few.multiplier[i]);
+          store_context(attention, query, d, total, shared.multiplier[i]);
         }
         break;
     }

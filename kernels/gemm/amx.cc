@@ -6,6 +6,7 @@
 // are at work, the vector units make the block before it, which lies in scratch, into the output: its epilogue is
 // spread over the steps.
 #include "gemm/vpdpbusd_512.h"
+#include "gemm/write_table.h"
 #include "tiles.h"
 
 namespace octavo::kernels {
@@ -213,33 +214,21 @@ class Product {
   Sums sums_[kMostBlocks];
 };
 
-template <class Epilogue, class Output>
-void product(const Gemm& gemm, const Output& output) {
-  if (gemm.rows <= kFewRows) {
-    vpdpbusd_product<Epilogue>(gemm, output);
-    return;
+struct Products {
+  template <class Epilogue, class Output>
+  static void product(const Gemm& gemm, const Output& output) {
+    if (gemm.rows <= kFewRows) {
+      vpdpbusd_product<Epilogue>(gemm, output);
+      return;
+    }
+    const Tiles tiles;
+    Product<Epilogue>(gemm, Epilogue(gemm, output)).run();
   }
-  const Tiles tiles;
-  Product<Epilogue>(gemm, Epilogue(gemm, output)).run();
-}
-
-void gemm_to_bytes(const Gemm& gemm, const ToBytes& to) { product<BytesEpilogue>(gemm, to); }
-void gemm_gelu(const Gemm& gemm, const Gelu& to) { product<GeluEpilogue>(gemm, to); }
-void gemm_add_to_stream(const Gemm& gemm, const AddToStream& to) { product<StreamEpilogue>(gemm, to); }
-void gemm_add_to_stream8(const Gemm& gemm, const AddToStream8& to) { product<Stream8Epilogue>(gemm, to); }
-void gemm_to_shorts(const Gemm& gemm, const ToShorts& to) { product<ShortsEpilogue>(gemm, to); }
-void gemm_to_accumulators(const Gemm& gemm, const ToAccumulators& to) { product<AccumulatorsEpilogue>(gemm, to); }
+};
 
 }  // namespace
 
 void install_gemm_amx(KernelTable& table);
-void install_gemm_amx(KernelTable& table) {
-  table.gemm_to_bytes = gemm_to_bytes;
-  table.gemm_gelu = gemm_gelu;
-  table.gemm_add_to_stream = gemm_add_to_stream;
-  table.gemm_add_to_stream8 = gemm_add_to_stream8;
-  table.gemm_to_shorts = gemm_to_shorts;
-  table.gemm_to_accumulators = gemm_to_accumulators;
-}
+void install_gemm_amx(KernelTable& table) { write_table<Products>(table); }
 
 }  // namespace octavo::kernels

@@ -7,6 +7,7 @@
 // A block is 4 rows x 16 columns: 8 accumulators, four registers of widened weights, two of activations. The activations
 // of 4 rows are widened once for 128 columns.
 #include "gemm/epilogues_256.h"
+#include "gemm/write_table.h"
 #include "kernels.h"
 
 #include <immintrin.h>
@@ -166,36 +167,24 @@ void columns(const Gemm& gemm, int first, int last, Epilogue& epilogue) {
   }
 }
 
-template <class Epilogue, class Output>
-void product(const Gemm& gemm, const Output& output) {
-  Epilogue epilogue(gemm, output);
-  for (int first = 0; first < gemm.columns; first += kColumnsPerPass) {
-    const int last = first + kColumnsPerPass < gemm.columns ? first + kColumnsPerPass : gemm.columns;
-    if (gemm.depth <= WidenedRows::kDepth) {
-      columns<WidenedRows>(gemm, first, last, epilogue);
-    } else {
-      columns<TileRows>(gemm, first, last, epilogue);
+struct Products {
+  template <class Epilogue, class Output>
+  static void product(const Gemm& gemm, const Output& output) {
+    Epilogue epilogue(gemm, output);
+    for (int first = 0; first < gemm.columns; first += kColumnsPerPass) {
+      const int last = first + kColumnsPerPass < gemm.columns ? first + kColumnsPerPass : gemm.columns;
+      if (gemm.depth <= WidenedRows::kDepth) {
+        columns<WidenedRows>(gemm, first, last, epilogue);
+      } else {
+        columns<TileRows>(gemm, first, last, epilogue);
+      }
     }
   }
-}
-
-void gemm_to_bytes(const Gemm& gemm, const ToBytes& to) { product<BytesEpilogue>(gemm, to); }
-void gemm_gelu(const Gemm& gemm, const Gelu& to) { product<GeluEpilogue>(gemm, to); }
-void gemm_add_to_stream(const Gemm& gemm, const AddToStream& to) { product<StreamEpilogue>(gemm, to); }
-void gemm_add_to_stream8(const Gemm& gemm, const AddToStream8& to) { product<Stream8Epilogue>(gemm, to); }
-void gemm_to_shorts(const Gemm& gemm, const ToShorts& to) { product<ShortsEpilogue>(gemm, to); }
-void gemm_to_accumulators(const Gemm& gemm, const ToAccumulators& to) { product<AccumulatorsEpilogue>(gemm, to); }
+};
 
 }  // namespace
 
 void install_gemm_avx2(KernelTable& table);
-void install_gemm_avx2(KernelTable& table) {
-  table.gemm_to_bytes = gemm_to_bytes;
-  table.gemm_gelu = gemm_gelu;
-  table.gemm_add_to_stream = gemm_add_to_stream;
-  table.gemm_add_to_stream8 = gemm_add_to_stream8;
-  table.gemm_to_shorts = gemm_to_shorts;
-  table.gemm_to_accumulators = gemm_to_accumulators;
-}
+void install_gemm_avx2(KernelTable& table) { write_table<Products>(table); }
 
 }  // namespace octavo::kernels

@@ -5,6 +5,7 @@
 // Of the 16 rows of a tile two blocks take 6 and one takes 4. The weights of 16 columns stay in the cache while all
 // rows pass them.
 #include "gemm/epilogues_256.h"
+#include "gemm/write_table.h"
 #include "kernels.h"
 
 #include <immintrin.h>
@@ -116,34 +117,22 @@ void last_rows(const Gemm& gemm, int row, int column, Epilogue& epilogue) {
   }
 }
 
-template <class Epilogue, class Output>
-void product(const Gemm& gemm, const Output& output) {
-  Epilogue epilogue(gemm, output);
-  const int few = gemm.rows % kTileRows <= 2 ? gemm.rows % kTileRows : 0, row = gemm.rows - few;
-  blocks(gemm, row, epilogue);
-  for (int column = 0; few > 0 && column < gemm.columns; column += kPanelColumns) {
-    if (few == 1) last_rows<1>(gemm, row, column, epilogue);
-    else last_rows<2>(gemm, row, column, epilogue);
+struct Products {
+  template <class Epilogue, class Output>
+  static void product(const Gemm& gemm, const Output& output) {
+    Epilogue epilogue(gemm, output);
+    const int few = gemm.rows % kTileRows <= 2 ? gemm.rows % kTileRows : 0, row = gemm.rows - few;
+    blocks(gemm, row, epilogue);
+    for (int column = 0; few > 0 && column < gemm.columns; column += kPanelColumns) {
+      if (few == 1) last_rows<1>(gemm, row, column, epilogue);
+      else last_rows<2>(gemm, row, column, epilogue);
+    }
   }
-}
-
-void gemm_to_bytes(const Gemm& gemm, const ToBytes& to) { product<BytesEpilogue>(gemm, to); }
-void gemm_gelu(const Gemm& gemm, const Gelu& to) { product<GeluEpilogue>(gemm, to); }
-void gemm_add_to_stream(const Gemm& gemm, const AddToStream& to) { product<StreamEpilogue>(gemm, to); }
-void gemm_add_to_stream8(const Gemm& gemm, const AddToStream8& to) { product<Stream8Epilogue>(gemm, to); }
-void gemm_to_shorts(const Gemm& gemm, const ToShorts& to) { product<ShortsEpilogue>(gemm, to); }
-void gemm_to_accumulators(const Gemm& gemm, const ToAccumulators& to) { product<AccumulatorsEpilogue>(gemm, to); }
+};
 
 }  // namespace
 
 void install_gemm_avxvnni(KernelTable& table);
-void install_gemm_avxvnni(KernelTable& table) {
-  table.gemm_to_bytes = gemm_to_bytes;
-  table.gemm_gelu = gemm_gelu;
-  table.gemm_add_to_stream = gemm_add_to_stream;
-  table.gemm_add_to_stream8 = gemm_add_to_stream8;
-  table.gemm_to_shorts = gemm_to_shorts;
-  table.gemm_to_accumulators = gemm_to_accumulators;
-}
+void install_gemm_avxvnni(KernelTable& table) { write_table<Products>(table); }
 
 }  // namespace octavo::kernels
