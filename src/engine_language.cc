@@ -1,6 +1,9 @@
 // What an engine says of the next token.
+#include <Eigen/Core>
+
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <numeric>
 
 #include "engine_data.h"
@@ -27,10 +30,14 @@ TokenBatch whole_texts(const TokenBatch& batch, const RaggedBatch& ragged) {
 
 /// -ln of the probability of `target`.
 double loss_of(std::span<const float> logits, std::int32_t target) {
-  const double largest = static_cast<double>(*std::max_element(logits.begin(), logits.end()));
+  constexpr Eigen::Index kPart = 512;  // added up in f32
+  const Eigen::Map<const Eigen::ArrayXf> all(logits.data(), std::ssize(logits));
+  const float largest = all.maxCoeff();
   double sum = 0.0;
-  for (const float x : logits) sum += std::exp(static_cast<double>(x) - largest);
-  return largest + std::log(sum) - static_cast<double>(logits[static_cast<std::size_t>(target)]);
+  for (Eigen::Index first = 0; first < all.size(); first += kPart) {
+    sum += static_cast<double>((all.segment(first, std::min(kPart, all.size() - first)) - largest).exp().sum());
+  }
+  return static_cast<double>(largest) + std::log(sum) - static_cast<double>(logits[static_cast<std::size_t>(target)]);
 }
 
 }  // namespace
@@ -41,8 +48,9 @@ void Engine::Data::token_logits(const RaggedBatch& batch, std::span<const std::i
   const auto& integer = std::get<IntegerExecutor>(executor);
   const float scale = integer.token_logit_scale();
   const std::size_t vocabulary = static_cast<std::size_t>(model.info().vocab_size);
-  const std::span<float> logits(workspace.data().get<float>("engine.logits", vocabulary), vocabulary);
-  integer.token_logits(batch, rows, workspace.data(), [&](std::size_t index, std::span<const std::int32_t> codes) {
+  auto* floats = workspace.data().get<float>("engine.logits", vocabulary * static_cast<std::size_t>(workspace.threads()));
+  integer.token_logits(batch, rows, workspace.data(), [&](std::size_t index, int thread, std::span<const std::int32_t> codes) {
+    const std::span<float> logits(floats + static_cast<std::size_t>(thread) * vocabulary, vocabulary);
     std::transform(codes.begin(), codes.end(), logits.begin(), [&](std::int32_t code) { return scale * static_cast<float>(code); });
     visit(index, logits);
   });
@@ -88,16 +96,18 @@ std::vector<std::vector<double>> Engine::losses(const TokenBatch& batch, Workspa
   require_decoder(model().info());
   const RaggedBatch ragged = make_ragged(batch, model().info());
   std::vector<std::vector<double>> result(static_cast<std::size_t>(ragged.sequences()));
-  std::vector<std::int32_t> rows, sequence_of;
+  std::vector<std::int32_t> rows;
+  std::vector<double*> losses;  // by row
   for (int i = 0; i < ragged.sequences(); ++i) {
-    for (std::int32_t row = ragged.start[static_cast<std::size_t>(i)]; row + 1 < ragged.start[static_cast<std::size_t>(i) + 1]; ++row) {
-      rows.push_back(row);
-      sequence_of.push_back(i);
+    std::vector<double>& own = result[static_cast<std::size_t>(i)];
+    own.resize(static_cast<std::size_t>(ragged.length(i)) - 1);
+    for (std::size_t t = 0; t < own.size(); ++t) {
+      rows.push_back(ragged.start[static_cast<std::size_t>(i)] + static_cast<std::int32_t>(t));
+      losses.push_back(&own[t]);
     }
   }
   data_->token_logits(ragged, rows, workspace, [&](std::size_t index, std::span<const float> logits) {
-    const std::int32_t next = ragged.ids[static_cast<std::size_t>(rows[index]) + 1];
-    result[static_cast<std::size_t>(sequence_of[index])].push_back(loss_of(logits, next));
+    *losses[index] = loss_of(logits, ragged.ids[static_cast<std::size_t>(rows[index]) + 1]);
   });
   return result;
 }

@@ -34,7 +34,7 @@ enum class ObserveStages {
            ///< clipping) and "A.gate" [total rows, heads] (sigmoid, without scale)
 };
 
-/// Called with the index in the list of chosen rows, and that row's logits over the vocabulary.
+/// Called with the index in the list of chosen rows, and that row's logits over the vocabulary; from several threads at a time.
 using FloatLogits = std::function<void(std::size_t index, std::span<const float> logits)>;
 
 /// Rows whose logits are made at once: they need not all fit into memory.

@@ -36,7 +36,9 @@ void FloatExecutor::token_logits(const RaggedBatch& batch, std::span<const std::
       if (projection) impl_->projection->run(workspace.pool, n, chosen, projected);
       product->run(workspace.pool, n, projection ? projected : chosen, logits);
     });
-    for (std::size_t i = 0; i < count; ++i) visit(first + i, {logits + i * vocabulary, vocabulary});
+    workspace.pool.run(n, [&](int i, int) {
+      visit(first + static_cast<std::size_t>(i), {logits + static_cast<std::size_t>(i) * vocabulary, vocabulary});
+    });
   }
 }
 

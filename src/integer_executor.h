@@ -33,8 +33,9 @@ struct NodeCodes {
 /// Called after every node with the node's index in the graph.
 using CodeObserver = void (*)(void* context, std::size_t node, const NodeCodes& codes);
 
-/// Called with the index in the list of chosen rows, and that row's logits over the vocabulary.
-using IntegerLogits = std::function<void(std::size_t index, std::span<const std::int32_t> logits)>;
+/// Called with the index in the list of chosen rows, the pool's thread that calls, and that row's logits over the vocabulary; from several
+/// threads at a time.
+using IntegerLogits = std::function<void(std::size_t index, int thread, std::span<const std::int32_t> logits)>;
 
 class IntegerExecutor {
  public:

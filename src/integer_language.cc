@@ -94,9 +94,9 @@ void IntegerExecutor::token_logits(const RaggedBatch& batch, std::span<const std
       if (constants.bytes) run.product_of_bytes(head, block, *constants.bytes, in, count, inputs, logits);
       else run.wide_product(head, block, in, count, inputs, logits);
     });
-    for (int i = 0; i < count; ++i) {
-      visit(first + static_cast<std::size_t>(i), {logits + static_cast<std::size_t>(i) * vocabulary, vocabulary});
-    }
+    workspace.pool.run(count, [&](int i, int thread) {
+      visit(first + static_cast<std::size_t>(i), thread, {logits + static_cast<std::size_t>(i) * vocabulary, vocabulary});
+    });
   }
 }
 

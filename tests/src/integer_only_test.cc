@@ -76,7 +76,7 @@ TEST_CASE("a decoder's logits and its steps with a cache raise no float exceptio
         const RaggedBatch batch = make_ragged(text, caches, model);
         std::int64_t sum = 0;
         CHECK(float_flags([&] {
-                executor.token_logits(batch, first, workspace, [&](std::size_t, std::span<const std::int32_t> logits) { sum += logits[0]; });
+                executor.token_logits(batch, first, workspace, [&](std::size_t, int, std::span<const std::int32_t> logits) { sum += logits[0]; });
               }) == 0);
       }
     }
