@@ -27,7 +27,8 @@ void* map_file(const std::filesystem::path& directory, std::size_t bytes) {
   const int fd = ::mkostemp(name.data(), O_CLOEXEC);
   if (fd < 0) fail(directory, bytes, errno);
   ::unlink(name.c_str());
-  int error = ::posix_fallocate(fd, 0, static_cast<off_t>(bytes));
+  int error = EINTR;
+  while (error == EINTR) error = ::posix_fallocate(fd, 0, static_cast<off_t>(bytes));
   void* memory = MAP_FAILED;
   if (error == 0) {
     memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
