@@ -21,7 +21,8 @@ void for_stripes(ThreadPool& pool, Eigen::Index begin, Eigen::Index end, const T
 
 }  // namespace
 
-/// By blocks of rows from the top: the diagonal block's factor, then the block's other columns, then what they take from the rows below.
+/// By blocks of rows from the top: the diagonal block's factor, then the block's other columns, then what they take
+/// from the rows below.
 bool cholesky(ThreadPool& pool, std::span<double> values, int size) {
   Eigen::Map<Eigen::MatrixXd> a(values.data(), size, size);
   for (Eigen::Index top = 0; top < size; top += kBlock) {
@@ -35,7 +36,8 @@ bool cholesky(ThreadPool& pool, std::span<double> values, int size) {
     });
     for_stripes(pool, below, size, [&](Eigen::Index first, Eigen::Index columns) {
       const Eigen::Index height = first + columns - below;
-      a.block(below, first, height, columns).noalias() -= a.block(top, below, rows, height).transpose() * a.block(top, first, rows, columns);
+      a.block(below, first, height, columns).noalias() -=
+          a.block(top, below, rows, height).transpose() * a.block(top, first, rows, columns);
     });
   }
   return true;

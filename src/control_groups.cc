@@ -8,11 +8,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// From `path` up to the mounted root. In a container, `path` may be the host's name of a group that is mounted as the root here: then
-/// the inner directories do not exist, and only the root speaks.
+/// From `path` up to the mounted root. In a container, `path` may be the host's name of a group that is mounted as the
+/// root here: then the inner directories do not exist, and only the root speaks.
 void add_way_up(std::vector<ControlGroup>& groups, const fs::path& mount, const std::string& path, int version) {
   groups.push_back({mount, version});
-  for (fs::path group = fs::path(path).lexically_normal().relative_path(); !group.empty(); group = group.parent_path()) {
+  for (fs::path group = fs::path(path).lexically_normal().relative_path(); !group.empty();
+       group = group.parent_path()) {
     groups.push_back({mount / group, version});
   }
 }

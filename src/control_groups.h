@@ -13,9 +13,9 @@ struct ControlGroup {
   int version;
 };
 
-/// The groups of this process that limit what `controller` ("cpu", "memory") counts, and the groups around them: the smallest limit
-/// holds. Reads proc/self/cgroup and lists what would lie in sys/fs/cgroup below `root`; a directory need not exist, as that of a
-/// container whose group is mounted as the root.
+/// The groups of this process that limit what `controller` ("cpu", "memory") counts, and the groups around them: the
+/// smallest limit holds. Reads proc/self/cgroup and lists what would lie in sys/fs/cgroup below `root`; a directory
+/// need not exist, as that of a container whose group is mounted as the root.
 std::vector<ControlGroup> control_groups(std::string_view controller, const std::filesystem::path& root);
 
 }  // namespace octavo

@@ -1,11 +1,11 @@
 #include "float_products.h"
 
+#include "safetensors.h"
+
 #include <algorithm>
 #include <span>
 #include <utility>
 #include <vector>
-
-#include "safetensors.h"
 
 namespace octavo {
 namespace {
@@ -18,15 +18,18 @@ struct Stacked {
 
   void add(const Model::Data& data, const LinearBlock& block) {
     append(weight, floats(data, block.weight));
-    if (block.bias.empty()) bias.resize(bias.size() + static_cast<std::size_t>(block.columns));
-    else append(bias, floats(data, block.bias));
+    if (block.bias.empty())
+      bias.resize(bias.size() + static_cast<std::size_t>(block.columns));
+    else
+      append(bias, floats(data, block.bias));
   }
 
   /// Rows that are zero but for a slice from column `first` on.
   void add_slice(const Model::Data& data, const LinearBlock& block, int inputs, int first) {
     const Tensor slice = floats(data, block.weight);
     const auto width = static_cast<std::size_t>(slice.columns());
-    for (auto row = slice.as<float>().begin(); row != slice.as<float>().end(); row += static_cast<std::ptrdiff_t>(width)) {
+    for (auto row = slice.as<float>().begin(); row != slice.as<float>().end();
+         row += static_cast<std::ptrdiff_t>(width)) {
       weight.resize(weight.size() + static_cast<std::size_t>(inputs));
       std::copy_n(row, width, weight.end() - inputs + first);
     }
@@ -47,8 +50,10 @@ int inputs_of(const Graph& graph, const Node& node) {
     return 0;
   }
   const int columns = graph.columns(node.inputs[0]);
-  if (const auto* head = std::get_if<Head>(&node.op)) return columns * (head->pooling == HeadRows::first ? head->rows : 1);
-  if (const auto* head = std::get_if<LanguageHead>(&node.op); head && head->projection) return head->projection->columns;
+  if (const auto* head = std::get_if<Head>(&node.op))
+    return columns * (head->pooling == HeadRows::first ? head->rows : 1);
+  if (const auto* head = std::get_if<LanguageHead>(&node.op); head && head->projection)
+    return head->projection->columns;
   return columns;
 }
 
@@ -65,22 +70,26 @@ std::shared_ptr<const FloatLinear> qkv_product(const Model::Data& data, const Qk
   for (const LinearBlock* block : {&op.query, &op.key, &op.value}) rows.add(data, *block);
   for (int h = 0; h < static_cast<int>(op.gate.size()); ++h) {
     const LinearBlock& block = op.gate[static_cast<std::size_t>(h)];
-    if (op.gate_kind == GateKind::all_heads) rows.add(data, block);
-    else rows.add_slice(data, block, inputs, h * (inputs / op.heads));
+    if (op.gate_kind == GateKind::all_heads)
+      rows.add(data, block);
+    else
+      rows.add_slice(data, block, inputs, h * (inputs / op.heads));
   }
   return std::make_shared<const FloatLinear>(inputs, columns, rows.weight, rows.bias, Activation::none);
 }
 
 std::shared_ptr<const FloatLinear> make(const Model::Data& data, const Node& node) {
   const int inputs = inputs_of(data.graph, node);
-  if (const auto* qkv = std::get_if<QkvProduct>(&node.op)) return qkv_product(data, *qkv, inputs, data.graph.columns(node.output));
+  if (const auto* qkv = std::get_if<QkvProduct>(&node.op))
+    return qkv_product(data, *qkv, inputs, data.graph.columns(node.output));
   const auto* linear = std::get_if<Linear>(&node.op);
   return float_linear(data, only_block(node.op), inputs, linear ? linear->activation : Activation::none);
 }
 
 }  // namespace
 
-std::shared_ptr<const FloatLinear> float_linear(const Model::Data& data, const LinearBlock& block, int inputs, Activation activation) {
+std::shared_ptr<const FloatLinear> float_linear(const Model::Data& data, const LinearBlock& block, int inputs,
+                                                Activation activation) {
   const Tensor weight = floats(data, block.weight);
   const Tensor bias = block.bias.empty() ? Tensor(DType::f32, {block.columns}) : floats(data, block.bias);
   return std::make_shared<const FloatLinear>(inputs, block.columns, weight.as<float>(), bias.as<float>(), activation);
@@ -89,7 +98,8 @@ std::shared_ptr<const FloatLinear> float_linear(const Model::Data& data, const L
 FloatProducts::FloatProducts(std::shared_ptr<const Model::Data> data, std::size_t budget) : data_(std::move(data)) {
   for (const Node& node : data_->graph.nodes) {
     const int inputs = inputs_of(data_->graph, node);
-    const std::size_t bytes = sizeof(float) * static_cast<std::size_t>(inputs) * static_cast<std::size_t>(data_->graph.columns(node.output));
+    const std::size_t bytes =
+        sizeof(float) * static_cast<std::size_t>(inputs) * static_cast<std::size_t>(data_->graph.columns(node.output));
     if (inputs == 0 || bytes > budget) continue;
     budget -= bytes;
     ready_.emplace(node.output, make(*data_, node));

@@ -27,6 +27,7 @@ class FloatProducts {
 };
 
 /// The product of a block alone.
-std::shared_ptr<const FloatLinear> float_linear(const Model::Data& data, const LinearBlock& block, int inputs, Activation activation = Activation::none);
+std::shared_ptr<const FloatLinear> float_linear(const Model::Data& data, const LinearBlock& block, int inputs,
+                                                Activation activation = Activation::none);
 
 }  // namespace octavo

@@ -45,7 +45,8 @@ std::int64_t room_of(const ControlGroup& group) {
     return room(first_number(group.directory / "memory.max"), first_number(group.directory / "memory.current"),
                 counts["inactive_file"] + counts["active_file"]);
   }
-  return room(first_number(group.directory / "memory.limit_in_bytes"), first_number(group.directory / "memory.usage_in_bytes"),
+  return room(first_number(group.directory / "memory.limit_in_bytes"),
+              first_number(group.directory / "memory.usage_in_bytes"),
               counts["total_inactive_file"] + counts["total_active_file"]);
 }
 

@@ -18,7 +18,8 @@ constexpr std::size_t kLarge = std::size_t{1} << 20;
 constexpr std::align_val_t kAlignment{64};
 
 [[noreturn]] void fail(const std::filesystem::path& directory, std::size_t bytes, int error) {
-  throw Error(directory.string() + ": cannot hold a temporary file of " + std::to_string(bytes) + " bytes: " + std::strerror(error) + ".");
+  throw Error(directory.string() + ": cannot hold a temporary file of " + std::to_string(bytes) +
+              " bytes: " + std::strerror(error) + ".");
 }
 
 /// All of the file's space is taken at once: a disk that fills up later could only be told by a signal.
@@ -77,7 +78,8 @@ void SpillMemory::do_deallocate(void* memory, std::size_t bytes, std::size_t) {
 
 Tensor moved_to(const std::shared_ptr<SpillMemory>& memory, const Tensor& tensor) {
   const std::size_t bytes = tensor.bytes();
-  std::shared_ptr<void> owner(memory->allocate(bytes, 64), [memory, bytes](void* piece) { memory->deallocate(piece, bytes, 64); });
+  std::shared_ptr<void> owner(memory->allocate(bytes, 64),
+                              [memory, bytes](void* piece) { memory->deallocate(piece, bytes, 64); });
   if (bytes > 0) std::memcpy(owner.get(), tensor.data(), bytes);
   const void* data = owner.get();
   return Tensor(tensor.dtype(), tensor.shape(), std::move(owner), data);

@@ -12,8 +12,8 @@
 
 namespace octavo {
 
-/// Pieces of 1 MiB and more count against the budget. One that no longer fits is mapped from a file that was already removed: the system
-/// writes and reads it as it runs short of memory. Safe to use from several threads.
+/// Pieces of 1 MiB and more count against the budget. One that no longer fits is mapped from a file that was already
+/// removed: the system writes and reads it as it runs short of memory. Safe to use from several threads.
 class SpillMemory : public std::pmr::memory_resource {
  public:
   /// An empty directory is that of temporary files.

@@ -164,8 +164,8 @@ void attention_share(const Attention& attention, const AttentionShare& share) {
     case AttentionShare::sums:
       for (int row = 0; row < block.rows; ++row) {
         for (int column = 0; column < attention.constants->head_size; column += kTileDepth) {
-          find_sums(attention, shared, row, share.share, share.first_key, least(share.first_key + share.keys, block.keys),
-                    column);
+          find_sums(attention, shared, row, share.share, share.first_key,
+                    least(share.first_key + share.keys, block.keys), column);
         }
       }
       break;

@@ -4,8 +4,8 @@
 // both operands are widened in place: of each group of four steps of depth, the even and the odd bytes become pairs of
 // 16-bit values, and two vpmaddwd add them up in 32 bits without moving anything between columns.
 //
-// A block is 4 rows x 16 columns: 8 accumulators, four registers of widened weights, two of activations. The activations
-// of 4 rows are widened once for 128 columns.
+// A block is 4 rows x 16 columns: 8 accumulators, four registers of widened weights, two of activations. The
+// activations of 4 rows are widened once for 128 columns.
 #include "gemm/epilogues_256.h"
 #include "gemm/write_table.h"
 #include "kernels.h"
@@ -35,7 +35,8 @@ __m256i add_products(__m256i sum, Widened a, Widened b) {
 class TileRows {
  public:
   TileRows(const Gemm& gemm, int row)
-      : from_(gemm.a + static_cast<ptrdiff_t>(row / kTileRows) * gemm.depth * kTileRows + row % kTileRows * kTileDepth) {}
+      : from_(gemm.a + static_cast<ptrdiff_t>(row / kTileRows) * gemm.depth * kTileRows +
+              row % kTileRows * kTileDepth) {}
   Widened operator()(int row, int chunk, int step) const {
     int32_t four;
     __builtin_memcpy(&four, from_ + static_cast<ptrdiff_t>(chunk) * kTileBytes + row * kTileDepth + step * 4, 4);
@@ -98,8 +99,8 @@ void block(const Activations& activations, int chunks, const int8_t* weights, Ro
   for (int i = 0; i < kRows; i += 2) epilogue.store(row + i, sum[i], sum[i + 1]);
 }
 
-// One or two rows of 32 columns, a whole panel: its weights are read once and in order, which is what a step of decoding
-// waits for.
+// One or two rows of 32 columns, a whole panel: its weights are read once and in order, which is what a step of
+// decoding waits for.
 template <int kRows, class Activations, class Epilogue>
 void panel(const Activations& activations, int chunks, const int8_t* weights, const int32_t* bias, int row, int column,
            Epilogue& epilogue) {

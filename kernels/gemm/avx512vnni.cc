@@ -2,7 +2,6 @@
 #include "gemm/vpdpbusd_512.h"
 #include "gemm/write_table.h"
 
-
 namespace octavo::kernels {
 namespace {
 

@@ -1,9 +1,9 @@
 // GEMM on vpdpbusd with 256-bit registers, for CPUs with AVX-VNNI but without AVX-512: one instruction is four steps of
 // depth for 8 columns.
 //
-// A block is 6 rows x 16 columns: 12 accumulators, enough to hide the latency of vpdpbusd, and two registers of weights.
-// Of the 16 rows of a tile two blocks take 6 and one takes 4. The weights of 16 columns stay in the cache while all
-// rows pass them.
+// A block is 6 rows x 16 columns: 12 accumulators, enough to hide the latency of vpdpbusd, and two registers of
+// weights. Of the 16 rows of a tile two blocks take 6 and one takes 4. The weights of 16 columns stay in the cache
+// while all rows pass them.
 #include "gemm/epilogues_256.h"
 #include "gemm/write_table.h"
 #include "kernels.h"
@@ -29,7 +29,8 @@ const uint8_t* first_activations(const Gemm& gemm, int row) {
   return gemm.a + static_cast<ptrdiff_t>(row / kTileRows) * gemm.depth * kTileRows + row % kTileRows * kTileDepth;
 }
 
-// Rows row .. row + kRows - 1, which lie in one tile, of 16 columns, whose weights are every second tile from `weights`.
+// Rows row .. row + kRows - 1, which lie in one tile, of 16 columns, whose weights are every second tile from
+// `weights`.
 template <int kRows, class Epilogue>
 void block(const Gemm& gemm, const int8_t* weights, Row bias, int row, const Epilogue& epilogue) {
   const uint8_t* a = first_activations(gemm, row);
@@ -52,8 +53,8 @@ void block(const Gemm& gemm, const int8_t* weights, Row bias, int row, const Epi
   for (int i = 0; i < kRows; i += 2) epilogue.store(row + i, sum[i], sum[i + 1]);
 }
 
-// All rows but the one or two last ones of a batch, by 16 columns. The last rows that are no whole block take the smallest
-// block that holds them: a tile's rows all exist.
+// All rows but the one or two last ones of a batch, by 16 columns. The last rows that are no whole block take the
+// smallest block that holds them: a tile's rows all exist.
 template <class Epilogue>
 void blocks(const Gemm& gemm, int rows, Epilogue& epilogue) {
   for (int column = 0; column < gemm.columns; column += kBlockColumns) {
@@ -70,7 +71,8 @@ void blocks(const Gemm& gemm, int rows, Epilogue& epilogue) {
   }
 }
 
-// One tile of weights, times one or two rows; steps of depth take turns at kParts sums, which hides the latency of vpdpbusd.
+// One tile of weights, times one or two rows; steps of depth take turns at kParts sums, which hides the latency of
+// vpdpbusd.
 template <int kRows, int kParts>
 void add_tile(const uint8_t* a, const int8_t* tile, Row (&sum)[kRows][kParts]) {
 #pragma GCC unroll 16
@@ -87,7 +89,8 @@ void add_tile(const uint8_t* a, const int8_t* tile, Row (&sum)[kRows][kParts]) {
   }
 }
 
-// The one or two last rows of one panel: its weights are read once and in order, which is what a step of decoding waits for.
+// The one or two last rows of one panel: its weights are read once and in order, which is what a step of decoding waits
+// for.
 template <int kRows, class Epilogue>
 void last_rows(const Gemm& gemm, int row, int column, Epilogue& epilogue) {
   constexpr int kParts = 2 / kRows;
@@ -124,8 +127,10 @@ struct Products {
     const int few = gemm.rows % kTileRows <= 2 ? gemm.rows % kTileRows : 0, row = gemm.rows - few;
     blocks(gemm, row, epilogue);
     for (int column = 0; few > 0 && column < gemm.columns; column += kPanelColumns) {
-      if (few == 1) last_rows<1>(gemm, row, column, epilogue);
-      else last_rows<2>(gemm, row, column, epilogue);
+      if (few == 1)
+        last_rows<1>(gemm, row, column, epilogue);
+      else
+        last_rows<2>(gemm, row, column, epilogue);
     }
   }
 };

@@ -1,5 +1,5 @@
-// The products of one instruction set in a table, for the files whose products are one template over the epilogues. Included after
-// epilogues_256.h or epilogues_512.h.
+// The products of one instruction set in a table, for the files whose products are one template over the epilogues.
+// Included after epilogues_256.h or epilogues_512.h.
 #pragma once
 
 #include "kernels.h"

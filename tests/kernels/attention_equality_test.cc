@@ -87,7 +87,8 @@ TEST_CASE("Shares of the keys give the context of the whole call, however many t
         fill(problem.gate, Fill::random, -32768, 32767, random);
         const std::vector<uint8_t> expected = problem.run(scalar_table());
         for (const NamedTable& named : available_tables()) {
-          CAPTURE(named.isa, length, head_size, shares, problem.call().queries, problem.constants.wide, problem.constants.clipped);
+          CAPTURE(named.isa, length, head_size, shares, problem.call().queries, problem.constants.wide,
+                  problem.constants.clipped);
           REQUIRE((problem.run_shares(named.table, shares, random) == expected));
           REQUIRE(problem.intact());
         }
@@ -102,7 +103,8 @@ TEST_CASE("Queries behind past tokens have the context that they have in a call 
     for (int past : {0, 1, 5, 31, 32, 69}) {
       for (int queries : {1, 2, 3, 40}) {
         if (past >= length) continue;
-        Problem problem({.length = length, .head_size = 20, .first_query = past, .queries = queries, .gated = true}, random_layer(random));
+        Problem problem({.length = length, .head_size = 20, .first_query = past, .queries = queries, .gated = true},
+                        random_layer(random));
         problem.constants.causal = true;
         fill(problem.q, Fill::random, 0, 255, random);
         fill(problem.k, Fill::random, -127, 127, random);

@@ -111,7 +111,8 @@ class Problem {
     return m.data[row / 16 * m.tile_stride + row % 16 * m.row_stride + column / 64 * m.chunk_stride + column % 64];
   }
   bool intact() const {
-    return q.intact() && k.intact() && v.intact() && gate.intact() && scratch_.intact() && context_.intact() && fine_.intact();
+    return q.intact() && k.intact() && v.intact() && gate.intact() && scratch_.intact() && context_.intact() &&
+           fine_.intact();
   }
   Attention& call() { return call_; }
 
@@ -203,6 +204,5 @@ inline const AttentionLevels kThreeBits = [] {
   }
   return levels;
 }();
-
 
 }  // namespace octavo::test

@@ -209,8 +209,10 @@ TEST_CASE("Wide probabilities keep what hundreds of small ones add beside an att
       problem.run(named.table);
       const double exact = 128 + 5 * 60 * 299 * small / (1 + 299 * small);
       REQUIRE(exact > 150);
-      if (wide) REQUIRE(std::abs(problem.context(5, 0) - exact) < 0.02 * (exact - 128) + 0.5);
-      else REQUIRE(problem.context(5, 0) == 128);
+      if (wide)
+        REQUIRE(std::abs(problem.context(5, 0) - exact) < 0.02 * (exact - 128) + 0.5);
+      else
+        REQUIRE(problem.context(5, 0) == 128);
     }
   }
 }
@@ -243,7 +245,8 @@ TEST_CASE("Fine codes are the last three of eleven bits of a context", "[kernels
     fill_with_spread(problem, 10, random);
     problem.value(0, 0) = 127, problem.value(0, 1) = -127;  // the ends of the codes
     problem.run(named.table);
-    for (int d = 0; d < 20; ++d) REQUIRE(8 * problem.context(0, d) + problem.fine(0, d) == 8 * 128 + 5 + 8 * problem.value(0, d));
+    for (int d = 0; d < 20; ++d)
+      REQUIRE(8 * problem.context(0, d) + problem.fine(0, d) == 8 * 128 + 5 + 8 * problem.value(0, d));
     problem.constants.zero_point = 0;
     problem.run(named.table);
     REQUIRE(8 * problem.context(0, 1) + problem.fine(0, 1) == 0);
@@ -311,7 +314,8 @@ TEST_CASE("A causal query's context does not depend on later keys", "[kernels]")
   }
 }
 
-// Keys of which key i has the score `scores[i]` for the one query, and values 100 for key `marked` and 0 for the others.
+// Keys of which key i has the score `scores[i]` for the one query, and values 100 for key `marked` and 0 for the
+// others.
 Problem scored(const AttentionConstants& constants, const std::vector<int>& scores, int marked) {
   Problem problem({.length = static_cast<int>(scores.size()), .head_size = 4, .queries = 1}, constants);
   problem.constants.query_zero_point = 100;
@@ -331,7 +335,8 @@ double softmax1(const std::vector<int>& scores, size_t which, double nats) {
 TEST_CASE("Softmax-1 has 1 more in its sum, whether scores are positive or negative", "[kernels]") {
   for (const NamedTable& named : available_tables()) {
     CAPTURE(named.isa);
-    for (const std::vector<int>& scores : {std::vector<int>{0}, {20, -10}, {-60, -50, -60}, {127, 3}, {-127, -127}, {0, 0, 0}}) {
+    for (const std::vector<int>& scores :
+         {std::vector<int>{0}, {20, -10}, {-60, -50, -60}, {127, 3}, {-127, -127}, {0, 0, 0}}) {
       AttentionConstants constants = clipped_layer(0.02, 1, {0, 1});
       constants.softmax1 = true;
       Problem problem = scored(constants, scores, 0);

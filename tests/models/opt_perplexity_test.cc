@@ -1,7 +1,8 @@
 // Perplexity of a trained OPT model on a real text: float32 against what its makers measured, INT8 against float32.
+#include "support.h"
+
 #include "octavo/calibration.h"
 #include "octavo/engine.h"
-#include "support.h"
 
 #include <cmath>
 #include <fstream>

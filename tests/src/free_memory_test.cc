@@ -21,9 +21,12 @@ constexpr std::int64_t kUnlimited = std::numeric_limits<std::int64_t>::max();
 TEST_CASE("what the machine has left counts, and nothing is no limit") {
   const TemporaryDirectory root;
   CHECK(free_memory(root.path()) == kUnlimited);
-  write_bytes(root / "proc/meminfo", "MemTotal:       24000000 kB\nMemFree:         1000 kB\nMemAvailable:       5000 kB\nHugePages_Total:       0\n");
+  write_bytes(
+      root / "proc/meminfo",
+      "MemTotal:       24000000 kB\nMemFree:         1000 kB\nMemAvailable:       5000 kB\nHugePages_Total:       0\n");
   CHECK(free_memory(root.path()) == 5000 * 1024);
-  for (const char* text : {"", "MemAvailable:", "MemAvailable: x kB", "MemAvailable: -5 kB", "MemAvailable: 9223372036854775807 kB"}) {
+  for (const char* text :
+       {"", "MemAvailable:", "MemAvailable: x kB", "MemAvailable: -5 kB", "MemAvailable: 9223372036854775807 kB"}) {
     CAPTURE(text);
     write_bytes(root / "proc/meminfo", text);
     CHECK(free_memory(root.path()) == kUnlimited);
@@ -51,7 +54,8 @@ TEST_CASE("version 1: the memory controller's limit counts") {
   write_bytes(root / "proc/self/cgroup", "5:memory:/job\n2:cpu:/other\n0::/\n");
   write_bytes(root / "sys/fs/cgroup/memory/job/memory.limit_in_bytes", "2000000\n");
   write_bytes(root / "sys/fs/cgroup/memory/job/memory.usage_in_bytes", "1500000\n");
-  write_bytes(root / "sys/fs/cgroup/memory/job/memory.stat", "cache 9\ntotal_inactive_file 100000\ntotal_active_file 0\n");
+  write_bytes(root / "sys/fs/cgroup/memory/job/memory.stat",
+              "cache 9\ntotal_inactive_file 100000\ntotal_active_file 0\n");
   CHECK(free_memory(root.path()) == 600000);
   write_bytes(root / "sys/fs/cgroup/memory/job/memory.limit_in_bytes", "-1\n");
   CHECK(free_memory(root.path()) == kUnlimited);
