@@ -247,7 +247,7 @@ class Checker {
     if (op.pooling == HeadRows::first ? op.rows > rows : op.rows >= rows) fail("reads more rows than an image has");
     if (constants.block.columns != data_.graph.columns(node_->output)) fail("and its block disagree about columns");
     check_lane("bytes", columns);
-    check_product(constants.depth, {&constants.block}, columns * (op.pooling == HeadRows::first ? op.rows : 1));
+    check_product(constants.depth, {&constants.block}, columns * op.rows_side_by_side());
   }
 
   void check(const LanguageHead& op, const QuantizedLanguageHead& constants) {

@@ -48,7 +48,7 @@ void FloatExecutor::Run::execute(const EmbedPatches& op, const Node& node) {
 }
 
 void FloatExecutor::Run::execute(const Head& op, const Node& node) {
-  const int columns = model.columns(node.inputs[0]), inputs = model.head_inputs(op, node);
+  const int columns = model.columns(node.inputs[0]), inputs = columns * op.rows_side_by_side();
   auto* in = workspace.get<float>("float.head", padded_rows(batch.sequences()) * static_cast<std::size_t>(inputs));
   for (int i = 0; i < batch.sequences(); ++i) {
     const ConstRows rows(at(node.inputs[0]) + std::ptrdiff_t{batch.start[static_cast<std::size_t>(i)]} * columns, batch.length(i), columns);

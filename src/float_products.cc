@@ -50,8 +50,7 @@ int inputs_of(const Graph& graph, const Node& node) {
     return 0;
   }
   const int columns = graph.columns(node.inputs[0]);
-  if (const auto* head = std::get_if<Head>(&node.op))
-    return columns * (head->pooling == HeadRows::first ? head->rows : 1);
+  if (const auto* head = std::get_if<Head>(&node.op)) return columns * head->rows_side_by_side();
   if (const auto* head = std::get_if<LanguageHead>(&node.op); head && head->projection)
     return head->projection->columns;
   return columns;

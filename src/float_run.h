@@ -44,9 +44,6 @@ struct FloatExecutor::Impl {
 
   int columns(ValueId value) const { return data->graph.columns(value); }
   const std::string& name(ValueId value) const { return data->graph.name(value); }
-  int head_inputs(const Head& op, const Node& node) const {
-    return columns(node.inputs[0]) * (op.pooling == HeadRows::first ? op.rows : 1);
-  }
   /// A row of the table of words, which can be too large to have it in f32.
   Tensor word(const std::string& table, std::int32_t index) const;
   ConstRow bound(const std::string& name) const {

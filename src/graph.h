@@ -117,6 +117,9 @@ struct Head {
   int rows = 1;
   LayerNormOp norm;      ///< of each row that is read
   LinearBlock weights;   ///< over `rows` times the stream's columns with HeadRows::first
+
+  /// Rows that lie side by side in what the product reads.
+  int rows_side_by_side() const { return pooling == HeadRows::first ? rows : 1; }
 };
 
 /// Logits of the next token from rows of the residual stream: (x P^T + p) W^T + b. Its value has one row per row that is asked for,

@@ -61,7 +61,7 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
 
 NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, const Head& op, const QuantizedHead& constants) const {
   const int images = run.batch.sequences(), width = data->graph.columns(node.inputs[0]);
-  const int per_image = op.pooling == HeadRows::first ? op.rows : 1;
+  const int per_image = op.rows_side_by_side();
   const ByteMatrix norm = tile_order(run.workspace.get<std::uint8_t>("head.norm", head_bytes(images * per_image, round_up(width, kTileDepth))), width);
   const ByteMatrix input = tile_order(run.workspace.get<std::uint8_t>("head.input", head_bytes(images, constants.depth)), constants.depth);
   auto* rows = run.workspace.get<std::int16_t>("head.rows", static_cast<std::size_t>(images * per_image) * static_cast<std::size_t>(width));

@@ -138,7 +138,7 @@ QuantizedOp GraphQuantizer::quantize_op(const Head& op, const Node& node) {
   QuantizedHead result;
   result.epsilon = norm_epsilon(op.norm.epsilon, gain.size(), input_scale);
   result.bytes = put_lane(name + ".bytes", {{gain.begin(), gain.end()}, {bias.begin(), bias.end()}}, bytes);
-  const int inputs = model_.graph.columns(node.inputs[0]) * (op.pooling == HeadRows::first ? op.rows : 1);
+  const int inputs = model_.graph.columns(node.inputs[0]) * op.rows_side_by_side();
   FloatRows weights{.name = op.weights.name,
                     .columns = op.weights.columns,
                     .inputs = inputs,

@@ -13,7 +13,7 @@ namespace {
 
 using RowMajor = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
-constexpr int kRowsAtATime = 128;    // of a product, in one task
+constexpr int kRowsAtATime = 128;  // of a product, in one task
 constexpr double kDamping = 0.01;  // of the mean second moment, on the diagonal
 
 float code_of(float weight, float scale, float steps) {

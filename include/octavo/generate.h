@@ -11,6 +11,7 @@
 
 namespace octavo {
 
+/// How a text is continued, and when it ends.
 struct GenerateOptions {
   int max_tokens = 128;
   int context = 0;                         ///< most tokens of prompt and text together; 0: as many as the model takes
@@ -19,6 +20,7 @@ struct GenerateOptions {
   std::vector<std::string> stops = {};     ///< strings that end the text and are no part of it
 };
 
+/// Why a text ended.
 enum class FinishReason {
   length,  ///< max_tokens, or the context is full
   stop,    ///< a stop string
@@ -28,6 +30,7 @@ enum class FinishReason {
 /// "length", "stop", "eos".
 std::string_view name_of(FinishReason reason);
 
+/// A continuation.
 struct Generation {
   std::string text;                  ///< whole characters: U+FFFD where the last one was cut off
   std::vector<std::int32_t> tokens;  ///< those of a stop string included

@@ -25,6 +25,7 @@ Image decode_image(std::span<const std::byte> bytes, const std::string& name = "
 /// decode_image() of a file. Throws Error naming it when it cannot be read.
 Image read_image(const std::filesystem::path& file);
 
+/// How a picture is resized: the filters of Pillow.
 enum class Interpolation { bilinear, bicubic };
 
 /// What a model does with a picture: resize it, take the centre, and count pixels from 0 to 1, less the mean, by the deviation.

@@ -98,6 +98,7 @@ class Model {
   /// Error when the model is not quantized or `json` is no object.
   Model with_report(const std::string& json) const;
 
+  /// Whether it holds integers for the whole forward pass.
   bool is_quantized() const;
   const ModelInfo& info() const;
 
