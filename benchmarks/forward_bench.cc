@@ -1,11 +1,12 @@
-// How near whole passes come to what the machine can do: of passes over tokens or pictures the share of the peak of the product
-// instruction, of decoding the share of the memory's bandwidth.
+// How near whole passes come to what the machine can do: of passes over tokens or pictures the share of the peak of the
+// product instruction, of decoding the share of the memory's bandwidth.
 //
 // Usage: octavo_forward_bench MODEL.octavo [--rounds N] [CASE...]
-//   CASE  BATCHxLENGTH, of pictures BATCH; or decode@LENGTH, the tokens behind so many. Each with one thread and with all.
+//   CASE  BATCHxLENGTH, of pictures BATCH; or decode@LENGTH, the tokens behind so many. Each with one thread and with
+//   all.
 //
-// Every round runs the limits and each case once in turn, so that a machine whose speed changes treats all alike. A share is the
-// ninth decile over rounds of what a pass does relative to the limits measured just before and after it.
+// Every round runs the limits and each case once in turn, so that a machine whose speed changes treats all alike. A
+// share is the ninth decile over rounds of what a pass does relative to the limits measured just before and after it.
 #include "peak.h"
 
 #include "octavo/engine.h"
@@ -69,8 +70,8 @@ ImageBatch images_of(int count, const ImageSettings& settings) {
   return batch;
 }
 
-/// Multiply-adds of all products of one pass over tokens, attention's included, for heads that divide hidden_size; of pictures
-/// without those of patches and classes. A decoder's attention counts the keys that a token may see.
+/// Multiply-adds of all products of one pass over tokens, attention's included, for heads that divide hidden_size; of
+/// pictures without those of patches and classes. A decoder's attention counts the keys that a token may see.
 double multiply_adds(const ModelInfo& info, const Shape& shape) {
   const double hidden = info.hidden_size, length = shape.length, tokens = shape.batch * length;
   const double keys = info.decoder ? (length + 1) / 2 : length;
@@ -108,13 +109,16 @@ class Case {
   }
 
   void print() const {
-    std::printf("%-12s %7d %10.3f %10.3f", shape_.name.c_str(), threads_, quantile(milliseconds_, 0), quantile(milliseconds_, 0.5));
+    std::printf("%-12s %7d %10.3f %10.3f", shape_.name.c_str(), threads_, quantile(milliseconds_, 0),
+                quantile(milliseconds_, 0.5));
     if (!shares_.empty()) std::printf(" %10.1f %10.1f", quantile(shares_, 0.5), quantile(shares_, 0.9));
     std::printf("  of %.1f %s/s\n", quantile(limits_, 0.9), shape_.decode ? "GB" : "GMAC");
   }
 
  private:
-  double limit(const Stream& stream) const { return shape_.decode ? stream.rate(threads_) : threads_ * peak_rate(engine_.isa()); }
+  double limit(const Stream& stream) const {
+    return shape_.decode ? stream.rate(threads_) : threads_ * peak_rate(engine_.isa());
+  }
 
   void prepare() {
     if (!cache_) return;
@@ -150,16 +154,19 @@ class Case {
   TokenBatch tokens_ = {};
   ImageBatch images_ = {};
   std::optional<KvCache> cache_ = {};
-  std::vector<double> milliseconds_ = {}, shares_ = {}, limits_ = {};  // limits_: giga multiply-adds or bytes per second
+  std::vector<double> milliseconds_ = {}, shares_ = {},
+                      limits_ = {};  // limits_: giga multiply-adds or bytes per second
 };
 
 void run(const std::string& file, std::vector<std::string> names, int rounds) {
   const Engine engine(Model::open(file));
   const ModelInfo& info = engine.model().info();
-  if (names.empty()) names = info.image ? std::vector<std::string>{"1", "8"} : std::vector<std::string>{"1x128", "8x128"};
+  if (names.empty())
+    names = info.image ? std::vector<std::string>{"1", "8"} : std::vector<std::string>{"1x128", "8x128"};
   std::vector<Case> cases;
   for (const std::string& name : names) {
-    for (int threads = 1; threads <= default_threads(); threads *= 2) cases.emplace_back(engine, parse_shape(name, info), threads);
+    for (int threads = 1; threads <= default_threads(); threads *= 2)
+      cases.emplace_back(engine, parse_shape(name, info), threads);
   }
   const Stream stream;
   for (int round = 0; round < rounds; ++round) {
@@ -175,12 +182,14 @@ void run(const std::string& file, std::vector<std::string> names, int rounds) {
 int main(int argc, char** argv) {
   std::vector<std::string> names(argv + 1, argv + argc);
   int rounds = 20;
-  if (const auto flag = std::find(names.begin(), names.end(), "--rounds"); flag != names.end() && flag + 1 != names.end()) {
+  if (const auto flag = std::find(names.begin(), names.end(), "--rounds");
+      flag != names.end() && flag + 1 != names.end()) {
     rounds = std::max(1, std::atoi(flag[1].c_str()));
     names.erase(flag, flag + 2);
   }
   if (names.empty()) {
-    std::fprintf(stderr, "Usage: octavo_forward_bench MODEL.octavo [--rounds N] [BATCHxLENGTH | BATCH | decode@LENGTH]...\n");
+    std::fprintf(stderr,
+                 "Usage: octavo_forward_bench MODEL.octavo [--rounds N] [BATCHxLENGTH | BATCH | decode@LENGTH]...\n");
     return 2;
   }
   try {

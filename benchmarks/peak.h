@@ -1,5 +1,5 @@
-// What this machine can do at most, which kernels are measured against: multiply-adds of bytes of a core when nothing is loaded or
-// stored, and bytes that cores read from memory in order.
+// What this machine can do at most, which kernels are measured against: multiply-adds of bytes of a core when nothing
+// is loaded or stored, and bytes that cores read from memory in order.
 #pragma once
 
 #include "kernels.h"
@@ -61,10 +61,12 @@ class Stream {
     std::atomic<int64_t> first{0}, last{0};
     const auto read = [&](int thread) {
       --waiting;
-      while (waiting > 0) {}
+      while (waiting > 0) {
+      }
       if (thread == 0) first = now();
       read_in_order_avx2(bytes_.get() + thread * part, part);
-      for (int64_t end = now(), seen = last; seen < end && !last.compare_exchange_weak(seen, end);) {}
+      for (int64_t end = now(), seen = last; seen < end && !last.compare_exchange_weak(seen, end);) {
+      }
     };
     for (int i = 1; i < threads; ++i) others.emplace_back(read, i);
     read(0);

@@ -1,5 +1,6 @@
-// Accuracy and speed of picture models: closeness to float32, top-1 and top-5, pictures/s of the model alone and from files, and
-// where the time goes. Usage: octavo_pictures CHECKPOINT LABELS.tsv [MODEL.octavo...]     (picture beside the list, tab, class)
+// Accuracy and speed of picture models: closeness to float32, top-1 and top-5, pictures/s of the model alone and from
+// files, and where the time goes. Usage: octavo_pictures CHECKPOINT LABELS.tsv [MODEL.octavo...]     (picture beside
+// the list, tab, class)
 #include "class_labels.h"
 #include "closeness.h"
 #include "picture_batches.h"
@@ -43,8 +44,8 @@ Pictures read_pictures(const std::filesystem::path& labels, const ImageSettings&
     prepare += second.seconds();
   }
   const double count = static_cast<double>(pictures.files.size());
-  std::printf("%zu pictures; one thread: decode %.2f ms each, resize and crop %.2f ms each\n", pictures.files.size(), 1e3 * decode / count,
-              1e3 * prepare / count);
+  std::printf("%zu pictures; one thread: decode %.2f ms each, resize and crop %.2f ms each\n", pictures.files.size(),
+              1e3 * decode / count, 1e3 * prepare / count);
   return pictures;
 }
 
@@ -64,13 +65,15 @@ Answers answer_all(const Engine& engine, const Pictures& pictures, Workspace& wo
 
 double seconds_from_files(const Engine& engine, const Pictures& pictures, Workspace& workspace) {
   const Stopwatch stopwatch;
-  const auto handle = [&](const ImageBatch& batch, const std::vector<LoadedPicture>&) { engine.logits(batch, workspace); };
+  const auto handle = [&](const ImageBatch& batch, const std::vector<LoadedPicture>&) {
+    engine.logits(batch, workspace);
+  };
   for_each_picture_batch(pictures.files, engine.model().info(), {.sequences = kBatch}, workspace.threads(), handle);
   return stopwatch.seconds();
 }
 
-void report(const Engine& engine, const Pictures& pictures, const std::string& labels, const std::vector<Tensor>* reference,
-            std::vector<Tensor>* kept) {
+void report(const Engine& engine, const Pictures& pictures, const std::string& labels,
+            const std::vector<Tensor>* reference, std::vector<Tensor>* kept) {
   Workspace workspace;
   Answers answers = answer_all(engine, pictures, workspace);
   ClassLabels truth(labels, engine.model().info().classes);
@@ -86,9 +89,11 @@ void report(const Engine& engine, const Pictures& pictures, const std::string& l
     }
   }
   const double count = static_cast<double>(pictures.files.size());
-  std::printf("%-12s %d threads: top-1 %.1f %%, top-5 %.1f %%; same first class as float32 %.1f %%, cosine of logits mean %.4f lowest %.4f\n",
-              std::string(engine.isa()).c_str(), workspace.threads(), 100 * truth.top1(), 100 * truth.top5(), 100 * static_cast<double>(same) / count,
-              closeness.mean(), closeness.lowest());
+  std::printf(
+      "%-12s %d threads: top-1 %.1f %%, top-5 %.1f %%; same first class as float32 %.1f %%, cosine of logits mean %.4f "
+      "lowest %.4f\n",
+      std::string(engine.isa()).c_str(), workspace.threads(), 100 * truth.top1(), 100 * truth.top5(),
+      100 * static_cast<double>(same) / count, closeness.mean(), closeness.lowest());
   const double files = seconds_from_files(engine, pictures, workspace);
   std::printf("             %.1f pictures/s, %.1f from files\n", count / answers.seconds, count / files);
   if (kept) *kept = std::move(answers.logits);
@@ -102,7 +107,8 @@ int main(int argc, char** argv) try {
     return 2;
   }
   const Engine reference(Model::open(argv[1]));
-  if (!reference.model().info().image || reference.model().info().classes == 0) throw Error(std::string(argv[1]) + ": does not classify pictures");
+  if (!reference.model().info().image || reference.model().info().classes == 0)
+    throw Error(std::string(argv[1]) + ": does not classify pictures");
   const Pictures pictures = read_pictures(argv[2], *reference.model().info().image);
   std::vector<Tensor> logits;
   report(reference, pictures, argv[2], nullptr, &logits);

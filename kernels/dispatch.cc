@@ -34,10 +34,8 @@ IsaStatus status(Isa isa, const char* name, const char* missing) { return {isa, 
 Statuses detect() {
   const CpuFeatures cpu = cpu_features();
   return {{status(Isa::scalar, "scalar", ""),  //
-           status(Isa::avx2, "avx2", cpu.missing_avx2),
-           status(Isa::avxvnni, "avxvnni", cpu.missing_avxvnni),
-           status(Isa::avx512vnni, "avx512vnni", cpu.missing_avx512vnni),
-           status(Isa::amx, "amx", cpu.missing_amx)}};
+           status(Isa::avx2, "avx2", cpu.missing_avx2), status(Isa::avxvnni, "avxvnni", cpu.missing_avxvnni),
+           status(Isa::avx512vnni, "avx512vnni", cpu.missing_avx512vnni), status(Isa::amx, "amx", cpu.missing_amx)}};
 }
 
 }  // namespace

@@ -3,8 +3,8 @@
 // The scalar file of a family is the definition; every other instruction set gives the same bits for every input
 // that keeps the contract. docs/fixed-point.md derives the arithmetic; section numbers below are its sections.
 //
-// Words: `>>` is the arithmetic (floor) shift; sat16, satu8 clamp to the type; mulhi32(a, b) = (a * b) >> 32 of two s32;
-// mulhrs(a, b) = (a * b + 2^14) >> 15 of two s16; mulhu16(a, b) = (a * b) >> 16 of two u16.
+// Words: `>>` is the arithmetic (floor) shift; sat16, satu8 clamp to the type; mulhi32(a, b) = (a * b) >> 32 of two
+// s32; mulhrs(a, b) = (a * b + 2^14) >> 15 of two s16; mulhu16(a, b) = (a * b) >> 16 of two u16.
 #pragma once
 
 #include <stddef.h>
@@ -30,11 +30,11 @@ struct ByteMatrix {
 /// Rows up to the next multiple of 16 must be readable in `a` and writable in the outputs; what is written in rows
 /// beyond `rows` is unspecified. Bytes of `a` beyond the real depth meet zero weights.
 struct Gemm {
-  int rows;                   ///< >= 1
-  int columns;                ///< multiple of 32: whole panels
-  int depth;                  ///< multiple of 64, at most 32768
-  const uint8_t* a;           ///< tile order, 64-byte aligned: [ceil(rows / 16)][depth / 64][16][64]
-  const int8_t* b;            ///< packed panels, 64-byte aligned: [columns / 32][depth / 64][2][16][16 x 4]; see packed_index()
+  int rows;          ///< >= 1
+  int columns;       ///< multiple of 32: whole panels
+  int depth;         ///< multiple of 64, at most 32768
+  const uint8_t* a;  ///< tile order, 64-byte aligned: [ceil(rows / 16)][depth / 64][16][64]
+  const int8_t* b;   ///< packed panels, 64-byte aligned: [columns / 32][depth / 64][2][16][16 x 4]; see packed_index()
   const int32_t* bias;        ///< [columns], zero points folded in, |bias| <= 2^30
   const int32_t* multiplier;  ///< [columns], in [0, 2^31)
   int shift;                  ///< 33..62, common to the layer
@@ -49,8 +49,8 @@ constexpr size_t packed_index(size_t n, size_t k, size_t depth) {
 
 /// The one requantization rule (2): with p = pre_shift and acc = clamp(accumulator, -2^(31-p), 2^(31-p) - 1) << p,
 ///   r[i][j] = (acc * multiplier[j] + 2^(shift-1)) >> shift.
-/// The epilogues below turn r into what the next op reads. The fast form (mulhi32(acc, m) + 2^(shift-33)) >> (shift-32) is
-/// equal.
+/// The epilogues below turn r into what the next op reads. The fast form (mulhi32(acc, m) + 2^(shift-33)) >> (shift-32)
+/// is equal.
 
 /// out = clamp(r + zero_point, low, high), stored as its low byte. u8 activations: [0, 255]; symmetric s8 K and V: zero
 /// point 0, [-127, 127]; ReLU is low = zero_point. `out` is at column 0 of this product, 32-column groups aligned.
@@ -66,16 +66,16 @@ struct ToBytes {
 /// offset (<= 0, [columns]) makes the saturating copies; zero for ordinary columns. Where fine_bits > 0 (11) also
 ///   fine = min(max(v, 0), 255 << fraction_bits) >> (fraction_bits - fine_bits), its lowest fine_bits bits.
 struct Gelu {
-  int fraction_bits;           ///< 0..6
-  uint16_t limit;              ///< 1..32768
-  int normalize;               ///< 0..15, limit << normalize < 2^16
+  int fraction_bits;  ///< 0..6
+  uint16_t limit;     ///< 1..32768
+  int normalize;      ///< 0..15, limit << normalize < 2^16
   uint16_t inverse;
-  const int16_t* base;         ///< [32], 64-byte aligned
-  const int16_t* slope;        ///< [32], 64-byte aligned
-  const int16_t* offset;       ///< [columns]
+  const int16_t* base;    ///< [32], 64-byte aligned
+  const int16_t* slope;   ///< [32], 64-byte aligned
+  const int16_t* offset;  ///< [columns]
   ByteMatrix out;
-  int fine_bits = 0;           ///< 0..fraction_bits
-  ByteMatrix fine = {};        ///< as out; where fine_bits > 0
+  int fine_bits = 0;     ///< 0..fraction_bits
+  ByteMatrix fine = {};  ///< as out; where fine_bits > 0
 };
 
 /// Residual add (3), in place on the s16 stream: stream = sat16(sat16(r) + stream).
@@ -109,7 +109,8 @@ struct ToAccumulators {
   ptrdiff_t stride;  ///< elements between rows
 };
 
-/// Probabilities of few values (5 d), geometric steps apart from the pruning threshold on. Row mode (5 b) with the codes
+/// Probabilities of few values (5 d), geometric steps apart from the pruning threshold on. Row mode (5 b) with the
+/// codes
 ///   code[top - k] for the largest k with e' > (Z * edge[k] + 2^30) >> 31, 0 when there is none,
 /// where top is that k of the largest e' there can be, and with (multiplier, shift)[top] as the row's.
 constexpr int kMostLevels = 15;
@@ -123,57 +124,58 @@ struct AttentionLevels {
 
 /// Constants of one attention layer, common to its sequences and heads (5, 6).
 struct AttentionConstants {
-  int head_size;             ///< d_head: multiple of 4, 4..256
-  bool causal;               ///< query i sees keys 0 .. past + i
-  int32_t query_zero_point;  ///< 0..255
-  uint16_t score_multiplier; ///< m16 in [2^15, 2^16): score -> log2 distance in Q5.11
-  int score_shift;           ///< k in -8..23: t' = min(t >> k, 65535), or min(t << -k, 65535) when k < 0
-  bool clipped;              ///< row mode (5 b) instead of the plain one (5 a): clipped, softmax-1, pruned, levels
-  int32_t theta;             ///< TH = round(-gamma / (zeta - gamma) * 2^31), [0, 2^31)
-  uint32_t cap;              ///< CP = round(2^31 / (zeta - gamma)), at most 2^31
-  int32_t multiplier;        ///< m0 of the context, [2^30, 2^31)
-  int shift;                 ///< s0; after the row's part it must lie in 33..62
-  int32_t zero_point;        ///< of the context, 0..255; with fine codes 0..2040
-  bool softmax1;             ///< every query sees one key more, of score 0 and without a value (5 c); clipped only
-  uint32_t prune;            ///< PR = round(tau / (zeta - gamma) * 2^31), [0, 2^31): e' up to Z * PR is 0; clipped only
+  int head_size;              ///< d_head: multiple of 4, 4..256
+  bool causal;                ///< query i sees keys 0 .. past + i
+  int32_t query_zero_point;   ///< 0..255
+  uint16_t score_multiplier;  ///< m16 in [2^15, 2^16): score -> log2 distance in Q5.11
+  int score_shift;            ///< k in -8..23: t' = min(t >> k, 65535), or min(t << -k, 65535) when k < 0
+  bool clipped;               ///< row mode (5 b) instead of the plain one (5 a): clipped, softmax-1, pruned, levels
+  int32_t theta;              ///< TH = round(-gamma / (zeta - gamma) * 2^31), [0, 2^31)
+  uint32_t cap;               ///< CP = round(2^31 / (zeta - gamma)), at most 2^31
+  int32_t multiplier;         ///< m0 of the context, [2^30, 2^31)
+  int shift;                  ///< s0; after the row's part it must lie in 33..62
+  int32_t zero_point;         ///< of the context, 0..255; with fine codes 0..2040
+  bool softmax1;              ///< every query sees one key more, of score 0 and without a value (5 c); clipped only
+  uint32_t prune;  ///< PR = round(tau / (zeta - gamma) * 2^31), [0, 2^31): e' up to Z * PR is 0; clipped only
   const AttentionLevels* levels;  ///< clipped only; null: 255 equal steps
-  bool wide = false;         ///< row mode with 16-bit probabilities (5 e); not with clipped
+  bool wide = false;              ///< row mode with 16-bit probabilities (5 e); not with clipped
 };
 
 /// Attention of one head over one sequence, for queries first_query .. first_query + queries - 1 (5, 6):
 ///   score -> t = max over visible keys - score -> e = 2^-u in Q15 -> u8 probabilities -> context
 ///   context = clamp(((sum_j p_j v_j) * m_r + 2^(s_r - 1)) >> s_r) + zero_point, 0, 255)
-/// with the row's own (m_r, s_r); the gate multiplies m_r. Wide probabilities p = 256 h + l are e itself, and the sum is
+/// with the row's own (m_r, s_r); the gate multiplies m_r. Wide probabilities p = 256 h + l are e itself, and the sum
+/// is
 ///   sum_j h_j v_j + ((sum_j l_j v_j + 128) >> 8). With fine codes (11) the clamp is to [0, 2047], and of that code c
 /// context = c >> 3, fine = c & 7. Row pointers are at the head's first column of a first row: of keys and
-/// values that of the sequence, of queries that of the first token behind the `past` ones, whose keys and values were there
-/// before. No byte outside these rows and the head's columns is read or written.
+/// values that of the sequence, of queries that of the first token behind the `past` ones, whose keys and values were
+/// there before. No byte outside these rows and the head's columns is read or written.
 struct Attention {
   const AttentionConstants* constants;
-  int length;                 ///< keys of the sequence, 1..65536: past, and one per query row
-  int first_query, queries;   ///< rows of q
+  int length;                ///< keys of the sequence, 1..65536: past, and one per query row
+  int first_query, queries;  ///< rows of q
   const uint8_t* q;
   const int8_t* k;
   const int8_t* v;
-  ptrdiff_t stride;           ///< bytes between rows of q
-  ptrdiff_t key_stride;       ///< bytes between rows of k, and of v
-  const int16_t* gate;        ///< logits in steps of 2^-11 of this head, one per row; null: no gate
-  ptrdiff_t gate_stride;      ///< elements between rows of gate; 0: one logit for all
-  ByteMatrix context;         ///< of the whole batch
-  ptrdiff_t context_row;      ///< row of the sequence's first token in context
-  int context_column;         ///< of the head's first column in context
-  void* scratch;              ///< 64-byte aligned, attention_scratch_bytes() long
-  int past = 0;               ///< tokens of the sequence before the first row of q
-  uint8_t* probabilities = nullptr;  ///< [rows of q][length], where codes that a query sees are to be left for a look at them:
-                                     ///< the scalar kernel alone does that; null: nowhere
-  ByteMatrix fine = {};              ///< as context; null data: no fine codes
+  ptrdiff_t stride;                  ///< bytes between rows of q
+  ptrdiff_t key_stride;              ///< bytes between rows of k, and of v
+  const int16_t* gate;               ///< logits in steps of 2^-11 of this head, one per row; null: no gate
+  ptrdiff_t gate_stride;             ///< elements between rows of gate; 0: one logit for all
+  ByteMatrix context;                ///< of the whole batch
+  ptrdiff_t context_row;             ///< row of the sequence's first token in context
+  int context_column;                ///< of the head's first column in context
+  void* scratch;                     ///< 64-byte aligned, attention_scratch_bytes() long
+  int past = 0;                      ///< tokens of the sequence before the first row of q
+  uint8_t* probabilities = nullptr;  ///< [rows of q][length], where codes that a query sees are to be left for a look
+                                     ///< at them: the scalar kernel alone does that; null: nowhere
+  ByteMatrix fine = {};  ///< as context; null data: no fine codes
 };
 
 /// Queries of a call that reads keys and values as they lie, and that threads can share: those of a step of decoding.
 constexpr int kFewQueries = 2;
 
-/// A share of a call of up to kFewQueries queries. All shares of a phase are done before the next phase begins; then the
-/// bits are those of the whole call. The call's scratch is common to the shares.
+/// A share of a call of up to kFewQueries queries. All shares of a phase are done before the next phase begins; then
+/// the bits are those of the whole call. The call's scratch is common to the shares.
 struct AttentionShare {
   enum Phase {
     scores,         ///< of the share's keys
@@ -195,11 +197,13 @@ constexpr int share_begin(int length, int share, int shares) {
 /// Scratch one attention call needs: packed K and V, or the sums of shares; and a block of up to 16 queries' scores and
 /// probabilities. One formula for all instruction sets, generous, so that src/ need not know which runs.
 constexpr size_t attention_scratch_bytes(int length, int head_size) {
-  const size_t keys = (static_cast<size_t>(length) + 63) / 64 * 64, size = (static_cast<size_t>(head_size) + 63) / 64 * 64;
+  const size_t keys = (static_cast<size_t>(length) + 63) / 64 * 64,
+               size = (static_cast<size_t>(head_size) + 63) / 64 * 64;
   return 2 * keys * size + keys * 8 + 16 * keys * (4 + 2 + 1) + 16 * size * 4 + 4096;
 }
 
-/// The paper's static quantizers inside attention (9), without fine codes. With asymmetric K and V, and scores and probabilities in u8:
+/// The paper's static quantizers inside attention (9), without fine codes. With asymmetric K and V, and scores and
+/// probabilities in u8:
 ///   score = clamp(requantized sum_d (q_d - z_q)(k_d - z_k) + z_s, 0, 255), t = largest visible score - score
 ///   Z = sum exponential[t], R = (slope << 24) / Z
 ///   p = clamp((exponential[t] * R + (offset << 24) + 2^45) >> 46, 0, most)
@@ -224,17 +228,17 @@ struct NormLane {
   int32_t low, high;
 };
 
-/// Integer LayerNorm (4) over rows of the s16 stream, two lanes: a u8 one for the next GEMM and an s16 one for the stream.
-/// Columns past `columns` of the byte lane's last 64-byte chunk are left alone.
+/// Integer LayerNorm (4) over rows of the s16 stream, two lanes: a u8 one for the next GEMM and an s16 one for the
+/// stream. Columns past `columns` of the byte lane's last 64-byte chunk are left alone.
 struct LayerNorm {
-  int rows, columns;          ///< columns 1..8192
-  const int16_t* in;          ///< row-major
-  ptrdiff_t in_stride;        ///< elements between rows
-  int64_t epsilon;            ///< E = round(eps * D^2 / S_x^2), 0..2^58
+  int rows, columns;    ///< columns 1..8192
+  const int16_t* in;    ///< row-major
+  ptrdiff_t in_stride;  ///< elements between rows
+  int64_t epsilon;      ///< E = round(eps * D^2 / S_x^2), 0..2^58
   NormLane bytes;
   ByteMatrix bytes_out;
   NormLane stream;
-  int16_t* stream_out;        ///< row-major; may equal `in`
+  int16_t* stream_out;  ///< row-major; may equal `in`
   ptrdiff_t stream_stride;
 };
 
@@ -248,14 +252,14 @@ struct EmbeddingTable {
 /// Sum of up to four embedding rows (8, 11): out = sat16((sum over tables of row * multiplier + 2^14) >> 15).
 struct EmbeddingSum {
   int rows, columns;
-  int tables;                 ///< 1..4
+  int tables;  ///< 1..4
   EmbeddingTable table[4];
-  int16_t* out;               ///< row-major
+  int16_t* out;  ///< row-major
   ptrdiff_t stride;
 };
 
-/// The paper's two quantizers of an embedding sum (9), of codes without zero point. Tables are words, positions, types, with
-/// multipliers in Q20 of the step of the sum that they go into, |multiplier| <= 2^22:
+/// The paper's two quantizers of an embedding sum (9), of codes without zero point. Tables are words, positions, types,
+/// with multipliers in Q20 of the step of the sum that they go into, |multiplier| <= 2^22:
 ///   partial = clamp((words + types + 2^19) >> 20, partial_low, partial_high)
 ///   out = clamp((partial * partial_multiplier + positions + 2^19) >> 20, low, high)
 struct PaperEmbeddingSum {
@@ -267,9 +271,9 @@ struct PaperEmbeddingSum {
 /// Sum over rows: out[j] = sum over i of in[i][j], exact in s32 (rows <= 65536). Mean pooling before its division.
 struct ColumnSum {
   int rows, columns;
-  const int16_t* in;          ///< row-major
+  const int16_t* in;  ///< row-major
   ptrdiff_t stride;
-  int32_t* out;               ///< [columns]
+  int32_t* out;  ///< [columns]
 };
 
 /// The kernels of one choice of instruction sets. Every slot is filled.
@@ -295,21 +299,21 @@ constexpr int kIsaCount = 5;
 
 struct IsaStatus {
   Isa isa;
-  const char* name;      ///< "scalar", "avx2", "avxvnni", "avx512vnni", "amx"
-  bool available;        ///< the CPU has the instructions and the operating system saves their registers
-  const char* missing;   ///< why not, in words a user understands; "" when available
+  const char* name;     ///< "scalar", "avx2", "avxvnni", "avx512vnni", "amx"
+  bool available;       ///< the CPU has the instructions and the operating system saves their registers
+  const char* missing;  ///< why not, in words a user understands; "" when available
 };
 
 /// What this CPU has, worst first; the answer never changes during a process.
 const IsaStatus* isa_status();  // array of kIsaCount
 
-/// Gets from the operating system what kernels of `isa`, which is available, need for this process; false if it refuses.
-/// Only the tiles of AMX are such a thing.
+/// Gets from the operating system what kernels of `isa`, which is available, need for this process; false if it
+/// refuses. Only the tiles of AMX are such a thing.
 bool prepare(Isa isa);
 
 /// The kernels to use when the choice is limited to `isa` and what it builds on (avxvnni and avx512vnni: + avx2; amx:
-/// + avx512vnni). Each family installs what is available, best last. `isa` must be available; where prepare() fails, the
-/// kernels are those that it builds on.
+/// + avx512vnni). Each family installs what is available, best last. `isa` must be available; where prepare() fails,
+/// the kernels are those that it builds on.
 KernelTable table_for(Isa isa);
 
 }  // namespace octavo::kernels

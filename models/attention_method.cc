@@ -1,20 +1,24 @@
 #include "models/attention_method.h"
 
-#include <cmath>
-
 #include "octavo/error.h"
+
+#include <cmath>
 
 namespace octavo {
 namespace {
 
-constexpr GateType kTypes[] = {GateType::unconditional_per_head, GateType::conditional_per_head, GateType::conditional_per_token};
+constexpr GateType kTypes[] = {GateType::unconditional_per_head, GateType::conditional_per_head,
+                               GateType::conditional_per_token};
 constexpr GateKind kKinds[] = {GateKind::linear, GateKind::mlp, GateKind::all_heads};
 
 const char* name_of(GateKind kind) {
   switch (kind) {
-    case GateKind::mlp: return "mlp";
-    case GateKind::all_heads: return "all_heads";
-    default: return "linear";
+    case GateKind::mlp:
+      return "mlp";
+    case GateKind::all_heads:
+      return "all_heads";
+    default:
+      return "linear";
   }
 }
 
@@ -22,11 +26,12 @@ ClippedSoftmax checked(ClippedSoftmax softmax) {
   const bool valid = std::isfinite(softmax.gamma) && std::isfinite(softmax.zeta) && softmax.gamma <= 0.0 &&
                      softmax.gamma >= -100.0 && softmax.zeta >= 1.0 && softmax.zeta <= 100.0;
   if (!valid) {
-    throw Error("clipped softmax has gamma " + std::to_string(softmax.gamma) + ", zeta " + std::to_string(softmax.zeta) +
-                ", expected gamma in [-100, 0] and zeta in [1, 100]");
+    throw Error("clipped softmax has gamma " + std::to_string(softmax.gamma) + ", zeta " +
+                std::to_string(softmax.zeta) + ", expected gamma in [-100, 0] and zeta in [1, 100]");
   }
   if (!(softmax.prune >= 0.0 && softmax.prune < 1.0)) {
-    throw Error("attention pruning is " + std::to_string(softmax.prune) + ", expected a probability from 0 and below 1");
+    throw Error("attention pruning is " + std::to_string(softmax.prune) +
+                ", expected a probability from 0 and below 1");
   }
   if (softmax.log_bits < 0 || softmax.log_bits > 4 || (softmax.log_bits > 0 && softmax.prune == 0.0)) {
     throw Error("logarithmic attention has " + std::to_string(softmax.log_bits) + " bits and pruning " +
@@ -64,7 +69,8 @@ void read_gate(const JsonObject& gate, const CheckpointOptions& options, Attenti
     throw Error("the gate scale is " + std::to_string(method.gate_scale) + ", expected a number from 0.001 to 1000");
   }
   if (method.gate_type == GateType::unconditional_per_head && method.gate_scale != 1.0) {
-    throw Error("the gate scale is " + std::to_string(method.gate_scale) + ", expected 1: an unconditional_per_head gate has none");
+    throw Error("the gate scale is " + std::to_string(method.gate_scale) +
+                ", expected 1: an unconditional_per_head gate has none");
   }
 }
 
@@ -87,7 +93,8 @@ std::optional<GateKind> kind_of(const CheckpointTensors& tensors, const std::str
 int hidden_units(const CheckpointTensors& tensors, const std::string& alpha) {
   const std::string name = alpha + ".0.0.weight";
   const Tensor::Shape& shape = tensors.shape(name);
-  if (shape.empty() || shape[0] < 1 || shape[0] > 32768) throw Error("tensor " + name + " has no row per hidden unit of its gate");
+  if (shape.empty() || shape[0] < 1 || shape[0] > 32768)
+    throw Error("tensor " + name + " has no row per hidden unit of its gate");
   return static_cast<int>(shape[0]);
 }
 
@@ -98,7 +105,8 @@ void take_conditional(CheckpointTensors& tensors, const std::string& alpha, int 
     return;
   }
   if (columns % heads != 0) {
-    throw Error(alpha + ": " + std::to_string(columns) + " columns do not divide into " + std::to_string(heads) + " gates");
+    throw Error(alpha + ": " + std::to_string(columns) + " columns do not divide into " + std::to_string(heads) +
+                " gates");
   }
   const int slice = columns / heads, hidden = kind == GateKind::mlp ? hidden_units(tensors, alpha) : 1;
   for (int head = 0; head < heads; ++head) {
@@ -112,9 +120,12 @@ void take_conditional(CheckpointTensors& tensors, const std::string& alpha, int 
 
 std::string_view name_of(GateType type) {
   switch (type) {
-    case GateType::unconditional_per_head: return "unconditional_per_head";
-    case GateType::conditional_per_head: return "conditional_per_head";
-    default: return "conditional_per_token";
+    case GateType::unconditional_per_head:
+      return "unconditional_per_head";
+    case GateType::conditional_per_head:
+      return "conditional_per_head";
+    default:
+      return "conditional_per_token";
   }
 }
 
@@ -122,7 +133,8 @@ AttentionMethod read_attention_method(const JsonObject& config, const Checkpoint
   const JsonObject section = config.section("attention_method");
   const JsonObject softmax = section.section("softmax");
   AttentionMethod method;
-  method.softmax = {.gamma = softmax.number_or("gamma", -100.0, 0.0, 0.0), .zeta = softmax.number_or("zeta", 1.0, 100.0, 1.0)};
+  method.softmax = {.gamma = softmax.number_or("gamma", -100.0, 0.0, 0.0),
+                    .zeta = softmax.number_or("zeta", 1.0, 100.0, 1.0)};
   if (options.softmax) method.softmax = *options.softmax;
   method.softmax.softmax1 = options.softmax1.value_or(softmax.flag_or("softmax1", false));
   method.softmax.prune = options.attention_prune;
@@ -132,27 +144,34 @@ AttentionMethod read_attention_method(const JsonObject& config, const Checkpoint
   return method;
 }
 
-LayerGate take_gate(CheckpointTensors& tensors, const std::string& prefix, const AttentionMethod& method, int heads, int columns) {
+LayerGate take_gate(CheckpointTensors& tensors, const std::string& prefix, const AttentionMethod& method, int heads,
+                    int columns) {
   const std::string alpha = prefix + "alpha";
   const std::optional<GateKind> kind = kind_of(tensors, alpha);
   const bool unconditional = tensors.has(alpha);
   if (!kind && !unconditional) {
-    if (method.gate_type) throw Error("the checkpoint has no gate tensors " + alpha + ", expected a gate " + std::string(name_of(*method.gate_type)));
+    if (method.gate_type)
+      throw Error("the checkpoint has no gate tensors " + alpha + ", expected a gate " +
+                  std::string(name_of(*method.gate_type)));
     return {};
   }
-  if (method.no_gate) throw Error("the checkpoint has gate tensors " + alpha + ", but config.json says attention_method.gate is none");
+  if (method.no_gate)
+    throw Error("the checkpoint has gate tensors " + alpha + ", but config.json says attention_method.gate is none");
   const GateType type = method.gate_type.value_or(GateType::unconditional_per_head);
   if (kind && !method.gate_type) {
     throw Error("the checkpoint has gate tensors " + alpha +
                 ", but config.json does not say of which type: attention_method.gate is missing (see --gate-type)");
   }
-  if (unconditional != (type == GateType::unconditional_per_head) || (method.gate_kind && kind && *method.gate_kind != *kind)) {
+  if (unconditional != (type == GateType::unconditional_per_head) ||
+      (method.gate_kind && kind && *method.gate_kind != *kind)) {
     throw Error("the checkpoint has gate tensors " + alpha + " that are " +
-                (kind ? std::string(name_of(*kind)) : std::string(name_of(GateType::unconditional_per_head))) + ", expected " +
-                std::string(name_of(type)) + (method.gate_kind ? std::string(", ") + name_of(*method.gate_kind) : ""));
+                (kind ? std::string(name_of(*kind)) : std::string(name_of(GateType::unconditional_per_head))) +
+                ", expected " + std::string(name_of(type)) +
+                (method.gate_kind ? std::string(", ") + name_of(*method.gate_kind) : ""));
   }
   LayerGate gate;
-  gate.settings = GateSettings{.type = type, .kind = kind.value_or(GateKind::linear), .scale = method.gate_scale, .logits = ""};
+  gate.settings =
+      GateSettings{.type = type, .kind = kind.value_or(GateKind::linear), .scale = method.gate_scale, .logits = ""};
   if (unconditional) {
     gate.settings->logits = tensors.take(alpha, {heads});
   } else {
@@ -167,7 +186,8 @@ void describe_method(const Graph& graph, const AttentionMethod& method, ModelInf
     const auto* attention = std::get_if<AttentionOp>(&node.op);
     if (!attention || !attention->gate) continue;
     info.gate = std::string(name_of(attention->gate->type));
-    if (attention->gate->type != GateType::unconditional_per_head) info.gate += std::string(" (") + name_of(attention->gate->kind) + ")";
+    if (attention->gate->type != GateType::unconditional_per_head)
+      info.gate += std::string(" (") + name_of(attention->gate->kind) + ")";
     info.gate_scale = attention->gate->scale;
     return;
   }

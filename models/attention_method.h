@@ -1,11 +1,12 @@
-// "attention_method" of config.json: how a checkpoint's attention differs from the ordinary one (clipped softmax, gates).
+// "attention_method" of config.json: how a checkpoint's attention differs from the ordinary one (clipped softmax,
+// gates).
 #pragma once
-
-#include <optional>
 
 #include "graph.h"
 #include "json_object.h"
 #include "models/checkpoint.h"
+
+#include <optional>
 
 namespace octavo {
 
@@ -33,7 +34,8 @@ struct LayerGate {
 ///   alpha.{h}.0.weight [hidden, slice], alpha.{h}.2.weight [1, hidden]   mlp
 ///   alpha.weight [heads, columns]                          all_heads
 /// with slice = columns / heads. Throws Error when they contradict `method`, are missing, or leave the type open.
-LayerGate take_gate(CheckpointTensors& tensors, const std::string& prefix, const AttentionMethod& method, int heads, int columns);
+LayerGate take_gate(CheckpointTensors& tensors, const std::string& prefix, const AttentionMethod& method, int heads,
+                    int columns);
 
 /// Puts softmax and gate of a graph's first attention into `info`.
 void describe_method(const Graph& graph, const AttentionMethod& method, ModelInfo& info);

@@ -1,6 +1,7 @@
 // BERT: post-LayerNorm encoder. Reads like modeling_bert.py, one line per fused op.
 #include "models/attention_method.h"
 #include "models/families.h"
+
 #include "octavo/error.h"
 
 namespace octavo {
@@ -103,12 +104,14 @@ class Bert {
     const ValueId context = g.attention(
         self, qkv,
         {.heads = config_.heads, .head_size = head_size_, .softmax = method_.softmax, .gate = gate.settings});
-    x = g.linear_add(layer + "attention.output.dense", context, x, {dense(layer + "attention.output.dense", size, width)});
+    x = g.linear_add(layer + "attention.output.dense", context, x,
+                     {dense(layer + "attention.output.dense", size, width)});
     x = g.layer_norm(layer + "attention.output.LayerNorm", x, norm(layer + "attention.output.LayerNorm"));
     const ValueId hidden =
         g.linear(layer + "intermediate.dense", x,
                  {dense(layer + "intermediate.dense", config_.intermediate_size, size), config_.activation});
-    x = g.linear_add(layer + "output.dense", hidden, x, {dense(layer + "output.dense", size, config_.intermediate_size)});
+    x = g.linear_add(layer + "output.dense", hidden, x,
+                     {dense(layer + "output.dense", size, config_.intermediate_size)});
     return g.layer_norm(layer + "output.LayerNorm", x, norm(layer + "output.LayerNorm"));
   }
 
@@ -126,7 +129,8 @@ Model::Data bert_from_checkpoint(const JsonObject& config, TensorMap all, const 
   CheckpointTensors tensors(std::move(all), "bert.");
   Model::Data data;
   data.graph = Bert(bert, method, tensors).graph();
-  data.tensors = std::move(tensors).finish({"pooler.", "embeddings.position_ids", "cls.", "classifier.", "qa_outputs."});
+  data.tensors =
+      std::move(tensors).finish({"pooler.", "embeddings.position_ids", "cls.", "classifier.", "qa_outputs."});
   data.info = {.family = "bert",
                .layers = bert.layers,
                .hidden_size = bert.hidden_size,

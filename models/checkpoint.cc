@@ -1,9 +1,10 @@
 #include "models/checkpoint.h"
 
-#include <algorithm>
+#include "safetensors.h"
 
 #include "octavo/error.h"
-#include "safetensors.h"
+
+#include <algorithm>
 
 namespace octavo {
 namespace {
@@ -39,7 +40,8 @@ std::string CheckpointTensors::take(const std::string& name, const Tensor::Shape
   }
   const Tensor& tensor = tensors_.find(name)->second;
   if (!is_float(tensor.dtype())) {
-    throw Error("tensor " + name + " has dtype " + std::string(name_of(tensor.dtype())) + ", expected F32, F16 or BF16");
+    throw Error("tensor " + name + " has dtype " + std::string(name_of(tensor.dtype())) +
+                ", expected F32, F16 or BF16");
   }
   used_.insert(name);
   return name;

@@ -1,12 +1,12 @@
 // The tensors of a Hugging Face checkpoint, taken by name and shape with messages that name them.
 #pragma once
 
+#include "model_data.h"
+
 #include <set>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "model_data.h"
 
 namespace octavo {
 
@@ -27,7 +27,8 @@ class CheckpointTensors {
   /// Takes the first of two spellings that exists (LayerNorm.weight or LayerNorm.gamma).
   std::string take_either(const std::string& name, const std::string& older, const Tensor::Shape& expected);
 
-  /// Uses rows `first` .. `first` + `rows` - 1 of a tensor of this shape, as a tensor of its own that is named `as`. Gives that name.
+  /// Uses rows `first` .. `first` + `rows` - 1 of a tensor of this shape, as a tensor of its own that is named `as`.
+  /// Gives that name.
   std::string take_rows(const std::string& name, const Tensor::Shape& expected, std::int64_t first, std::int64_t rows,
                         const std::string& as);
 
@@ -37,7 +38,8 @@ class CheckpointTensors {
   /// The elements of a tensor in f32.
   Tensor floats(const std::string& name) const;
 
-  /// The used tensors. Throws Error naming any tensor that is neither used nor under one of the known but unneeded prefixes.
+  /// The used tensors. Throws Error naming any tensor that is neither used nor under one of the known but unneeded
+  /// prefixes.
   TensorMap finish(const std::vector<std::string_view>& unneeded) &&;
 
  private:

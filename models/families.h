@@ -3,6 +3,7 @@
 
 #include "json_object.h"
 #include "models/checkpoint.h"
+
 #include "octavo/model.h"
 
 namespace octavo {
@@ -13,8 +14,8 @@ Model::Data bert_from_checkpoint(const JsonObject& config, TensorMap tensors, co
 /// OPT decoders ("model_type": "opt") of any size: pre- or post-LayerNorm, ReLU or GELU.
 Model::Data opt_from_checkpoint(const JsonObject& config, TensorMap tensors, const CheckpointOptions& options);
 
-/// ViT and DeiT image encoders: timm's config.json ("architecture"), or Hugging Face's ("model_type": "vit" or "deit") with its
-/// preprocessor_config.json, which may be an empty object.
+/// ViT and DeiT image encoders: timm's config.json ("architecture"), or Hugging Face's ("model_type": "vit" or "deit")
+/// with its preprocessor_config.json, which may be an empty object.
 Model::Data vit_from_checkpoint(const JsonObject& config, const JsonObject& preprocessor, TensorMap tensors,
                                 const CheckpointOptions& options);
 

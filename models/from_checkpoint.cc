@@ -1,11 +1,12 @@
 // Which family a checkpoint directory belongs to, and what lies beside its weights: tokenizer and pooling.
-#include <fstream>
-
 #include "models/families.h"
 #include "models/image_config.h"
+#include "safetensors.h"
+
 #include "octavo/error.h"
 #include "octavo/tokenizer.h"
-#include "safetensors.h"
+
+#include <fstream>
 
 namespace octavo {
 namespace {
@@ -15,11 +16,12 @@ Pooling read_pooling(const std::filesystem::path& directory) {
   const std::filesystem::path file = directory / "1_Pooling" / "config.json";
   if (!std::filesystem::exists(file)) return Pooling::mean;
   const JsonObject config = JsonObject::read(file);
-  for (const char* mode : {"pooling_mode_max_tokens", "pooling_mode_mean_sqrt_len_tokens", "pooling_mode_weightedmean_tokens",
-                           "pooling_mode_lasttoken"}) {
+  for (const char* mode : {"pooling_mode_max_tokens", "pooling_mode_mean_sqrt_len_tokens",
+                           "pooling_mode_weightedmean_tokens", "pooling_mode_lasttoken"}) {
     if (config.flag_or(mode, false)) config.fail(mode, "false: mean and class-token pooling are supported");
   }
-  const bool cls = config.flag_or("pooling_mode_cls_token", false), mean = config.flag_or("pooling_mode_mean_tokens", false);
+  const bool cls = config.flag_or("pooling_mode_cls_token", false),
+             mean = config.flag_or("pooling_mode_mean_tokens", false);
   if (cls == mean) config.fail("pooling_mode_cls_token", "exactly one of it and pooling_mode_mean_tokens to be true");
   return cls ? Pooling::cls : Pooling::mean;
 }
@@ -32,15 +34,16 @@ JsonObject read_preprocessor(const std::filesystem::path& directory) {
 
 /// Names of the classes: config.json's id2label or label_names, or the lines of labels.txt; none when there are none.
 std::vector<std::string> read_labels(const std::filesystem::path& directory, int classes) {
-  std::vector<std::string> labels = labels_of_config(JsonObject::read(directory / "config.json", "config.json"), classes);
+  std::vector<std::string> labels =
+      labels_of_config(JsonObject::read(directory / "config.json", "config.json"), classes);
   std::ifstream file(directory / "labels.txt");
   const bool in_file = labels.empty();
   for (std::string line; in_file && std::getline(file, line); labels.push_back(line)) {
     if (line.ends_with('\r')) line.pop_back();
   }
   if (!labels.empty() && static_cast<int>(labels.size()) != classes) {
-    throw Error(directory.string() + ": has " + std::to_string(labels.size()) + " labels, expected " + std::to_string(classes) +
-                ", one per class");
+    throw Error(directory.string() + ": has " + std::to_string(labels.size()) + " labels, expected " +
+                std::to_string(classes) + ", one per class");
   }
   return labels;
 }

@@ -8,7 +8,9 @@ namespace {
 
 constexpr int kLargestEdge = 4096;
 
-int edge(const JsonObject& object, std::string_view key) { return static_cast<int>(object.integer(key, 1, kLargestEdge)); }
+int edge(const JsonObject& object, std::string_view key) {
+  return static_cast<int>(object.integer(key, 1, kLargestEdge));
+}
 
 /// Three numbers of an array, if it is there.
 std::array<double, 3> triple_or(const JsonObject& object, std::string_view key, const std::array<double, 3>& otherwise,
@@ -69,7 +71,8 @@ ImageSettings read_timm_images(const JsonObject& config) {
   const std::string mode = settings.text_or("crop_mode", "center");
   if (mode != "center" && mode != "squash") settings.fail("crop_mode", "center or squash");
   result.keep_aspect = mode == "center";
-  if (result.keep_aspect && result.width != result.height) settings.fail("input_size", "a square with crop_mode center");
+  if (result.keep_aspect && result.width != result.height)
+    settings.fail("input_size", "a square with crop_mode center");
   return result;
 }
 
@@ -98,7 +101,8 @@ ImageSettings read_hugging_face_images(const JsonObject& config, const JsonObjec
   }
   const bool crop = preprocessor.flag_or("do_center_crop", false);
   const std::optional<Size> cropped = crop ? read_size(preprocessor, "crop_size") : std::nullopt;
-  const int width = cropped ? cropped->width : result.resize_width, height = cropped ? cropped->height : result.resize_height;
+  const int width = cropped ? cropped->width : result.resize_width,
+            height = cropped ? cropped->height : result.resize_height;
   if (width != size || height != size || (result.keep_aspect && !crop)) {
     preprocessor.fail(crop ? "crop_size" : "size", "pictures of image_size " + std::to_string(size));
   }

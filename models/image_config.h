@@ -1,11 +1,13 @@
-// What a checkpoint says about its pictures and classes: timm's pretrained_cfg, Hugging Face's preprocessor_config.json.
+// What a checkpoint says about its pictures and classes: timm's pretrained_cfg, Hugging Face's
+// preprocessor_config.json.
 #pragma once
+
+#include "json_object.h"
+
+#include "octavo/image.h"
 
 #include <string>
 #include <vector>
-
-#include "json_object.h"
-#include "octavo/image.h"
 
 namespace octavo {
 

@@ -1,9 +1,10 @@
 // OPT: decoder of text, pre- or post-LayerNorm. Reads like modeling_opt.py, one line per fused op.
-#include <algorithm>
-
 #include "models/attention_method.h"
 #include "models/families.h"
+
 #include "octavo/error.h"
+
+#include <algorithm>
 
 namespace octavo {
 namespace {
@@ -81,7 +82,9 @@ class Opt {
     constexpr double kEpsilon = 1e-5;  // torch.nn.LayerNorm's own
     const Tensor::Shape shape = {config_.hidden_size};
     if (config_.norm_weights) {
-      return {.gain = tensors_.take(name + ".weight", shape), .bias = tensors_.take(name + ".bias", shape), .epsilon = kEpsilon};
+      return {.gain = tensors_.take(name + ".weight", shape),
+              .bias = tensors_.take(name + ".bias", shape),
+              .epsilon = kEpsilon};
     }
     Tensor ones(DType::f32, shape);
     std::fill(ones.writable<float>().begin(), ones.writable<float>().end(), 1.0f);
@@ -95,18 +98,20 @@ class Opt {
   ValueId embeddings(GraphBuilder& g) {
     const int size = config_.hidden_size;
     const std::string positions = "decoder.embed_positions.weight";
-    EmbedTokens op{.word = tensors_.take("decoder.embed_tokens.weight", {config_.vocab_size, config_.word_size}),
-                   .position = tensors_.take_rows(positions, {config_.max_positions + kPositionOffset, size}, kPositionOffset,
-                                                  config_.max_positions, "decoder.embed_positions.used.weight"),
-                   .type = "",
-                   .projection = ""};
+    EmbedTokens op{
+        .word = tensors_.take("decoder.embed_tokens.weight", {config_.vocab_size, config_.word_size}),
+        .position = tensors_.take_rows(positions, {config_.max_positions + kPositionOffset, size}, kPositionOffset,
+                                       config_.max_positions, "decoder.embed_positions.used.weight"),
+        .type = "",
+        .projection = ""};
     if (projects()) op.projection = tensors_.take("decoder.project_in.weight", {size, config_.word_size});
     return g.embed_tokens("decoder.embeddings", size, std::move(op));
   }
 
   ValueId layer(GraphBuilder& g, ValueId x, const std::string& layer) {
     const int size = config_.hidden_size;
-    const std::string self = layer + "self_attn", attention_norm = layer + "self_attn_layer_norm", output_norm = layer + "final_layer_norm";
+    const std::string self = layer + "self_attn", attention_norm = layer + "self_attn_layer_norm",
+                      output_norm = layer + "final_layer_norm";
     const auto normalised = [&](ValueId value, const std::string& name, bool here) {
       return here ? g.layer_norm(name, value, norm(name)) : value;
     };
@@ -171,7 +176,8 @@ Model::Data opt_from_checkpoint(const JsonObject& config, TensorMap all, const C
   CheckpointTensors tensors(std::move(all), "model.");
   Model::Data data;
   data.graph = Opt(opt, method, tensors).graph();
-  data.tensors = std::move(tensors).finish(opt.tied ? std::vector<std::string_view>{"lm_head."} : std::vector<std::string_view>{});
+  data.tensors =
+      std::move(tensors).finish(opt.tied ? std::vector<std::string_view>{"lm_head."} : std::vector<std::string_view>{});
   data.info = {.family = "opt",
                .layers = opt.layers,
                .hidden_size = opt.hidden_size,

@@ -1,11 +1,12 @@
 // ViT and DeiT: pre-LayerNorm encoder of image patches. One line per fused op; timm's and Hugging Face's names.
-#include <array>
-#include <cmath>
-
 #include "models/attention_method.h"
 #include "models/families.h"
 #include "models/image_config.h"
+
 #include "octavo/error.h"
+
+#include <array>
+#include <cmath>
 
 namespace octavo {
 namespace {
@@ -14,33 +15,61 @@ namespace {
 struct Names {
   std::string patches, patch_norm;
   std::string class_token, distillation_token, registers, positions;
-  std::string layer;                 ///< "blocks.", followed by the layer's index
-  std::string norm1, norm2, qkv;     ///< within a layer; qkv is one tensor of three blocks of rows
-  std::string query, key, value;     ///< or three tensors
+  std::string layer;              ///< "blocks.", followed by the layer's index
+  std::string norm1, norm2, qkv;  ///< within a layer; qkv is one tensor of three blocks of rows
+  std::string query, key, value;  ///< or three tensors
   std::string attention, attention_output, hidden, output;
   std::string norm_pre, norm, pooled_norm;
   std::string head, class_head, distillation_head;
 };
 
-const Names kTimm = {.patches = "patch_embed.proj", .patch_norm = "patch_embed.norm",
-                     .class_token = "cls_token", .distillation_token = "dist_token", .registers = "reg_token", .positions = "pos_embed",
+const Names kTimm = {.patches = "patch_embed.proj",
+                     .patch_norm = "patch_embed.norm",
+                     .class_token = "cls_token",
+                     .distillation_token = "dist_token",
+                     .registers = "reg_token",
+                     .positions = "pos_embed",
                      .layer = "blocks.",
-                     .norm1 = "norm1", .norm2 = "norm2", .qkv = "attn.qkv",
-                     .query = "", .key = "", .value = "",
-                     .attention = "attn", .attention_output = "attn.proj", .hidden = "mlp.fc1", .output = "mlp.fc2",
-                     .norm_pre = "norm_pre", .norm = "norm", .pooled_norm = "fc_norm",
-                     .head = "head", .class_head = "head", .distillation_head = "head_dist"};
+                     .norm1 = "norm1",
+                     .norm2 = "norm2",
+                     .qkv = "attn.qkv",
+                     .query = "",
+                     .key = "",
+                     .value = "",
+                     .attention = "attn",
+                     .attention_output = "attn.proj",
+                     .hidden = "mlp.fc1",
+                     .output = "mlp.fc2",
+                     .norm_pre = "norm_pre",
+                     .norm = "norm",
+                     .pooled_norm = "fc_norm",
+                     .head = "head",
+                     .class_head = "head",
+                     .distillation_head = "head_dist"};
 
-const Names kHuggingFace = {.patches = "embeddings.patch_embeddings.projection", .patch_norm = "embeddings.patch_embeddings.norm",
-                            .class_token = "embeddings.cls_token", .distillation_token = "embeddings.distillation_token",
-                            .registers = "embeddings.register_tokens", .positions = "embeddings.position_embeddings",
+const Names kHuggingFace = {.patches = "embeddings.patch_embeddings.projection",
+                            .patch_norm = "embeddings.patch_embeddings.norm",
+                            .class_token = "embeddings.cls_token",
+                            .distillation_token = "embeddings.distillation_token",
+                            .registers = "embeddings.register_tokens",
+                            .positions = "embeddings.position_embeddings",
                             .layer = "encoder.layer.",
-                            .norm1 = "layernorm_before", .norm2 = "layernorm_after", .qkv = "",
-                            .query = "attention.attention.query", .key = "attention.attention.key", .value = "attention.attention.value",
-                            .attention = "attention.attention", .attention_output = "attention.output.dense",
-                            .hidden = "intermediate.dense", .output = "output.dense",
-                            .norm_pre = "embeddings.norm_pre", .norm = "layernorm", .pooled_norm = "fc_norm",
-                            .head = "classifier", .class_head = "cls_classifier", .distillation_head = "distillation_classifier"};
+                            .norm1 = "layernorm_before",
+                            .norm2 = "layernorm_after",
+                            .qkv = "",
+                            .query = "attention.attention.query",
+                            .key = "attention.attention.key",
+                            .value = "attention.attention.value",
+                            .attention = "attention.attention",
+                            .attention_output = "attention.output.dense",
+                            .hidden = "intermediate.dense",
+                            .output = "output.dense",
+                            .norm_pre = "embeddings.norm_pre",
+                            .norm = "layernorm",
+                            .pooled_norm = "fc_norm",
+                            .head = "classifier",
+                            .class_head = "cls_classifier",
+                            .distillation_head = "distillation_classifier"};
 
 struct VitConfig {
   int layers, hidden_size, heads, head_size, intermediate_size;
@@ -78,7 +107,8 @@ class Vit {
 
  private:
   LinearBlock dense(const std::string& name, int columns, int inputs) {
-    LinearBlock block{.name = name, .weight = tensors_.take(name + ".weight", {columns, inputs}), .bias = "", .columns = columns};
+    LinearBlock block{
+        .name = name, .weight = tensors_.take(name + ".weight", {columns, inputs}), .bias = "", .columns = columns};
     if (tensors_.has(name + ".bias")) block.bias = tensors_.take(name + ".bias", {columns});
     return block;
   }
@@ -93,7 +123,8 @@ class Vit {
     const std::string name = names_.patches + ".weight";
     const Tensor::Shape& shape = tensors_.shape(name);
     if (shape.size() != 4 || shape[1] != 3 || shape[2] != shape[3] || shape[2] < 1 || shape[2] > 64) {
-      throw Error("tensor " + name + " is not [hidden size, 3, patch size, patch size] with patches of at most 64 pixels");
+      throw Error("tensor " + name +
+                  " is not [hidden size, 3, patch size, patch size] with patches of at most 64 pixels");
     }
     return static_cast<int>(shape[2]);
   }
@@ -108,7 +139,9 @@ class Vit {
       if (count < 1 || count > 64 || (name != &names_.registers && count != 1)) {
         throw Error("tensor " + *name + " does not hold the expected number of tokens");
       }
-      rows.push_back({.token = tensors_.take(*name, {1, count, config_.hidden_size}), .rows = static_cast<int>(count), .position = -1});
+      rows.push_back({.token = tensors_.take(*name, {1, count, config_.hidden_size}),
+                      .rows = static_cast<int>(count),
+                      .position = -1});
     }
     return rows;
   }
@@ -159,10 +192,11 @@ class Vit {
     const int width = config_.heads * config_.head_size, size = config_.hidden_size;
     if (names_.qkv.empty()) return dense(layer + own, width, size);
     const std::string whole = layer + names_.qkv, name = whole + "." + part;
-    LinearBlock block{.name = name,
-                      .weight = tensors_.take_rows(whole + ".weight", {3 * width, size}, third * width, width, name + ".weight"),
-                      .bias = "",
-                      .columns = width};
+    LinearBlock block{
+        .name = name,
+        .weight = tensors_.take_rows(whole + ".weight", {3 * width, size}, third * width, width, name + ".weight"),
+        .bias = "",
+        .columns = width};
     if (tensors_.has(whole + ".bias")) {
       block.bias = tensors_.take_rows(whole + ".bias", {3 * width}, third * width, width, name + ".bias");
     }
@@ -184,11 +218,13 @@ class Vit {
                .gate_mean = gate.settings && gate.settings->type == GateType::conditional_per_head,
                .gate = std::move(gate.blocks),
                .gate_output = std::move(gate.output)});
-    y = g.attention(attention, y,
-                    {.heads = config_.heads, .head_size = config_.head_size, .softmax = method_.softmax, .gate = gate.settings});
+    y = g.attention(
+        attention, y,
+        {.heads = config_.heads, .head_size = config_.head_size, .softmax = method_.softmax, .gate = gate.settings});
     x = g.linear_add(layer + names_.attention_output, y, x, {dense(layer + names_.attention_output, size, width)});
     y = g.layer_norm(layer + names_.norm2, x, norm(layer + names_.norm2));
-    y = g.linear(layer + names_.hidden, y, {dense(layer + names_.hidden, config_.intermediate_size, size), Activation::gelu});
+    y = g.linear(layer + names_.hidden, y,
+                 {dense(layer + names_.hidden, config_.intermediate_size, size), Activation::gelu});
     return g.linear_add(layer + names_.output, y, x, {dense(layer + names_.output, size, config_.intermediate_size)});
   }
 
@@ -297,7 +333,8 @@ VitConfig read_timm_config(const JsonObject& config, const CheckpointTensors& te
           .image = read_timm_images(config)};
 }
 
-VitConfig read_hugging_face_config(const JsonObject& config, const JsonObject& preprocessor, const CheckpointTensors& tensors) {
+VitConfig read_hugging_face_config(const JsonObject& config, const JsonObject& preprocessor,
+                                   const CheckpointTensors& tensors) {
   if (config.text_or("hidden_act", "gelu") != "gelu") config.fail("hidden_act", "gelu");
   if (config.integer_or("num_channels", 1, 1000, 3) != 3) config.fail("num_channels", "3");
   const int hidden = static_cast<int>(config.integer("hidden_size", 1, 8192));
@@ -317,11 +354,13 @@ VitConfig read_hugging_face_config(const JsonObject& config, const JsonObject& p
 
 }  // namespace
 
-Model::Data vit_from_checkpoint(const JsonObject& config, const JsonObject& preprocessor, TensorMap all, const CheckpointOptions& options) {
+Model::Data vit_from_checkpoint(const JsonObject& config, const JsonObject& preprocessor, TensorMap all,
+                                const CheckpointOptions& options) {
   const bool timm = config.has("architecture") && !config.has("model_type");
   const AttentionMethod method = read_attention_method(config, options);
   CheckpointTensors tensors(std::move(all), timm ? "" : config.text("model_type") + ".");
-  const VitConfig vit = timm ? read_timm_config(config, tensors) : read_hugging_face_config(config, preprocessor, tensors);
+  const VitConfig vit =
+      timm ? read_timm_config(config, tensors) : read_hugging_face_config(config, preprocessor, tensors);
   Model::Data data;
   Vit builder(vit, timm ? kTimm : kHuggingFace, method, tensors);
   data.graph = builder.graph();

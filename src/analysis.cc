@@ -1,21 +1,22 @@
 #include "octavo/analysis.h"
 
-#include <algorithm>
-#include <functional>
-#include <map>
-
 #include "analysis_compare.h"
 #include "analysis_sites.h"
 #include "analysis_statistics.h"
 #include "float_executor.h"
-#include "octavo/error.h"
 #include "simulated.h"
 #include "workspace.h"
+
+#include "octavo/error.h"
+
+#include <algorithm>
+#include <functional>
+#include <map>
 
 namespace octavo {
 namespace {
 
-constexpr int kMapHeads = 4;               // attention maps of a layer
+constexpr int kMapHeads = 4;  // attention maps of a layer
 constexpr std::size_t kSensitivityBatches = 2;
 
 std::shared_ptr<const Model::Data> shared_data(const Model& model) {
@@ -67,8 +68,12 @@ struct AttentionMeter {
 
 class Analyzer {
  public:
-  Analyzer(const Model& model, std::span<const TokenBatch> batches, Workspace& workspace, const AnalysisOptions& options)
-      : options_(options), data_(shared_data(model)), executor_(data_), workspace_(workspace.data()),
+  Analyzer(const Model& model, std::span<const TokenBatch> batches, Workspace& workspace,
+           const AnalysisOptions& options)
+      : options_(options),
+        data_(shared_data(model)),
+        executor_(data_),
+        workspace_(workspace.data()),
         sites_(activation_sites(data_->graph)) {
     for (const TokenBatch& batch : batches) batches_.push_back(make_ragged(batch, data_->info));
   }
@@ -142,32 +147,37 @@ class Analyzer {
   }
 
   void compare() {
-    const auto quantized = options_.quantized ? integer_run(*options_.quantized, data_->graph, options_.isa)
-                                              : simulated_run(*data_, ranges(), options_.weight_bits, options_.activation_bits);
+    const auto quantized = options_.quantized
+                               ? integer_run(*options_.quantized, data_->graph, options_.isa)
+                               : simulated_run(*data_, ranges(), options_.weight_bits, options_.activation_bits);
     for (const RaggedBatch& batch : batches_) {
       std::map<std::string, std::vector<float>, std::less<>> exact;
       const Transform keep = [&](std::string_view name, std::span<float> values) {
         exact[std::string(name)].assign(values.begin(), values.end());
       };
       executor_.run(batch, workspace_, {}, ObserveStages::values, keep);
-      quantized(batch, workspace_, [&](std::string_view name, std::span<const float> values, double saturated) {
-        const auto found = exact.find(name);
-        if (found == exact.end() || found->second.size() != values.size()) return;
-        Compared& own = compared_[std::string(name)];
-        add_error(own.error, name, batch, found->second, values);
-        own.saturated += saturated * batch.rows();
-        own.rows += batch.rows();
-        if (name == data_->graph.name(data_->graph.nodes.back().output)) {
-          embeddings_.add(mean_rows(found->second, batch), mean_rows(values, batch), data_->info.hidden_size);
-        }
-      }, [&](std::string_view name, std::span<const std::uint8_t> codes) { add_codes(name, codes, batch); });
+      quantized(
+          batch, workspace_,
+          [&](std::string_view name, std::span<const float> values, double saturated) {
+            const auto found = exact.find(name);
+            if (found == exact.end() || found->second.size() != values.size()) return;
+            Compared& own = compared_[std::string(name)];
+            add_error(own.error, name, batch, found->second, values);
+            own.saturated += saturated * batch.rows();
+            own.rows += batch.rows();
+            if (name == data_->graph.name(data_->graph.nodes.back().output)) {
+              embeddings_.add(mean_rows(found->second, batch), mean_rows(values, batch), data_->info.hidden_size);
+            }
+          },
+          [&](std::string_view name, std::span<const std::uint8_t> codes) { add_codes(name, codes, batch); });
     }
   }
 
   void add_codes(std::string_view name, std::span<const std::uint8_t> codes, const RaggedBatch& batch) {
     const int heads = attention(name)->heads;
     for (int i = 0; i < batch.sequences(); ++i) {
-      const auto length = static_cast<std::size_t>(batch.length(i)), size = static_cast<std::size_t>(heads) * length * length;
+      const auto length = static_cast<std::size_t>(batch.length(i)),
+                 size = static_cast<std::size_t>(heads) * length * length;
       attention_[std::string(name)].add_codes(codes.first(size), heads, batch.length(i));
       codes = codes.subspan(size);
     }
@@ -177,10 +187,12 @@ class Analyzer {
   void add_error(ErrorMeter& error, std::string_view name, const RaggedBatch& batch, std::span<const float> exact,
                  std::span<const float> values) const {
     const int heads = heads_of(name);
-    if (heads == 0) return error.add(exact, values, static_cast<int>(values.size() / static_cast<std::size_t>(batch.rows())));
+    if (heads == 0)
+      return error.add(exact, values, static_cast<int>(values.size() / static_cast<std::size_t>(batch.rows())));
     std::size_t begin = 0;
     for (int i = 0; i < batch.sequences(); ++i) {
-      const auto length = static_cast<std::size_t>(batch.length(i)), size = static_cast<std::size_t>(heads) * length * length;
+      const auto length = static_cast<std::size_t>(batch.length(i)),
+                 size = static_cast<std::size_t>(heads) * length * length;
       error.add(exact.subspan(begin, size), values.subspan(begin, size), batch.length(i));
       begin += size;
     }
@@ -196,8 +208,12 @@ class Analyzer {
       for (std::size_t i = 0; i < count; ++i) {
         error.add(exact[i], embed(executor, batches_[i], transform), data_->info.hidden_size);
       }
-      result_.sensitivity.push_back({.name = site.name, .kind = site.kind, .weights = weights, .cosine = error.cosine(),
-                                     .lowest_cosine = error.lowest_cosine(), .remedy = remedy(site.kind)});
+      result_.sensitivity.push_back({.name = site.name,
+                                     .kind = site.kind,
+                                     .weights = weights,
+                                     .cosine = error.cosine(),
+                                     .lowest_cosine = error.lowest_cosine(),
+                                     .remedy = remedy(site.kind)});
     };
     const Ranges all = ranges();
     for (const Site& site : sites_) {
@@ -223,8 +239,13 @@ class Analyzer {
     int in_kurtosis = 0;
     for (const Site& site : sites_) {
       const OutlierMeter& meter = outliers_.at(site.name);
-      ValueAnalysis value{.name = site.name, .kind = site.kind, .low = meter.low(), .high = meter.high(),
-                          .inf_norm = meter.inf_norm(), .kurtosis = meter.kurtosis(), .in_kurtosis = site.in_kurtosis};
+      ValueAnalysis value{.name = site.name,
+                          .kind = site.kind,
+                          .low = meter.low(),
+                          .high = meter.high(),
+                          .inf_norm = meter.inf_norm(),
+                          .kurtosis = meter.kurtosis(),
+                          .in_kurtosis = site.in_kurtosis};
       if (const auto found = compared_.find(site.name); found != compared_.end()) {
         value.compared = true;
         value.sqnr = found->second.error.sqnr();
@@ -273,9 +294,12 @@ class Analyzer {
 };
 
 void check_options(const Model& reference, std::span<const TokenBatch> batches, const AnalysisOptions& options) {
-  if (reference.is_quantized()) throw Error(reference.info().name + " is quantized; an analysis needs its float32 checkpoint");
-  if (reference.info().image) throw Error(reference.info().name + " takes images; analyses are there for models of text only");
-  if (options.quantized && !options.quantized->is_quantized()) throw Error(options.quantized->info().name + " is not quantized");
+  if (reference.is_quantized())
+    throw Error(reference.info().name + " is quantized; an analysis needs its float32 checkpoint");
+  if (reference.info().image)
+    throw Error(reference.info().name + " takes images; analyses are there for models of text only");
+  if (options.quantized && !options.quantized->is_quantized())
+    throw Error(options.quantized->info().name + " is not quantized");
   for (const int bits : {options.weight_bits, options.activation_bits}) {
     if (bits < 2 || bits > 16) throw Error("an analysis simulates " + std::to_string(bits) + " bits, expected 2 to 16");
   }
@@ -284,7 +308,8 @@ void check_options(const Model& reference, std::span<const TokenBatch> batches, 
 
 }  // namespace
 
-Analysis analyze(const Model& reference, std::span<const TokenBatch> batches, Workspace& workspace, const AnalysisOptions& options) {
+Analysis analyze(const Model& reference, std::span<const TokenBatch> batches, Workspace& workspace,
+                 const AnalysisOptions& options) {
   check_options(reference, batches, options);
   return Analyzer(reference, batches, workspace, options).run();
 }

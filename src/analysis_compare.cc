@@ -1,14 +1,15 @@
 #include "analysis_compare.h"
 
-#include <algorithm>
-#include <cmath>
-#include <memory>
-
 #include "float_executor.h"
 #include "integer_executor.h"
 #include "isa.h"
-#include "octavo/error.h"
 #include "simulated.h"
+
+#include "octavo/error.h"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
 
 namespace octavo {
 namespace {
@@ -35,7 +36,9 @@ struct Reporting {
       for (int j = 0; j < codes.columns; ++j) {
         const int code = codes.at(i, j);
         ends += code <= codes.low || code >= codes.high;
-        const float scale = codes.column_scale.empty() ? codes.encoding.scale : codes.encoding.scale * codes.column_scale[static_cast<std::size_t>(j)];
+        const float scale = codes.column_scale.empty()
+                                ? codes.encoding.scale
+                                : codes.encoding.scale * codes.column_scale[static_cast<std::size_t>(j)];
         values.push_back(scale * static_cast<float>(code - codes.encoding.zero_point));
       }
     }
@@ -44,7 +47,8 @@ struct Reporting {
 
   /// Of V and context where an attention has equalized them; check_quantized() has looked at attention's tensors only.
   std::span<const float> column_scale_of(std::size_t index) const {
-    if (index >= model.graph.nodes.size() || !std::holds_alternative<AttentionOp>(model.graph.nodes[index].op)) return {};
+    if (index >= model.graph.nodes.size() || !std::holds_alternative<AttentionOp>(model.graph.nodes[index].op))
+      return {};
     const std::string& name = model.graph.name(model.graph.nodes[index].output);
     const auto found = model.tensors.find(name + ".column_scale");
     return found == model.tensors.end() ? std::span<const float>{} : found->second.as<float>();
@@ -55,12 +59,14 @@ struct Reporting {
   }
 
   /// u8 codes of a value, with their fine codes where it has them.
-  void put_bytes(const std::string& name, const NodeCodes& codes, int columns, Encoding encoding, const Refined& refined,
-                 std::span<const float> column_scale = {}) const {
+  void put_bytes(const std::string& name, const NodeCodes& codes, int columns, Encoding encoding,
+                 const Refined& refined, std::span<const float> column_scale = {}) const {
     const int bits = refined.fine_bits;
     encoding.scale = std::ldexp(encoding.scale, -bits);
     encoding.zero_point <<= bits;
-    const auto at = [&codes, bits](int i, int j) { return (byte(codes.bytes, i, j) << bits) + (bits > 0 ? byte(codes.fine, i, j) : 0); };
+    const auto at = [&codes, bits](int i, int j) {
+      return (byte(codes.bytes, i, j) << bits) + (bits > 0 ? byte(codes.fine, i, j) : 0);
+    };
     put(name, {at, columns, encoding, 0, (256 << bits) - 1, column_scale});
   }
 
@@ -69,7 +75,8 @@ struct Reporting {
   }
 
   /// Stream codes are held without zero point; 8-bit ones are not wider than 255.
-  void put_stream(const std::string& name, const NodeCodes& codes, int columns, const Encoding& encoding, bool eight_bit) const {
+  void put_stream(const std::string& name, const NodeCodes& codes, int columns, const Encoding& encoding,
+                  bool eight_bit) const {
     const int low = eight_bit ? -encoding.zero_point : -32768, high = eight_bit ? 255 - encoding.zero_point : 32767;
     put(name, {stream(codes), columns, {.scale = encoding.scale}, low, high});
   }
@@ -83,10 +90,13 @@ struct Reporting {
       put_stream(name, codes, columns, embed->sum, embed->partial.has_value());
     } else if (const auto* qkv = std::get_if<QuantizedQkv>(&constants)) {
       const int low = qkv->asymmetric ? -128 : -127;
-      const auto at = [&](const auto* data) { return [=](int i, int j) { return int{data[i * codes.qkv_stride + j]}; }; };
+      const auto at = [&](const auto* data) {
+        return [=](int i, int j) { return int{data[i * codes.qkv_stride + j]}; };
+      };
       put(qkv->query.name, {at(codes.query), qkv->query.columns, qkv->query.encoding, 0, 255});
       put(qkv->key.name, {at(codes.key), qkv->key.columns, qkv->key.encoding, low, 127});
-      put(qkv->value.name, {at(codes.value), qkv->value.columns, qkv->value.encoding, low, 127, column_scale_of(index + 1)});
+      put(qkv->value.name,
+          {at(codes.value), qkv->value.columns, qkv->value.encoding, low, 127, column_scale_of(index + 1)});
     } else if (const auto* attention = std::get_if<QuantizedAttention>(&constants)) {
       put_bytes(name, codes, columns, attention->context, attention->refined, column_scale_of(index));
       if (!codes.probabilities.empty()) report_codes(name, codes.probabilities);
@@ -109,7 +119,8 @@ QuantizedRun integer_run(const Model& model, const Graph& reference, const std::
     throw Error(data->info.name + " was not made from this checkpoint: its values differ");
   }
   const auto executor = std::make_shared<const IntegerExecutor>(data, resolve_isa(isa));
-  return [=](const RaggedBatch& batch, Workspace::Data& workspace, const QuantizedValue& report, const ProbabilityCodes& report_codes) {
+  return [=](const RaggedBatch& batch, Workspace::Data& workspace, const QuantizedValue& report,
+             const ProbabilityCodes& report_codes) {
     const Reporting reporting{*data, batch, report, report_codes};
     const auto observe = [](void* context, std::size_t node, const NodeCodes& codes) {
       static_cast<const Reporting*>(context)->node(node, codes);
@@ -121,16 +132,17 @@ QuantizedRun integer_run(const Model& model, const Graph& reference, const std::
 QuantizedRun simulated_run(const Model::Data& model, const Ranges& ranges, int weight_bits, int activation_bits) {
   const auto executor = std::make_shared<const FloatExecutor>(
       std::make_shared<const Model::Data>(with_simulated_weights(model, weight_bits)));
-  return [=](const RaggedBatch& batch, Workspace::Data& workspace, const QuantizedValue& report, const ProbabilityCodes&) {
-    executor->run(batch, workspace, {}, ObserveStages::values, [&](std::string_view name, std::span<float> values) {
-      const auto found = ranges.find(name);
-      if (found == ranges.end()) return;
-      const Range& range = found->second;
-      const auto outside = std::ranges::count_if(values, [&](float x) { return x < range.low || x > range.high; });
-      simulate_activation(values, range, activation_bits);
-      report(name, values, static_cast<double>(outside) / static_cast<double>(values.size()));
-    });
-  };
+  return
+      [=](const RaggedBatch& batch, Workspace::Data& workspace, const QuantizedValue& report, const ProbabilityCodes&) {
+        executor->run(batch, workspace, {}, ObserveStages::values, [&](std::string_view name, std::span<float> values) {
+          const auto found = ranges.find(name);
+          if (found == ranges.end()) return;
+          const Range& range = found->second;
+          const auto outside = std::ranges::count_if(values, [&](float x) { return x < range.low || x > range.high; });
+          simulate_activation(values, range, activation_bits);
+          report(name, values, static_cast<double>(outside) / static_cast<double>(values.size()));
+        });
+      };
 }
 
 std::vector<float> mean_rows(std::span<const float> rows, const RaggedBatch& batch) {

@@ -1,11 +1,12 @@
-// Where a graph has quantizers: the values that an analysis looks at, what they are called, and what helps against their errors.
+// Where a graph has quantizers: the values that an analysis looks at, what they are called, and what helps against
+// their errors.
 #pragma once
+
+#include "graph.h"
 
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "graph.h"
 
 namespace octavo {
 

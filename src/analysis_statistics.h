@@ -1,4 +1,5 @@
-// Figures of one value over sequences: range, and the outlier metrics of the Quantizable Transformers paper as its code has them.
+// Figures of one value over sequences: range, and the outlier metrics of the Quantizable Transformers paper as its code
+// has them.
 #pragma once
 
 #include <cstdint>

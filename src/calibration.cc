@@ -75,7 +75,8 @@ std::shared_ptr<const Model::Data> float_data(const Model& model) {
 
 std::shared_ptr<const Model::Data> data_to_observe(const Model& model, const CalibrationOptions& options) {
   if (!options.paper) return float_data(model);
-  if (model.info().image) throw Error(model.info().name + " takes images; the paper's setting is there for models of text only");
+  if (model.info().image)
+    throw Error(model.info().name + " takes images; the paper's setting is there for models of text only");
   return std::make_shared<const Model::Data>(with_simulated_weights(*float_data(model), 8));
 }
 
@@ -149,7 +150,8 @@ std::set<std::string, std::less<>> norm_values(const Graph& graph) {
 
 }  // namespace
 
-Calibrator::Data::Data(std::shared_ptr<const Model::Data> m, const FloatExecutor& e, const CalibrationOptions& o, std::shared_ptr<SpillMemory> spill)
+Calibrator::Data::Data(std::shared_ptr<const Model::Data> m, const FloatExecutor& e, const CalibrationOptions& o,
+                       std::shared_ptr<SpillMemory> spill)
     : memory(std::move(spill)),
       model(std::move(m)),
       options(o),
@@ -158,8 +160,10 @@ Calibrator::Data::Data(std::shared_ptr<const Model::Data> m, const FloatExecutor
       head_inputs(head_inputs_of(model->graph)),
       bytes(uses_histograms(o.method) ? byte_values(model->graph) : std::set<std::string, std::less<>>{}),
       ranges(o.method),
-      columns(
-          {.method = o.method, .sample_rows = needs_samples(o) ? kSampleRows : 0, .second_moments = compensates(o), .memory = memory.get()}),
+      columns({.method = o.method,
+               .sample_rows = needs_samples(o) ? kSampleRows : 0,
+               .second_moments = compensates(o),
+               .memory = memory.get()}),
       v_blocks(values_of(model->graph)),
       v_columns({.method = o.method}),
       norms(uses_histograms(o.method) ? norm_values(model->graph) : std::set<std::string, std::less<>>{}) {}
@@ -175,7 +179,8 @@ Calibrator::Calibrator(const Engine& reference, const CalibrationOptions& option
   const auto* executor = std::get_if<FloatExecutor>(&reference.data().executor);
   const std::shared_ptr<const Model::Data> observed = data_to_observe(reference.model(), options);
   const auto spill = std::make_shared<SpillMemory>(memory_budget(memory.bytes), memory.directory);
-  data_ = std::make_unique<Data>(observed, executor && !options.paper ? *executor : FloatExecutor(observed), settled(options), spill);
+  data_ = std::make_unique<Data>(observed, executor && !options.paper ? *executor : FloatExecutor(observed),
+                                 settled(options), spill);
 }
 
 Calibrator::~Calibrator() = default;
@@ -188,17 +193,20 @@ void Calibrator::Data::observe(const RaggedBatch& batch, Workspace& workspace) {
     transform = [&](std::string_view name, std::span<float> values) { quantizers(name, values); };
   }
   ranges.begin_batch();
-  executor.run(batch, workspace.data(), [&](std::string_view name, std::span<const float> values, int width) {
-    ranges.observe(name, values);
-    if (inputs.contains(name) || head_inputs.contains(name)) columns.observe(workspace.data().pool, name, values, width, norms.contains(name));
-    if (v_blocks.contains(name)) v_columns.observe(workspace.data().pool, name, values, width);
-    if (bytes.contains(name)) histograms[std::string(name)].add(values);
-  }, ObserveStages::values, transform);
+  executor.run(
+      batch, workspace.data(),
+      [&](std::string_view name, std::span<const float> values, int width) {
+        ranges.observe(name, values);
+        if (inputs.contains(name) || head_inputs.contains(name))
+          columns.observe(workspace.data().pool, name, values, width, norms.contains(name));
+        if (v_blocks.contains(name)) v_columns.observe(workspace.data().pool, name, values, width);
+        if (bytes.contains(name)) histograms[std::string(name)].add(values);
+      },
+      ObserveStages::values, transform);
   ranges.end_batch();
   const std::int64_t before = samples;
   samples += batch.sequences();
-  if (std::bit_width(static_cast<std::uint64_t>(before)) !=
-      std::bit_width(static_cast<std::uint64_t>(samples))) {
+  if (std::bit_width(static_cast<std::uint64_t>(before)) != std::bit_width(static_cast<std::uint64_t>(samples))) {
     older = std::exchange(newer, {samples, ranges.ranges()});
   }
   tokens += batch.rows();
@@ -297,7 +305,8 @@ Model Calibrator::Data::make(const CalibrationOptions& chosen, const Ranges& cho
       {"probabilities", name_of(probabilities)},
       {"bias_correction", chosen.bias_correction},
       {"compensated_rounding", compensates(chosen)},
-      {"paper", chosen.paper}}.dump();
+      {"paper",
+       chosen.paper}}.dump();
   return Model(std::make_shared<const Model::Data>(std::move(quantized)));
 }
 
@@ -315,7 +324,8 @@ Model with_probabilities(const Model& model, ProbabilityType type) {
 
 Model Calibrator::quantize() const { return quantize(data_->options); }
 
-QuantizeOptions Calibrator::Data::settle(const CalibrationOptions& chosen, Ranges& chosen_ranges, ThreadPool& pool) const {
+QuantizeOptions Calibrator::Data::settle(const CalibrationOptions& chosen, Ranges& chosen_ranges,
+                                         ThreadPool& pool) const {
   if (samples == 0) throw Error("calibration has observed no samples");
   if (chosen.paper != options.paper || chosen.method != options.method || chosen.percentile != options.percentile ||
       (needs_samples(chosen) && !needs_samples(options)) || (compensates(chosen) && !compensates(options))) {
@@ -331,7 +341,8 @@ QuantizeOptions Calibrator::Data::settle(const CalibrationOptions& chosen, Range
                          .compensated_rounding = compensates(chosen),
                          .memory = memory};
   chosen_ranges = ranges.ranges();
-  for (const auto& [name, range] : quantizers.ranges()) chosen_ranges[name] = range;  // the paper's; others are of gates
+  for (const auto& [name, range] : quantizers.ranges())
+    chosen_ranges[name] = range;  // the paper's; others are of gates
   choose_ranges(chosen_ranges);
   equalize_sites(chosen, chosen_ranges, result);
   equalize_contexts(chosen, chosen_ranges, result);
@@ -350,7 +361,8 @@ Model Calibrator::quantize(const CalibrationOptions& wanted, Workspace& workspac
   const std::vector<ExtraBits> possible = extra_bits();
   for (const ExtraBits& bits : options.extra_bits) {
     if (options.paper || std::find(possible.begin(), possible.end(), bits) == possible.end()) {
-      throw Error(bits.value + (bits.of_weights ? ": the weights that read it cannot have extra bits" : " cannot have extra bits"));
+      throw Error(bits.value +
+                  (bits.of_weights ? ": the weights that read it cannot have extra bits" : " cannot have extra bits"));
     }
     Refinements& refinements = chosen.refinements[bits.value];
     (bits.of_weights ? refinements.coarse : refinements.fine) = true;

@@ -43,11 +43,13 @@ void Calibrator::Data::choose_ranges(Ranges& chosen_ranges) const {
 }
 
 /// Solved once for all models that are made of the same observations.
-const EqualizedSite& Calibrator::Data::equalized_site(const CalibrationOptions& chosen, const Node& norm, ThreadPool& pool) const {
+const EqualizedSite& Calibrator::Data::equalized_site(const CalibrationOptions& chosen, const Node& norm,
+                                                      ThreadPool& pool) const {
   const std::string& name = model->graph.name(norm.output);
   const auto [found, added] = solved_sites.try_emplace({chosen.equalize, chosen.weights, name});
   if (!added) return found->second;
-  return found->second = equalize(pool, chosen.equalize, {columns.statistics().at(name), readers_of(norm.output), chosen.weights});
+  return found->second =
+             equalize(pool, chosen.equalize, {columns.statistics().at(name), readers_of(norm.output), chosen.weights});
 }
 
 std::vector<FloatRows> Calibrator::Data::readers_of(ValueId value) const {
@@ -77,9 +79,10 @@ void Calibrator::Data::equalize_sites(const CalibrationOptions& chosen, Ranges& 
   }
 }
 
-/// V and context in scales per column, which the weights behind the attention take up. Ranges that come from histograms are of
-/// values as they are.
-void Calibrator::Data::equalize_contexts(const CalibrationOptions& chosen, Ranges& chosen_ranges, QuantizeOptions& result) const {
+/// V and context in scales per column, which the weights behind the attention take up. Ranges that come from histograms
+/// are of values as they are.
+void Calibrator::Data::equalize_contexts(const CalibrationOptions& chosen, Ranges& chosen_ranges,
+                                         QuantizeOptions& result) const {
   if (chosen.equalize == EqualizeMethod::none || uses_histograms(options.method)) return;
   const Graph& graph = model->graph;
   for (const Node& node : graph.nodes) {

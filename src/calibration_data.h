@@ -35,7 +35,8 @@ struct Calibrator::Data {
     Ranges ranges;
   };
 
-  Data(std::shared_ptr<const Model::Data> m, const FloatExecutor& e, const CalibrationOptions& o, std::shared_ptr<SpillMemory> spill);
+  Data(std::shared_ptr<const Model::Data> m, const FloatExecutor& e, const CalibrationOptions& o,
+       std::shared_ptr<SpillMemory> spill);
 
   void observe(const RaggedBatch& batch, Workspace& workspace);
 
@@ -50,10 +51,12 @@ struct Calibrator::Data {
   void improve_ranges(const CalibrationOptions& chosen, Ranges& chosen_ranges, QuantizeOptions& result,
                       Workspace& workspace) const;
 
-  /// Ranges and options of a model without copies and extra bits. Throws Error when these options were not observed for.
+  /// Ranges and options of a model without copies and extra bits. Throws Error when these options were not observed
+  /// for.
   QuantizeOptions settle(const CalibrationOptions& chosen, Ranges& chosen_ranges, ThreadPool& pool) const;
-  PrecisionChoice choose_extra_bits(double target, const CalibrationOptions& chosen, const std::vector<ExtraBits>& candidates,
-                                    const RaggedBatch& probed, Workspace& workspace,
+  PrecisionChoice choose_extra_bits(double target, const CalibrationOptions& chosen,
+                                    const std::vector<ExtraBits>& candidates, const RaggedBatch& probed,
+                                    Workspace& workspace,
                                     const std::function<double(const CalibrationOptions&)>& closeness) const;
   PrecisionChoice choose(double target, const CalibrationOptions& chosen, const std::vector<WorthOfBits>& ranked,
                          const std::function<double(const CalibrationOptions&)>& closeness) const;
@@ -68,7 +71,7 @@ struct Calibrator::Data {
   FloatExecutor executor;
   std::set<std::string, std::less<>> inputs;       // of products in 8 bits, whose columns are observed
   std::set<std::string, std::less<>> head_inputs;  // the same of the language head
-  std::set<std::string, std::less<>> bytes;   // which have a histogram
+  std::set<std::string, std::less<>> bytes;        // which have a histogram
   std::map<std::string, Histogram, std::less<>> histograms;
   RunningQuantizers quantizers;  // of the paper's setting
   RangeObserver ranges;

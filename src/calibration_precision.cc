@@ -21,7 +21,8 @@ std::vector<ExtraBits> Calibrator::extra_bits() const {
 }
 
 /// By bisection of the ranked list: each more of it is taken to come closer.
-PrecisionChoice Calibrator::Data::choose(double target, const CalibrationOptions& chosen, const std::vector<WorthOfBits>& ranked,
+PrecisionChoice Calibrator::Data::choose(double target, const CalibrationOptions& chosen,
+                                         const std::vector<WorthOfBits>& ranked,
                                          const std::function<double(const CalibrationOptions&)>& closeness) const {
   PrecisionChoice result;
   const double plain = product_cost(model->graph);
@@ -38,20 +39,24 @@ PrecisionChoice Calibrator::Data::choose(double target, const CalibrationOptions
   };
   std::size_t count = ranked.size();
   result.reached = reaches(0);
-  if (result.reached) count = 0;
-  else result.reached = count > 0 && reaches(count);
+  if (result.reached)
+    count = 0;
+  else
+    result.reached = count > 0 && reaches(count);
   for (std::size_t below = 0; result.reached && count > below + 1;) {
     const std::size_t middle = (below + count) / 2;
     (reaches(middle) ? count : below) = middle;
   }
   for (std::size_t i = 0; i < count; ++i) result.extra_bits.push_back(ranked[i].bits);
-  std::sort(result.frontier.begin(), result.frontier.end(), [](const FrontierPoint& a, const FrontierPoint& b) { return a.extra_bits < b.extra_bits; });
+  std::sort(result.frontier.begin(), result.frontier.end(),
+            [](const FrontierPoint& a, const FrontierPoint& b) { return a.extra_bits < b.extra_bits; });
   return result;
 }
 
-PrecisionChoice Calibrator::Data::choose_extra_bits(double target, const CalibrationOptions& chosen, const std::vector<ExtraBits>& candidates,
-                                                    const RaggedBatch& probed, Workspace& workspace,
-                                                    const std::function<double(const CalibrationOptions&)>& closeness) const {
+PrecisionChoice Calibrator::Data::choose_extra_bits(
+    double target, const CalibrationOptions& chosen, const std::vector<ExtraBits>& candidates,
+    const RaggedBatch& probed, Workspace& workspace,
+    const std::function<double(const CalibrationOptions&)>& closeness) const {
   if (chosen.paper) throw Error("the paper's setting has no extra bits");
   Ranges chosen_ranges;
   QuantizeOptions plain = settle(chosen, chosen_ranges, workspace.data().pool);
@@ -60,13 +65,15 @@ PrecisionChoice Calibrator::Data::choose_extra_bits(double target, const Calibra
   return choose(target, chosen, search.ranked(candidates, probed, workspace.data()), closeness);
 }
 
-PrecisionChoice Calibrator::choose_extra_bits(double target, const CalibrationOptions& options, const TokenBatch& probe, Workspace& workspace,
+PrecisionChoice Calibrator::choose_extra_bits(double target, const CalibrationOptions& options, const TokenBatch& probe,
+                                              Workspace& workspace,
                                               const std::function<double(const Model&)>& closeness) const {
   return data_->choose_extra_bits(target, options, extra_bits(), make_ragged(probe, data_->model->info), workspace,
                                   [&](const CalibrationOptions& with) { return closeness(quantize(with, workspace)); });
 }
 
-PrecisionChoice Calibrator::choose_extra_bits(double target, const CalibrationOptions& options, const ImageBatch& probe, Workspace& workspace,
+PrecisionChoice Calibrator::choose_extra_bits(double target, const CalibrationOptions& options, const ImageBatch& probe,
+                                              Workspace& workspace,
                                               const std::function<double(const Model&)>& closeness) const {
   return data_->choose_extra_bits(target, options, extra_bits(), make_ragged(probe, data_->model->info), workspace,
                                   [&](const CalibrationOptions& with) { return closeness(quantize(with, workspace)); });

@@ -1,11 +1,12 @@
 #include "check_quantized.h"
 
+#include "kernels/kernels.h"
+#include "refined_rows.h"
+
+#include "octavo/error.h"
+
 #include <algorithm>
 #include <cmath>
-
-#include "kernels/kernels.h"
-#include "octavo/error.h"
-#include "refined_rows.h"
 
 namespace octavo {
 namespace {
@@ -28,7 +29,8 @@ class Checker {
   void run() {
     for (std::size_t i = 0; i < data_.graph.nodes.size(); ++i) {
       node_ = &data_.graph.nodes[i];
-      std::visit([&](const auto& op, const auto& constants) { check(op, constants); }, node_->op, data_.integer->ops.at(i));
+      std::visit([&](const auto& op, const auto& constants) { check(op, constants); }, node_->op,
+                 data_.integer->ops.at(i));
     }
     const ValueId hidden = data_.graph.hidden();
     node_ = &data_.graph.nodes[static_cast<std::size_t>(hidden)];
@@ -36,9 +38,12 @@ class Checker {
     if (on_stream_ != hidden || !may_end) fail("is the last value, expected a LayerNorm with a stream lane, or a sum");
     if (data_.graph.columns(hidden) != data_.info.hidden_size) fail("does not have hidden_size columns");
     const Node* head = data_.graph.head();
-    if ((head ? data_.graph.columns(head->output) : 0) != data_.info.classes) fail("and its head does not have as many columns as there are classes");
-    if ((data_.graph.language_head() != nullptr) != data_.info.decoder.has_value()) fail("and its language head disagree with the facts about the model");
-    if (data_.info.image.has_value() != std::holds_alternative<EmbedPatches>(data_.graph.nodes.front().op)) fail("belongs to a graph whose first op does not read what the model takes");
+    if ((head ? data_.graph.columns(head->output) : 0) != data_.info.classes)
+      fail("and its head does not have as many columns as there are classes");
+    if ((data_.graph.language_head() != nullptr) != data_.info.decoder.has_value())
+      fail("and its language head disagree with the facts about the model");
+    if (data_.info.image.has_value() != std::holds_alternative<EmbedPatches>(data_.graph.nodes.front().op))
+      fail("belongs to a graph whose first op does not read what the model takes");
   }
 
  private:
@@ -68,7 +73,8 @@ class Checker {
     }
   }
 
-  /// The u8 values that ops of one kind make share a buffer, and embeddings that of the LayerNorms: only the latest can be read.
+  /// The u8 values that ops of one kind make share a buffer, and embeddings that of the LayerNorms: only the latest can
+  /// be read.
   void require_latest(ValueId input) const {
     const Graph& graph = data_.graph;
     const auto kind = [&](ValueId value) {
@@ -106,14 +112,17 @@ class Checker {
     check_product(depth, blocks, require_bytes(0));
   }
 
-  void check_product(int depth, const std::vector<const QuantizedBlock*>& blocks, int inputs, const std::string& prefix = "") const {
+  void check_product(int depth, const std::vector<const QuantizedBlock*>& blocks, int inputs,
+                     const std::string& prefix = "") const {
     if (depth != round_up(inputs, kernels::kTileDepth)) {
-      fail("has depth " + std::to_string(depth) + ", expected " + std::to_string(round_up(inputs, kernels::kTileDepth)));
+      fail("has depth " + std::to_string(depth) + ", expected " +
+           std::to_string(round_up(inputs, kernels::kTileDepth)));
     }
     int columns = 0;
     for (const QuantizedBlock* block : blocks) {
-      if (block->first_column != columns) fail("has block " + block->name + " at column " + std::to_string(block->first_column) +
-                                               ", expected " + std::to_string(columns));
+      if (block->first_column != columns)
+        fail("has block " + block->name + " at column " + std::to_string(block->first_column) + ", expected " +
+             std::to_string(columns));
       columns += round_up(block->columns, kernels::kPanelColumns);
     }
     get<std::int8_t>(prefix + "weight", {columns, depth});
@@ -123,8 +132,9 @@ class Checker {
 
   void check(const EmbedTokens& op, const QuantizedEmbedTokens& constants) {
     const int columns = data_.graph.columns(node_->output);
-    const std::pair<const char*, int> tables[] = {
-        {"word", data_.info.vocab_size}, {"position", data_.info.max_positions}, {"type", op.type.empty() ? 0 : data_.info.type_vocab_size}};
+    const std::pair<const char*, int> tables[] = {{"word", data_.info.vocab_size},
+                                                  {"position", data_.info.max_positions},
+                                                  {"type", op.type.empty() ? 0 : data_.info.type_vocab_size}};
     for (const auto& [part, rows] : tables) {
       if (rows == 0) continue;
       get<std::int8_t>(part, {rows, columns});
@@ -135,7 +145,8 @@ class Checker {
     if (constants.fine_words) {
       if (constants.partial) fail("has fine words, which the paper's setting is without");
       get<std::int8_t>("word_fine", {data_.info.vocab_size, columns});
-      require_range(get<std::int32_t>("word_fine_multiplier", {data_.info.vocab_size}), "word_fine_multiplier", 0, (1 << 21) - 1);
+      require_range(get<std::int32_t>("word_fine_multiplier", {data_.info.vocab_size}), "word_fine_multiplier", 0,
+                    (1 << 21) - 1);
     }
     if (constants.bytes) set_bytes(columns);
     set_stream();
@@ -153,7 +164,8 @@ class Checker {
   }
 
   void check_gate_output(const QkvProduct& op, const QuantizedQkv& constants, const QuantizedGateOutput& output) const {
-    const int depth = round_up(gate_columns(op), kernels::kTileDepth), columns = round_up(op.heads, kernels::kPanelColumns);
+    const int depth = round_up(gate_columns(op), kernels::kTileDepth),
+              columns = round_up(op.heads, kernels::kPanelColumns);
     if (output.depth != depth || output.block.columns != op.heads || output.block.first_column != 0) {
       fail("and the product of its gate's hidden units disagree");
     }
@@ -171,7 +183,8 @@ class Checker {
       fail("does not fit the product it reads");
     }
     const auto& product = std::get<QuantizedQkv>(data_.integer->ops[static_cast<std::size_t>(node_->inputs[0])]);
-    if (product.asymmetric != constants.paper.has_value()) fail("and the product it reads disagree about zero points of K and V");
+    if (product.asymmetric != constants.paper.has_value())
+      fail("and the product it reads disagree about zero points of K and V");
     if (constants.paper) {
       const auto exponential = get<std::int32_t>("exponential", {256});
       require_range(exponential, "exponential", 0, 1 << 24);
@@ -191,15 +204,18 @@ class Checker {
     if (constants.pieces) {
       get<std::int16_t>("gelu_base", {32});
       get<std::int16_t>("gelu_slope", {32});
-      require_range(get<std::int16_t>("gelu_offset", {round_up(constants.block.columns, kernels::kPanelColumns)}), "gelu_offset", -32768, 0);
+      require_range(get<std::int16_t>("gelu_offset", {round_up(constants.block.columns, kernels::kPanelColumns)}),
+                    "gelu_offset", -32768, 0);
     }
-    if (constants.refined.fine_bits > 0 && !constants.pieces) fail("has fine codes, which need the pieces of its activation");
+    if (constants.refined.fine_bits > 0 && !constants.pieces)
+      fail("has fine codes, which need the pieces of its activation");
     set_bytes(constants.block.columns, constants.refined);
   }
 
   void check(const LinearAdd&, const QuantizedLinearAdd& constants) {
     require_stream(1);
-    if (constants.eight_bit && constants.stream_shift != 0) fail("has 8-bit sums and a stream_shift, expected one of them");
+    if (constants.eight_bit && constants.stream_shift != 0)
+      fail("has 8-bit sums and a stream_shift, expected one of them");
     if (constants.block.columns != data_.graph.columns(node_->output)) fail("and its block disagree about columns");
     check_product(constants.depth, {&constants.block});
     set_stream();
@@ -207,7 +223,8 @@ class Checker {
 
   void check(const LayerNormOp&, const QuantizedLayerNorm& constants) {
     const int columns = require_stream(0);
-    const std::pair<const char*, const QuantizedLane*> lanes[] = {{"bytes", &constants.bytes}, {"stream", &constants.stream}};
+    const std::pair<const char*, const QuantizedLane*> lanes[] = {{"bytes", &constants.bytes},
+                                                                  {"stream", &constants.stream}};
     for (const auto& [part, lane] : lanes) {
       if (!lane->exists) continue;
       get<std::int32_t>(std::string(part) + ".gain", {columns});
@@ -232,7 +249,8 @@ class Checker {
       fail("does not fit the images that the model takes");
     }
     if (tokens != data_.info.max_positions || op.prefix_rows() != data_.info.prefix_tokens) {
-      fail("makes " + std::to_string(tokens) + " tokens of an image, expected max_positions, with prefix_tokens before the patches");
+      fail("makes " + std::to_string(tokens) +
+           " tokens of an image, expected max_positions, with prefix_tokens before the patches");
     }
     check_product(constants.depth, {&constants.block}, 3 * op.patch_size * op.patch_size);
     get<std::int16_t>("rows", {tokens, columns});
@@ -258,8 +276,10 @@ class Checker {
       check_product(constants.projection->depth, {&constants.projection->block}, inputs, "projection.");
       inputs = constants.projection->block.columns;
     }
-    if (inputs > kWidestRow) fail("reads " + std::to_string(inputs) + " columns, expected at most " + std::to_string(kWidestRow));
-    if (constants.head.block.columns != data_.info.vocab_size) fail("does not have a column per token of the vocabulary");
+    if (inputs > kWidestRow)
+      fail("reads " + std::to_string(inputs) + " columns, expected at most " + std::to_string(kWidestRow));
+    if (constants.head.block.columns != data_.info.vocab_size)
+      fail("does not have a column per token of the vocabulary");
     check_product(constants.head.depth, {&constants.head.block}, inputs);
   }
 
@@ -270,8 +290,8 @@ class Checker {
 
   const Model::Data& data_;
   const Node* node_ = nullptr;
-  std::vector<int> bytes_;   // depth of each value's u8 form, 0 when it does not exist
-  ValueId on_stream_ = -1;   // whose codes the residual stream holds
+  std::vector<int> bytes_;  // depth of each value's u8 form, 0 when it does not exist
+  ValueId on_stream_ = -1;  // whose codes the residual stream holds
 };
 
 }  // namespace

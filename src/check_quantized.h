@@ -5,8 +5,8 @@
 
 namespace octavo {
 
-/// Throws Error naming the tensor or node, what was found and what was expected. Afterwards the model can be run on any batch
-/// that make_ragged() accepts.
+/// Throws Error naming the tensor or node, what was found and what was expected. Afterwards the model can be run on any
+/// batch that make_ragged() accepts.
 void check_quantized(const Model::Data& data);
 
 }  // namespace octavo

@@ -64,7 +64,8 @@ void merge(ColumnStatistics& statistics, const Bounds& batch, RangeMethod method
 
 }  // namespace
 
-void ColumnObserver::observe(ThreadPool& pool, std::string_view name, std::span<const float> values, int columns, bool histograms) {
+void ColumnObserver::observe(ThreadPool& pool, std::string_view name, std::span<const float> values, int columns,
+                             bool histograms) {
   if (values.empty()) return;
   const auto width = static_cast<std::size_t>(columns);
   auto found = statistics_.find(name);

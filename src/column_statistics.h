@@ -20,17 +20,20 @@ namespace octavo {
 
 /// A copy has its moments and sample in ordinary memory.
 struct ColumnStatistics {
-  explicit ColumnStatistics(std::pmr::memory_resource* memory = std::pmr::get_default_resource()) : second_moment(memory), sample(memory) {}
+  explicit ColumnStatistics(std::pmr::memory_resource* memory = std::pmr::get_default_resource())
+      : second_moment(memory), sample(memory) {}
 
   std::vector<float> low, high;  ///< per column, merged over batches as ranges are
-  std::vector<float> half_highest[2];  ///< per column, at least 0: of the first and of the second half of every batch's rows
-  std::vector<double> sum;       ///< per column, over all rows
+  std::vector<float>
+      half_highest[2];      ///< per column, at least 0: of the first and of the second half of every batch's rows
+  std::vector<double> sum;  ///< per column, over all rows
   std::int64_t rows = 0;
-  std::pmr::vector<float> second_moment;  ///< [columns, columns] sums of x_i x_j, on and above the diagonal; empty unless kept
-  std::vector<double> moment_sum;     ///< per column, over the rows that second_moment has
-  std::int64_t moment_rows = 0;       ///< all of the first batches, then every eighth batch
+  std::pmr::vector<float>
+      second_moment;               ///< [columns, columns] sums of x_i x_j, on and above the diagonal; empty unless kept
+  std::vector<double> moment_sum;  ///< per column, over the rows that second_moment has
+  std::int64_t moment_rows = 0;    ///< all of the first batches, then every eighth batch
   std::vector<Histogram> histograms;  ///< per column; empty unless kept
-  std::pmr::vector<float> sample;         ///< whole rows, each row seen with the same chance; empty unless kept
+  std::pmr::vector<float> sample;     ///< whole rows, each row seen with the same chance; empty unless kept
 
   std::size_t columns() const { return low.size(); }
 };
@@ -52,7 +55,8 @@ class ColumnObserver {
   explicit ColumnObserver(const StatisticsOptions& options) : options_(options) {}
 
   /// One batch of a value, row-major; `histograms`: with one of each column.
-  void observe(ThreadPool& pool, std::string_view name, std::span<const float> values, int columns, bool histograms = false);
+  void observe(ThreadPool& pool, std::string_view name, std::span<const float> values, int columns,
+               bool histograms = false);
 
   const Statistics& statistics() const { return statistics_; }
 

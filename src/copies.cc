@@ -21,7 +21,8 @@ std::vector<float> expected_highest(const ColumnStatistics& statistics) {
   double missed = 0.0, reached = 0.0;
   for (std::size_t j = 0; j < statistics.columns(); ++j) {
     const double all = static_cast<double>(std::max(statistics.half_highest[0][j], statistics.half_highest[1][j]));
-    const double half = (static_cast<double>(statistics.half_highest[0][j]) + static_cast<double>(statistics.half_highest[1][j])) / 2.0;
+    const double half =
+        (static_cast<double>(statistics.half_highest[0][j]) + static_cast<double>(statistics.half_highest[1][j])) / 2.0;
     missed += all - half;
     reached += all;
   }

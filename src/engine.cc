@@ -1,13 +1,14 @@
 #include "octavo/engine.h"
 
-#include <algorithm>
-#include <utility>
-
 #include "engine_data.h"
 #include "free_memory.h"
 #include "isa.h"
-#include "octavo/error.h"
 #include "workspace.h"
+
+#include "octavo/error.h"
+
+#include <algorithm>
+#include <utility>
 
 namespace octavo {
 namespace {
@@ -87,7 +88,8 @@ std::vector<OpTime> Engine::take_profile(Workspace& workspace) const {
   std::vector<OpTime> times;
   for (std::size_t i = 0; i < nanoseconds.size() && i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];
-    times.push_back({op_name(node.op), std::string(graph.name(node.output)), 1e-9 * static_cast<double>(nanoseconds[i])});
+    times.push_back(
+        {op_name(node.op), std::string(graph.name(node.output)), 1e-9 * static_cast<double>(nanoseconds[i])});
   }
   return times;
 }
@@ -136,7 +138,8 @@ Tensor Engine::pool(const ImageBatch& batch, Pooling pooling, Workspace& workspa
 Tensor Engine::logits(const ImageBatch& batch, Workspace& workspace) const {
   if (model().info().classes == 0) throw Error(model().info().name + " has no head, so it tells no classes apart");
   const RaggedBatch ragged = make_ragged(batch, model().info());
-  if (const auto* reference = std::get_if<FloatExecutor>(&data_->executor)) return reference->logits(ragged, workspace.data());
+  if (const auto* reference = std::get_if<FloatExecutor>(&data_->executor))
+    return reference->logits(ragged, workspace.data());
   const auto& integer = std::get<IntegerExecutor>(data_->executor);
   const std::span<const std::int32_t> codes = integer.logits(ragged, workspace.data());
   return dequantize(codes, integer.logit_scale(), ragged.sequences(), model().info().classes);

@@ -1,11 +1,12 @@
 // What an Engine holds.
 #pragma once
 
-#include <variant>
-
 #include "float_executor.h"
 #include "integer_executor.h"
+
 #include "octavo/engine.h"
+
+#include <variant>
 
 namespace octavo {
 
@@ -18,7 +19,8 @@ struct Engine::Data {
   Tensor pool(const RaggedBatch& batch, Pooling pooling, Workspace& workspace) const;
 
   /// The language head's logits of chosen rows, one row after the other: what the codes of a quantized model are worth.
-  void token_logits(const RaggedBatch& batch, std::span<const std::int32_t> rows, Workspace& workspace, const FloatLogits& visit) const;
+  void token_logits(const RaggedBatch& batch, std::span<const std::int32_t> rows, Workspace& workspace,
+                    const FloatLogits& visit) const;
 
   /// The same as f32 [rows, vocab_size].
   Tensor logits(const RaggedBatch& batch, std::span<const std::int32_t> rows, Workspace& workspace) const;

@@ -1,14 +1,15 @@
 // What an engine says of the next token.
+#include "engine_data.h"
+#include "workspace.h"
+
+#include "octavo/error.h"
+
 #include <Eigen/Core>
 
 #include <algorithm>
 #include <cmath>
 #include <iterator>
 #include <numeric>
-
-#include "engine_data.h"
-#include "octavo/error.h"
-#include "workspace.h"
 
 namespace octavo {
 namespace {
@@ -44,16 +45,20 @@ double loss_of(std::span<const float> logits, std::int32_t target) {
 
 void Engine::Data::token_logits(const RaggedBatch& batch, std::span<const std::int32_t> rows, Workspace& workspace,
                                 const FloatLogits& visit) const {
-  if (const auto* reference = std::get_if<FloatExecutor>(&executor)) return reference->token_logits(batch, rows, workspace.data(), visit);
+  if (const auto* reference = std::get_if<FloatExecutor>(&executor))
+    return reference->token_logits(batch, rows, workspace.data(), visit);
   const auto& integer = std::get<IntegerExecutor>(executor);
   const float scale = integer.token_logit_scale();
   const std::size_t vocabulary = static_cast<std::size_t>(model.info().vocab_size);
-  auto* floats = workspace.data().get<float>("engine.logits", vocabulary * static_cast<std::size_t>(workspace.threads()));
-  integer.token_logits(batch, rows, workspace.data(), [&](std::size_t index, int thread, std::span<const std::int32_t> codes) {
-    const std::span<float> logits(floats + static_cast<std::size_t>(thread) * vocabulary, vocabulary);
-    std::transform(codes.begin(), codes.end(), logits.begin(), [&](std::int32_t code) { return scale * static_cast<float>(code); });
-    visit(index, logits);
-  });
+  auto* floats =
+      workspace.data().get<float>("engine.logits", vocabulary * static_cast<std::size_t>(workspace.threads()));
+  integer.token_logits(
+      batch, rows, workspace.data(), [&](std::size_t index, int thread, std::span<const std::int32_t> codes) {
+        const std::span<float> logits(floats + static_cast<std::size_t>(thread) * vocabulary, vocabulary);
+        std::transform(codes.begin(), codes.end(), logits.begin(),
+                       [&](std::int32_t code) { return scale * static_cast<float>(code); });
+        visit(index, logits);
+      });
 }
 
 Tensor Engine::Data::logits(const RaggedBatch& batch, std::span<const std::int32_t> rows, Workspace& workspace) const {
@@ -83,7 +88,8 @@ Tensor Engine::decode(const TokenBatch& batch, std::span<KvCache* const> caches,
   const RaggedBatch ragged = make_ragged(batch, caches, model());
   std::vector<std::int32_t> rows;
   for (int i = 1; i <= ragged.sequences(); ++i) rows.push_back(ragged.start[static_cast<std::size_t>(i)] - 1);
-  Tensor result = model().is_quantized() ? data_->logits(ragged, rows, workspace) : logits(whole_texts(batch, ragged), workspace);
+  Tensor result =
+      model().is_quantized() ? data_->logits(ragged, rows, workspace) : logits(whole_texts(batch, ragged), workspace);
   for (std::size_t i = 0; i < batch.sequences.size(); ++i) {
     KvCache::Data& cache = *ragged.caches[i];
     cache.ids.insert(cache.ids.end(), batch.sequences[i].ids.begin(), batch.sequences[i].ids.end());

@@ -11,8 +11,8 @@
 namespace octavo {
 namespace {
 
-constexpr double kSmoothAlpha = 0.5;  // SmoothQuant: how much of the difficulty moves into the weights
-constexpr float kFloor = 1e-5f;       // of column maxima, so that a column of zeros has a scale
+constexpr double kSmoothAlpha = 0.5;     // SmoothQuant: how much of the difficulty moves into the weights
+constexpr float kFloor = 1e-5f;          // of column maxima, so that a column of zeros has a scale
 constexpr float kRounder = 12582912.0f;  // 1.5 * 2^23: x + kRounder - kRounder rounds |x| < 2^22 to the nearest integer
 
 /// max |W_:j| over all rows that read column j.
@@ -110,10 +110,12 @@ Equalization with_threshold(const ColumnStatistics& input, bool shifted, float p
 Equalization os_plus(ThreadPool& pool, const EqualizationSite& site) {
   constexpr int kSteps = 40;
   const auto candidate = [&](int index) {
-    return with_threshold(site.input, index < kSteps, std::pow(0.03f, static_cast<float>(index % kSteps) / (kSteps - 1)));
+    return with_threshold(site.input, index < kSteps,
+                          std::pow(0.03f, static_cast<float>(index % kSteps) / (kSteps - 1)));
   };
   std::vector<double> error(2 * kSteps);
-  pool.run(2 * kSteps, [&](int index, int) { error[static_cast<std::size_t>(index)] = output_error(site, candidate(index)); });
+  pool.run(2 * kSteps,
+           [&](int index, int) { error[static_cast<std::size_t>(index)] = output_error(site, candidate(index)); });
   return candidate(static_cast<int>(std::min_element(error.begin(), error.end()) - error.begin()));
 }
 
@@ -188,7 +190,8 @@ EqualizedSite equalize_columns(EqualizeMethod method, const ColumnStatistics& in
     mean += std::log(static_cast<double>(std::max(magnitude(input, j), kFloor))) / static_cast<double>(columns);
   }
   Equalization e{.scale = {}, .shift = std::vector<float>(columns, 0.0f)};
-  for (std::size_t j = 0; j < columns; ++j) e.scale.push_back(std::max(magnitude(input, j), kFloor) / static_cast<float>(std::exp(mean)));
+  for (std::size_t j = 0; j < columns; ++j)
+    e.scale.push_back(std::max(magnitude(input, j), kFloor) / static_cast<float>(std::exp(mean)));
   if (method == EqualizeMethod::power_of_two) e = power_of_two(std::move(e));
   return {.equalization = e, .range = equalized_range(input, e)};
 }

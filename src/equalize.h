@@ -23,12 +23,12 @@ struct EqualizedSite {
   Range range;  ///< of the equalized values: what the lane's quantizer is made of
 };
 
-/// Scale and shift per column by `method`, which is not `none`. os_plus and repq need a sample of rows. The same bits for every number
-/// of threads.
+/// Scale and shift per column by `method`, which is not `none`. os_plus and repq need a sample of rows. The same bits
+/// for every number of threads.
 EqualizedSite equalize(ThreadPool& pool, EqualizeMethod method, const EqualizationSite& site);
 
-/// Scales in proportion to the columns' magnitudes, so that all have the same range; no shift. For V, whose scales the rows behind
-/// the attention take up. power_of_two rounds them up.
+/// Scales in proportion to the columns' magnitudes, so that all have the same range; no shift. For V, whose scales the
+/// rows behind the attention take up. power_of_two rounds them up.
 EqualizedSite equalize_columns(EqualizeMethod method, const ColumnStatistics& input);
 
 /// Lets rows read (x - shift) / scale instead of x: the same outputs in float.

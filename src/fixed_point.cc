@@ -1,9 +1,9 @@
 #include "fixed_point.h"
 
+#include "octavo/error.h"
+
 #include <algorithm>
 #include <cmath>
-
-#include "octavo/error.h"
 
 namespace octavo {
 

@@ -1,5 +1,6 @@
 // Real numbers as integer constants: scales, zero points, multipliers and shifts (fixed-point.md, conventions and 1).
-// Floats occur here because this runs when a model is quantized, never when it runs. All rounding is half to even in double.
+// Floats occur here because this runs when a model is quantized, never when it runs. All rounding is half to even in
+// double.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +35,8 @@ struct Multiplier {
 };
 Multiplier make_multiplier(double real);
 
-/// One common shift for all, from the largest: multiplier[i] in [0, 2^31). Below 33 the kernels shift accumulators up first.
+/// One common shift for all, from the largest: multiplier[i] in [0, 2^31). Below 33 the kernels shift accumulators up
+/// first.
 struct Multipliers {
   std::vector<std::int32_t> multiplier;
   int shift = 33;

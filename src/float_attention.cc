@@ -1,8 +1,8 @@
 // Attention in float32: scores, clipped softmax, context, gate, and what observers see of them.
+#include "float_run.h"
+
 #include <algorithm>
 #include <cmath>
-
-#include "float_run.h"
 
 namespace octavo {
 namespace {
@@ -11,7 +11,8 @@ namespace {
 float log_level(float p, const ClippedSoftmax& softmax) {
   const int levels = (1 << softmax.log_bits) - 1;
   const double first = std::log2(softmax.prune), step = -first / levels;
-  const double above = std::ceil((std::log2(static_cast<double>(p)) - first) / step) - 1.0;  // edges belong to the step below
+  const double above =
+      std::ceil((std::log2(static_cast<double>(p)) - first) / step) - 1.0;  // edges belong to the step below
   return static_cast<float>(std::exp2(first + (std::clamp(above, 0.0, levels - 1.0) + 0.5) * step));
 }
 
@@ -86,11 +87,21 @@ void FloatExecutor::Run::prepare_heads(const AttentionOp& op, int stride) {
   for (int i = 0; i < batch.sequences(); ++i) {
     const int length = batch.length(i);
     if (heads.contains(length)) continue;
-    heads.emplace(length, HeadProducts{FloatMatmul({.rows = length, .columns = length, .depth = op.head_size,
-                                                    .a_row_stride = stride, .a_column_stride = 1, .b_row_stride = 1, .b_column_stride = stride,
+    heads.emplace(length, HeadProducts{FloatMatmul({.rows = length,
+                                                    .columns = length,
+                                                    .depth = op.head_size,
+                                                    .a_row_stride = stride,
+                                                    .a_column_stride = 1,
+                                                    .b_row_stride = 1,
+                                                    .b_column_stride = stride,
                                                     .c_stride = length}),
-                                       FloatMatmul({.rows = length, .columns = op.head_size, .depth = length,
-                                                    .a_row_stride = length, .a_column_stride = 1, .b_row_stride = stride, .b_column_stride = 1,
+                                       FloatMatmul({.rows = length,
+                                                    .columns = op.head_size,
+                                                    .depth = length,
+                                                    .a_row_stride = length,
+                                                    .a_column_stride = 1,
+                                                    .b_row_stride = stride,
+                                                    .b_column_stride = 1,
                                                     .c_stride = width})});
   }
 }
@@ -102,14 +113,16 @@ const float* FloatExecutor::Run::query(const AttentionOp& op, const Node& node, 
 }
 
 /// Scaled scores [length, length] of one head of one sequence, hidden keys included.
-void FloatExecutor::Run::find_scores(const AttentionOp& op, const Node& node, int sequence, int head, float* scores) const {
+void FloatExecutor::Run::find_scores(const AttentionOp& op, const Node& node, int sequence, int head,
+                                     float* scores) const {
   const int length = batch.length(sequence);
   const float* q = query(op, node, sequence, head);
   heads.at(length).scores.run(q, q + op.heads * op.head_size, scores);
   Row(scores, Eigen::Index{length} * length) *= 1.0f / std::sqrt(static_cast<float>(op.head_size));
 }
 
-void FloatExecutor::Run::find_context(const AttentionOp& op, const Node& node, int sequence, int head, const float* probabilities) const {
+void FloatExecutor::Run::find_context(const AttentionOp& op, const Node& node, int sequence, int head,
+                                      const float* probabilities) const {
   const int width = op.heads * op.head_size;
   const Eigen::Index first = batch.start[static_cast<std::size_t>(sequence)], length = batch.length(sequence);
   float* context = at(node.output) + first * width + head * op.head_size;
@@ -155,8 +168,9 @@ void FloatExecutor::Run::average_over_tokens(int heads_count) {
   }
 }
 
-void FloatExecutor::Run::observe_attention(const AttentionOp& op, const Node& node, const std::vector<float>& probabilities,
-                       const std::vector<std::size_t>& first) const {
+void FloatExecutor::Run::observe_attention(const AttentionOp& op, const Node& node,
+                                           const std::vector<float>& probabilities,
+                                           const std::vector<std::size_t>& first) const {
   const std::string& name = model.name(node.output);
   for (int i = 0; i < batch.sequences(); ++i) {
     observe(name + ".probs", probabilities.data() + first[static_cast<std::size_t>(i)],

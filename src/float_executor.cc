@@ -1,13 +1,14 @@
 #include "float_executor.h"
 
-#include <algorithm>
-
 #include "float_run.h"
 #include "safetensors.h"
 
+#include <algorithm>
+
 namespace octavo {
 
-FloatExecutor::Impl::Impl(std::shared_ptr<const Model::Data> model, std::size_t weight_bytes) : data(std::move(model)), products(data, weight_bytes) {
+FloatExecutor::Impl::Impl(std::shared_ptr<const Model::Data> model, std::size_t weight_bytes)
+    : data(std::move(model)), products(data, weight_bytes) {
   for (const Node& node : data->graph.nodes) bind(node);
   assign_slots();
 }
@@ -53,7 +54,8 @@ void FloatExecutor::Impl::assign_slots() {
   }
   slot_of.resize(data->graph.values.size());
   for (std::size_t i = 0; i < nodes.size(); ++i) {
-    if (std::holds_alternative<LanguageHead>(nodes[i].op)) continue;  // a row per token of the vocabulary: made in parts
+    if (std::holds_alternative<LanguageHead>(nodes[i].op))
+      continue;  // a row per token of the vocabulary: made in parts
     if (free.empty()) {
       free.push_back(slot_columns.size());
       slot_columns.push_back(0);
@@ -89,7 +91,8 @@ FloatExecutor::FloatExecutor(std::shared_ptr<const Model::Data> data, std::size_
 Tensor FloatExecutor::run(const RaggedBatch& batch, Workspace::Data& workspace, const Observer& observer,
                           ObserveStages stages, const Transform& transform, const Editor& editor) const {
   const Graph& graph = impl_->data->graph;
-  const auto last = std::find_if(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) { return node.output == graph.hidden(); });
+  const auto last = std::find_if(graph.nodes.begin(), graph.nodes.end(),
+                                 [&](const Node& node) { return node.output == graph.hidden(); });
   return Run{.model = *impl_,
              .batch = batch,
              .workspace = workspace,

@@ -1,7 +1,7 @@
 // The language head in float32: what it reads, and logits of chosen rows.
-#include <algorithm>
-
 #include "float_run.h"
+
+#include <algorithm>
 
 namespace octavo {
 
@@ -14,11 +14,12 @@ void FloatExecutor::Run::execute(const LanguageHead& op, const Node& node) {
   observe(model.name(node.output) + ".input", rows, batch.rows(), columns);
 }
 
-void FloatExecutor::token_logits(const RaggedBatch& batch, std::span<const std::int32_t> rows, Workspace::Data& workspace,
-                                 const FloatLogits& visit) const {
+void FloatExecutor::token_logits(const RaggedBatch& batch, std::span<const std::int32_t> rows,
+                                 Workspace::Data& workspace, const FloatLogits& visit) const {
   const Node& head = *impl_->data->graph.language_head();
   const Tensor hidden = run(batch, workspace);
-  const auto width = static_cast<std::size_t>(hidden.columns()), vocabulary = static_cast<std::size_t>(impl_->columns(head.output));
+  const auto width = static_cast<std::size_t>(hidden.columns()),
+             vocabulary = static_cast<std::size_t>(impl_->columns(head.output));
   const std::shared_ptr<const FloatLinear> product = impl_->products.of(head);
   const auto& projection = std::get<LanguageHead>(head.op).projection;
   const std::size_t inputs = projection ? static_cast<std::size_t>(projection->columns) : width;

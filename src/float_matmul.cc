@@ -20,7 +20,7 @@ using Desc = dnnl::memory::desc;
 using Tag = dnnl::memory::format_tag;
 constexpr auto kF32 = dnnl::memory::data_type::f32;
 
-constexpr int kRowUnit = 16;   // rows of one call are a multiple of it, so that few primitives serve all batches
+constexpr int kRowUnit = 16;  // rows of one call are a multiple of it, so that few primitives serve all batches
 constexpr int kMostRows = 512;
 
 const dnnl::engine& cpu() {
@@ -39,8 +39,8 @@ auto guarded(Work work) {
   }
 }
 
-/// Keeps oneDNN from starting threads next to the pool's, where it uses OpenMP. Looked up by name: which OpenMP, if any,
-/// is oneDNN's affair.
+/// Keeps oneDNN from starting threads next to the pool's, where it uses OpenMP. Looked up by name: which OpenMP, if
+/// any, is oneDNN's affair.
 class OneThread {
  public:
   OneThread() {
@@ -115,7 +115,10 @@ struct Ready {
 
 struct FloatLinear::Impl {
   Impl(int inputs_, int columns_, std::span<const float> weight, std::span<const float> bias_, Activation activation)
-      : inputs(inputs_), columns(columns_), attr(attributes(activation)), bias_desc({1, columns_}, kF32, Tag::ab),
+      : inputs(inputs_),
+        columns(columns_),
+        attr(attributes(activation)),
+        bias_desc({1, columns_}, kF32, Tag::ab),
         bias(bias_desc, cpu()) {
     std::memcpy(bias.get_data_handle(), bias_.data(), bias_.size_bytes());
     const OneThread one;
@@ -133,7 +136,8 @@ struct FloatLinear::Impl {
     const std::lock_guard lock(mutex);
     const auto found = by_rows.find(rows);
     if (found != by_rows.end()) return found->second;
-    return by_rows.emplace(rows, Ready(describe(row_major(rows, inputs), packed, bias_desc, row_major(rows, columns), attr)))
+    return by_rows
+        .emplace(rows, Ready(describe(row_major(rows, inputs), packed, bias_desc, row_major(rows, columns), attr)))
         .first->second;
   }
 
@@ -180,10 +184,11 @@ struct FloatMatmul::Impl {
   Ready product;
 };
 
-FloatMatmul::FloatMatmul(const Shape& shape) : impl_(guarded([&] {
-  const OneThread one;
-  return std::make_unique<Impl>(shape);
-})) {}
+FloatMatmul::FloatMatmul(const Shape& shape)
+    : impl_(guarded([&] {
+        const OneThread one;
+        return std::make_unique<Impl>(shape);
+      })) {}
 FloatMatmul::~FloatMatmul() = default;
 FloatMatmul::FloatMatmul(FloatMatmul&&) noexcept = default;
 
@@ -203,9 +208,15 @@ void add_second_moments(ThreadPool& pool, std::span<const float> x, int columns,
   const int rows = static_cast<int>(x.size()) / columns;
   pool.run((columns + kStripe - 1) / kStripe, [&](int index, int) {
     const int first = index * kStripe, width = columns - first;
-    const FloatMatmul product({.rows = std::min(kStripe, width), .columns = width, .depth = rows,
-                               .a_row_stride = 1, .a_column_stride = columns, .b_row_stride = columns, .b_column_stride = 1,
-                               .c_stride = columns, .accumulate = true});
+    const FloatMatmul product({.rows = std::min(kStripe, width),
+                               .columns = width,
+                               .depth = rows,
+                               .a_row_stride = 1,
+                               .a_column_stride = columns,
+                               .b_row_stride = columns,
+                               .b_column_stride = 1,
+                               .c_stride = columns,
+                               .accumulate = true});
     product.run(x.data() + first, x.data() + first, sums.data() + static_cast<std::ptrdiff_t>(first) * columns + first);
   });
 }

@@ -9,7 +9,8 @@ namespace {
 
 /// The row times the transpose of weight [columns, width of the row].
 Eigen::ArrayXf projected(ConstRow weight, ConstRow row, Eigen::Index columns) {
-  const Eigen::Map<const Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>> rows(weight.data(), columns, row.size());
+  const Eigen::Map<const Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>> rows(
+      weight.data(), columns, row.size());
   return (rows * row.matrix()).array();
 }
 
@@ -39,7 +40,8 @@ Tensor FloatExecutor::Run::run(const Node& last) {
     if (is_head(node.op) && &node != &last && !observer) continue;  // nothing reads its value
     workspace.node(i, [&] { std::visit([&](const auto& op) { execute(op, node); }, node.op); });
     if (std::holds_alternative<LanguageHead>(node.op)) continue;
-    observe(model.name(node.output), at(node.output), head ? batch.sequences() : batch.rows(), model.columns(node.output));
+    observe(model.name(node.output), at(node.output), head ? batch.sequences() : batch.rows(),
+            model.columns(node.output));
     if (&node == &last && !observer) break;  // an observer sees everything
   }
   const bool per_sequence = std::holds_alternative<Head>(last.op);
@@ -73,7 +75,8 @@ void FloatExecutor::Run::execute(const LayerNormOp& op, const Node& node) {
   change(node);
 }
 
-void FloatExecutor::Run::normalise(const LayerNormOp& op, const float* from, float* to, Eigen::Index rows, Eigen::Index columns) const {
+void FloatExecutor::Run::normalise(const LayerNormOp& op, const float* from, float* to, Eigen::Index rows,
+                                   Eigen::Index columns) const {
   const ConstRow gain = model.bound(op.gain), bias = model.bound(op.bias);
   for (Eigen::Index i = 0; i < rows; ++i) {
     const ConstRow in(from + i * columns, columns);
@@ -112,7 +115,8 @@ void FloatExecutor::Run::execute(const QkvProduct& op, const Node& node) {
 }
 
 void FloatExecutor::Run::change_block(const LinearBlock& block, ValueId value, int& first) const {
-  Eigen::Array<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> copy = rows(value).middleCols(first, block.columns);
+  Eigen::Array<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> copy =
+      rows(value).middleCols(first, block.columns);
   change(block.name, copy.data(), static_cast<std::size_t>(copy.size()));
   rows(value).middleCols(first, block.columns) = copy;
   first += block.columns;
@@ -131,7 +135,8 @@ void FloatExecutor::Run::multiply(const Node& node) {
 }
 
 const float* FloatExecutor::Run::edited(ValueId value) const {
-  const auto columns = static_cast<std::size_t>(model.columns(value)), count = columns * static_cast<std::size_t>(batch.rows());
+  const auto columns = static_cast<std::size_t>(model.columns(value)),
+             count = columns * static_cast<std::size_t>(batch.rows());
   float* copy = workspace.get<float>("float.edited", padded_rows(batch.rows()) * columns);
   std::copy_n(at(value), count, copy);
   editor(model.name(value), {copy, count}, model.columns(value));

@@ -1,6 +1,11 @@
 // One pass of the float32 executor: what the files float_*.cc share.
 #pragma once
 
+#include "float_executor.h"
+#include "float_matmul.h"
+#include "float_products.h"
+#include "workspace.h"
+
 #include <Eigen/Core>
 
 #include <initializer_list>
@@ -9,11 +14,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "float_executor.h"
-#include "float_matmul.h"
-#include "float_products.h"
-#include "workspace.h"
 
 namespace octavo {
 
@@ -53,9 +53,9 @@ struct FloatExecutor::Impl {
 
   std::shared_ptr<const Model::Data> data;
   FloatProducts products;
-  std::map<std::string, Tensor> tensors;    // f32, of everything else but words
-  std::shared_ptr<const FloatLinear> projection;    // of the language head
-  std::vector<std::size_t> slot_of;         // by value
+  std::map<std::string, Tensor> tensors;          // f32, of everything else but words
+  std::shared_ptr<const FloatLinear> projection;  // of the language head
+  std::vector<std::size_t> slot_of;               // by value
   std::vector<int> slot_columns;
 };
 

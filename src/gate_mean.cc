@@ -9,7 +9,8 @@ std::int64_t floor_divide(std::int64_t a, std::int64_t b) { return a / b - (a % 
 
 }  // namespace
 
-void mean_gate_logits(const GateAccumulators& from, const RaggedBatch& batch, std::int16_t* out, std::ptrdiff_t out_stride) {
+void mean_gate_logits(const GateAccumulators& from, const RaggedBatch& batch, std::int16_t* out,
+                      std::ptrdiff_t out_stride) {
   for (int sequence = 0; sequence < batch.sequences(); ++sequence) {
     const std::ptrdiff_t first = batch.start[static_cast<std::size_t>(sequence)], length = batch.length(sequence);
     for (int head = 0; head < from.heads; ++head) {

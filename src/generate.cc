@@ -1,11 +1,11 @@
 #include "octavo/generate.h"
 
+#include "octavo/error.h"
+
 #include <algorithm>
 #include <chrono>
 #include <limits>
 #include <optional>
-
-#include "octavo/error.h"
 
 namespace octavo {
 namespace {
@@ -44,10 +44,16 @@ class TextMaker {
 /// One prompt on its way to a text.
 class Generator {
  public:
-  Generator(const Engine& engine, const Tokenizer& tokenizer, const Tokens& prompt, Workspace& workspace, const GenerateOptions& options,
-            const TextSink& sink)
-      : engine_(engine), tokenizer_(tokenizer), prompt_(prompt), workspace_(workspace), options_(options),
-        limit_(check(engine.model().info())), end_(engine.model().info().decoder->eos_token), text_(tokenizer, options.stops, sink) {
+  Generator(const Engine& engine, const Tokenizer& tokenizer, const Tokens& prompt, Workspace& workspace,
+            const GenerateOptions& options, const TextSink& sink)
+      : engine_(engine),
+        tokenizer_(tokenizer),
+        prompt_(prompt),
+        workspace_(workspace),
+        options_(options),
+        limit_(check(engine.model().info())),
+        end_(engine.model().info().decoder->eos_token),
+        text_(tokenizer, options.stops, sink) {
     caches_.emplace_back(engine.model(), options.context);
   }
 
@@ -57,8 +63,10 @@ class Generator {
     std::vector<float> logits = decode({prompt_.ids});
     result.prompt_seconds = seconds_since(start);
     const Clock::time_point decoding = Clock::now();
-    if (options_.beams > 1) search(std::move(logits), result);
-    else sample(std::move(logits), result);
+    if (options_.beams > 1)
+      search(std::move(logits), result);
+    else
+      sample(std::move(logits), result);
     result.text = text_.finish();
     if (text_.stopped()) result.finish = FinishReason::stop;
     result.decode_seconds = seconds_since(decoding);
@@ -69,14 +77,17 @@ class Generator {
   /// Tokens that there is room for.
   std::size_t check(const ModelInfo& info) const {
     if (!info.decoder) throw Error(info.name + " does not predict the next token, expected a decoder such as OPT");
-    if (options_.max_tokens < 1) throw Error("max_tokens is " + std::to_string(options_.max_tokens) + ", expected at least 1");
+    if (options_.max_tokens < 1)
+      throw Error("max_tokens is " + std::to_string(options_.max_tokens) + ", expected at least 1");
     if (options_.beams < 1) throw Error("beams is " + std::to_string(options_.beams) + ", expected at least 1");
     if (prompt_.ids.empty()) throw Error("the prompt has no tokens, expected at least the one that begins a text");
     const int context = options_.context > 0 ? options_.context : info.max_positions;
     if (prompt_.ids.size() >= static_cast<std::size_t>(context)) {
-      throw Error("the prompt has " + std::to_string(prompt_.ids.size()) + " tokens, which leaves no room in a context of " + std::to_string(context));
+      throw Error("the prompt has " + std::to_string(prompt_.ids.size()) +
+                  " tokens, which leaves no room in a context of " + std::to_string(context));
     }
-    return std::min(static_cast<std::size_t>(options_.max_tokens), static_cast<std::size_t>(context) - prompt_.ids.size());
+    return std::min(static_cast<std::size_t>(options_.max_tokens),
+                    static_cast<std::size_t>(context) - prompt_.ids.size());
   }
 
   /// Logits behind each cache and its new tokens, one after the other. An id without a token is out of question.
@@ -89,7 +100,8 @@ class Generator {
     }
     const Tensor logits = engine_.decode(batch, caches, workspace_);
     std::vector<float> result(logits.as<float>().begin(), logits.as<float>().end());
-    const auto vocabulary = static_cast<std::size_t>(logits.columns()), named = static_cast<std::size_t>(tokenizer_.vocab_size());
+    const auto vocabulary = static_cast<std::size_t>(logits.columns()),
+               named = static_cast<std::size_t>(tokenizer_.vocab_size());
     for (std::size_t i = 0; i < result.size(); ++i) {
       if (i % vocabulary >= named) result[i] = -std::numeric_limits<float>::infinity();
     }
@@ -116,7 +128,8 @@ class Generator {
   void search(std::vector<float> logits, Generation& result) {
     Beams beams({.beams = options_.beams, .end_tokens = {end_}});
     for (std::size_t made = 1; true; ++made) {
-      const std::vector<Beams::Continuation> next = beams.step(log_softmax_rows(logits, static_cast<std::size_t>(beams.live())));
+      const std::vector<Beams::Continuation> next =
+          beams.step(log_softmax_rows(logits, static_cast<std::size_t>(beams.live())));
       if (beams.done() || made == limit_) break;
       std::vector<KvCache> caches;
       std::vector<std::vector<std::int32_t>> tokens;
@@ -160,9 +173,12 @@ class Generator {
 
 std::string_view name_of(FinishReason reason) {
   switch (reason) {
-    case FinishReason::stop: return "stop";
-    case FinishReason::eos: return "eos";
-    default: return "length";
+    case FinishReason::stop:
+      return "stop";
+    case FinishReason::eos:
+      return "eos";
+    default:
+      return "length";
   }
 }
 

@@ -1,32 +1,36 @@
 #include "graph.h"
 
+#include "octavo/error.h"
+
 #include <algorithm>
 #include <iterator>
-
-#include "octavo/error.h"
 
 namespace octavo {
 namespace {
 
 void require_columns(const Graph& graph, const std::string& name, ValueId x, int expected) {
   if (graph.columns(x) != expected) {
-    throw Error(name + ": its input " + graph.name(x) + " has " + std::to_string(graph.columns(x)) + " columns, expected " +
-                std::to_string(expected));
+    throw Error(name + ": its input " + graph.name(x) + " has " + std::to_string(graph.columns(x)) +
+                " columns, expected " + std::to_string(expected));
   }
 }
 
 void check_gate(const std::string& name, const QkvProduct& op, int inputs) {
   if (op.gate.empty() && op.gate_output.empty()) return;
-  const std::size_t heads = static_cast<std::size_t>(op.heads), blocks = op.gate_kind == GateKind::all_heads ? 1 : heads;
+  const std::size_t heads = static_cast<std::size_t>(op.heads),
+                    blocks = op.gate_kind == GateKind::all_heads ? 1 : heads;
   if (op.gate.size() != blocks || op.gate_output.size() != (op.gate_kind == GateKind::mlp ? heads : 0)) {
     throw Error(name + " has " + std::to_string(op.gate.size()) + " gates for " + std::to_string(op.heads) + " heads");
   }
-  const int columns = op.gate_kind == GateKind::all_heads ? op.heads : op.gate_kind == GateKind::linear ? 1 : op.gate[0].columns;
+  const int columns = op.gate_kind == GateKind::all_heads ? op.heads
+                      : op.gate_kind == GateKind::linear  ? 1
+                                                          : op.gate[0].columns;
   for (const LinearBlock& block : op.gate) {
     if (block.columns != columns) throw Error(name + ": its gates differ in size");
   }
   if (op.gate_kind != GateKind::all_heads && inputs % op.heads != 0) {
-    throw Error(name + ": " + std::to_string(inputs) + " input columns do not divide into " + std::to_string(op.heads) + " gates");
+    throw Error(name + ": " + std::to_string(inputs) + " input columns do not divide into " + std::to_string(op.heads) +
+                " gates");
   }
   if (std::int64_t{columns} * op.heads > 32768) throw Error(name + ": its gate has more than 32768 hidden units");
 }
@@ -42,17 +46,20 @@ ValueId Graph::hidden() const {
 }
 
 const Node* Graph::head() const {
-  const auto found = std::find_if(nodes.begin(), nodes.end(), [](const Node& node) { return std::holds_alternative<Head>(node.op); });
+  const auto found =
+      std::find_if(nodes.begin(), nodes.end(), [](const Node& node) { return std::holds_alternative<Head>(node.op); });
   return found == nodes.end() ? nullptr : &*found;
 }
 
 const Node* Graph::language_head() const {
-  const auto found = std::find_if(nodes.begin(), nodes.end(), [](const Node& node) { return std::holds_alternative<LanguageHead>(node.op); });
+  const auto found = std::find_if(nodes.begin(), nodes.end(),
+                                  [](const Node& node) { return std::holds_alternative<LanguageHead>(node.op); });
   return found == nodes.end() ? nullptr : &*found;
 }
 
 const char* op_name(const Op& op) {
-  constexpr const char* names[] = {"EmbedTokens", "QkvProduct", "Linear", "LinearAdd", "LayerNorm", "Attention", "EmbedPatches", "Head", "LanguageHead"};
+  constexpr const char* names[] = {"EmbedTokens", "QkvProduct",   "Linear", "LinearAdd",   "LayerNorm",
+                                   "Attention",   "EmbedPatches", "Head",   "LanguageHead"};
   static_assert(std::size(names) == std::variant_size_v<Op>);
   return names[op.index()];
 }
@@ -66,7 +73,8 @@ int gate_columns(const QkvProduct& op) {
 ValueId GraphBuilder::append(std::string name, int columns, Op op, std::vector<ValueId> inputs) {
   if (columns <= 0) throw Error(name + " has " + std::to_string(columns) + " columns, expected at least 1");
   const auto used = [&](const Value& value) { return value.name == name; };
-  if (std::any_of(graph_.values.begin(), graph_.values.end(), used)) throw Error("two values of the graph are named " + name);
+  if (std::any_of(graph_.values.begin(), graph_.values.end(), used))
+    throw Error("two values of the graph are named " + name);
   const auto id = static_cast<ValueId>(graph_.values.size());
   graph_.values.push_back({std::move(name), columns});
   graph_.nodes.push_back({std::move(op), std::move(inputs), id});
@@ -81,8 +89,8 @@ ValueId GraphBuilder::qkv(const std::string& name, ValueId x, QkvProduct op) {
   const int width = op.heads * op.head_size;
   for (const LinearBlock* block : {&op.query, &op.key, &op.value}) {
     if (block->columns != width) {
-      throw Error(block->name + " has " + std::to_string(block->columns) + " columns, expected heads x head size = " +
-                  std::to_string(width));
+      throw Error(block->name + " has " + std::to_string(block->columns) +
+                  " columns, expected heads x head size = " + std::to_string(width));
     }
   }
   check_gate(name, op, graph_.columns(x));
@@ -134,7 +142,8 @@ ValueId GraphBuilder::head(const std::string& name, ValueId stream, Head op) {
 
 ValueId GraphBuilder::language_head(const std::string& name, ValueId stream, LanguageHead op) {
   if (graph_.language_head()) throw Error(name + " is the second language head of the graph");
-  if (stream != graph_.hidden()) throw Error(name + " reads " + graph_.name(stream) + ", expected the last hidden state");
+  if (stream != graph_.hidden())
+    throw Error(name + " reads " + graph_.name(stream) + ", expected the last hidden state");
   const int columns = op.weights.columns;
   return append(name, columns, std::move(op), {stream});
 }

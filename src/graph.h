@@ -2,6 +2,8 @@
 // executors: float32 (reference, calibration) and integer.
 #pragma once
 
+#include "octavo/model.h"
+
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -10,8 +12,6 @@
 #include <variant>
 #include <vector>
 
-#include "octavo/model.h"
-
 namespace octavo {
 
 /// Index of a value in Graph::values.
@@ -19,7 +19,8 @@ using ValueId = std::int32_t;
 
 /// What flows between ops: a matrix with one row per token.
 struct Value {
-  std::string name;  ///< the checkpoint's name of the module that makes it, e.g. "encoder.layer.0.attention.output.dense"
+  std::string
+      name;  ///< the checkpoint's name of the module that makes it, e.g. "encoder.layer.0.attention.output.dense"
   int columns = 0;
 };
 
@@ -28,8 +29,9 @@ enum class Activation { none, gelu, relu };
 /// Sum of embedding rows -> residual stream. Weights are names of f32 tensors [count, columns].
 struct EmbedTokens {
   std::string word, position;
-  std::string type;        ///< "" when the model has no token types
-  std::string projection = {};  ///< f32 [columns, columns of word], which word rows are multiplied by (OPT's project_in); "" for none
+  std::string type;  ///< "" when the model has no token types
+  std::string projection =
+      {};  ///< f32 [columns, columns of word], which word rows are multiplied by (OPT's project_in); "" for none
 };
 
 /// One block of rows of a linear layer's weight: y[:, block] = x W^T + b, each block its own value and encoding.
@@ -52,8 +54,9 @@ struct QkvProduct {
   LinearBlock query, key, value;
   int heads = 0, head_size = 0;
   GateKind gate_kind = GateKind::linear;
-  bool gate_mean = false;                ///< logits are averaged over each sequence's tokens (conditional_per_head)
-  std::vector<LinearBlock> gate;         ///< linear: [1, slice] per head; mlp: [hidden, slice]; all_heads: one [heads, columns]
+  bool gate_mean = false;  ///< logits are averaged over each sequence's tokens (conditional_per_head)
+  std::vector<LinearBlock>
+      gate;  ///< linear: [1, slice] per head; mlp: [hidden, slice]; all_heads: one [heads, columns]
   std::vector<LinearBlock> gate_output;  ///< mlp: [1, hidden] per head, over the ReLU of its block of `gate`
 };
 
@@ -71,8 +74,8 @@ struct LinearAdd {
   LinearBlock weights;
 };
 
-/// y = (x - mean) / sqrt(variance + epsilon) * gain + bias over the columns of the stream. In a post-LN model the result is both the next
-/// GEMM's input and the new stream.
+/// y = (x - mean) / sqrt(variance + epsilon) * gain + bias over the columns of the stream. In a post-LN model the
+/// result is both the next GEMM's input and the new stream.
 struct LayerNormOp {
   std::string gain, bias;
   double epsilon = 0.0;
@@ -85,16 +88,17 @@ struct PrefixRows {
   int position = -1;  ///< row of the position table that the first one adds; -1: none do
 };
 
-/// 8-bit RGB pixels -> residual stream: the prefix rows, then x W^T + b + position of each patch, x = (pixel / 255 - mean) / deviation.
-/// Patches go row by row; a patch's pixels are in the order of the weight, [3, patch_size, patch_size].
+/// 8-bit RGB pixels -> residual stream: the prefix rows, then x W^T + b + position of each patch, x = (pixel / 255 -
+/// mean) / deviation. Patches go row by row; a patch's pixels are in the order of the weight, [3, patch_size,
+/// patch_size].
 struct EmbedPatches {
   LinearBlock projection;
   int patch_size = 0;
-  int grid_width = 0, grid_height = 0;         ///< patches of an image
+  int grid_width = 0, grid_height = 0;  ///< patches of an image
   std::vector<PrefixRows> prefix;
-  std::string position;                        ///< f32 [..., columns]
-  int first_position = 0;                      ///< row of the position table that the first patch adds
-  std::optional<LayerNormOp> norm;             ///< of the patches, before their positions are added
+  std::string position;             ///< f32 [..., columns]
+  int first_position = 0;           ///< row of the position table that the first patch adds
+  std::optional<LayerNormOp> norm;  ///< of the patches, before their positions are added
   std::array<double, 3> mean = {}, deviation = {1.0, 1.0, 1.0};
 
   int prefix_rows() const {
@@ -111,22 +115,23 @@ enum class HeadRows {
   mean,   ///< the mean of all but the first `rows`
 };
 
-/// Logits of each sequence from the residual stream: rows, normalised, times W^T + b. Its value has one row per sequence, and no op reads it.
+/// Logits of each sequence from the residual stream: rows, normalised, times W^T + b. Its value has one row per
+/// sequence, and no op reads it.
 struct Head {
   HeadRows pooling = HeadRows::first;
   int rows = 1;
-  LayerNormOp norm;      ///< of each row that is read
-  LinearBlock weights;   ///< over `rows` times the stream's columns with HeadRows::first
+  LayerNormOp norm;     ///< of each row that is read
+  LinearBlock weights;  ///< over `rows` times the stream's columns with HeadRows::first
 
   /// Rows that lie side by side in what the product reads.
   int rows_side_by_side() const { return pooling == HeadRows::first ? rows : 1; }
 };
 
-/// Logits of the next token from rows of the residual stream: (x P^T + p) W^T + b. Its value has one row per row that is asked for,
-/// and no op reads it.
+/// Logits of the next token from rows of the residual stream: (x P^T + p) W^T + b. Its value has one row per row that
+/// is asked for, and no op reads it.
 struct LanguageHead {
   std::optional<LinearBlock> projection = {};  ///< OPT's project_out
-  LinearBlock weights;                    ///< a column per token of the vocabulary
+  LinearBlock weights;                         ///< a column per token of the vocabulary
 };
 
 enum class AttentionMask { none, causal };
@@ -138,8 +143,8 @@ struct GateSettings {
   std::string logits;  ///< unconditional_per_head: f32 [heads]
 };
 
-/// softmax(Q K^T / sqrt(head_size)), clipped, times V, times the gate. Input: the value of a QkvProduct, which makes the
-/// logits of a conditional gate.
+/// softmax(Q K^T / sqrt(head_size)), clipped, times V, times the gate. Input: the value of a QkvProduct, which makes
+/// the logits of a conditional gate.
 struct AttentionOp {
   int heads = 0, head_size = 0;
   AttentionMask mask = AttentionMask::none;
@@ -147,14 +152,14 @@ struct AttentionOp {
   std::optional<GateSettings> gate;
 };
 
-using Op = std::variant<EmbedTokens, QkvProduct, Linear, LinearAdd, LayerNormOp, AttentionOp, EmbedPatches, Head, LanguageHead>;
+using Op = std::variant<EmbedTokens, QkvProduct, Linear, LinearAdd, LayerNormOp, AttentionOp, EmbedPatches, Head,
+                        LanguageHead>;
 
 /// "EmbedTokens", "QkvProduct", "Linear", ...
 const char* op_name(const Op& op);
 
 /// A Head of either kind: it stands beside the graph's flow, and the executors run it when its logits are asked for.
 bool is_head(const Op& op);
-
 
 struct Node {
   Op op;

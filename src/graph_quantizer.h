@@ -1,15 +1,15 @@
 // How a graph is quantized: what the files quantize*.cc share.
 #pragma once
 
-#include <optional>
-#include <string>
-#include <utility>
-#include <vector>
-
 #include "quantize.h"
 #include "quantized_tables.h"
 #include "quantized_weights.h"
 #include "weight_refinement.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace octavo {
 
@@ -17,12 +17,15 @@ inline Encoding stored(const Quantizer& quantizer) {
   return {.scale = static_cast<float>(quantizer.scale), .zero_point = quantizer.zero_point};
 }
 
-/// Walks the graph once, in order. Every value has at most two forms: u8 codes for the GEMM that reads it, and s16 codes on
-/// the residual stream.
+/// Walks the graph once, in order. Every value has at most two forms: u8 codes for the GEMM that reads it, and s16
+/// codes on the residual stream.
 class GraphQuantizer {
  public:
   GraphQuantizer(const Model::Data& model, const Ranges& ranges, const QuantizeOptions& options)
-      : model_(model), ranges_(ranges), options_(options), codes_(model.graph.values.size()),
+      : model_(model),
+        ranges_(ranges),
+        options_(options),
+        codes_(model.graph.values.size()),
         stream_(model.graph.values.size()) {}
 
   Model::Data run();
@@ -34,13 +37,13 @@ class GraphQuantizer {
   void put(const std::string& name, const Tensor& tensor) {
     tensors_.insert_or_assign(name, options_.memory ? moved_to(options_.memory, tensor) : tensor);
   }
-  /// Quantizer of a value on the residual stream. In a post-LayerNorm model a residual sum has its own; the lane that a LayerNorm writes
-  /// is already in the scale of the next sum (fixed-point.md 3), or in its own where the sums are 8 bits or no sum follows. Sums
-  /// that are added to sums, as in a pre-LayerNorm model, all share one.
+  /// Quantizer of a value on the residual stream. In a post-LayerNorm model a residual sum has its own; the lane that a
+  /// LayerNorm writes is already in the scale of the next sum (fixed-point.md 3), or in its own where the sums are 8
+  /// bits or no sum follows. Sums that are added to sums, as in a pre-LayerNorm model, all share one.
   void choose_stream_quantizers();
   bool makes_embeddings(ValueId value) const { return std::holds_alternative<EmbedTokens>(producer(value).op); }
-  /// Scales of each run of sums that are added to sums, and of what it starts from: one for all, or where values grow a lot, one that
-  /// doubles as they need it.
+  /// Scales of each run of sums that are added to sums, and of what it starts from: one for all, or where values grow a
+  /// lot, one that doubles as they need it.
   void share_stream_scales();
   void scale_run(const std::vector<ValueId>& members);
   double smallest_scale(ValueId value);
@@ -50,7 +53,9 @@ class GraphQuantizer {
   Quantizer stream_quantizer(const std::string& name) const;
   bool in_sum(ValueId value) const;
   /// A LayerNorm and heads read the stream, other ops bytes.
-  static bool reads_stream(const Node& node) { return std::holds_alternative<LayerNormOp>(node.op) || is_head(node.op); }
+  static bool reads_stream(const Node& node) {
+    return std::holds_alternative<LayerNormOp>(node.op) || is_head(node.op);
+  }
   bool feeds_product(ValueId value) const;
   bool feeds_stream(ValueId value) const;
 
@@ -65,7 +70,8 @@ class GraphQuantizer {
   /// Of the latest input; the blocks of a product share it.
   const InputModel& input_model(ValueId input);
   const Equalization* equalization(ValueId value) const;
-  /// The gate's block of a QKV product: logits in Q11 (fixed-point.md 6), or an mlp's hidden units, whose product makes them.
+  /// The gate's block of a QKV product: logits in Q11 (fixed-point.md 6), or an mlp's hidden units, whose product makes
+  /// them.
   void add_gate(const QkvProduct& op, const std::string& name, ValueId x, WeightPacker& packer, QuantizedQkv& result);
   /// The u8 form of a value, refined as the options say.
   InputCodes& set_codes(ValueId value, const Quantizer& quantizer);
@@ -103,11 +109,11 @@ class GraphQuantizer {
   const Model::Data& model_;
   const Ranges& ranges_;
   const QuantizeOptions& options_;
-  std::vector<InputCodes> codes_;           // by value: its u8 form
-  std::vector<Quantizer> stream_;           // by value
+  std::vector<InputCodes> codes_;  // by value: its u8 form
+  std::vector<Quantizer> stream_;  // by value
   std::optional<std::pair<ValueId, InputModel>> input_model_;
-  std::vector<Quantizer> qkv_;              // of the latest QkvProduct: query, key, value
-  std::vector<ByteTable> tables_;           // of the EmbedTokens, once they are made
+  std::vector<Quantizer> qkv_;     // of the latest QkvProduct: query, key, value
+  std::vector<ByteTable> tables_;  // of the EmbedTokens, once they are made
   TensorMap tensors_;
   QuantizedGraph result_;
 };

@@ -1,12 +1,13 @@
 // Which format a picture has, by its first bytes, and reading it from a file.
 #include "octavo/image.h"
 
+#include "image_decoders.h"
+
+#include "octavo/error.h"
+
 #include <algorithm>
 #include <fstream>
 #include <string_view>
-
-#include "image_decoders.h"
-#include "octavo/error.h"
 
 namespace octavo {
 namespace {

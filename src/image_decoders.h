@@ -1,11 +1,11 @@
 // One function per picture format. Each is handed bytes that begin as its format does.
 #pragma once
 
+#include "octavo/image.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <span>
-
-#include "octavo/image.h"
 
 namespace octavo {
 

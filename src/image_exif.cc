@@ -1,8 +1,8 @@
 // The one EXIF entry that matters to a model: how the camera was held.
+#include "image_decoders.h"
+
 #include <algorithm>
 #include <cstring>
-
-#include "image_decoders.h"
 
 namespace octavo {
 namespace {
@@ -13,9 +13,15 @@ constexpr int kOrientation = 0x0112;
 class Tiff {
  public:
   explicit Tiff(std::span<const std::byte> bytes) : bytes_(bytes), little_(byte(0) == 'I') {}
-  std::uint32_t byte(std::size_t at) const { return at < bytes_.size() ? std::to_integer<std::uint32_t>(bytes_[at]) : 0; }
-  std::uint32_t half(std::size_t at) const { return little_ ? byte(at) | byte(at + 1) << 8 : byte(at) << 8 | byte(at + 1); }
-  std::uint32_t word(std::size_t at) const { return little_ ? half(at) | half(at + 2) << 16 : half(at) << 16 | half(at + 2); }
+  std::uint32_t byte(std::size_t at) const {
+    return at < bytes_.size() ? std::to_integer<std::uint32_t>(bytes_[at]) : 0;
+  }
+  std::uint32_t half(std::size_t at) const {
+    return little_ ? byte(at) | byte(at + 1) << 8 : byte(at) << 8 | byte(at + 1);
+  }
+  std::uint32_t word(std::size_t at) const {
+    return little_ ? half(at) | half(at + 2) << 16 : half(at) << 16 | half(at + 2);
+  }
 
  private:
   std::span<const std::byte> bytes_;
@@ -52,7 +58,9 @@ Image upright(Image image, int orientation) {
       int column = sideways ? y : x, row = sideways ? x : y;
       if (from_right) column = image.width - 1 - column;
       if (from_below) row = image.height - 1 - row;
-      const std::size_t from = (static_cast<std::size_t>(row) * static_cast<std::size_t>(image.width) + static_cast<std::size_t>(column)) * 3;
+      const std::size_t from =
+          (static_cast<std::size_t>(row) * static_cast<std::size_t>(image.width) + static_cast<std::size_t>(column)) *
+          3;
       std::copy_n(image.pixels.data() + from, 3, out);
     }
   }

@@ -1,15 +1,14 @@
 // JPEG by libjpeg(-turbo): grey, YCbCr, RGB, CMYK and YCCK pictures.
+#include "image_decoders.h"
+
+#include "octavo/error.h"
+
 #include <csetjmp>
 #include <cstdio>
+#include <jerror.h>
+#include <jpeglib.h>
 #include <optional>
 #include <string>
-
-#include <jpeglib.h>
-
-#include <jerror.h>
-
-#include "image_decoders.h"
-#include "octavo/error.h"
 
 namespace octavo {
 namespace {

@@ -1,13 +1,13 @@
 // PNG by libpng: palette, grey, 16-bit and alpha become 8-bit RGB; colour profiles and gamma are not applied.
+#include "image_decoders.h"
+
+#include "octavo/error.h"
+
 #include <csetjmp>
 #include <cstdio>
 #include <cstring>
-#include <string>
-
 #include <png.h>
-
-#include "image_decoders.h"
-#include "octavo/error.h"
+#include <string>
 
 namespace octavo {
 namespace {
@@ -65,7 +65,8 @@ bool read_pixels(const Decoder& d, std::uint8_t* pixels, std::size_t row_bytes, 
   png_read_update_info(d.png, d.info);
   if (png_get_rowbytes(d.png, d.info) != row_bytes) png_error(d.png, "rows have an unexpected size");
   for (int pass = 0; pass < passes; ++pass) {
-    for (int row = 0; row < height; ++row) png_read_row(d.png, pixels + static_cast<std::size_t>(row) * row_bytes, nullptr);
+    for (int row = 0; row < height; ++row)
+      png_read_row(d.png, pixels + static_cast<std::size_t>(row) * row_bytes, nullptr);
   }
   png_read_end(d.png, nullptr);
   return true;
@@ -82,7 +83,8 @@ Image decode_png(std::span<const std::byte> bytes) {
   Image image{.width = static_cast<int>(width), .height = static_cast<int>(height)};
   const std::size_t row_bytes = 3 * std::size_t{width};
   image.pixels.resize(row_bytes * height);
-  if (!read_pixels(d, image.pixels.data(), row_bytes, image.height)) throw Error(std::string("is a damaged PNG: ") + reader.message);
+  if (!read_pixels(d, image.pixels.data(), row_bytes, image.height))
+    throw Error(std::string("is a damaged PNG: ") + reader.message);
   return image;
 }
 

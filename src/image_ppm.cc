@@ -1,11 +1,12 @@
 // Binary PPM (P6) and PGM (P5), 8 and 16 bits.
+#include "image_decoders.h"
+
+#include "octavo/error.h"
+
 #include <algorithm>
 #include <cctype>
 #include <optional>
 #include <string>
-
-#include "image_decoders.h"
-#include "octavo/error.h"
 
 namespace octavo {
 namespace {
@@ -57,7 +58,8 @@ Image decode_ppm(std::span<const std::byte> bytes) {
   const bool grey = bytes[1] == std::byte{'5'};
   const std::size_t count = static_cast<std::size_t>(width * height) * (grey ? 1 : 3), size = largest > 255 ? 2 : 1;
   if (samples.size() < count * size) {
-    throw Error("is a damaged PPM: it has " + std::to_string(samples.size()) + " bytes of pixels, expected " + std::to_string(count * size));
+    throw Error("is a damaged PPM: it has " + std::to_string(samples.size()) + " bytes of pixels, expected " +
+                std::to_string(count * size));
   }
   Image image{.width = static_cast<int>(width), .height = static_cast<int>(height)};
   image.pixels.reserve(static_cast<std::size_t>(3 * width * height));

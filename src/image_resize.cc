@@ -1,11 +1,11 @@
-// Resizing with antialiasing, bit for bit as Pillow's resampling of 8-bit pictures defines it: first along rows, then along columns (the
-// other way round where that makes it wider and lower), each with weights in Q22 and one rounding.
+// Resizing with antialiasing, bit for bit as Pillow's resampling of 8-bit pictures defines it: first along rows, then
+// along columns (the other way round where that makes it wider and lower), each with weights in Q22 and one rounding.
+#include "octavo/error.h"
+#include "octavo/image.h"
+
 #include <algorithm>
 #include <cmath>
 #include <string>
-
-#include "octavo/error.h"
-#include "octavo/image.h"
 
 namespace octavo {
 namespace {
@@ -36,7 +36,8 @@ std::vector<Tap> make_taps(int from, int to, int first, int count, Interpolation
   std::vector<double> weights;
   for (int i = first; i < first + count; ++i) {
     const double centre = (i + 0.5) * scale;
-    const int low = std::max(0, static_cast<int>(centre - support + 0.5)), high = std::min(from, static_cast<int>(centre + support + 0.5));
+    const int low = std::max(0, static_cast<int>(centre - support + 0.5)),
+              high = std::min(from, static_cast<int>(centre + support + 0.5));
     weights.clear();
     double sum = 0.0;
     for (int x = low; x < high; ++x) {
@@ -74,7 +75,8 @@ void resize_row(const std::uint8_t* in, const std::vector<Tap>& taps, std::uint8
 }
 
 /// One output row from the input rows that `tap` names; `sums` is scratch of as many elements.
-void resize_column(const std::uint8_t* in, std::size_t row_bytes, const Tap& tap, std::vector<std::int32_t>& sums, std::uint8_t* out) {
+void resize_column(const std::uint8_t* in, std::size_t row_bytes, const Tap& tap, std::vector<std::int32_t>& sums,
+                   std::uint8_t* out) {
   std::fill(sums.begin(), sums.end(), kHalf);
   for (const std::int32_t weight : tap.weights) {
     for (std::size_t i = 0; i < row_bytes; ++i) sums[i] += in[i] * weight;
@@ -84,9 +86,11 @@ void resize_column(const std::uint8_t* in, std::size_t row_bytes, const Tap& tap
 }
 
 /// A picture's rows or columns made others by taps; `image` is `row_bytes` wide.
-std::vector<std::uint8_t> across_rows(const std::uint8_t* image, std::size_t row_bytes, int rows, const std::vector<Tap>& taps) {
+std::vector<std::uint8_t> across_rows(const std::uint8_t* image, std::size_t row_bytes, int rows,
+                                      const std::vector<Tap>& taps) {
   std::vector<std::uint8_t> result(3 * taps.size() * static_cast<std::size_t>(rows));
-  for (std::size_t y = 0; y < static_cast<std::size_t>(rows); ++y) resize_row(image + y * row_bytes, taps, result.data() + 3 * taps.size() * y);
+  for (std::size_t y = 0; y < static_cast<std::size_t>(rows); ++y)
+    resize_row(image + y * row_bytes, taps, result.data() + 3 * taps.size() * y);
   return result;
 }
 
@@ -94,13 +98,15 @@ std::vector<std::uint8_t> down_columns(const std::uint8_t* image, std::size_t ro
   std::vector<std::uint8_t> result(row_bytes * taps.size());
   std::vector<std::int32_t> sums(row_bytes);
   for (std::size_t y = 0; y < taps.size(); ++y) {
-    resize_column(image + static_cast<std::size_t>(taps[y].first) * row_bytes, row_bytes, taps[y], sums, result.data() + y * row_bytes);
+    resize_column(image + static_cast<std::size_t>(taps[y].first) * row_bytes, row_bytes, taps[y], sums,
+                  result.data() + y * row_bytes);
   }
   return result;
 }
 
 bool lies_inside(const ImageWindow& w, int width, int height) {
-  return w.left >= 0 && w.top >= 0 && w.width > 0 && w.height > 0 && w.left <= width - w.width && w.top <= height - w.height;
+  return w.left >= 0 && w.top >= 0 && w.width > 0 && w.height > 0 && w.left <= width - w.width &&
+         w.top <= height - w.height;
 }
 
 /// The middle of `size` of which `part` is kept: half of the rest, rounded half to even.
@@ -109,15 +115,18 @@ int centre(int size, int part) { return static_cast<int>(std::nearbyint((size - 
 }  // namespace
 
 Image resize_image(const Image& image, int width, int height, Interpolation interpolation, const ImageWindow& window) {
-  const bool whole = image.width > 0 && image.height > 0 &&
-                     image.pixels.size() == 3 * static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height);
+  const bool whole =
+      image.width > 0 && image.height > 0 &&
+      image.pixels.size() == 3 * static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height);
   if (!whole || width <= 0 || height <= 0 || !lies_inside(window, width, height)) {
-    throw Error("a picture of " + std::to_string(image.width) + " x " + std::to_string(image.height) + " pixels cannot become " +
-                std::to_string(width) + " x " + std::to_string(height) + " with that window");
+    throw Error("a picture of " + std::to_string(image.width) + " x " + std::to_string(image.height) +
+                " pixels cannot become " + std::to_string(width) + " x " + std::to_string(height) +
+                " with that window");
   }
   const std::vector<Tap> across = make_taps(image.width, width, window.left, window.width, interpolation);
   std::vector<Tap> down = make_taps(image.height, height, window.top, window.height, interpolation);
-  const std::size_t in_bytes = 3 * static_cast<std::size_t>(image.width), row_bytes = 3 * static_cast<std::size_t>(window.width);
+  const std::size_t in_bytes = 3 * static_cast<std::size_t>(image.width),
+                    row_bytes = 3 * static_cast<std::size_t>(window.width);
   Image result{.width = window.width, .height = window.height};
   if (width > image.width && height < image.height) {
     const std::vector<std::uint8_t> columns = down_columns(image.pixels.data(), in_bytes, down);
@@ -135,7 +144,8 @@ Image resize_image(const Image& image, int width, int height, Interpolation inte
 
 Image prepare_image(const Image& image, const ImageSettings& settings) {
   if (image.width < 2 || image.height < 2) {
-    throw Error("is " + std::to_string(image.width) + " x " + std::to_string(image.height) + " pixels, expected at least 2 x 2");
+    throw Error("is " + std::to_string(image.width) + " x " + std::to_string(image.height) +
+                " pixels, expected at least 2 x 2");
   }
   std::int64_t width = settings.resize_width, height = settings.resize_height;
   if (settings.keep_aspect) {  // the longer edge is rounded down
@@ -145,11 +155,15 @@ Image prepare_image(const Image& image, const ImageSettings& settings) {
     height = wide ? shorter : shorter * image.height / image.width;
   }
   if (width < settings.width || height < settings.height || width > (1 << 24) || height > (1 << 24)) {
-    throw Error("is " + std::to_string(image.width) + " x " + std::to_string(image.height) + " pixels, which cannot be resized for this model");
+    throw Error("is " + std::to_string(image.width) + " x " + std::to_string(image.height) +
+                " pixels, which cannot be resized for this model");
   }
   const int w = static_cast<int>(width), h = static_cast<int>(height);
   return resize_image(image, w, h, settings.interpolation,
-                      {.left = centre(w, settings.width), .top = centre(h, settings.height), .width = settings.width, .height = settings.height});
+                      {.left = centre(w, settings.width),
+                       .top = centre(h, settings.height),
+                       .width = settings.width,
+                       .height = settings.height});
 }
 
 }  // namespace octavo

@@ -22,7 +22,8 @@ AttentionLevels attention_levels(const QuantizedLevels& levels) {
 
 }  // namespace
 
-NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, const QkvProduct& op, const QuantizedQkv& constants) const {
+NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, const QkvProduct& op,
+                                            const QuantizedQkv& constants) const {
   const Product product(data->tensors, name(node), constants.depth);
   const std::uint8_t* a = input(run, node);
   struct Output {
@@ -31,17 +32,17 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
     int low, high;
   };
   const int low = constants.asymmetric ? -128 : -127;
-  const Output outputs[] = {{constants.query, run.query, 0, 255},
-                            {constants.key, run.key, low, 127},
-                            {constants.value, run.value, low, 127}};
+  const Output outputs[] = {
+      {constants.query, run.query, 0, 255}, {constants.key, run.key, low, 127}, {constants.value, run.value, low, 127}};
   for_parts(
       run.pool, run.rows, constants.query.columns, constants.depth,
       [&](const Part& part) {
         const Output& to = outputs[part.product];
-        table.gemm_to_bytes(product.part(to.block, a, part), {.zero_point = to.block.encoding.zero_point,
-                                                              .low = to.low,
-                                                              .high = to.high,
-                                                              .out = at(row_major(to.out, qkv_stride), part.row, part.column)});
+        table.gemm_to_bytes(product.part(to.block, a, part),
+                            {.zero_point = to.block.encoding.zero_point,
+                             .low = to.low,
+                             .high = to.high,
+                             .out = at(row_major(to.out, qkv_stride), part.row, part.column)});
       },
       3);
   if (!constants.gate_output.empty()) {
@@ -60,7 +61,8 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
           .gate_stride = gate_stride};
 }
 
-void IntegerExecutor::Impl::hidden_units(IntegerRun& run, const Product& product, const QuantizedBlock& block, const std::uint8_t* a) const {
+void IntegerExecutor::Impl::hidden_units(IntegerRun& run, const Product& product, const QuantizedBlock& block,
+                                         const std::uint8_t* a) const {
   const ByteMatrix out = tile_order(run.gate_hidden, block.columns);
   for_parts(run.pool, run.rows, block.columns, product.depth, [&](const Part& part) {
     table.gemm_to_bytes(product.part(block, a, part),
@@ -68,12 +70,15 @@ void IntegerExecutor::Impl::hidden_units(IntegerRun& run, const Product& product
   });
 }
 
-void IntegerExecutor::Impl::gate_logits(IntegerRun& run, const Product& product, const QuantizedBlock& block, const std::uint8_t* a, bool mean) const {
+void IntegerExecutor::Impl::gate_logits(IntegerRun& run, const Product& product, const QuantizedBlock& block,
+                                        const std::uint8_t* a, bool mean) const {
   for_parts(run.pool, run.rows, block.columns, product.depth, [&](const Part& part) {
     const std::ptrdiff_t first = part.row * gate_stride + part.column;
     const Gemm gemm = product.part(block, a, part);
-    if (mean) table.gemm_to_accumulators(gemm, {.out = run.gate_accumulator + first, .stride = gate_stride});
-    else table.gemm_to_shorts(gemm, {.zero_point = 0, .out = run.gate + first, .stride = gate_stride});
+    if (mean)
+      table.gemm_to_accumulators(gemm, {.out = run.gate_accumulator + first, .stride = gate_stride});
+    else
+      table.gemm_to_shorts(gemm, {.zero_point = 0, .out = run.gate + first, .stride = gate_stride});
   });
   if (!mean) return;
   mean_gate_logits({.values = run.gate_accumulator,
@@ -84,19 +89,26 @@ void IntegerExecutor::Impl::gate_logits(IntegerRun& run, const Product& product,
                    run.batch, run.gate, gate_stride);
 }
 
-IntegerExecutor::Impl::GateRows IntegerExecutor::Impl::gate_rows(const IntegerRun& run, const Node& node, const AttentionOp& op, int sequence, int head) const {
+IntegerExecutor::Impl::GateRows IntegerExecutor::Impl::gate_rows(const IntegerRun& run, const Node& node,
+                                                                 const AttentionOp& op, int sequence, int head) const {
   if (!op.gate) return {};
   switch (op.gate->type) {
-    case GateType::unconditional_per_head: return {.first = get<std::int16_t>(node, ".gate") + head};
-    case GateType::conditional_per_head: return {.first = run.gate + sequence * gate_stride + head};
-    default: break;
+    case GateType::unconditional_per_head:
+      return {.first = get<std::int16_t>(node, ".gate") + head};
+    case GateType::conditional_per_head:
+      return {.first = run.gate + sequence * gate_stride + head};
+    default:
+      break;
   }
-  return {.first = run.gate + run.batch.start[static_cast<std::size_t>(sequence)] * gate_stride + head, .stride = gate_stride};
+  return {.first = run.gate + run.batch.start[static_cast<std::size_t>(sequence)] * gate_stride + head,
+          .stride = gate_stride};
 }
 
-IntegerExecutor::Impl::KeyRows IntegerExecutor::Impl::key_rows(const IntegerRun& run, const Node& node, const AttentionOp& op, int sequence, int head) const {
+IntegerExecutor::Impl::KeyRows IntegerExecutor::Impl::key_rows(const IntegerRun& run, const Node& node,
+                                                               const AttentionOp& op, int sequence, int head) const {
   if (run.batch.caches.empty()) {
-    const std::ptrdiff_t offset = run.batch.start[static_cast<std::size_t>(sequence)] * qkv_stride + head * op.head_size;
+    const std::ptrdiff_t offset =
+        run.batch.start[static_cast<std::size_t>(sequence)] * qkv_stride + head * op.head_size;
     return {.keys = reinterpret_cast<const std::int8_t*>(run.key) + offset,
             .values = reinterpret_cast<const std::int8_t*>(run.value) + offset,
             .stride = qkv_stride};
@@ -107,7 +119,8 @@ IntegerExecutor::Impl::KeyRows IntegerExecutor::Impl::key_rows(const IntegerRun&
   return {.keys = layer.keys.get() + first, .values = layer.values.get() + first, .stride = layer.head_size};
 }
 
-PaperAttention IntegerExecutor::Impl::paper_constants(const Node& node, const QuantizedPaperAttention& constants, const QuantizedQkv& qkv) const {
+PaperAttention IntegerExecutor::Impl::paper_constants(const Node& node, const QuantizedPaperAttention& constants,
+                                                      const QuantizedQkv& qkv) const {
   return {.key_zero_point = qkv.key.encoding.zero_point,
           .value_zero_point = qkv.value.encoding.zero_point,
           .score_multiplier = constants.score_multiplier,
@@ -177,7 +190,8 @@ void attend_by_shares(const KernelTable& table, IntegerRun& run, int heads, int 
 
 }  // namespace
 
-NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, const AttentionOp& op, const QuantizedAttention& constants) const {
+NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, const AttentionOp& op,
+                                            const QuantizedAttention& constants) const {
   const auto& qkv = std::get<QuantizedQkv>(data->integer->ops[static_cast<std::size_t>(node.inputs[0])]);
   const AttentionLevels levels = attention_levels(constants.levels);
   const AttentionConstants shared{.head_size = op.head_size,
@@ -201,8 +215,9 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
   const PaperAttention paper = constants.paper ? paper_constants(node, *constants.paper, qkv) : PaperAttention{};
   for (int i = 0; i < static_cast<int>(run.batch.caches.size()); ++i) {
     const std::ptrdiff_t first = run.batch.start[static_cast<std::size_t>(i)] * qkv_stride;
-    run.batch.caches[static_cast<std::size_t>(i)]->append(layer_of[index(node)], reinterpret_cast<const std::int8_t*>(run.key) + first,
-                                                          reinterpret_cast<const std::int8_t*>(run.value) + first, qkv_stride, run.batch.length(i));
+    run.batch.caches[static_cast<std::size_t>(i)]->append(
+        layer_of[index(node)], reinterpret_cast<const std::int8_t*>(run.key) + first,
+        reinterpret_cast<const std::int8_t*>(run.value) + first, qkv_stride, run.batch.length(i));
   }
   const bool observed = run.observed && !constants.paper && run.batch.caches.empty();
   const ObservedProbabilities codes = observed ? ObservedProbabilities(run, op.heads) : ObservedProbabilities();
@@ -239,9 +254,12 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
   } else {
     for_heads(run.pool, run.batch, op.heads, [&](int sequence, int head, int query, int queries, int thread) {
       const Attention call = call_of(sequence, head, query, queries, thread);
-      if (constants.paper) table.attention_paper(call, paper);
-      else if (call.probabilities) scalar.attention(call);
-      else table.attention(call);
+      if (constants.paper)
+        table.attention_paper(call, paper);
+      else if (call.probabilities)
+        scalar.attention(call);
+      else
+        table.attention(call);
     });
   }
   write_coarse(run, context, columns, constants.refined);

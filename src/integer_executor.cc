@@ -4,7 +4,8 @@ namespace octavo {
 
 using namespace kernels;
 
-IntegerExecutor::Impl::Impl(std::shared_ptr<const Model::Data> model, Isa isa) : data(std::move(model)), table(table_for(isa)) {
+IntegerExecutor::Impl::Impl(std::shared_ptr<const Model::Data> model, Isa isa)
+    : data(std::move(model)), table(table_for(isa)) {
   std::size_t layers = 0;
   for (const Node& node : data->graph.nodes) {
     measure(node);
@@ -18,8 +19,8 @@ IntegerExecutor::Impl::Impl(std::shared_ptr<const Model::Data> model, Isa isa) :
 
 void IntegerExecutor::Impl::measure(const Node& node) {
   const Op& op = node.op;
-  if (std::holds_alternative<EmbedTokens>(op) || std::holds_alternative<LinearAdd>(op) || std::holds_alternative<LayerNormOp>(op) ||
-      std::holds_alternative<EmbedPatches>(op)) {
+  if (std::holds_alternative<EmbedTokens>(op) || std::holds_alternative<LinearAdd>(op) ||
+      std::holds_alternative<LayerNormOp>(op) || std::holds_alternative<EmbedPatches>(op)) {
     stream_columns = std::max(stream_columns, columns(node));
     const auto* norm = std::get_if<QuantizedLayerNorm>(&data->integer->ops[index(node)]);
     norm_depth = std::max(norm_depth, refined_depth(columns(node), norm ? norm->refined : Refined{}));
@@ -58,7 +59,8 @@ IntegerRun IntegerExecutor::Impl::prepare(const RaggedBatch& batch, Workspace::D
           .value = bytes("value", qkv_stride),
           .gate = workspace.get<std::int16_t>("gate", rows * static_cast<std::size_t>(gate_stride)),
           .stream = workspace.get<std::int16_t>("stream", rows * static_cast<std::size_t>(stream_stride)),
-          .eleven_bits = workspace.get<std::int16_t>("eleven_bits", fine_norms ? rows * static_cast<std::size_t>(stream_stride) : 0),
+          .eleven_bits = workspace.get<std::int16_t>("eleven_bits",
+                                                     fine_norms ? rows * static_cast<std::size_t>(stream_stride) : 0),
           .gate_hidden = bytes("gate_hidden", gate_units),
           .gate_accumulator = workspace.get<std::int32_t>(
               "gate_accumulator", gate_means ? rows * static_cast<std::size_t>(gate_stride) : 0),
@@ -73,17 +75,19 @@ const std::uint8_t* IntegerExecutor::Impl::input(const IntegerRun& run, const No
   return std::holds_alternative<Linear>(producer) ? run.hidden : run.norm;
 }
 
-void IntegerExecutor::Impl::write_coarse(IntegerRun& run, const ByteMatrix& first, int columns, const Refined& refined) {
+void IntegerExecutor::Impl::write_coarse(IntegerRun& run, const ByteMatrix& first, int columns,
+                                         const Refined& refined) {
   if (!refined.coarse) return;
-  for_rows(run.pool, run.rows, columns, [&](int row, int rows) { write_coarse_rows(first, columns, refined, row, rows); });
+  for_rows(run.pool, run.rows, columns,
+           [&](int row, int rows) { write_coarse_rows(first, columns, refined, row, rows); });
 }
 
 NodeCodes IntegerExecutor::Impl::run(IntegerRun& run, std::size_t index) const {
   const Node& node = data->graph.nodes[index];
   NodeCodes codes;
   run.workspace.node(index, [&] {
-    codes = std::visit([&](const auto& op, const auto& constants) { return (*this)(run, node, op, constants); }, node.op,
-                       data->integer->ops[index]);
+    codes = std::visit([&](const auto& op, const auto& constants) { return (*this)(run, node, op, constants); },
+                       node.op, data->integer->ops[index]);
   });
   return codes;
 }
@@ -105,7 +109,8 @@ std::span<const std::int16_t> IntegerExecutor::forward(const RaggedBatch& batch,
     const NodeCodes codes = impl_->run(run, i);
     if (observer) observer(context, i, codes);
   }
-  const auto columns = static_cast<std::size_t>(impl_->data->info.hidden_size), rows = static_cast<std::size_t>(run.rows);
+  const auto columns = static_cast<std::size_t>(impl_->data->info.hidden_size),
+             rows = static_cast<std::size_t>(run.rows);
   const auto stride = static_cast<std::size_t>(impl_->stream_stride);
   for (std::size_t i = 1; columns != stride && i < rows; ++i) {  // close the gaps between rows
     std::copy_n(run.stream + i * stride, columns, run.stream + i * columns);
@@ -121,12 +126,14 @@ std::span<const std::int32_t> IntegerExecutor::logits(const RaggedBatch& batch, 
     impl_->run(run, i);
     if (&graph.nodes[i] == &head) break;
   }
-  return {run.logits, static_cast<std::size_t>(batch.sequences()) * static_cast<std::size_t>(graph.columns(head.output))};
+  return {run.logits,
+          static_cast<std::size_t>(batch.sequences()) * static_cast<std::size_t>(graph.columns(head.output))};
 }
 
 float IntegerExecutor::logit_scale() const {
   const Graph& graph = impl_->data->graph;
-  return std::get<QuantizedHead>(impl_->data->integer->ops[static_cast<std::size_t>(graph.head() - graph.nodes.data())]).block.encoding.scale;
+  return std::get<QuantizedHead>(impl_->data->integer->ops[static_cast<std::size_t>(graph.head() - graph.nodes.data())])
+      .block.encoding.scale;
 }
 
 std::span<const std::int32_t> IntegerExecutor::sum_tokens(const RaggedBatch& batch, std::span<const std::int16_t> codes,

@@ -8,15 +8,24 @@ namespace octavo {
 
 using namespace kernels;
 
-NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, const EmbedTokens& op, const QuantizedEmbedTokens& constants) const {
-  EmbeddingSum sum{.rows = 0, .columns = columns(node), .tables = op.type.empty() ? 2 : 3, .table = {}, .out = nullptr, .stride = stream_stride};
+NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, const EmbedTokens& op,
+                                            const QuantizedEmbedTokens& constants) const {
+  EmbeddingSum sum{.rows = 0,
+                   .columns = columns(node),
+                   .tables = op.type.empty() ? 2 : 3,
+                   .table = {},
+                   .out = nullptr,
+                   .stride = stream_stride};
   sum.table[0] = {get<std::int8_t>(node, ".word"), get<std::int32_t>(node, ".word_multiplier"), run.batch.ids.data()};
   if (constants.fine_words) {
-    sum.table[sum.tables == 2 ? 2 : 3] = {get<std::int8_t>(node, ".word_fine"), get<std::int32_t>(node, ".word_fine_multiplier"), run.batch.ids.data()};
+    sum.table[sum.tables == 2 ? 2 : 3] = {get<std::int8_t>(node, ".word_fine"),
+                                          get<std::int32_t>(node, ".word_fine_multiplier"), run.batch.ids.data()};
   }
-  sum.table[1] = {get<std::int8_t>(node, ".position"), get<std::int32_t>(node, ".position_multiplier"), run.batch.positions.data()};
+  sum.table[1] = {get<std::int8_t>(node, ".position"), get<std::int32_t>(node, ".position_multiplier"),
+                  run.batch.positions.data()};
   if (!op.type.empty()) {
-    sum.table[2] = {get<std::int8_t>(node, ".type"), get<std::int32_t>(node, ".type_multiplier"), run.batch.types.data()};
+    sum.table[2] = {get<std::int8_t>(node, ".type"), get<std::int32_t>(node, ".type_multiplier"),
+                    run.batch.types.data()};
   }
   if (constants.fine_words) ++sum.tables;
   const Encoding partial = constants.partial.value_or(Encoding{});
@@ -31,15 +40,19 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
     part.rows = rows;
     part.out = run.stream + static_cast<std::ptrdiff_t>(row) * stream_stride;
     for (int t = 0; t < sum.tables; ++t) part.table[t].index += row;
-    if (constants.partial) table.embedding_sum_paper(part, paper);
-    else table.embedding_sum(part);
+    if (constants.partial)
+      table.embedding_sum_paper(part, paper);
+    else
+      table.embedding_sum(part);
     if (!constants.bytes) return;
-    for (int i = 0; i < rows; ++i) requantize_row(part.out + i * stream_stride, sum.columns, *constants.bytes, bytes, row + i);
+    for (int i = 0; i < rows; ++i)
+      requantize_row(part.out + i * stream_stride, sum.columns, *constants.bytes, bytes, row + i);
   });
   return {.stream = run.stream, .stream_stride = stream_stride, .bytes = constants.bytes ? bytes : ByteMatrix{}};
 }
 
-NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, const Linear& op, const QuantizedLinear& constants) const {
+NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, const Linear& op,
+                                            const QuantizedLinear& constants) const {
   const Product product(data->tensors, name(node), constants.depth);
   const std::uint8_t* a = input(run, node);
   const QuantizedBlock& block = constants.block;
@@ -74,13 +87,15 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
   return {.bytes = out, .fine = refined.fine_bits > 0 ? fine : ByteMatrix{}};
 }
 
-NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, const LinearAdd&, const QuantizedLinearAdd& constants) const {
+NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, const LinearAdd&,
+                                            const QuantizedLinearAdd& constants) const {
   const Product product(data->tensors, name(node), constants.depth);
   const std::uint8_t* a = input(run, node);
   const QuantizedBlock& block = constants.block;
   if (constants.stream_shift > 0) {
     for_rows(run.pool, run.rows, block.columns, [&](int row, int rows) {
-      for (int i = row; i < row + rows; ++i) shift_row(run.stream + i * stream_stride, block.columns, constants.stream_shift);
+      for (int i = row; i < row + rows; ++i)
+        shift_row(run.stream + i * stream_stride, block.columns, constants.stream_shift);
     });
   }
   for_parts(run.pool, run.rows, block.columns, constants.depth, [&](const Part& part) {
@@ -111,7 +126,8 @@ NormLane IntegerExecutor::Impl::lane(const Node& node, const char* part, const Q
           .high = constants.high};
 }
 
-NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, const LayerNormOp&, const QuantizedLayerNorm& constants) const {
+NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, const LayerNormOp&,
+                                            const QuantizedLayerNorm& constants) const {
   const Refined& refined = constants.refined;
   const ByteMatrix bytes = tile_order(run.norm, columns(node), refined), fine = fine_codes(bytes, columns(node));
   const LayerNorm norm{.rows = 0,
@@ -135,7 +151,8 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
       eleven_bits.bytes = {};
       eleven_bits.stream_out = run.eleven_bits + static_cast<std::ptrdiff_t>(row) * stream_stride;
       table.layer_norm(eleven_bits);
-      for (int i = 0; i < rows; ++i) split_fine_row(eleven_bits.stream_out + i * stream_stride, norm.columns, bytes, fine, row + i);
+      for (int i = 0; i < rows; ++i)
+        split_fine_row(eleven_bits.stream_out + i * stream_stride, norm.columns, bytes, fine, row + i);
     }
     if (part.bytes.gain || part.stream.gain) table.layer_norm(part);
     if (refined.coarse) write_coarse_rows(bytes, norm.columns, refined, row, rows);

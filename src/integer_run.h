@@ -1,14 +1,14 @@
 // One pass of the integer executor: what the files integer_*.cc share.
 #pragma once
 
-#include <algorithm>
-#include <string>
-#include <vector>
-
 #include "integer_executor.h"
 #include "partition.h"
 #include "refined_rows.h"
 #include "workspace.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
 
 namespace octavo {
 
@@ -25,7 +25,8 @@ inline kernels::ByteMatrix row_major(std::uint8_t* data, std::ptrdiff_t stride) 
 
 /// `m` from a row (multiple of 16) and a column (multiple of 32) on, as one part of a product writes it.
 inline kernels::ByteMatrix at(kernels::ByteMatrix m, int row, int column) {
-  m.data += (row / kernels::kTileRows) * m.tile_stride + (column / kernels::kTileDepth) * m.chunk_stride + column % kernels::kTileDepth;
+  m.data += (row / kernels::kTileRows) * m.tile_stride + (column / kernels::kTileDepth) * m.chunk_stride +
+            column % kernels::kTileDepth;
   return m;
 }
 
@@ -70,9 +71,9 @@ struct IntegerRun {
   std::int32_t* gate_accumulator;  // logits of each token before their mean
   std::uint8_t* scratch;
   std::size_t scratch_bytes;
-  Workspace::Data& workspace;       // for what only the ends of the network need
+  Workspace::Data& workspace;      // for what only the ends of the network need
   std::int32_t* logits = nullptr;  // [sequences][classes]
-  bool observed = false;            // somebody looks at codes that kernels need not leave anywhere
+  bool observed = false;           // somebody looks at codes that kernels need not leave anywhere
 };
 
 /// Bound nodes and the sizes of the buffers they share.
@@ -100,17 +101,22 @@ struct IntegerExecutor::Impl {
   // integer_ops.cc
   NodeCodes run(IntegerRun& run, std::size_t index) const;
 
-  NodeCodes operator()(IntegerRun& run, const Node& node, const EmbedTokens& op, const QuantizedEmbedTokens& constants) const;
+  NodeCodes operator()(IntegerRun& run, const Node& node, const EmbedTokens& op,
+                       const QuantizedEmbedTokens& constants) const;
   NodeCodes operator()(IntegerRun& run, const Node& node, const Linear& op, const QuantizedLinear& constants) const;
-  NodeCodes operator()(IntegerRun& run, const Node& node, const LinearAdd& op, const QuantizedLinearAdd& constants) const;
-  NodeCodes operator()(IntegerRun& run, const Node& node, const LayerNormOp& op, const QuantizedLayerNorm& constants) const;
+  NodeCodes operator()(IntegerRun& run, const Node& node, const LinearAdd& op,
+                       const QuantizedLinearAdd& constants) const;
+  NodeCodes operator()(IntegerRun& run, const Node& node, const LayerNormOp& op,
+                       const QuantizedLayerNorm& constants) const;
   // integer_language.cc: logits of chosen rows; see IntegerExecutor::token_logits
   NodeCodes operator()(IntegerRun&, const Node&, const LanguageHead&, const QuantizedLanguageHead&) const { return {}; }
   // integer_attention.cc
   NodeCodes operator()(IntegerRun& run, const Node& node, const QkvProduct& op, const QuantizedQkv& constants) const;
-  NodeCodes operator()(IntegerRun& run, const Node& node, const AttentionOp& op, const QuantizedAttention& constants) const;
+  NodeCodes operator()(IntegerRun& run, const Node& node, const AttentionOp& op,
+                       const QuantizedAttention& constants) const;
   // integer_image.cc
-  NodeCodes operator()(IntegerRun& run, const Node& node, const EmbedPatches& op, const QuantizedEmbedPatches& constants) const;
+  NodeCodes operator()(IntegerRun& run, const Node& node, const EmbedPatches& op,
+                       const QuantizedEmbedPatches& constants) const;
   NodeCodes operator()(IntegerRun& run, const Node& node, const Head& op, const QuantizedHead& constants) const;
 
   template <typename OtherOp, typename OtherConstants>
@@ -122,7 +128,8 @@ struct IntegerExecutor::Impl {
   void hidden_units(IntegerRun& run, const Product& product, const QuantizedBlock& block, const std::uint8_t* a) const;
 
   /// A row of logits per token, or per sequence where the gate takes their mean.
-  void gate_logits(IntegerRun& run, const Product& product, const QuantizedBlock& block, const std::uint8_t* a, bool mean) const;
+  void gate_logits(IntegerRun& run, const Product& product, const QuantizedBlock& block, const std::uint8_t* a,
+                   bool mean) const;
 
   /// A sequence's logits of one head: a row per token, one for all, or constants of the model.
   struct GateRows {
@@ -136,7 +143,8 @@ struct IntegerExecutor::Impl {
     std::ptrdiff_t stride;
   };
   KeyRows key_rows(const IntegerRun& run, const Node& node, const AttentionOp& op, int sequence, int head) const;
-  kernels::PaperAttention paper_constants(const Node& node, const QuantizedPaperAttention& constants, const QuantizedQkv& qkv) const;
+  kernels::PaperAttention paper_constants(const Node& node, const QuantizedPaperAttention& constants,
+                                          const QuantizedQkv& qkv) const;
 
   /// What a head reads of one image's rows of the stream.
   void head_rows(const IntegerRun& run, const Head& op, int image, int width, std::int16_t* out) const;
@@ -150,8 +158,8 @@ struct IntegerExecutor::Impl {
   int stream_columns = 1, qkv_columns = 1, heads = 0, head_size = 0;
   int norm_depth = 64, hidden_depth = 64, context_depth = 64;  // of the widest u8 value of each kind
   bool fine_norms = false;                                     // some LayerNorm has fine codes
-  int gate_units = 0;       // of the largest mlp gate
-  bool gate_means = false;  // some gate takes the mean over tokens
+  int gate_units = 0;                                          // of the largest mlp gate
+  bool gate_means = false;                                     // some gate takes the mean over tokens
   int qkv_stride = 0, gate_stride = 0, stream_stride = 0;
 };
 

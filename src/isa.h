@@ -1,9 +1,9 @@
 // Which instruction set an engine runs on: the caller's word, the environment's, or the best there is.
 #pragma once
 
-#include <string_view>
-
 #include "kernels/kernels.h"
+
+#include <string_view>
 
 namespace octavo {
 

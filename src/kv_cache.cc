@@ -1,10 +1,10 @@
 #include "kv_cache_data.h"
+#include "model_data.h"
+
+#include "octavo/error.h"
 
 #include <cstring>
 #include <string>
-
-#include "model_data.h"
-#include "octavo/error.h"
 
 namespace octavo {
 namespace {
@@ -26,7 +26,9 @@ int checked_capacity(const Model& model, int capacity) {
   }
   for (const AttentionOp* op : attentions(model.data().graph)) {
     if (op->gate && op->gate->type == GateType::conditional_per_head) {
-      throw Error(info.name + ": its gates are means over the whole sequence (conditional_per_head), which a later token would change");
+      throw Error(
+          info.name +
+          ": its gates are means over the whole sequence (conditional_per_head), which a later token would change");
     }
   }
   return capacity == 0 ? info.max_positions : capacity;
@@ -34,7 +36,8 @@ int checked_capacity(const Model& model, int capacity) {
 
 }  // namespace
 
-KvCache::Data::Data(const Model& model, int tokens) : capacity(checked_capacity(model, tokens)), quantized(model.is_quantized()) {
+KvCache::Data::Data(const Model& model, int tokens)
+    : capacity(checked_capacity(model, tokens)), quantized(model.is_quantized()) {
   if (!quantized) return;
   for (const AttentionOp* op : attentions(model.data().graph)) {
     Layer layer{.heads = op->heads, .head_size = op->head_size, .keys = {}, .values = {}};
@@ -45,7 +48,8 @@ KvCache::Data::Data(const Model& model, int tokens) : capacity(checked_capacity(
   }
 }
 
-KvCache::Data::Data(const Data& other) : capacity(other.capacity), length(other.length), quantized(other.quantized), ids(other.ids) {
+KvCache::Data::Data(const Data& other)
+    : capacity(other.capacity), length(other.length), quantized(other.quantized), ids(other.ids) {
   for (const Layer& from : other.layers) {
     const std::size_t bytes = static_cast<std::size_t>(from.heads) * plane(from);
     Layer layer{.heads = from.heads,
@@ -61,7 +65,8 @@ KvCache::Data::Data(const Data& other) : capacity(other.capacity), length(other.
   }
 }
 
-void KvCache::Data::append(std::size_t layer, const std::int8_t* keys, const std::int8_t* values, std::ptrdiff_t stride, int rows) {
+void KvCache::Data::append(std::size_t layer, const std::int8_t* keys, const std::int8_t* values, std::ptrdiff_t stride,
+                           int rows) {
   const Layer& to = layers[layer];
   const auto size = static_cast<std::size_t>(to.head_size);
   for (std::size_t head = 0; head < static_cast<std::size_t>(to.heads); ++head) {
@@ -79,7 +84,8 @@ bool KvCache::Data::fits(const Model& model) const {
   if (!quantized) return true;
   const std::vector<const AttentionOp*> ops = attentions(model.data().graph);
   bool same = ops.size() == layers.size();
-  for (std::size_t i = 0; same && i < ops.size(); ++i) same = ops[i]->heads == layers[i].heads && ops[i]->head_size == layers[i].head_size;
+  for (std::size_t i = 0; same && i < ops.size(); ++i)
+    same = ops[i]->heads == layers[i].heads && ops[i]->head_size == layers[i].head_size;
   return same;
 }
 
@@ -98,7 +104,8 @@ int KvCache::capacity() const { return data_->capacity; }
 
 void KvCache::truncate(int length) {
   if (length < 0 || length > data_->length) {
-    throw Error("a cache of " + std::to_string(data_->length) + " tokens cannot be truncated to " + std::to_string(length));
+    throw Error("a cache of " + std::to_string(data_->length) + " tokens cannot be truncated to " +
+                std::to_string(length));
   }
   data_->length = length;
   data_->ids.resize(static_cast<std::size_t>(length));
@@ -106,7 +113,8 @@ void KvCache::truncate(int length) {
 
 std::size_t KvCache::bytes() const {
   std::size_t bytes = 0;
-  for (const Data::Layer& layer : data_->layers) bytes += 2 * static_cast<std::size_t>(layer.heads) * data_->plane(layer);
+  for (const Data::Layer& layer : data_->layers)
+    bytes += 2 * static_cast<std::size_t>(layer.heads) * data_->plane(layer);
   return bytes;
 }
 

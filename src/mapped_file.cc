@@ -61,7 +61,8 @@ MappedFile::MappedFile(const std::filesystem::path& file, LargeFiles large) {
   memory_ = {static_cast<const char*>(memory), whole};
   bytes_ = memory_;
   if (!copy) return;
-  char* aligned = static_cast<char*>(memory) + (kHugePage - reinterpret_cast<std::uintptr_t>(memory) % kHugePage) % kHugePage;
+  char* aligned =
+      static_cast<char*>(memory) + (kHugePage - reinterpret_cast<std::uintptr_t>(memory) % kHugePage) % kHugePage;
   ::madvise(aligned, size, MADV_HUGEPAGE);  // advice only: where it is refused, small pages do
   try {
     read_whole(file, descriptor.fd, aligned, size);

@@ -9,8 +9,8 @@ namespace octavo {
 /// Where the bytes of large files lie, those of 64 MiB and more.
 enum class LargeFiles {
   mapped,      ///< where the system caches files: nothing is copied, and processes share it
-  huge_pages,  ///< in memory of this process, in huge pages where the system has them: it is then read faster, by an eighth on Zen 4;
-               ///< mapped where more than half of the free memory would go
+  huge_pages,  ///< in memory of this process, in huge pages where the system has them: it is then read faster, by an
+               ///< eighth on Zen 4; mapped where more than half of the free memory would go
 };
 
 /// Maps a regular file for reading for as long as the object lives. The file must not shrink meanwhile.

@@ -1,14 +1,15 @@
 #include "octavo/model.h"
 
-#include <algorithm>
-#include <sstream>
-
 #include "check_quantized.h"
 #include "model_data.h"
 #include "model_json.h"
+#include "safetensors.h"
+
 #include "octavo/error.h"
 #include "octavo/tokenizer.h"
-#include "safetensors.h"
+
+#include <algorithm>
+#include <sstream>
 
 namespace octavo {
 namespace {
@@ -19,7 +20,8 @@ constexpr int kFormatVersion = 1;
 
 const std::string& metadata(const SafetensorsFile& file, std::string_view key) {
   const auto found = file.metadata.find(key);
-  if (found == file.metadata.end()) throw Error("its header has no " + std::string(key) + ", expected a model written by octavo");
+  if (found == file.metadata.end())
+    throw Error("its header has no " + std::string(key) + ", expected a model written by octavo");
   return found->second;
 }
 
@@ -43,9 +45,11 @@ Model::Data read_model(SafetensorsFile file) {
   if (!data.tokenizer.empty()) Tokenizer::from_json(data.tokenizer, "tokenizer");
   data.provenance = metadata(file, "provenance");
   if (!data.provenance.empty()) JsonObject::parse(data.provenance, "provenance");
-  if (file.metadata.contains("labels")) data.labels = JsonObject::parse(metadata(file, "labels"), "labels").texts("labels");
+  if (file.metadata.contains("labels"))
+    data.labels = JsonObject::parse(metadata(file, "labels"), "labels").texts("labels");
   if (!data.labels.empty() && static_cast<int>(data.labels.size()) != data.info.classes) {
-    throw Error("labels: there are " + std::to_string(data.labels.size()) + ", expected " + std::to_string(data.info.classes));
+    throw Error("labels: there are " + std::to_string(data.labels.size()) + ", expected " +
+                std::to_string(data.info.classes));
   }
   data.tensors = std::move(file.tensors);
   check_quantized(data);
@@ -65,19 +69,26 @@ std::string describe(const Encoding& encoding, const char* type) {
 }
 
 std::string describe(const Refined& refined) {
-  return (refined.fine_bits > 0 ? " + " + std::to_string(refined.fine_bits) + " bits" : "") + std::string(refined.coarse ? " + weights" : "");
+  return (refined.fine_bits > 0 ? " + " + std::to_string(refined.fine_bits) + " bits" : "") +
+         std::string(refined.coarse ? " + weights" : "");
 }
 
 /// The encodings of what a node makes.
 std::string encodings(const QuantizedOp& op) {
   struct {
-    std::string operator()(const QuantizedEmbedTokens& c) { return describe(c.sum, c.partial ? "u8" : "s16") + (c.fine_words ? " + words" : ""); }
+    std::string operator()(const QuantizedEmbedTokens& c) {
+      return describe(c.sum, c.partial ? "u8" : "s16") + (c.fine_words ? " + words" : "");
+    }
     std::string operator()(const QuantizedQkv& c) {
       return "q " + describe(c.query.encoding, "u8") + ", k " + describe(c.key.encoding, "s8") + ", v " +
-             describe(c.value.encoding, "s8") + (c.gate.empty() ? "" : ", gate " + describe(c.gate[0].encoding, c.gate_output.empty() ? "s16" : "hidden u8"));
+             describe(c.value.encoding, "s8") +
+             (c.gate.empty() ? ""
+                             : ", gate " + describe(c.gate[0].encoding, c.gate_output.empty() ? "s16" : "hidden u8"));
     }
     std::string operator()(const QuantizedLinear& c) { return describe(c.block.encoding, "u8") + describe(c.refined); }
-    std::string operator()(const QuantizedLinearAdd& c) { return describe(c.block.encoding, c.eight_bit ? "u8" : "s16"); }
+    std::string operator()(const QuantizedLinearAdd& c) {
+      return describe(c.block.encoding, c.eight_bit ? "u8" : "s16");
+    }
     std::string operator()(const QuantizedLayerNorm& c) {
       std::string text = c.bytes.exists ? describe(c.bytes.encoding, "u8") + describe(c.refined) : "";
       if (c.stream.exists) text += (text.empty() ? "" : ", ") + describe(c.stream.encoding, "stream s16");
@@ -86,9 +97,12 @@ std::string encodings(const QuantizedOp& op) {
     std::string operator()(const QuantizedAttention& c) { return describe(c.context, "u8") + describe(c.refined); }
     std::string operator()(const QuantizedEmbedPatches& c) { return describe(c.stream, "s16"); }
     std::string operator()(const QuantizedLanguageHead& c) {
-      return "input " + (c.bytes ? describe(c.bytes->encoding, "u8") : std::string("s16")) + ", " + describe(c.head.block.encoding, "s32");
+      return "input " + (c.bytes ? describe(c.bytes->encoding, "u8") : std::string("s16")) + ", " +
+             describe(c.head.block.encoding, "s32");
     }
-    std::string operator()(const QuantizedHead& c) { return "input " + describe(c.bytes.encoding, "u8") + ", " + describe(c.block.encoding, "s32"); }
+    std::string operator()(const QuantizedHead& c) {
+      return "input " + describe(c.bytes.encoding, "u8") + ", " + describe(c.block.encoding, "s32");
+    }
   } visitor;
   return std::visit(visitor, op);
 }
@@ -119,11 +133,11 @@ void Model::save(const std::filesystem::path& file) const {
   if (!is_quantized()) throw Error(info().name + " is a float32 model; only a quantized one can be saved");
   const json graph = {{"nodes", nodes_to_json(data_->graph, *data_->integer)}};
   std::map<std::string, std::string, std::less<>> metadata = {{"format", "octavo"},
-                                                 {"format_version", std::to_string(kFormatVersion)},
-                                                 {"info", info_to_json(data_->info).dump()},
-                                                 {"graph", graph.dump()},
-                                                 {"tokenizer", data_->tokenizer},
-                                                 {"provenance", data_->provenance}};
+                                                              {"format_version", std::to_string(kFormatVersion)},
+                                                              {"info", info_to_json(data_->info).dump()},
+                                                              {"graph", graph.dump()},
+                                                              {"tokenizer", data_->tokenizer},
+                                                              {"provenance", data_->provenance}};
   if (!data_->labels.empty()) metadata["labels"] = json{{"labels", data_->labels}}.dump();
   write_safetensors(file, data_->tensors, metadata);
 }
@@ -161,22 +175,23 @@ std::string Model::summary() const {
   out << info.name << ": " << info.family << ", " << info.layers << " layers, hidden size " << info.hidden_size << ", "
       << info.attention_heads << " heads, intermediate size " << info.intermediate_size;
   if (info.image) {
-    out << ", images of " << info.image->width << " x " << info.image->height << ", " << info.max_positions << " tokens each, "
-        << info.classes << " classes\n";
+    out << ", images of " << info.image->width << " x " << info.image->height << ", " << info.max_positions
+        << " tokens each, " << info.classes << " classes\n";
   } else {
     out << ", vocabulary " << info.vocab_size << ", at most " << info.max_positions << " tokens\n";
   }
-  out
-      << "precision " << (is_quantized() ? "int8" : "float32") << ", " << info.parameters << " parameters, "
+  out << "precision " << (is_quantized() ? "int8" : "float32") << ", " << info.parameters << " parameters, "
       << (total_bytes(data_->tensors) + 50'000) / 100'000 / 10.0 << " MB of tensors\n"
-      << (info.softmax.softmax1 ? "softmax-1" : "softmax") << " gamma " << info.softmax.gamma << " zeta " << info.softmax.zeta
-      << (info.softmax.prune > 0.0 ? ", pruned" : "") << (info.softmax.log_bits > 0 ? " to few levels" : "") << ", gate " << info.gate << " scale "
-      << info.gate_scale << ", pooling " << pooling_name(info.pooling) << ", tokenizer "
+      << (info.softmax.softmax1 ? "softmax-1" : "softmax") << " gamma " << info.softmax.gamma << " zeta "
+      << info.softmax.zeta << (info.softmax.prune > 0.0 ? ", pruned" : "")
+      << (info.softmax.log_bits > 0 ? " to few levels" : "") << ", gate " << info.gate << " scale " << info.gate_scale
+      << ", pooling " << pooling_name(info.pooling) << ", tokenizer "
       << (data_->tokenizer.empty() ? "none" : "included") << "\n";
   if (!data_->provenance.empty()) out << "calibration " << data_->provenance << "\n";
   for (std::size_t i = 0; i < data_->graph.nodes.size(); ++i) {
     const Node& node = data_->graph.nodes[i];
-    out << "  " << op_name(node.op) << " " << data_->graph.name(node.output) << " [" << data_->graph.columns(node.output) << "]";
+    out << "  " << op_name(node.op) << " " << data_->graph.name(node.output) << " ["
+        << data_->graph.columns(node.output) << "]";
     if (is_quantized()) out << ": " << encodings(data_->integer->ops[i]);
     out << "\n";
   }

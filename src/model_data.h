@@ -1,14 +1,15 @@
 // What a Model holds: graph, tensors, facts; for a quantized one also the integer constants of each node.
 #pragma once
 
+#include "graph.h"
+#include "quantized.h"
+
+#include "octavo/model.h"
+#include "octavo/tensor.h"
+
 #include <map>
 #include <string>
 #include <vector>
-
-#include "graph.h"
-#include "octavo/model.h"
-#include "octavo/tensor.h"
-#include "quantized.h"
 
 namespace octavo {
 

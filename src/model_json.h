@@ -3,8 +3,9 @@
 
 #include "graph.h"
 #include "json_object.h"
-#include "octavo/model.h"
 #include "quantized.h"
+
+#include "octavo/model.h"
 
 namespace octavo {
 

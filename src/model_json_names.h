@@ -1,13 +1,14 @@
 // Names of enumerators in a model file, for what writes them and what reads them.
 #pragma once
 
+#include "graph.h"
+#include "json_object.h"
+
+#include "octavo/model.h"
+
 #include <cstddef>
 #include <limits>
 #include <string>
-
-#include "graph.h"
-#include "json_object.h"
-#include "octavo/model.h"
 
 namespace octavo {
 
@@ -22,13 +23,16 @@ struct Name {
 };
 
 inline constexpr Name<Pooling> kPoolings[] = {{Pooling::mean, "mean"}, {Pooling::cls, "cls"}, {Pooling::none, "none"}};
-inline constexpr Name<Activation> kActivations[] = {{Activation::none, "none"}, {Activation::gelu, "gelu"}, {Activation::relu, "relu"}};
+inline constexpr Name<Activation> kActivations[] = {
+    {Activation::none, "none"}, {Activation::gelu, "gelu"}, {Activation::relu, "relu"}};
 inline constexpr Name<HeadRows> kHeadRows[] = {{HeadRows::first, "first"}, {HeadRows::mean, "mean"}};
-inline constexpr Name<Interpolation> kInterpolations[] = {{Interpolation::bilinear, "bilinear"}, {Interpolation::bicubic, "bicubic"}};
-inline constexpr Name<GateKind> kGateKinds[] = {{GateKind::linear, "linear"}, {GateKind::mlp, "mlp"}, {GateKind::all_heads, "all_heads"}};
+inline constexpr Name<Interpolation> kInterpolations[] = {{Interpolation::bilinear, "bilinear"},
+                                                          {Interpolation::bicubic, "bicubic"}};
+inline constexpr Name<GateKind> kGateKinds[] = {
+    {GateKind::linear, "linear"}, {GateKind::mlp, "mlp"}, {GateKind::all_heads, "all_heads"}};
 inline constexpr Name<GateType> kGateTypes[] = {{GateType::unconditional_per_head, "unconditional_per_head"},
-                                         {GateType::conditional_per_head, "conditional_per_head"},
-                                         {GateType::conditional_per_token, "conditional_per_token"}};
+                                                {GateType::conditional_per_head, "conditional_per_head"},
+                                                {GateType::conditional_per_token, "conditional_per_token"}};
 inline constexpr Name<AttentionMask> kMasks[] = {{AttentionMask::none, "none"}, {AttentionMask::causal, "causal"}};
 
 template <typename Enum, std::size_t n>

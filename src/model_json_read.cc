@@ -2,6 +2,7 @@
 #include "attention_json.h"
 #include "model_json.h"
 #include "model_json_names.h"
+
 #include "octavo/error.h"
 
 namespace octavo {
@@ -71,16 +72,26 @@ class Reader {
 
   void read(const JsonObject& node) {
     const std::string op = node.text("op");
-    if (op == "EmbedTokens") embed_tokens(node);
-    else if (op == "QkvProduct") qkv(node);
-    else if (op == "Linear") linear(node);
-    else if (op == "LinearAdd") linear_add(node);
-    else if (op == "LayerNorm") layer_norm(node);
-    else if (op == "Attention") attention(node);
-    else if (op == "EmbedPatches") embed_patches(node);
-    else if (op == "Head") head(node);
-    else if (op == "LanguageHead") language_head(node);
-    else node.fail("op", "an op of this version");
+    if (op == "EmbedTokens")
+      embed_tokens(node);
+    else if (op == "QkvProduct")
+      qkv(node);
+    else if (op == "Linear")
+      linear(node);
+    else if (op == "LinearAdd")
+      linear_add(node);
+    else if (op == "LayerNorm")
+      layer_norm(node);
+    else if (op == "Attention")
+      attention(node);
+    else if (op == "EmbedPatches")
+      embed_patches(node);
+    else if (op == "Head")
+      head(node);
+    else if (op == "LanguageHead")
+      language_head(node);
+    else
+      node.fail("op", "an op of this version");
   }
 
  private:
@@ -105,7 +116,10 @@ class Reader {
     if (integer.has("bytes")) constants.bytes = read_bytes(integer.section("bytes"));
     integer_.ops.push_back(constants);
     builder_.embed_tokens(name, read_int(node, "columns", 1, 8192),
-                          {.word = name + ".word", .position = name + ".position", .type = node.flag("types") ? name + ".type" : "", .projection = ""});
+                          {.word = name + ".word",
+                           .position = name + ".position",
+                           .type = node.flag("types") ? name + ".type" : "",
+                           .projection = ""});
   }
 
   static LinearBlock plain(const QuantizedBlock& block) {
@@ -146,10 +160,12 @@ class Reader {
     if (block.columns % op.heads != 0 || (op.gate_kind != GateKind::mlp && block.columns != op.heads)) {
       node.fail("heads", "as many as gate columns, or one of their divisors for an mlp gate");
     }
-    op.gate.assign(static_cast<std::size_t>(blocks), {.name = "", .weight = "", .bias = "", .columns = block.columns / blocks});
+    op.gate.assign(static_cast<std::size_t>(blocks),
+                   {.name = "", .weight = "", .bias = "", .columns = block.columns / blocks});
     if (op.gate_kind != GateKind::mlp) return;
     const JsonObject output = integer.section("gate_output");
-    constants.gate_output.push_back({.depth = read_int(output, "depth", 64, kMaxColumns), .block = read_block(output.section("block"))});
+    constants.gate_output.push_back(
+        {.depth = read_int(output, "depth", 64, kMaxColumns), .block = read_block(output.section("block"))});
     op.gate_output.resize(static_cast<std::size_t>(op.heads));
   }
 
@@ -171,7 +187,8 @@ class Reader {
       constants.gelu_inverse = read_int(gelu, "inverse", 0, 65535);
     }
     constants.refined = read_refined(integer);
-    if (constants.refined.fine_bits > constants.gelu_fraction_bits) integer.fail("refined", "at most as many fine bits as gelu has fraction_bits");
+    if (constants.refined.fine_bits > constants.gelu_fraction_bits)
+      integer.fail("refined", "at most as many fine bits as gelu has fraction_bits");
     integer_.ops.push_back(constants);
     builder_.linear(node.text("name"), x, op);
   }
@@ -226,16 +243,24 @@ class Reader {
     const JsonObject integer = node.section("integer");
     const bool clipped = integer.flag("clipped"), paper = integer.has("paper");
     const Refined refined = read_refined(integer);
-    if (refined.fine_bits != 0 && (paper || refined.fine_bits != kFineBits)) integer.fail("refined", "no fine bits or 3, and none in the paper's setting");
-    integer_.ops.push_back(QuantizedAttention{.score_multiplier = read_int(integer, "score_multiplier", 1 << 15, (1 << 16) - 1),
-                                              .score_shift = read_int(integer, "score_shift", -8, 23),
-                                              .clipped = clipped,
-                                              .theta = integer.integer("theta", 0, kInt32Max),
-                                              .cap = integer.integer("cap", 1, std::int64_t{1} << 31),
-                                              .multiplier = read_int(integer, "multiplier", 1 << 30, kInt32Max),
-                                              .shift = read_int(integer, "shift", paper ? 18 : clipped ? 34 : 26, paper ? 62 : clipped ? 46 : 38),
-                                              .context = read_encoding(integer, "context"),
-                                              .refined = refined});
+    if (refined.fine_bits != 0 && (paper || refined.fine_bits != kFineBits))
+      integer.fail("refined", "no fine bits or 3, and none in the paper's setting");
+    integer_.ops.push_back(
+        QuantizedAttention{.score_multiplier = read_int(integer, "score_multiplier", 1 << 15, (1 << 16) - 1),
+                           .score_shift = read_int(integer, "score_shift", -8, 23),
+                           .clipped = clipped,
+                           .theta = integer.integer("theta", 0, kInt32Max),
+                           .cap = integer.integer("cap", 1, std::int64_t{1} << 31),
+                           .multiplier = read_int(integer, "multiplier", 1 << 30, kInt32Max),
+                           .shift = read_int(integer, "shift",
+                                             paper     ? 18
+                                             : clipped ? 34
+                                                       : 26,
+                                             paper     ? 62
+                                             : clipped ? 46
+                                                       : 38),
+                           .context = read_encoding(integer, "context"),
+                           .refined = refined});
     auto& attention = std::get<QuantizedAttention>(integer_.ops.back());
     attention.softmax1 = integer.flag_or("softmax1", false);
     attention.wide = integer.flag_or("wide", false);
@@ -342,7 +367,8 @@ ImageSettings image_from_json(const JsonObject& json) {
 }
 
 DecoderInfo decoder_from_json(const JsonObject& json, int vocabulary) {
-  return {.bos_token = read_int(json, "bos_token", 0, vocabulary - 1), .eos_token = read_int(json, "eos_token", 0, vocabulary - 1)};
+  return {.bos_token = read_int(json, "bos_token", 0, vocabulary - 1),
+          .eos_token = read_int(json, "eos_token", 0, vocabulary - 1)};
 }
 
 }  // namespace

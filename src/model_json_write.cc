@@ -2,6 +2,7 @@
 #include "attention_json.h"
 #include "model_json.h"
 #include "model_json_names.h"
+
 #include "octavo/error.h"
 
 namespace octavo {
@@ -28,7 +29,9 @@ json to_json(const QuantizedBytes& bytes) {
   return {{"encoding", to_json(bytes.encoding)}, {"multiplier", bytes.multiplier}, {"shift", bytes.shift}};
 }
 
-json to_json(const QuantizedWideProduct& product) { return {{"depth", product.depth}, {"block", to_json(product.block)}}; }
+json to_json(const QuantizedWideProduct& product) {
+  return {{"depth", product.depth}, {"block", to_json(product.block)}};
+}
 
 /// Attributes and integer constants of a node, written per op.
 struct Writer {
@@ -41,11 +44,13 @@ struct Writer {
     if (constants.bytes) node["integer"]["bytes"] = to_json(*constants.bytes);
     if (constants.fine_words) node["integer"]["fine_words"] = true;
     if (constants.partial) {
-      node["integer"]["paper"] = {{"partial", to_json(*constants.partial)}, {"partial_multiplier", constants.partial_multiplier}};
+      node["integer"]["paper"] = {{"partial", to_json(*constants.partial)},
+                                  {"partial_multiplier", constants.partial_multiplier}};
     }
   }
   void put(const Refined& refined) {
-    if (refined.times() > 1) node["integer"]["refined"] = {{"fine_bits", refined.fine_bits}, {"coarse", refined.coarse}};
+    if (refined.times() > 1)
+      node["integer"]["refined"] = {{"fine_bits", refined.fine_bits}, {"coarse", refined.coarse}};
   }
   void operator()(const QkvProduct& op, const QuantizedQkv& constants) {
     node["op"] = "QkvProduct";
@@ -93,7 +98,8 @@ struct Writer {
   void operator()(const LayerNormOp& op, const QuantizedLayerNorm& constants) {
     node["op"] = "LayerNorm";
     node["layer_norm_eps"] = op.epsilon;
-    node["integer"] = {{"epsilon", constants.epsilon}, {"bytes", to_json(constants.bytes)}, {"stream", to_json(constants.stream)}};
+    node["integer"] = {
+        {"epsilon", constants.epsilon}, {"bytes", to_json(constants.bytes)}, {"stream", to_json(constants.stream)}};
     put(constants.refined);
   }
   void operator()(const AttentionOp& op, const QuantizedAttention& constants) {
@@ -122,9 +128,12 @@ struct Writer {
     if (!constants.levels.edges.empty()) node["integer"]["levels"] = to_json(constants.levels);
     if (!constants.paper) return;
     const QuantizedPaperAttention& paper = *constants.paper;
-    node["integer"]["paper"] = {{"score_multiplier", paper.score_multiplier}, {"score_shift", paper.score_shift},
-                                {"score", to_json(paper.score)},              {"slope", paper.slope},
-                                {"offset", paper.offset},                     {"most", paper.most}};
+    node["integer"]["paper"] = {{"score_multiplier", paper.score_multiplier},
+                                {"score_shift", paper.score_shift},
+                                {"score", to_json(paper.score)},
+                                {"slope", paper.slope},
+                                {"offset", paper.offset},
+                                {"most", paper.most}};
   }
   void operator()(const EmbedPatches& op, const QuantizedEmbedPatches& constants) {
     node["op"] = "EmbedPatches";
@@ -180,20 +189,21 @@ std::string_view pooling_name(Pooling pooling) { return name_in(kPoolings, pooli
 
 json info_to_json(const ModelInfo& info) {
   json result = {{"name", info.name},
-          {"family", info.family},
-          {"layers", info.layers},
-          {"hidden_size", info.hidden_size},
-          {"attention_heads", info.attention_heads},
-          {"intermediate_size", info.intermediate_size},
-          {"vocab_size", info.vocab_size},
-          {"type_vocab_size", info.type_vocab_size},
-          {"max_positions", info.max_positions},
-          {"pooling", name_in(kPoolings, info.pooling)},
-          {"softmax", to_json(info.softmax)},
-          {"gate", {{"kind", info.gate}, {"scale", info.gate_scale}}},
-          {"parameters", info.parameters}};
+                 {"family", info.family},
+                 {"layers", info.layers},
+                 {"hidden_size", info.hidden_size},
+                 {"attention_heads", info.attention_heads},
+                 {"intermediate_size", info.intermediate_size},
+                 {"vocab_size", info.vocab_size},
+                 {"type_vocab_size", info.type_vocab_size},
+                 {"max_positions", info.max_positions},
+                 {"pooling", name_in(kPoolings, info.pooling)},
+                 {"softmax", to_json(info.softmax)},
+                 {"gate", {{"kind", info.gate}, {"scale", info.gate_scale}}},
+                 {"parameters", info.parameters}};
   if (info.classes > 0) result["classes"] = info.classes;
-  if (info.decoder) result["decoder"] = {{"bos_token", info.decoder->bos_token}, {"eos_token", info.decoder->eos_token}};
+  if (info.decoder)
+    result["decoder"] = {{"bos_token", info.decoder->bos_token}, {"eos_token", info.decoder->eos_token}};
   if (info.image) {
     result["image"] = image_to_json(*info.image);
     result["prefix_tokens"] = info.prefix_tokens;

@@ -1,12 +1,12 @@
 // What calibration remembers of the values that it sees: one range each, however many samples there are.
 #pragma once
 
+#include "octavo/calibration.h"
+
 #include <map>
 #include <span>
 #include <string>
 #include <string_view>
-
-#include "octavo/calibration.h"
 
 namespace octavo {
 
@@ -26,7 +26,8 @@ class RangeObserver {
   void begin_batch() { batch_.clear(); }
   void observe(std::string_view name, std::span<const float> values);
 
-  /// Merges the batch into the ranges: r = 0.9 r + 0.1 batch (the first batch as it is) for running_minmax, else min-max.
+  /// Merges the batch into the ranges: r = 0.9 r + 0.1 batch (the first batch as it is) for running_minmax, else
+  /// min-max.
   void end_batch();
 
   const Ranges& ranges() const { return ranges_; }

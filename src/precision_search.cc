@@ -1,12 +1,12 @@
 #include "precision_search.h"
 
-#include <algorithm>
-#include <cmath>
-#include <functional>
-
 #include "float_rows.h"
 #include "quantized_tables.h"
 #include "vector_tensor.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
 
 namespace octavo {
 namespace {
@@ -17,13 +17,15 @@ constexpr double kCompensated = 0.3;
 double padded(int columns, int multiple) { return static_cast<double>((columns + multiple - 1) / multiple * multiple); }
 
 bool reads(const Node& node, ValueId value) {
-  const bool product = std::holds_alternative<QkvProduct>(node.op) || std::holds_alternative<Linear>(node.op) || std::holds_alternative<LinearAdd>(node.op);
+  const bool product = std::holds_alternative<QkvProduct>(node.op) || std::holds_alternative<Linear>(node.op) ||
+                       std::holds_alternative<LinearAdd>(node.op);
   return product && node.inputs[0] == value;
 }
 
 double cost_of_reading(const Graph& graph, const Node& reader) {
   int columns = graph.columns(reader.output);
-  if (const auto* qkv = std::get_if<QkvProduct>(&reader.op)) columns = 3 * qkv->heads * qkv->head_size + (qkv->gate.empty() ? 0 : gate_columns(*qkv));
+  if (const auto* qkv = std::get_if<QkvProduct>(&reader.op))
+    columns = 3 * qkv->heads * qkv->head_size + (qkv->gate.empty() ? 0 : gate_columns(*qkv));
   return padded(graph.columns(reader.inputs[0]), 64) * padded(columns, 32);
 }
 
@@ -91,24 +93,30 @@ TensorMap PrecisionSearch::rounded_weights(const Node& reader, const Equalizatio
   return tensors;
 }
 
-WorthOfBits PrecisionSearch::worth(const ExtraBits& bits, const Tensor& exact, const RaggedBatch& batch, Workspace::Data& workspace) const {
+WorthOfBits PrecisionSearch::worth(const ExtraBits& bits, const Tensor& exact, const RaggedBatch& batch,
+                                   Workspace::Data& workspace) const {
   WorthOfBits result{.bits = bits};
   const Graph& graph = model_.graph;
   const auto& nodes = graph.nodes;
-  const auto made = std::find_if(nodes.begin(), nodes.end(), [&](const Node& node) { return graph.name(node.output) == bits.value; });
+  const auto made =
+      std::find_if(nodes.begin(), nodes.end(), [&](const Node& node) { return graph.name(node.output) == bits.value; });
   if (const auto* embed = std::get_if<EmbedTokens>(&made->op)) {
     const Tensor& words = tensor(model_.tensors, embed->word);
     const std::vector<float> rows = float_values(model_, embed->word);
     std::vector<float> rounded = byte_table(rows, static_cast<int>(words.columns()), embed->word).rest(rows);
     std::transform(rows.begin(), rows.end(), rounded.begin(), rounded.begin(), std::minus<>());
-    const FloatExecutor changed = executor_.with_tensors(static_cast<std::size_t>(made - nodes.begin()), {{embed->word, to_tensor(rounded, words.shape())}});
-    return {bits, relative_error(changed.run(batch, workspace), exact), static_cast<double>(graph.columns(made->output))};
+    const FloatExecutor changed = executor_.with_tensors(static_cast<std::size_t>(made - nodes.begin()),
+                                                         {{embed->word, to_tensor(rounded, words.shape())}});
+    return {bits, relative_error(changed.run(batch, workspace), exact),
+            static_cast<double>(graph.columns(made->output))};
   }
   FloatExecutor changed = executor_;
   for (const Node& reader : nodes) {
     if (!reads(reader, made->output)) continue;
     result.cost += cost_of_reading(graph, reader);
-    if (bits.of_weights) changed = changed.with_tensors(static_cast<std::size_t>(&reader - nodes.data()), rounded_weights(reader, equalization(bits.value)));
+    if (bits.of_weights)
+      changed = changed.with_tensors(static_cast<std::size_t>(&reader - nodes.data()),
+                                     rounded_weights(reader, equalization(bits.value)));
   }
   Editor editor;
   if (!bits.of_weights) {
@@ -121,11 +129,13 @@ WorthOfBits PrecisionSearch::worth(const ExtraBits& bits, const Tensor& exact, c
   return result;
 }
 
-std::vector<WorthOfBits> PrecisionSearch::ranked(std::span<const ExtraBits> candidates, const RaggedBatch& batch, Workspace::Data& workspace) const {
+std::vector<WorthOfBits> PrecisionSearch::ranked(std::span<const ExtraBits> candidates, const RaggedBatch& batch,
+                                                 Workspace::Data& workspace) const {
   const Tensor exact = executor_.run(batch, workspace);
   std::vector<WorthOfBits> result;
   for (const ExtraBits& bits : candidates) result.push_back(worth(bits, exact, batch, workspace));
-  std::stable_sort(result.begin(), result.end(), [](const WorthOfBits& a, const WorthOfBits& b) { return a.error * b.cost > b.error * a.cost; });
+  std::stable_sort(result.begin(), result.end(),
+                   [](const WorthOfBits& a, const WorthOfBits& b) { return a.error * b.cost > b.error * a.cost; });
   return result;
 }
 

@@ -1,17 +1,19 @@
 // The order of nodes, and the scales of the residual stream.
 #include "quantize.h"
 
-#include <algorithm>
-#include <cmath>
-
 #include "fixed_point.h"
 #include "float_rows.h"
 #include "graph_quantizer.h"
+
 #include "octavo/error.h"
+
+#include <algorithm>
+#include <cmath>
 
 namespace octavo {
 
-constexpr double kStreamGrowth = 16.0;  // of a run of sums above which one scale for all would be too coarse for the first
+constexpr double kStreamGrowth =
+    16.0;  // of a run of sums above which one scale for all would be too coarse for the first
 
 Model::Data GraphQuantizer::run() {
   choose_stream_quantizers();
@@ -31,7 +33,8 @@ Model::Data GraphQuantizer::run() {
 Range GraphQuantizer::range(const std::string& name) const {
   const auto found = ranges_.find(name);
   if (found == ranges_.end()) throw Error("calibration has no range for " + name);
-  if (!std::isfinite(found->second.low) || !std::isfinite(found->second.high) || found->second.low > found->second.high) {
+  if (!std::isfinite(found->second.low) || !std::isfinite(found->second.high) ||
+      found->second.low > found->second.high) {
     throw Error("the calibrated range of " + name + " is not finite");
   }
   return found->second;
@@ -44,7 +47,8 @@ void GraphQuantizer::choose_stream_quantizers() {
       stream_[output] = stream_quantizer(model_.graph.name(node.output));
       const auto residual = static_cast<std::size_t>(node.inputs[1]);
       if (eight_bit() && !options_.paper && makes_embeddings(node.inputs[1])) {
-        throw Error(model_.graph.name(node.output) + ": 8-bit sums need a LayerNorm after the token embeddings, expected a 16-bit residual stream");
+        throw Error(model_.graph.name(node.output) +
+                    ": 8-bit sums need a LayerNorm after the token embeddings, expected a 16-bit residual stream");
       }
       stream_[residual] = eight_bit() ? stream_quantizer(model_.graph.name(node.inputs[1])) : stream_[output];
     }
@@ -80,7 +84,8 @@ void GraphQuantizer::scale_run(const std::vector<ValueId>& members) {
   const bool grows = largest > kStreamGrowth * needed.front();
   for (std::size_t i = 0; i < members.size(); ++i) {
     const double halvings = grows ? std::floor(std::log2(largest / needed[i])) : 0.0;
-    stream_[static_cast<std::size_t>(members[i])].scale = std::ldexp(largest, -static_cast<int>(std::min(halvings, 15.0)));
+    stream_[static_cast<std::size_t>(members[i])].scale =
+        std::ldexp(largest, -static_cast<int>(std::min(halvings, 15.0)));
   }
 }
 

@@ -16,8 +16,9 @@
 
 namespace octavo {
 
-/// Moves the difficulty of one product's input into the weights that read it: the codes are of (x - shift) / scale per column,
-/// exactly compensated in weights and bias. A LayerNorm's byte lane holds them; a context without shift comes from V / scale.
+/// Moves the difficulty of one product's input into the weights that read it: the codes are of (x - shift) / scale per
+/// column, exactly compensated in weights and bias. A LayerNorm's byte lane holds them; a context without shift comes
+/// from V / scale.
 struct Equalization {
   std::vector<float> scale, shift;
 };
@@ -33,10 +34,12 @@ struct QuantizeOptions {
   ResidualType residual = ResidualType::int16;
   HeadType head = HeadType::int16;
   bool paper = false;  ///< every quantizer of the paper (fixed-point.md 9); needs per-tensor weights and 8-bit sums
-  std::map<std::string, Equalization, std::less<>> equalization = {};  ///< by name of the LayerNorm's or attention's value
+  std::map<std::string, Equalization, std::less<>> equalization =
+      {};  ///< by name of the LayerNorm's or attention's value
   std::map<std::string, std::vector<int>, std::less<>> copies =
-      {};                                  ///< by name of an activated Linear: copies per neuron, >= 1
-  std::map<std::string, Refinements, std::less<>> refinements = {};  ///< by name of the value; of embeddings, `fine` is of words
+      {};  ///< by name of an activated Linear: copies per neuron, >= 1
+  std::map<std::string, Refinements, std::less<>> refinements =
+      {};                                  ///< by name of the value; of embeddings, `fine` is of words
   const Statistics* statistics = nullptr;  ///< of the products' inputs, not equalized, by name; for the next three
   ThreadPool* pool = nullptr;              ///< that work on weights is shared among
   bool bias_correction = false;            ///< needs samples of rows
@@ -45,7 +48,8 @@ struct QuantizeOptions {
 };
 
 /// Ranges: the byte lane of LayerNorm `A` has that of `A.bytes` where there is one (of the equalized values), else that
-/// of `A`; those of V and context are of the equalized values. Ranges must hold every value the graph's quantizers need, by name; Throws Error naming one that is missing.
+/// of `A`; those of V and context are of the equalized values. Ranges must hold every value the graph's quantizers
+/// need, by name; Throws Error naming one that is missing.
 Model::Data quantize(const Model::Data& model, const Ranges& ranges, const QuantizeOptions& options);
 
 }  // namespace octavo

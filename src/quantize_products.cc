@@ -1,13 +1,14 @@
 // Products and attention: weights in 8 bits, what requantizes their sums, and the constants between them.
-#include <algorithm>
-#include <cmath>
-
 #include "equalize.h"
 #include "fixed_point.h"
 #include "float_rows.h"
 #include "gate_rows.h"
 #include "graph_quantizer.h"
+
 #include "octavo/error.h"
+
+#include <algorithm>
+#include <cmath>
 
 namespace octavo {
 
@@ -25,7 +26,9 @@ FloatRows GraphQuantizer::rows(const LinearBlock& block, ValueId input) {
 FloatRows GraphQuantizer::value_rows(const QkvProduct& op, const Node& node) {
   const ValueId x = node.inputs[0];
   FloatRows rows = block_rows(model_, op.value, model_.graph.columns(x));
-  const auto reads = [&](const Node& other) { return std::holds_alternative<AttentionOp>(other.op) && other.inputs[0] == node.output; };
+  const auto reads = [&](const Node& other) {
+    return std::holds_alternative<AttentionOp>(other.op) && other.inputs[0] == node.output;
+  };
   const auto attention = std::find_if(model_.graph.nodes.begin(), model_.graph.nodes.end(), reads);
   const Equalization* e = attention == model_.graph.nodes.end() ? nullptr : equalization(attention->output);
   for (std::size_t n = 0; e && n < rows.bias.size(); ++n) {
@@ -51,7 +54,8 @@ const InputModel& GraphQuantizer::input_model(ValueId input) {
     const auto found = options_.statistics->find(name);
     if (found == options_.statistics->end()) throw Error("calibration has no statistics of " + name);
     const Equalization* e = equalization(input);
-    const std::optional<ColumnStatistics> equalized = e ? std::optional(equalized_statistics(found->second, *e)) : std::nullopt;
+    const std::optional<ColumnStatistics> equalized =
+        e ? std::optional(equalized_statistics(found->second, *e)) : std::nullopt;
     const ColumnStatistics& statistics = equalized ? *equalized : found->second;
     if (codes_[index].refined.times() > 1) codes_[index].set_means(&statistics);
     const Refinement refinement{.compensate = options_.compensated_rounding, .correct_bias = options_.bias_correction};
@@ -66,7 +70,8 @@ const Equalization* GraphQuantizer::equalization(ValueId value) const {
   return found == options_.equalization.end() ? nullptr : &found->second;
 }
 
-void GraphQuantizer::add_gate(const QkvProduct& op, const std::string& name, ValueId x, WeightPacker& packer, QuantizedQkv& result) {
+void GraphQuantizer::add_gate(const QkvProduct& op, const std::string& name, ValueId x, WeightPacker& packer,
+                              QuantizedQkv& result) {
   const double step = 1.0 / 2048.0;
   const Encoding logits{.scale = static_cast<float>(step)};
   FloatRows rows = prepared(gate_rows(model_, op, name + ".gate", model_.graph.columns(x)), x);
@@ -80,7 +85,8 @@ void GraphQuantizer::add_gate(const QkvProduct& op, const std::string& name, Val
   result.gate = packer.add({{std::move(rows), hidden.scale, stored(hidden)}});
   const std::string output = name + ".gate_output";
   WeightPacker second(gate_columns(op), hidden, options_.weights);
-  result.gate_output.push_back({.depth = second.depth(), .block = second.add({{gate_output_rows(model_, op, output), step, logits}})[0]});
+  result.gate_output.push_back(
+      {.depth = second.depth(), .block = second.add({{gate_output_rows(model_, op, output), step, logits}})[0]});
   put_weights(output, second);
 }
 
@@ -114,10 +120,17 @@ QuantizedOp GraphQuantizer::quantize_op(const QkvProduct& op, const Node& node) 
     const Encoding encoding = stored(out);  // the product is requantized to the f32 scale that the file states
     return BlockRows{std::move(block_rows), static_cast<double>(encoding.scale), encoding};
   };
-  const std::vector<BlockRows> qkv = {block(rows(op.query, x), q), block(rows(op.key, x), k), block(value_rows(op, node), v)};
+  const std::vector<BlockRows> qkv = {block(rows(op.query, x), q), block(rows(op.key, x), k),
+                                      block(value_rows(op, node), v)};
   WeightPacker packer = this->packer(x);
   const auto blocks = packer.add(qkv);
-  QuantizedQkv result{.depth = packer.depth(), .query = blocks[0], .key = blocks[1], .value = blocks[2], .asymmetric = options_.paper, .gate = {}, .gate_output = {}};
+  QuantizedQkv result{.depth = packer.depth(),
+                      .query = blocks[0],
+                      .key = blocks[1],
+                      .value = blocks[2],
+                      .asymmetric = options_.paper,
+                      .gate = {},
+                      .gate_output = {}};
   if (!op.gate.empty()) add_gate(op, name, x, packer, result);
   put_weights(name, packer);
   qkv_ = {q, k, v};
@@ -133,7 +146,8 @@ QuantizedOp GraphQuantizer::quantize_op(const AttentionOp& op, const Node& node)
     put(name + ".gate", gate_logits(floats(op.gate->logits)));
   }
   if (!options_.paper) {
-    QuantizedAttention result = attention_constants(op, qkv_[0].scale * qkv_[1].scale, qkv_[2].scale, finer(context, refined.fine_bits), name);
+    QuantizedAttention result =
+        attention_constants(op, qkv_[0].scale * qkv_[1].scale, qkv_[2].scale, finer(context, refined.fine_bits), name);
     result.context = stored(context);
     result.refined = refined;
     return result;
@@ -225,7 +239,8 @@ FloatRows GraphQuantizer::linear_add_rows(const LinearAdd& op, ValueId input) {
 }
 
 int GraphQuantizer::sum_multiplier(double ratio, const std::string& name) {
-  if (!(ratio <= 4.0)) throw Error(name + ": a term's scale is " + std::to_string(ratio) + " times its 8-bit sum's, at most 4 fit");
+  if (!(ratio <= 4.0))
+    throw Error(name + ": a term's scale is " + std::to_string(ratio) + " times its 8-bit sum's, at most 4 fit");
   return static_cast<int>(std::nearbyint(std::ldexp(ratio, 20)));
 }
 

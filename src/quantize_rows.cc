@@ -1,14 +1,15 @@
 // Embeddings of tokens and patches, LayerNorm, and heads.
-#include <algorithm>
-#include <cmath>
-
 #include "equalize.h"
 #include "fixed_point.h"
 #include "float_rows.h"
 #include "graph_quantizer.h"
-#include "octavo/error.h"
 #include "quantized_image.h"
 #include "quantized_language.h"
+
+#include "octavo/error.h"
+
+#include <algorithm>
+#include <cmath>
 
 namespace octavo {
 
@@ -86,7 +87,8 @@ QuantizedOp GraphQuantizer::quantize_op(const LayerNormOp& op, const Node& node)
     const Range r = range(ranges_.contains(name + ".bytes") ? name + ".bytes" : name);
     const Quantizer bytes = asymmetric_u8(r.low, r.high);
     result.refined = set_codes(node.output, bytes).refined;
-    result.bytes = put_lane(name + ".bytes", equalized(gain, bias, node.output), finer(bytes, result.refined.fine_bits));
+    result.bytes =
+        put_lane(name + ".bytes", equalized(gain, bias, node.output), finer(bytes, result.refined.fine_bits));
     result.bytes.encoding = stored(bytes);
   }
   if (feeds_stream(node.output)) {
@@ -104,7 +106,8 @@ QuantizedOp GraphQuantizer::quantize_op(const EmbedPatches& op, const Node& node
   const std::string& name = model_.graph.name(node.output);
   Quantizer& stream = stream_[static_cast<std::size_t>(node.output)];
   if (!in_sum(node.output)) stream = stream_quantizer(name);  // a LayerNorm alone reads it
-  FloatRows weights = pixel_rows(op, floats(op.projection.weight), op.projection.bias.empty() ? std::vector<float>{} : floats(op.projection.bias));
+  FloatRows weights = pixel_rows(op, floats(op.projection.weight),
+                                 op.projection.bias.empty() ? std::vector<float>{} : floats(op.projection.bias));
   QuantizedEmbedPatches result;
   result.stream = {.scale = static_cast<float>(stream.scale)};
   result.low = stream.low;
@@ -143,8 +146,9 @@ QuantizedOp GraphQuantizer::quantize_op(const Head& op, const Node& node) {
                     .columns = op.weights.columns,
                     .inputs = inputs,
                     .weight = floats(op.weights.weight),
-                    .bias = op.weights.bias.empty() ? std::vector<float>(static_cast<std::size_t>(op.weights.columns), 0.0f)
-                                                    : floats(op.weights.bias)};
+                    .bias = op.weights.bias.empty()
+                                ? std::vector<float>(static_cast<std::size_t>(op.weights.columns), 0.0f)
+                                : floats(op.weights.bias)};
   const double step = logit_step(weights, bytes);
   WeightPacker packer(inputs, bytes, options_.weights);
   result.block = packer.add({{std::move(weights), step, {.scale = static_cast<float>(step)}}})[0];
@@ -164,7 +168,8 @@ QuantizedOp GraphQuantizer::quantize_op(const LanguageHead& op, const Node& node
     const Quantizer out = symmetric_s16(input.low, input.high);
     WeightPacker packer(inputs, wide_input(scale), WeightScales::per_channel);
     FloatRows rows = head_rows(*op.projection, inputs, model_.graph.name(node.inputs[0]), wide_input(scale));
-    result.projection = {.depth = packer.depth(), .block = packer.add({{std::move(rows), out.scale / kWideStep, stored(out)}})[0]};
+    result.projection = {.depth = packer.depth(),
+                         .block = packer.add({{std::move(rows), out.scale / kWideStep, stored(out)}})[0]};
     put_weights(name + ".projection", packer);
     scale = out.scale;
     inputs = op.projection->columns;
@@ -172,24 +177,30 @@ QuantizedOp GraphQuantizer::quantize_op(const LanguageHead& op, const Node& node
   const bool bytes = options_.head == HeadType::int8;
   const Quantizer codes = bytes ? asymmetric_u8(input.low, input.high) : wide_input(scale);
   if (bytes) result.bytes = bytes_of_stream(scale, codes);
-  FloatRows weights = head_rows(op.weights, inputs, op.projection ? name + ".input" : model_.graph.name(node.inputs[0]), codes);
+  FloatRows weights =
+      head_rows(op.weights, inputs, op.projection ? name + ".input" : model_.graph.name(node.inputs[0]), codes);
   const double step = logit_step(weights, codes);  // of the accumulators
   WeightPacker packer(inputs, codes, WeightScales::per_channel);
-  result.head.block = packer.add({{std::move(weights), step, {.scale = static_cast<float>(bytes ? step : step * kWideStep)}}})[0];
+  result.head.block =
+      packer.add({{std::move(weights), step, {.scale = static_cast<float>(bytes ? step : step * kWideStep)}}})[0];
   result.head.depth = packer.depth();
   put_weights(name, packer);
   return result;
 }
 
-FloatRows GraphQuantizer::head_rows(const LinearBlock& block, int inputs, const std::string& input, const Quantizer& codes) const {
+FloatRows GraphQuantizer::head_rows(const LinearBlock& block, int inputs, const std::string& input,
+                                    const Quantizer& codes) const {
   FloatRows rows = block_rows(model_, block, inputs);
   if (options_.statistics == nullptr || !options_.compensated_rounding) return rows;
   rows.scales = weight_scales(rows, WeightScales::per_channel, codes.scale);
-  InputModel(*options_.pool, options_.statistics->at(input), {.quantizer = codes, .columns = inputs}, {.compensate = true}).refine(rows);
+  InputModel(*options_.pool, options_.statistics->at(input), {.quantizer = codes, .columns = inputs},
+             {.compensate = true})
+      .refine(rows);
   return rows;
 }
 
-NormGains GraphQuantizer::equalized(const std::vector<float>& gain, const std::vector<float>& bias, ValueId value) const {
+NormGains GraphQuantizer::equalized(const std::vector<float>& gain, const std::vector<float>& bias,
+                                    ValueId value) const {
   NormGains gains{{gain.begin(), gain.end()}, {bias.begin(), bias.end()}};
   if (const Equalization* e = equalization(value)) {
     if (e->scale.size() != gain.size() || e->shift.size() != gain.size()) {

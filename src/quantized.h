@@ -1,5 +1,8 @@
-// The integer constants of a quantized graph: what quantize() computes, a model file stores, and the integer executor runs.
+// The integer constants of a quantized graph: what quantize() computes, a model file stores, and the integer executor
+// runs.
 #pragma once
+
+#include "octavo/model.h"
 
 #include <cstdint>
 #include <optional>
@@ -7,19 +10,17 @@
 #include <variant>
 #include <vector>
 
-#include "octavo/model.h"
-
 namespace octavo {
 
-/// Constants of one requantized product: which columns of the packed weights, and their common shift. Weights, biases and
-/// multipliers are tensors "<value>.weight" s8 (packed), "<value>.bias" s32, "<value>.multiplier" s32; columns of a block
-/// start at a panel boundary and are padded to one with zeros.
+/// Constants of one requantized product: which columns of the packed weights, and their common shift. Weights, biases
+/// and multipliers are tensors "<value>.weight" s8 (packed), "<value>.bias" s32, "<value>.multiplier" s32; columns of a
+/// block start at a panel boundary and are padded to one with zeros.
 struct QuantizedBlock {
-  std::string name;        ///< of the value the block makes
-  int first_column = 0;    ///< multiple of 32
-  int columns = 0;         ///< real ones
-  int shift = 33;          ///< 18..62
-  Encoding encoding;       ///< of the output codes
+  std::string name;      ///< of the value the block makes
+  int first_column = 0;  ///< multiple of 32
+  int columns = 0;       ///< real ones
+  int shift = 33;        ///< 18..62
+  Encoding encoding;     ///< of the output codes
 };
 
 /// From s16 codes of the stream to u8: clamp(((x * multiplier + 2^(shift-1)) >> shift) + zero_point, 0, 255).
@@ -28,8 +29,8 @@ struct QuantizedBytes {
   int multiplier = 0, shift = 33;  ///< shift 1..62
 };
 
-/// More codes of a u8 value beside its first ones (fixed-point.md 11). Each kind has as many columns as the first codes, from a
-/// multiple of 64 on, and weights of its own in the products that read the value.
+/// More codes of a u8 value beside its first ones (fixed-point.md 11). Each kind has as many columns as the first
+/// codes, from a multiple of 64 on, and weights of its own in the products that read the value.
 struct Refined {
   int fine_bits = 0;    ///< 0..3: that many bits below the first code; 0: no fine codes
   bool coarse = false;  ///< first codes >> 3, for what weights have below their first 8 bits
@@ -39,10 +40,11 @@ struct Refined {
 constexpr int kFineBits = 3;
 constexpr int kCoarseShift = 3;
 
-/// Tables "<value>.word", ".position", ".type": s8 rows; ".word_multiplier" ... s32 per row. With fine words also ".word_fine",
+/// Tables "<value>.word", ".position", ".type": s8 rows; ".word_multiplier" ... s32 per row. With fine words also
+/// ".word_fine",
 /// ".word_fine_multiplier": what the first codes leave of each row.
 struct QuantizedEmbedTokens {
-  Encoding sum;                    ///< of the embedding sum
+  Encoding sum;                          ///< of the embedding sum
   std::optional<Encoding> partial = {};  ///< the paper's setting: of words + types; then both sums are 8 bits
   int partial_multiplier = 0;
   std::optional<QuantizedBytes> bytes = {};  ///< of the sum, where a product reads it
@@ -56,15 +58,16 @@ struct QuantizedGateOutput {
 };
 
 struct QuantizedQkv {
-  int depth = 0;  ///< padded to 64
+  int depth = 0;                     ///< padded to 64
   QuantizedBlock query, key, value;  ///< K and V: codes -127..127, or with a zero point -128..127
   bool asymmetric = false;           ///< K and V have zero points: the paper's setting
-  std::vector<QuantizedBlock> gate;              ///< none or one: all heads' logits in steps of 2^-11, or hidden units in u8
+  std::vector<QuantizedBlock> gate;  ///< none or one: all heads' logits in steps of 2^-11, or hidden units in u8
   std::vector<QuantizedGateOutput> gate_output;  ///< none or one: where `gate` is hidden units
 };
 
-/// Linear with GELU pieces (fixed-point.md 7): tensors "<value>.gelu_base", "<value>.gelu_slope" s16 [32], "<value>.gelu_offset" s16
-/// [columns]. A ReLU has them when its neurons have saturating copies. Otherwise only the block.
+/// Linear with GELU pieces (fixed-point.md 7): tensors "<value>.gelu_base", "<value>.gelu_slope" s16 [32],
+/// "<value>.gelu_offset" s16 [columns]. A ReLU has them when its neurons have saturating copies. Otherwise only the
+/// block.
 struct QuantizedLinear {
   int depth = 0;
   QuantizedBlock block;
@@ -73,8 +76,9 @@ struct QuantizedLinear {
   Refined refined = {};  ///< fine codes need pieces
 };
 
-/// With a 16-bit stream: r is added as it is, to the stream shifted right by stream_shift, rounded. With 8-bit sums: the product is first brought to `product`, then both terms to the
-/// sum's encoding (block.encoding) by Q20 multipliers.
+/// With a 16-bit stream: r is added as it is, to the stream shifted right by stream_shift, rounded. With 8-bit sums:
+/// the product is first brought to `product`, then both terms to the sum's encoding (block.encoding) by Q20
+/// multipliers.
 struct QuantizedLinearAdd {
   int depth = 0;
   QuantizedBlock block;
@@ -95,7 +99,8 @@ struct QuantizedLane {
 struct QuantizedLayerNorm {
   std::int64_t epsilon = 0;
   QuantizedLane bytes, stream;
-  Refined refined = {};  ///< of `bytes`; with fine codes that lane's constants are of 8 times its codes, fine codes included
+  Refined refined =
+      {};  ///< of `bytes`; with fine codes that lane's constants are of 8 times its codes, fine codes included
 };
 
 /// The paper's static quantizers of scores and probabilities: tensor "<value>.exponential" s32 [256].
@@ -126,12 +131,13 @@ struct QuantizedAttention {
   Encoding context;
   std::optional<QuantizedPaperAttention> paper = {};
   Refined refined = {};  ///< of the context; with fine codes `multiplier` and `shift` are of 8 times its codes
-};  // with an unconditional gate: tensor "<value>.gate" s16 [heads], logits in steps of 2^-11. With equalized V and context: tensor
+};  // with an unconditional gate: tensor "<value>.gate" s16 [heads], logits in steps of 2^-11. With equalized V and
+    // context: tensor
     // "<value>.column_scale" f32 [columns], by which their columns were divided; analyses alone read it
 
-/// Tensors: the product's; ".rows" s16 [tokens of an image, columns]: what each row of the stream starts from, the prefix rows whole and
-/// the positions of the patches. Without a norm the product is in the step of the stream, else in that of `product`, and the
-/// lane "<value>.stream" brings it to the stream's.
+/// Tensors: the product's; ".rows" s16 [tokens of an image, columns]: what each row of the stream starts from, the
+/// prefix rows whole and the positions of the patches. Without a norm the product is in the step of the stream, else in
+/// that of `product`, and the lane "<value>.stream" brings it to the stream's.
 struct QuantizedEmbedPatches {
   int depth = 0;
   QuantizedBlock block;
@@ -141,8 +147,8 @@ struct QuantizedEmbedPatches {
   QuantizedLane norm;
 };
 
-/// A byte lane of the rows that are read (tensors "<value>.bytes.gain", ".offset"), then the product. A logit is requantized to s32
-/// codes in block.encoding's scale.
+/// A byte lane of the rows that are read (tensors "<value>.bytes.gain", ".offset"), then the product. A logit is
+/// requantized to s32 codes in block.encoding's scale.
 struct QuantizedHead {
   int depth = 0;
   QuantizedBlock block;
@@ -156,16 +162,17 @@ struct QuantizedWideProduct {
   QuantizedBlock block;
 };
 
-/// Tensors: the product's; with a projection also "<value>.projection.weight" ... A logit is requantized to s32 codes in
-/// head.block.encoding's scale.
+/// Tensors: the product's; with a projection also "<value>.projection.weight" ... A logit is requantized to s32 codes
+/// in head.block.encoding's scale.
 struct QuantizedLanguageHead {
   std::optional<QuantizedWideProduct> projection = {};  ///< s16 to s16, in block.encoding's scale
   QuantizedWideProduct head;                            ///< inputs are 16 bits, or 8 where there are `bytes`
   std::optional<QuantizedBytes> bytes = {};
 };
 
-using QuantizedOp = std::variant<QuantizedEmbedTokens, QuantizedQkv, QuantizedLinear, QuantizedLinearAdd, QuantizedLayerNorm,
-                                 QuantizedAttention, QuantizedEmbedPatches, QuantizedHead, QuantizedLanguageHead>;
+using QuantizedOp =
+    std::variant<QuantizedEmbedTokens, QuantizedQkv, QuantizedLinear, QuantizedLinearAdd, QuantizedLayerNorm,
+                 QuantizedAttention, QuantizedEmbedPatches, QuantizedHead, QuantizedLanguageHead>;
 
 /// One QuantizedOp per node of the graph, in its order.
 struct QuantizedGraph {

@@ -6,7 +6,8 @@
 namespace octavo {
 
 FloatRows pixel_rows(const EmbedPatches& op, const std::vector<float>& weight, const std::vector<float>& bias) {
-  const auto columns = static_cast<std::size_t>(op.projection.columns), pixels = static_cast<std::size_t>(op.patch_size * op.patch_size);
+  const auto columns = static_cast<std::size_t>(op.projection.columns),
+             pixels = static_cast<std::size_t>(op.patch_size * op.patch_size);
   FloatRows rows{.name = op.projection.name,
                  .columns = op.projection.columns,
                  .inputs = 3 * static_cast<int>(pixels),
@@ -27,8 +28,8 @@ FloatRows pixel_rows(const EmbedPatches& op, const std::vector<float>& weight, c
   return rows;
 }
 
-Tensor image_rows(const EmbedPatches& op, const std::vector<std::vector<float>>& tokens, const std::vector<float>& positions,
-                  const Quantizer& stream) {
+Tensor image_rows(const EmbedPatches& op, const std::vector<std::vector<float>>& tokens,
+                  const std::vector<float>& positions, const Quantizer& stream) {
   const auto columns = static_cast<std::size_t>(op.projection.columns);
   Tensor result(DType::s16, {op.prefix_rows() + op.patches(), op.projection.columns});
   auto out = result.writable<std::int16_t>().begin();
@@ -39,12 +40,14 @@ Tensor image_rows(const EmbedPatches& op, const std::vector<std::vector<float>>&
   for (std::size_t i = 0; i < op.prefix.size(); ++i) {
     const int first = op.prefix[i].position;
     for (std::size_t j = 0; j < tokens[i].size(); ++j) {
-      const double position = first < 0 ? 0.0 : static_cast<double>(positions[static_cast<std::size_t>(first) * columns + j]);
+      const double position =
+          first < 0 ? 0.0 : static_cast<double>(positions[static_cast<std::size_t>(first) * columns + j]);
       put(static_cast<double>(tokens[i][j]) + position);
     }
   }
   const std::size_t first = static_cast<std::size_t>(op.first_position) * columns;
-  for (std::size_t j = 0; j < static_cast<std::size_t>(op.patches()) * columns; ++j) put(static_cast<double>(positions[first + j]));
+  for (std::size_t j = 0; j < static_cast<std::size_t>(op.patches()) * columns; ++j)
+    put(static_cast<double>(positions[first + j]));
   return result;
 }
 

@@ -1,8 +1,8 @@
 #include "quantized_language.h"
 
-#include <Eigen/Core>
-
 #include "float_rows.h"
+
+#include <Eigen/Core>
 
 namespace octavo {
 
@@ -18,10 +18,12 @@ std::vector<float> word_rows(const Model::Data& model, const EmbedTokens& op, in
   if (op.projection.empty()) return words;
   using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   const std::vector<float> weight = float_values(model, op.projection);
-  const auto width = static_cast<Eigen::Index>(weight.size()) / columns, count = static_cast<Eigen::Index>(words.size()) / width;
+  const auto width = static_cast<Eigen::Index>(weight.size()) / columns,
+             count = static_cast<Eigen::Index>(words.size()) / width;
   std::vector<float> result(static_cast<std::size_t>(count) * static_cast<std::size_t>(columns));
   Eigen::Map<Matrix>(result.data(), count, columns).noalias() =
-      Eigen::Map<const Matrix>(words.data(), count, width) * Eigen::Map<const Matrix>(weight.data(), columns, width).transpose();
+      Eigen::Map<const Matrix>(words.data(), count, width) *
+      Eigen::Map<const Matrix>(weight.data(), columns, width).transpose();
   return result;
 }
 

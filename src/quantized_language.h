@@ -1,12 +1,12 @@
 // What a language head and embeddings without a LayerNorm need: 16-bit rows as inputs of products.
 #pragma once
 
-#include <vector>
-
 #include "fixed_point.h"
 #include "graph.h"
 #include "model_data.h"
 #include "quantized.h"
+
+#include <vector>
 
 namespace octavo {
 

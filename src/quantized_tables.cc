@@ -1,12 +1,13 @@
 #include "quantized_tables.h"
 
+#include "kernels/kernels.h"
+#include "vector_tensor.h"
+
+#include "octavo/error.h"
+
 #include <algorithm>
 #include <cmath>
 #include <numbers>
-
-#include "kernels/kernels.h"
-#include "octavo/error.h"
-#include "vector_tensor.h"
 
 namespace octavo {
 namespace {
@@ -47,11 +48,14 @@ double ByteTable::smallest_step() const {
 }
 
 std::vector<float> ByteTable::rest(std::vector<float> rows) const {
-  for (std::size_t i = 0; i < rows.size(); ++i) rows[i] -= static_cast<float>(codes_[i]) * scales_[i / static_cast<std::size_t>(columns_)];
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    rows[i] -= static_cast<float>(codes_[i]) * scales_[i / static_cast<std::size_t>(columns_)];
   return rows;
 }
 
-double ByteTable::largest_scale() const { return static_cast<double>(*std::max_element(scales_.begin(), scales_.end())); }
+double ByteTable::largest_scale() const {
+  return static_cast<double>(*std::max_element(scales_.begin(), scales_.end()));
+}
 
 Tensor ByteTable::multipliers(double step) const {
   std::vector<std::int32_t> result;
@@ -77,7 +81,8 @@ ByteTable byte_table(const std::vector<float>& rows, int columns, const std::str
   if (per_tensor) std::fill(scales.begin(), scales.end(), *std::max_element(scales.begin(), scales.end()));
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const float scale = scales[i / width];
-    if (scale != 0.0f) codes[i] = static_cast<std::int8_t>(std::clamp(std::nearbyint(rows[i] / scale), -127.0f, 127.0f));
+    if (scale != 0.0f)
+      codes[i] = static_cast<std::int8_t>(std::clamp(std::nearbyint(rows[i] / scale), -127.0f, 127.0f));
   }
   return {std::move(codes), std::move(scales), columns};
 }
@@ -96,18 +101,21 @@ NormLaneConstants norm_lane(const NormGains& gains, const Quantizer& out, const 
     offset[j] = gains.bias[j] / out.scale + out.zero_point;
   }
   const double largest_gain = largest_magnitude(gain), largest_offset = largest_magnitude(offset);
-  if (!std::isfinite(largest_gain) || !std::isfinite(largest_offset)) throw Error(name + ": gain or bias is not finite");
+  if (!std::isfinite(largest_gain) || !std::isfinite(largest_offset))
+    throw Error(name + ": gain or bias is not finite");
   int exponent = 0;
   std::frexp(largest_gain, &exponent);
   int bits = std::min(31 - exponent, 40);
   while (std::ldexp(largest_offset + 1.0, bits - 10) >= std::ldexp(1.0, 30)) --bits;
   const int shift = bits - 10;
   if (shift < 1) {
-    throw Error(name + ": its gain is " + std::to_string(largest_gain) + " output steps, at most 2^20 fit; its range is too small");
+    throw Error(name + ": its gain is " + std::to_string(largest_gain) +
+                " output steps, at most 2^20 fit; its range is too small");
   }
   std::vector<std::int32_t> g(columns), b(columns);
   for (std::size_t j = 0; j < columns; ++j) {
-    g[j] = static_cast<std::int32_t>(std::clamp(std::nearbyint(std::ldexp(gain[j], bits)), -2147483647.0, 2147483647.0));
+    g[j] =
+        static_cast<std::int32_t>(std::clamp(std::nearbyint(std::ldexp(gain[j], bits)), -2147483647.0, 2147483647.0));
     b[j] = static_cast<std::int32_t>(std::nearbyint(std::ldexp(offset[j] + 0.5, shift)));
   }
   return {.gain = to_vector_tensor(g), .offset = to_vector_tensor(b), .shift = shift};
@@ -116,7 +124,8 @@ NormLaneConstants norm_lane(const NormGains& gains, const Quantizer& out, const 
 GeluConstants gelu_constants(Activation activation, const Quantizer& out, const InputCodes& codes, int columns) {
   const std::vector<int>& copies = codes.copies;
   const int most = copies.empty() ? 1 : *std::max_element(copies.begin(), copies.end());
-  const double by_range = std::trunc(std::log2(out.scale * 8191.0)), by_copies = std::trunc(std::log2(32767.0 / (255.0 * most)));
+  const double by_range = std::trunc(std::log2(out.scale * 8191.0)),
+               by_copies = std::trunc(std::log2(32767.0 / (255.0 * most)));
   GeluConstants result;
   result.fraction_bits = static_cast<int>(std::clamp(std::min(by_range, by_copies), 0.0, 6.0));
   result.fine_bits = std::min(codes.refined.fine_bits, result.fraction_bits);
@@ -124,7 +133,8 @@ GeluConstants gelu_constants(Activation activation, const Quantizer& out, const 
   const double u = result.step;
   result.limit = static_cast<int>(std::min(std::floor(4.0 / u) + 1.0, 32768.0));
   result.normalize = 16 - bit_length(static_cast<std::uint32_t>(result.limit));
-  result.inverse = static_cast<int>(std::min(65535.0, std::nearbyint(u / 4.0 * std::ldexp(1.0, 31 - result.normalize))));
+  result.inverse =
+      static_cast<int>(std::min(65535.0, std::nearbyint(u / 4.0 * std::ldexp(1.0, 31 - result.normalize))));
   double d[33] = {};  // the even part GELU(x) - max(x, 0) at the cells' ends, in steps of u; ReLU has none
   for (int i = 0; i < 32 && activation == Activation::gelu; ++i) d[i] = std::nearbyint((gelu(i / 8.0) - i / 8.0) / u);
   std::vector<std::int16_t> base, slope, offset;
@@ -137,7 +147,9 @@ GeluConstants gelu_constants(Activation activation, const Quantizer& out, const 
   for (const int r : copies) {
     for (int i = 0; i < r; ++i) offset.push_back(to_s16(-255.0 * i * (1 << result.fraction_bits)));
   }
-  offset.resize(static_cast<std::size_t>((columns + kernels::kPanelColumns - 1) / kernels::kPanelColumns * kernels::kPanelColumns), 0);
+  offset.resize(static_cast<std::size_t>((columns + kernels::kPanelColumns - 1) / kernels::kPanelColumns *
+                                         kernels::kPanelColumns),
+                0);
   result.base = to_vector_tensor(base);
   result.slope = to_vector_tensor(slope);
   result.offset = to_vector_tensor(offset);
@@ -159,12 +171,15 @@ FloatRows repeat_rows(const FloatRows& rows, const std::vector<int>& copies) {
 }
 
 FloatRows repeat_columns(const FloatRows& rows, const std::vector<int>& copies) {
-  FloatRows result{.name = rows.name, .columns = rows.columns, .inputs = 0, .weight = {}, .bias = rows.bias, .scales = rows.scales};
+  FloatRows result{
+      .name = rows.name, .columns = rows.columns, .inputs = 0, .weight = {}, .bias = rows.bias, .scales = rows.scales};
   for (const int r : copies) result.inputs += r;
   for (int n = 0; n < rows.columns; ++n) {
     for (int k = 0; k < rows.inputs; ++k) {
-      const float weight = rows.weight[static_cast<std::size_t>(n) * static_cast<std::size_t>(rows.inputs) + static_cast<std::size_t>(k)];
-      result.weight.insert(result.weight.end(), static_cast<std::size_t>(copies.at(static_cast<std::size_t>(k))), weight);
+      const float weight = rows.weight[static_cast<std::size_t>(n) * static_cast<std::size_t>(rows.inputs) +
+                                       static_cast<std::size_t>(k)];
+      result.weight.insert(result.weight.end(), static_cast<std::size_t>(copies.at(static_cast<std::size_t>(k))),
+                           weight);
     }
   }
   return result;
@@ -174,7 +189,8 @@ namespace {
 
 /// m16 and k: f * 2^27 * 2^k in [2^15, 2^16), f = score_scale / sqrt(d) * log2(e).
 void set_score_constants(QuantizedAttention& result, double score_scale, int head_size, const std::string& name) {
-  const double f = score_scale / std::sqrt(static_cast<double>(head_size)) * std::log2(std::numbers::e) * 2048.0 * 65536.0;
+  const double f =
+      score_scale / std::sqrt(static_cast<double>(head_size)) * std::log2(std::numbers::e) * 2048.0 * 65536.0;
   int exponent = 0;
   std::frexp(f, &exponent);
   result.score_shift = 16 - exponent;
@@ -183,7 +199,8 @@ void set_score_constants(QuantizedAttention& result, double score_scale, int hea
     m = 32768.0;
     --result.score_shift;
   }
-  if (result.score_shift < -8) throw Error(name + ": its attention scores are too coarse, one step is " + std::to_string(score_scale));
+  if (result.score_shift < -8)
+    throw Error(name + ": its attention scores are too coarse, one step is " + std::to_string(score_scale));
   result.score_multiplier = static_cast<int>(m);
   result.score_shift = std::min(result.score_shift, 23);  // finer scores than that are all equal in Q11
 }
@@ -199,7 +216,8 @@ QuantizedLevels attention_levels(const ClippedSoftmax& softmax, double scale, co
   const double first = std::log2(softmax.prune), step = -first / count, width = softmax.zeta - softmax.gamma;
   for (int i = 0; i < count; ++i) {
     const Multiplier m = make_multiplier(scale / 255.0 * std::exp2(first + (i + 0.5) * step));
-    if (m.shift < 33 || m.shift > 62) throw Error(name + ": its context range does not fit attention pruning " + std::to_string(softmax.prune));
+    if (m.shift < 33 || m.shift > 62)
+      throw Error(name + ": its context range does not fit attention pruning " + std::to_string(softmax.prune));
     result.edges.push_back(to_q31(std::exp2(first + i * step) / width));
     result.codes.push_back(static_cast<int>(std::nearbyint(255.0 * std::exp2(-i * step))));
     result.multipliers.push_back(m.multiplier);
@@ -229,27 +247,31 @@ QuantizedAttention attention_constants(const AttentionOp& op, double score_scale
   result.prune = to_q31(op.softmax.prune / width);
   result.cap = static_cast<std::int64_t>(std::nearbyint(std::ldexp(1.0 / width, 31)));
   const double gate_scale = op.gate ? op.gate->scale : 1.0;
-  const Multiplier m = make_multiplier(gate_scale * (result.clipped ? width / 255.0 : 1.0) * value_scale / context.scale);
+  const Multiplier m =
+      make_multiplier(gate_scale * (result.clipped ? width / 255.0 : 1.0) * value_scale / context.scale);
   // A row adds 7 or more to the shift (clipped: -1 or more), and at most 8 + log2(keys) = 24.
   const int smallest = result.clipped ? 34 : 26, largest = 38;
   if (m.shift < smallest || m.shift > largest + (result.clipped ? 8 : 0)) {
     throw Error(name + ": its context range does not fit its values, V steps are " + std::to_string(value_scale) +
                 ", context steps " + std::to_string(context.scale));
   }
-  if (op.softmax.log_bits > 0) result.levels = attention_levels(op.softmax, gate_scale * value_scale / context.scale, name);
+  if (op.softmax.log_bits > 0)
+    result.levels = attention_levels(op.softmax, gate_scale * value_scale / context.scale, name);
   result.multiplier = m.multiplier;
   result.shift = m.shift;
   result.context = {.scale = static_cast<float>(context.scale), .zero_point = context.zero_point};
   return result;
 }
 
-PaperAttentionConstants paper_attention_constants(const AttentionOp& op, const PaperAttentionScales& scales, const std::string& name) {
+PaperAttentionConstants paper_attention_constants(const AttentionOp& op, const PaperAttentionScales& scales,
+                                                  const std::string& name) {
   if (op.softmax.softmax1 || op.softmax.prune > 0.0) {
     throw Error(name + ": has softmax-1 or attention pruning, which the paper's setting is without");
   }
   const double gamma = op.softmax.gamma, width = op.softmax.zeta - gamma;
   const double step = std::max(scales.largest_probability / 255.0, width * std::ldexp(1.0, -16));
-  const Multiplier score = make_multiplier(scales.product_scale / std::sqrt(static_cast<double>(op.head_size)) / scales.score.scale);
+  const Multiplier score =
+      make_multiplier(scales.product_scale / std::sqrt(static_cast<double>(op.head_size)) / scales.score.scale);
   const double gate = op.gate ? op.gate->scale : 1.0;
   const Multiplier context = make_multiplier(gate * scales.value_scale * step / scales.context.scale);
   if (score.shift < 18 || score.shift > 62 || context.shift < 18 || context.shift > 62) {
@@ -273,7 +295,8 @@ PaperAttentionConstants paper_attention_constants(const AttentionOp& op, const P
   result.constants.cap = 1;
   result.constants.multiplier = context.multiplier;
   result.constants.shift = context.shift;
-  result.constants.context = {.scale = static_cast<float>(scales.context.scale), .zero_point = scales.context.zero_point};
+  result.constants.context = {.scale = static_cast<float>(scales.context.scale),
+                              .zero_point = scales.context.zero_point};
   return result;
 }
 

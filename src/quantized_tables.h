@@ -1,16 +1,17 @@
 // Integer constants of everything that is not a product: embedding tables, LayerNorm lanes, GELU pieces, softmax, gate.
 #pragma once
 
+#include "fixed_point.h"
+#include "graph.h"
+#include "quantized.h"
+#include "quantized_weights.h"
+
+#include "octavo/tensor.h"
+
 #include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
-
-#include "fixed_point.h"
-#include "graph.h"
-#include "octavo/tensor.h"
-#include "quantized.h"
-#include "quantized_weights.h"
 
 namespace octavo {
 
@@ -53,7 +54,8 @@ struct NormLaneConstants {
   int shift = 1;
 };
 
-/// g = round(gain / S_out * 2^G), b = round((bias / S_out + z + 1/2) * 2^(G - 10)) with the largest G that fits (fixed-point.md 4).
+/// g = round(gain / S_out * 2^G), b = round((bias / S_out + z + 1/2) * 2^(G - 10)) with the largest G that fits
+/// (fixed-point.md 4).
 NormLaneConstants norm_lane(const NormGains& gains, const Quantizer& out, const std::string& name);
 
 /// GELU, or ReLU, in 16-bit pieces (fixed-point.md 7) for an output quantizer of these codes; `columns` counts copies.
@@ -69,7 +71,8 @@ GeluConstants gelu_constants(Activation activation, const Quantizer& out, const 
 FloatRows repeat_rows(const FloatRows& rows, const std::vector<int>& copies);
 FloatRows repeat_columns(const FloatRows& rows, const std::vector<int>& copies);
 
-/// f32: what a column of V and context is to be multiplied by to be what the checkpoint's model has; for a look at values.
+/// f32: what a column of V and context is to be multiplied by to be what the checkpoint's model has; for a look at
+/// values.
 Tensor column_scales(const std::vector<float>& scales);
 
 /// Logits of an unconditional gate: s16 in steps of 2^-11.
@@ -91,6 +94,7 @@ struct PaperAttentionConstants {
   QuantizedAttention constants;
   Tensor exponential;  ///< s32 [256]
 };
-PaperAttentionConstants paper_attention_constants(const AttentionOp& op, const PaperAttentionScales& scales, const std::string& name);
+PaperAttentionConstants paper_attention_constants(const AttentionOp& op, const PaperAttentionScales& scales,
+                                                  const std::string& name);
 
 }  // namespace octavo

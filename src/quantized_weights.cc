@@ -1,13 +1,14 @@
 #include "quantized_weights.h"
 
+#include "kernels/kernels.h"
+#include "refined_rows.h"
+#include "vector_tensor.h"
+
+#include "octavo/error.h"
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-
-#include "kernels/kernels.h"
-#include "octavo/error.h"
-#include "refined_rows.h"
-#include "vector_tensor.h"
 
 namespace octavo {
 namespace {
@@ -58,7 +59,8 @@ void InputCodes::set_means(const ColumnStatistics* statistics) {
     for (int copy = 0; copy < (copies.empty() ? 1 : copies[j]); ++copy) {
       double fine = rows == 0 && copy == 0 ? 3.5 : 0.0, rest = fine;
       for (std::size_t i = 0; i < rows; ++i) {
-        const double code = std::nearbyint(static_cast<double>(statistics->sample[i * width + j]) / step) + zero - copy * kHighest;
+        const double code =
+            std::nearbyint(static_cast<double>(statistics->sample[i * width + j]) / step) + zero - copy * kHighest;
         const int bounded = static_cast<int>(std::clamp(code, 0.0, static_cast<double>(kHighest)));
         fine += static_cast<double>((bounded & 7) >> dropped) / static_cast<double>(rows);
         rest += static_cast<double>((bounded >> kFineBits) & 7) / static_cast<double>(rows);
@@ -70,7 +72,10 @@ void InputCodes::set_means(const ColumnStatistics* statistics) {
 }
 
 WeightPacker::WeightPacker(InputCodes input, WeightScales scales)
-    : input_(std::move(input)), inputs_(input_.inputs()), depth_(refined_depth(inputs_, input_.refined)), scales_(scales) {
+    : input_(std::move(input)),
+      inputs_(input_.inputs()),
+      depth_(refined_depth(inputs_, input_.refined)),
+      scales_(scales) {
   if (depth_ > kDeepest) {
     throw Error("a product has depth " + std::to_string(depth_) + ", expected at most " + std::to_string(kDeepest));
   }
@@ -82,21 +87,24 @@ WeightPacker::WeightPacker(InputCodes input, WeightScales scales)
 }
 
 void WeightPacker::put(int column, int k, double code) {
-  const auto index = kernels::packed_index(static_cast<std::size_t>(column), static_cast<std::size_t>(k), static_cast<std::size_t>(depth_));
+  const auto index = kernels::packed_index(static_cast<std::size_t>(column), static_cast<std::size_t>(k),
+                                           static_cast<std::size_t>(depth_));
   packed_[index] = static_cast<std::int8_t>(code);
 }
 
-/// With w = code + rest / 8 in steps of the scale, fine codes meet w / 2^bits and coarse ones `rest`. What both lose by rounding is
-/// made up for, on average, by the bias.
+/// With w = code + rest / 8 in steps of the scale, fine codes meet w / 2^bits and coarse ones `rest`. What both lose by
+/// rounding is made up for, on average, by the bias.
 void WeightPacker::pack_row(int column, const FloatRows& rows, int row, float scale) {
   const float* weight = rows.weight.data() + static_cast<std::size_t>(row) * static_cast<std::size_t>(inputs_);
-  const int part = depth_ / input_.refined.times(), steps = weight_steps(input_.refined), fine_bits = input_.refined.fine_bits;
+  const int part = depth_ / input_.refined.times(), steps = weight_steps(input_.refined),
+            fine_bits = input_.refined.fine_bits;
   std::int64_t zero_point_sum = 0;
   double lost = 0.0;
   for (int k = 0; k < inputs_; ++k) {
     const auto input = static_cast<std::size_t>(k);
     const double code = std::clamp(std::nearbyint(weight[k] / scale), -127.0f, 127.0f);
-    const double rest = steps == 1 ? 0.0 : std::clamp(std::nearbyint(steps * (weight[k] / scale - code)), -127.0, 127.0);
+    const double rest =
+        steps == 1 ? 0.0 : std::clamp(std::nearbyint(steps * (weight[k] / scale - code)), -127.0, 127.0);
     const double whole = code + rest / steps, fine = std::nearbyint(std::ldexp(whole, -fine_bits));
     put(column, k, code);
     if (fine_bits > 0) {
@@ -129,7 +137,8 @@ std::vector<double> WeightPacker::pack_block(int first_column, const BlockRows& 
   bias_.resize(columns, 0);
   multiplier_.resize(columns, 0);
 
-  const std::vector<float> scales = rows.scales.empty() ? weight_scales(rows, scales_, input_.quantizer.scale) : rows.scales;
+  const std::vector<float> scales =
+      rows.scales.empty() ? weight_scales(rows, scales_, input_.quantizer.scale) : rows.scales;
   std::vector<double> real(scales.size());
   for (std::size_t n = 0; n < scales.size(); ++n) {
     pack_row(first_column + static_cast<int>(n), rows, static_cast<int>(n), scales[n]);
@@ -160,9 +169,7 @@ std::vector<QuantizedBlock> WeightPacker::add(const std::vector<BlockRows>& bloc
   return result;
 }
 
-Tensor WeightPacker::weight() const {
-  return to_tensor(packed_, {static_cast<std::int64_t>(bias_.size()), depth_});
-}
+Tensor WeightPacker::weight() const { return to_tensor(packed_, {static_cast<std::int64_t>(bias_.size()), depth_}); }
 
 Tensor WeightPacker::bias() const { return to_tensor(bias_, {static_cast<std::int64_t>(bias_.size())}); }
 

@@ -1,25 +1,27 @@
 // Weights of one fused product in integers: rounded, packed in panels, with bias and multipliers per column.
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "column_statistics.h"
 #include "fixed_point.h"
 #include "float_rows.h"
+#include "quantized.h"
+
 #include "octavo/calibration.h"
 #include "octavo/tensor.h"
-#include "quantized.h"
+
+#include <string>
+#include <vector>
 
 namespace octavo {
 
 /// How a product's input is coded (fixed-point.md 7, 11).
 struct InputCodes {
-  Quantizer quantizer;              ///< of the first codes
-  int columns = 0;                  ///< of the value
-  std::vector<int> copies = {};     ///< saturating copies per column; empty: once
+  Quantizer quantizer;           ///< of the first codes
+  int columns = 0;               ///< of the value
+  std::vector<int> copies = {};  ///< saturating copies per column; empty: once
   Refined refined = {};
-  std::vector<float> fine_mean = {}, rest_mean = {};  ///< per input: means of fine codes, and of what coarse codes leave, 0..7
+  std::vector<float> fine_mean = {},
+                     rest_mean = {};  ///< per input: means of fine codes, and of what coarse codes leave, 0..7
 
   /// Columns with their copies.
   int inputs() const;

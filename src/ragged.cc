@@ -1,9 +1,9 @@
 #include "ragged.h"
 
+#include "octavo/error.h"
+
 #include <algorithm>
 #include <string>
-
-#include "octavo/error.h"
 
 namespace octavo {
 namespace {
@@ -58,7 +58,8 @@ RaggedBatch make_ragged(const TokenBatch& batch, const ModelInfo& info) {
 
 RaggedBatch make_ragged(const TokenBatch& batch, std::span<KvCache* const> caches, const Model& model) {
   if (caches.size() != batch.sequences.size()) {
-    throw Error("there are " + std::to_string(caches.size()) + " caches for " + std::to_string(batch.sequences.size()) + " sequences");
+    throw Error("there are " + std::to_string(caches.size()) + " caches for " + std::to_string(batch.sequences.size()) +
+                " sequences");
   }
   RaggedBatch ragged = make_ragged(batch, model.info());
   for (int i = 0; i < ragged.sequences(); ++i) {
@@ -67,13 +68,15 @@ RaggedBatch make_ragged(const TokenBatch& batch, std::span<KvCache* const> cache
     if (cache == nullptr) throw Error(which + " is missing");
     KvCache::Data& data = cache->data();
     if (!data.fits(model)) throw Error(which + " was made for another model");
-    if (std::find(ragged.caches.begin(), ragged.caches.end(), &data) != ragged.caches.end()) throw Error(which + " is that of another one, too");
+    if (std::find(ragged.caches.begin(), ragged.caches.end(), &data) != ragged.caches.end())
+      throw Error(which + " is that of another one, too");
     if (data.length + ragged.length(i) > data.capacity) {
       throw Error(which + " holds " + std::to_string(data.length) + " tokens, " + std::to_string(ragged.length(i)) +
                   " more do not fit its capacity of " + std::to_string(data.capacity));
     }
     ragged.caches.push_back(&data);
-    for (std::int32_t row = ragged.start[static_cast<std::size_t>(i)]; row < ragged.start[static_cast<std::size_t>(i) + 1]; ++row) {
+    for (std::int32_t row = ragged.start[static_cast<std::size_t>(i)];
+         row < ragged.start[static_cast<std::size_t>(i) + 1]; ++row) {
       ragged.positions[static_cast<std::size_t>(row)] += data.length;
     }
   }
@@ -90,12 +93,14 @@ RaggedBatch make_ragged(const ImageBatch& batch, const ModelInfo& info) {
   ragged.start.push_back(0);
   for (std::size_t i = 0; i < batch.images.size(); ++i) {
     const Image& image = batch.images[i];
-    const bool fits = image.width == info.image->width && image.height == info.image->height &&
-                      image.pixels.size() == 3 * static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height);
+    const bool fits =
+        image.width == info.image->width && image.height == info.image->height &&
+        image.pixels.size() == 3 * static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height);
     if (!fits) {
       throw Error("image " + std::to_string(i) + " of the batch is " + std::to_string(image.width) + " x " +
                   std::to_string(image.height) + " with " + std::to_string(image.pixels.size()) + " bytes, expected " +
-                  std::to_string(info.image->width) + " x " + std::to_string(info.image->height) + " pixels of 3 bytes");
+                  std::to_string(info.image->width) + " x " + std::to_string(info.image->height) +
+                  " pixels of 3 bytes");
     }
     ragged.pixels.push_back(image.pixels.data());
     ragged.start.push_back(ragged.start.back() + info.max_positions);

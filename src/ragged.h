@@ -1,22 +1,23 @@
 // A batch as the executors see it: all tokens in one list, and where each sequence starts.
 #pragma once
 
+#include "kv_cache_data.h"
+
+#include "octavo/engine.h"
+
 #include <cstdint>
 #include <span>
 #include <vector>
-
-#include "kv_cache_data.h"
-#include "octavo/engine.h"
 
 namespace octavo {
 
 /// Checked token rows of a batch. No padding: sequence i is rows start[i] .. start[i + 1] - 1.
 struct RaggedBatch {
   std::vector<std::int32_t> ids = {}, types = {}, positions = {};  ///< one per row; none in a batch of images
-  std::vector<std::int32_t> start = {};                  ///< sequences + 1 of them
-  std::vector<const std::uint8_t*> pixels = {};          ///< of each image, RGB row by row
-  std::vector<KvCache::Data*> caches = {};               ///< of each sequence, whose rows stand behind what it holds; or none
-  int prefix = 0;                                        ///< first rows of each sequence that a mean leaves out
+  std::vector<std::int32_t> start = {};                            ///< sequences + 1 of them
+  std::vector<const std::uint8_t*> pixels = {};                    ///< of each image, RGB row by row
+  std::vector<KvCache::Data*> caches = {};  ///< of each sequence, whose rows stand behind what it holds; or none
+  int prefix = 0;                           ///< first rows of each sequence that a mean leaves out
 
   int rows() const { return start.back(); }
   int sequences() const { return static_cast<int>(start.size()) - 1; }
@@ -29,8 +30,8 @@ struct RaggedBatch {
 /// info.max_positions. Throws Error naming the sequence, what was found and what was expected.
 RaggedBatch make_ragged(const TokenBatch& batch, const ModelInfo& info);
 
-/// The same of tokens that go behind those of caches, one per sequence. Also throws Error when a cache is null, given twice, or does not
-/// have room.
+/// The same of tokens that go behind those of caches, one per sequence. Also throws Error when a cache is null, given
+/// twice, or does not have room.
 RaggedBatch make_ragged(const TokenBatch& batch, std::span<KvCache* const> caches, const Model& model);
 
 /// Checks a batch of images: each has the size that the model takes. Its pixels are not copied.

@@ -37,7 +37,8 @@ void split_fine_row(const std::int16_t* x, int columns, const ByteMatrix& first,
 
 void write_coarse_rows(const ByteMatrix& first, int columns, const Refined& refined, int row, int rows) {
   const ByteMatrix coarse = coarse_codes(first, columns, refined);
-  const std::ptrdiff_t bytes = std::ptrdiff_t{kTileRows} * padded(columns);  // chunks of a tile lie one behind the other
+  const std::ptrdiff_t bytes =
+      std::ptrdiff_t{kTileRows} * padded(columns);  // chunks of a tile lie one behind the other
   for (int tile = row / kTileRows; tile * kTileRows < row + rows; ++tile) {
     const std::uint8_t* from = first.data + tile * first.tile_stride;
     std::uint8_t* to = coarse.data + tile * first.tile_stride;

@@ -12,8 +12,8 @@ using kernels::KernelTable;
 
 constexpr std::int64_t kMostS32 = 2147483647;
 
-// Shifts that leave 33..62 for every row of at most 130 keys: a plain row adds 7..15, one of wide probabilities 6..14, a clipped one -1..21. theta and
-// cap from no clipping at all to rows that lose every key.
+// Shifts that leave 33..62 for every row of at most 130 keys: a plain row adds 7..15, one of wide probabilities 6..14,
+// a clipped one -1..21. theta and cap from no clipping at all to rows that lose every key.
 kernels::AttentionConstants random_attention(int head_size, Random& random) {
   const bool clipped = random.one_in(2);
   const bool softmax1 = clipped && random.one_in(2), prunes = clipped && random.one_in(2);
@@ -30,7 +30,8 @@ kernels::AttentionConstants random_attention(int head_size, Random& random) {
           .shift = clipped ? random.integer(34, 41) : random.integer(wide ? 27 : 26, 47),
           .zero_point = random.integer(0, 255),
           .softmax1 = softmax1,
-          .prune = static_cast<std::uint32_t>(prunes ? random.integer(0, random.one_of({1 << 22, 1 << 28, 2147483647})) : 0),
+          .prune =
+              static_cast<std::uint32_t>(prunes ? random.integer(0, random.one_of({1 << 22, 1 << 28, 2147483647})) : 0),
           .levels = nullptr,
           .wide = wide};
 }
@@ -91,31 +92,34 @@ Case attention(Random& random) {
   const auto k = random.values<std::int8_t>(size, -127, 127), v = random.values<std::int8_t>(size, -127, 127);
   const auto gate_size = static_cast<std::size_t>((length - 1) * gate_stride + 1);
   const auto gate = random.values<std::int16_t>(gate_size, -32768, 32767);
-  const ByteOutput output(row + length, (head + 1) * head_size, random), fine_output(row + length, (head + 1) * head_size, random);
+  const ByteOutput output(row + length, (head + 1) * head_size, random),
+      fine_output(row + length, (head + 1) * head_size, random);
   return [=](const KernelTable& table) {
     ByteOutput out = output, fine = fine_output;
     Values<std::uint8_t> scratch(kernels::attention_scratch_bytes(length, head_size), 0xff);
     kernels::AttentionConstants layer = constants;
     if (has_levels) layer.levels = &levels;
     const kernels::Attention call{.constants = &layer,
-                              .length = length,
-                              .first_query = first,
-                              .queries = queries,
-                              .q = q.data(),
-                              .k = k.data(),
-                              .v = v.data(),
-                              .stride = stride,
-                              .key_stride = stride,
-                              .gate = gated ? gate.data() : nullptr,
-                              .gate_stride = gate_stride,
-                              .context = out.matrix(),
-                              .context_row = row,
-                              .context_column = head * head_size,
-                              .scratch = scratch.data(),
-                              .past = past,
-                              .fine = refined ? fine.matrix() : kernels::ByteMatrix{}};
-    if (shares == 0) table.attention(call);
-    else attend_by_shares(table, call, shares);
+                                  .length = length,
+                                  .first_query = first,
+                                  .queries = queries,
+                                  .q = q.data(),
+                                  .k = k.data(),
+                                  .v = v.data(),
+                                  .stride = stride,
+                                  .key_stride = stride,
+                                  .gate = gated ? gate.data() : nullptr,
+                                  .gate_stride = gate_stride,
+                                  .context = out.matrix(),
+                                  .context_row = row,
+                                  .context_column = head * head_size,
+                                  .scratch = scratch.data(),
+                                  .past = past,
+                                  .fine = refined ? fine.matrix() : kernels::ByteMatrix{}};
+    if (shares == 0)
+      table.attention(call);
+    else
+      attend_by_shares(table, call, shares);
     Bytes bytes = out.all();
     const Bytes more = fine.all();
     bytes.insert(bytes.end(), more.begin(), more.end());

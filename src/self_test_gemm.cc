@@ -80,12 +80,14 @@ Case gemm_gelu(Random& random) {
   Product product = random_product(random);
   ByteOutput output(product.rows, product.columns, random);
   ByteOutput fine_output(product.rows, product.columns, random);
-  const int fraction_bits = random.integer(0, 6), fine_bits = random.integer(0, fraction_bits), normalize = random.integer(0, 15);
+  const int fraction_bits = random.integer(0, 6), fine_bits = random.integer(0, fraction_bits),
+            normalize = random.integer(0, 15);
   const int limit = random.integer(1, std::min(32768, 65535 >> normalize)), inverse = random.integer(0, 65535);
   const auto base = random.values<std::int16_t>(32, -24000, 24000);
   const auto slope = random.values<std::int16_t>(32, -8000, 8000);
   const auto offset = random.values<std::int16_t>(static_cast<std::size_t>(product.columns), -32768, 0);
-  return [=, product = std::move(product), output = std::move(output), fine_output = std::move(fine_output)](const KernelTable& table) {
+  return [=, product = std::move(product), output = std::move(output),
+          fine_output = std::move(fine_output)](const KernelTable& table) {
     ByteOutput out = output, fine = fine_output;
     table.gemm_gelu(product.gemm(), {.fraction_bits = fraction_bits,
                                      .limit = static_cast<std::uint16_t>(limit),

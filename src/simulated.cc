@@ -1,9 +1,9 @@
 #include "simulated.h"
 
+#include "safetensors.h"
+
 #include <algorithm>
 #include <cmath>
-
-#include "safetensors.h"
 
 namespace octavo {
 namespace {
@@ -22,7 +22,9 @@ struct Weights {
     names.insert(names.end(), {op.word, op.position});
     if (!op.type.empty()) names.push_back(op.type);
   }
-  void operator()(const QkvProduct& op) { names.insert(names.end(), {op.query.weight, op.key.weight, op.value.weight}); }
+  void operator()(const QkvProduct& op) {
+    names.insert(names.end(), {op.query.weight, op.key.weight, op.value.weight});
+  }
   void operator()(const Linear& op) { names.push_back(op.weights.weight); }
   void operator()(const LinearAdd& op) { names.push_back(op.weights.weight); }
   void operator()(const LayerNormOp& op) { names.push_back(op.gain); }
@@ -35,7 +37,8 @@ struct Weights {
 }  // namespace
 
 void simulate_activation(std::span<float> values, const Range& range, int bits) {
-  const double low = std::min(static_cast<double>(range.low), 0.0), high = std::max(static_cast<double>(range.high), 1e-8);
+  const double low = std::min(static_cast<double>(range.low), 0.0),
+               high = std::max(static_cast<double>(range.high), 1e-8);
   const double most = std::ldexp(1.0, bits) - 1.0, scale = std::max((high - low) / most, 1e-12);
   const double zero = std::clamp(std::nearbyint(-low / scale), 0.0, most);
   for (float& x : values) {

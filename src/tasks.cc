@@ -1,10 +1,10 @@
 #include "octavo/tasks.h"
 
+#include "octavo/error.h"
+
 #include <algorithm>
 #include <cmath>
 #include <span>
-
-#include "octavo/error.h"
 
 namespace octavo {
 namespace {
@@ -35,7 +35,8 @@ std::vector<ClassScore> best_of(std::span<const float> logits, int count) {
   double sum = 0.0;
   for (const float x : logits) sum += std::exp(static_cast<double>(x - largest));
   for (std::size_t i = 0; i < logits.size(); ++i) {
-    scores[i] = {.id = static_cast<int>(i), .score = static_cast<float>(std::exp(static_cast<double>(logits[i] - largest)) / sum)};
+    scores[i] = {.id = static_cast<int>(i),
+                 .score = static_cast<float>(std::exp(static_cast<double>(logits[i] - largest)) / sum)};
   }
   const auto better = [&](const ClassScore& a, const ClassScore& b) {
     const float x = logits[static_cast<std::size_t>(a.id)], y = logits[static_cast<std::size_t>(b.id)];
@@ -66,7 +67,8 @@ std::vector<std::vector<ClassScore>> best_classes(const Tensor& logits, int coun
   return result;
 }
 
-std::vector<std::vector<ClassScore>> classify(const Engine& engine, const ImageBatch& batch, Workspace& workspace, int count) {
+std::vector<std::vector<ClassScore>> classify(const Engine& engine, const ImageBatch& batch, Workspace& workspace,
+                                              int count) {
   return best_classes(engine.logits(batch, workspace), count);
 }
 

@@ -15,9 +15,10 @@ class ThreadPool {
 
   int threads() const { return threads_; }
 
-  /// Calls task(i, thread) for every i in [0, count), each once, in any order, thread in [0, threads()); returns when all are
-  /// done. Thread t takes those from ceil(count * t / threads()) on, then what others have left: who numbers the tasks of one job after
-  /// another alike finds its data in its cache. A task's exception is rethrown here after all are done.
+  /// Calls task(i, thread) for every i in [0, count), each once, in any order, thread in [0, threads()); returns when
+  /// all are done. Thread t takes those from ceil(count * t / threads()) on, then what others have left: who numbers
+  /// the tasks of one job after another alike finds its data in its cache. A task's exception is rethrown here after
+  /// all are done.
   void run(int count, const std::function<void(int index, int thread)>& task);
 
  private:

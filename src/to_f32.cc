@@ -38,7 +38,8 @@ void convert_all(const Tensor& tensor, std::span<float> to) {
 void convert(const Tensor& tensor, std::string_view name, std::span<float> to) {
   if (tensor.dtype() == DType::f16) return convert_all<from_f16>(tensor, to);
   if (tensor.dtype() == DType::bf16) return convert_all<from_bf16>(tensor, to);
-  throw Error("Tensor " + std::string(name) + " holds " + std::string(name_of(tensor.dtype())) + ", expected F32, F16 or BF16.");
+  throw Error("Tensor " + std::string(name) + " holds " + std::string(name_of(tensor.dtype())) +
+              ", expected F32, F16 or BF16.");
 }
 
 }  // namespace

@@ -1,11 +1,11 @@
 // A vector's values as a tensor.
 #pragma once
 
+#include "octavo/tensor.h"
+
 #include <cstring>
 #include <utility>
 #include <vector>
-
-#include "octavo/tensor.h"
 
 namespace octavo {
 

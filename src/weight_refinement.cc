@@ -22,7 +22,8 @@ float code_of(float weight, float scale, float steps) {
 
 }  // namespace
 
-InputModel::InputModel(ThreadPool& pool, const ColumnStatistics& statistics, const InputCodes& codes, const Refinement& refinement)
+InputModel::InputModel(ThreadPool& pool, const ColumnStatistics& statistics, const InputCodes& codes,
+                       const Refinement& refinement)
     : pool_(pool),
       refinement_(refinement),
       step_(std::ldexp(codes.quantizer.scale, -codes.refined.fine_bits)),
@@ -38,8 +39,10 @@ void InputModel::find_means(const ColumnStatistics& statistics, const InputCodes
   for (std::size_t j = 0; j < columns; ++j) mean_.push_back(statistics.sum[j] / static_cast<double>(statistics.rows));
   for (std::size_t i = 0; i < rows * columns; ++i) {
     const std::size_t j = i % columns;
-    const double x = static_cast<double>(statistics.sample[i]), highest = 255.0 * (codes.copies.empty() ? 1 : codes.copies[j]);
-    const double code = std::clamp(std::nearbyint(x / step_) + zero_point, 0.0, std::ldexp(highest, codes.refined.fine_bits));
+    const double x = static_cast<double>(statistics.sample[i]),
+                 highest = 255.0 * (codes.copies.empty() ? 1 : codes.copies[j]);
+    const double code =
+        std::clamp(std::nearbyint(x / step_) + zero_point, 0.0, std::ldexp(highest, codes.refined.fine_bits));
     rounded_mean_[j] += ((code - zero_point) * step_ - x) / static_cast<double>(rows);
   }
   for (std::size_t j = 0; j < columns; ++j) rounded_mean_[j] += mean_[j];
@@ -57,14 +60,16 @@ void InputModel::factorize(const ColumnStatistics& statistics) {
   double diagonal = 0.0;
   for (int i = 0; i < columns; ++i) diagonal += moment(i, i);
   const double added = step_ * step_ / 12.0 + kDamping * (diagonal / static_cast<double>(columns)) + 1e-30;
-  Eigen::MatrixXd sorted(columns, columns);  // the largest thing that quantizing holds: the triangle below is never read
+  Eigen::MatrixXd sorted(columns,
+                         columns);  // the largest thing that quantizing holds: the triangle below is never read
   pool_.run(static_cast<int>(columns), [&](int j, int) {
     const int column = order_[static_cast<std::size_t>(j)];
     for (Eigen::Index i = 0; i <= j; ++i) sorted(i, j) = moment(order_[static_cast<std::size_t>(i)], column);
     sorted(j, j) += added;
   });
   factor_.resize(statistics.second_moment.size());
-  if (!cholesky(pool_, {sorted.data(), factor_.size()}, static_cast<int>(columns))) sorted.setIdentity();  // plain rounding
+  if (!cholesky(pool_, {sorted.data(), factor_.size()}, static_cast<int>(columns)))
+    sorted.setIdentity();  // plain rounding
   Eigen::Map<RowMajor>(factor_.data(), columns, columns).triangularView<Eigen::Upper>() = sorted.cast<float>();
 }
 

@@ -19,12 +19,15 @@ struct Refinement {
 /// What rounding does to a product's input, and how its columns go together.
 class InputModel {
  public:
-  /// `statistics` of the values that the product reads (equalized, where the lane is). The pool's threads work for it, and must outlive it.
-  InputModel(ThreadPool& pool, const ColumnStatistics& statistics, const InputCodes& codes, const Refinement& refinement);
+  /// `statistics` of the values that the product reads (equalized, where the lane is). The pool's threads work for it,
+  /// and must outlive it.
+  InputModel(ThreadPool& pool, const ColumnStatistics& statistics, const InputCodes& codes,
+             const Refinement& refinement);
 
-  /// compensate: makes the weights multiples of rows.scales (with coarse codes of an eighth), column by column, the ones with the largest inputs first;
-  /// the error of each is made up for by the columns that are still to come (the closed form of OBQ and GPTQ).
-  /// correct_bias: adds to the biases what the outputs lose on average because input and weights are rounded.
+  /// compensate: makes the weights multiples of rows.scales (with coarse codes of an eighth), column by column, the
+  /// ones with the largest inputs first; the error of each is made up for by the columns that are still to come (the
+  /// closed form of OBQ and GPTQ). correct_bias: adds to the biases what the outputs lose on average because input and
+  /// weights are rounded.
   void refine(FloatRows& rows) const;
 
  private:
@@ -36,8 +39,8 @@ class InputModel {
 
   ThreadPool& pool_;
   Refinement refinement_;
-  double step_;   // of the input
-  float steps_;   // of the weights, in a scale
+  double step_;  // of the input
+  float steps_;  // of the weights, in a scale
   std::vector<double> mean_, rounded_mean_;
   std::vector<int> order_;     // of columns: the last one is rounded first
   std::vector<float> factor_;  // upper triangle R, R^T R = second moments in that order

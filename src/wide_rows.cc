@@ -45,7 +45,8 @@ void shift_row(std::int16_t* x, int columns, int shift) {
   for (int j = 0; j < columns; ++j) x[j] = static_cast<std::int16_t>((x[j] + rounding) >> shift);
 }
 
-void requantize_row(const std::int16_t* x, int columns, const QuantizedBytes& to, const kernels::ByteMatrix& out, int row) {
+void requantize_row(const std::int16_t* x, int columns, const QuantizedBytes& to, const kernels::ByteMatrix& out,
+                    int row) {
   std::uint8_t* bytes = line(out, row);
   const std::int64_t rounding = std::int64_t{1} << (to.shift - 1);
   for (int j = 0; j < columns; ++j) {

@@ -1,24 +1,27 @@
-// Rows of the 16-bit stream on their way to sums and products (fixed-point.md 3, 8): plain integer loops beside the kernels.
+// Rows of the 16-bit stream on their way to sums and products (fixed-point.md 3, 8): plain integer loops beside the
+// kernels.
 #pragma once
+
+#include "kernels/kernels.h"
+#include "quantized.h"
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
-#include "kernels/kernels.h"
-#include "quantized.h"
-
 namespace octavo {
 
-/// Writes a row as two rows of u8 codes with zero point 128, `row` and `row` + 1: min(x, 32639) = 256 (high - 128) + (low - 128).
+/// Writes a row as two rows of u8 codes with zero point 128, `row` and `row` + 1: min(x, 32639) = 256 (high - 128) +
+/// (low - 128).
 void split_row(const std::int16_t* x, int columns, const kernels::ByteMatrix& out, int row);
 
 /// A product's accumulators of the two rows as one, in steps of 32 of the exact sum, times multiplier[j] * 2^-shift:
-///   out = clamp(((8 high + (low >> 5)) * multiplier + 2^(shift-1)) >> shift) to s32. `out` may be `high` or any earlier row.
+///   out = clamp(((8 high + (low >> 5)) * multiplier + 2^(shift-1)) >> shift) to s32. `out` may be `high` or any
+///   earlier row.
 struct WideRow {
   const std::int32_t *high, *low;  ///< [columns]
   const std::int32_t* multiplier;
-  int shift;                       ///< 18..62
+  int shift;  ///< 18..62
   int columns;
 };
 void scale_wide_row(const WideRow& row, std::int32_t* out);
@@ -28,6 +31,7 @@ void scale_wide_row(const WideRow& row, std::int16_t* out);  ///< clamped to s16
 void shift_row(std::int16_t* x, int columns, int shift);
 
 /// Writes a row as u8 codes.
-void requantize_row(const std::int16_t* x, int columns, const QuantizedBytes& to, const kernels::ByteMatrix& out, int row);
+void requantize_row(const std::int16_t* x, int columns, const QuantizedBytes& to, const kernels::ByteMatrix& out,
+                    int row);
 
 }  // namespace octavo

@@ -1,6 +1,10 @@
 // Threads and buffers of one caller.
 #pragma once
 
+#include "thread_pool.h"
+
+#include "octavo/engine.h"
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -9,9 +13,6 @@
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "octavo/engine.h"
-#include "thread_pool.h"
 
 namespace octavo {
 
@@ -23,7 +24,9 @@ class Buffer {
   std::size_t bytes() const { return bytes_; }
 
  private:
-  struct Free { void operator()(void* p) const; };
+  struct Free {
+    void operator()(void* p) const;
+  };
   std::unique_ptr<void, Free> data_;
   std::size_t bytes_ = 0;
 };
@@ -32,7 +35,7 @@ struct Workspace::Data {
   explicit Data(int threads, bool with_profile = false) : pool(threads), profile(with_profile) {}
   ThreadPool pool;
   const bool profile;
-  std::vector<std::int64_t> nanoseconds = {};           ///< of each node of the graph, when there is a profile
+  std::vector<std::int64_t> nanoseconds = {};          ///< of each node of the graph, when there is a profile
   std::map<std::string, Buffer, std::less<>> buffers;  ///< by name of what they hold
 
   template <typename T>

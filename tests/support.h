@@ -19,8 +19,8 @@ inline std::filesystem::path source_dir() { return OCTAVO_SOURCE_DIR; }
 /// The checkpoint that ships with the project.
 inline std::filesystem::path shipped_model() { return source_dir() / "models/pretrained/all-MiniLM-L6-v2-gated"; }
 
-/// A file of the data shared between the project's developers, or nothing where it is absent: the test then says that it
-/// skips, and why.
+/// A file of the data shared between the project's developers, or nothing where it is absent: the test then says that
+/// it skips, and why.
 inline std::optional<std::filesystem::path> shared_data(const std::string& relative) {
   const std::filesystem::path path = source_dir() / "../shared/data" / relative;
   if (std::filesystem::exists(path)) return path;

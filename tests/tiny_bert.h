@@ -1,6 +1,14 @@
 // A small random BERT checkpoint, written to a temporary directory: what tests break, convert and run quickly.
 #pragma once
 
+#include "safetensors.h"
+#include "src/temporary_directory.h"
+
+#include "octavo/calibration.h"
+#include "octavo/engine.h"
+
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -9,17 +17,11 @@
 #include <random>
 #include <string>
 
-#include "octavo/calibration.h"
-#include "octavo/engine.h"
-#include "safetensors.h"
-#include "src/temporary_directory.h"
-
-#include <nlohmann/json.hpp>
-
 namespace octavo::test {
 
 struct TinyBertOptions {
-  int layers = 2, hidden_size = 48, heads = 3, head_size = 20, intermediate_size = 80, vocab_size = 50, types = 2, positions = 80;
+  int layers = 2, hidden_size = 48, heads = 3, head_size = 20, intermediate_size = 80, vocab_size = 50, types = 2,
+      positions = 80;
   bool gate = true, pooler = false;
   double gamma = 0.0, zeta = 1.0;
   bool softmax1 = false;
@@ -48,7 +50,9 @@ struct TinyBert {
               {"hidden_act", o.activation},
               {"attention_method", {{"softmax", {{"gamma", o.gamma}, {"zeta", o.zeta}, {"softmax1", o.softmax1}}}}}};
     const bool unconditional = o.gate_type == "unconditional_per_head";
-    if (o.gate) config["attention_method"]["gate"] = {{"type", o.gate_type}, {"kind", o.gate_kind}, {"scale", unconditional ? 1.0 : 2.0}};
+    if (o.gate)
+      config["attention_method"]["gate"] = {
+          {"type", o.gate_type}, {"kind", o.gate_kind}, {"scale", unconditional ? 1.0 : 2.0}};
     const std::int64_t d = o.hidden_size, width = o.heads * o.head_size, f = o.intermediate_size;
     add(o.prefix + "embeddings.word_embeddings.weight", {o.vocab_size, d}, 0.5f);
     add(o.prefix + "embeddings.position_embeddings.weight", {o.positions, d}, 0.2f);
@@ -121,7 +125,8 @@ inline TokenBatch random_batch(int count, int longest, int vocab_size, unsigned 
   for (int i = 0; i < count; ++i) {
     Tokens tokens;
     const int length = 1 + static_cast<int>(random() % static_cast<unsigned>(longest));
-    for (int t = 0; t < length; ++t) tokens.ids.push_back(static_cast<std::int32_t>(random() % static_cast<unsigned>(vocab_size)));
+    for (int t = 0; t < length; ++t)
+      tokens.ids.push_back(static_cast<std::int32_t>(random() % static_cast<unsigned>(vocab_size)));
     batch.sequences.push_back(std::move(tokens));
   }
   return batch;

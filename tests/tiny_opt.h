@@ -1,12 +1,12 @@
 // A small random OPT checkpoint in every variant of the family.
 #pragma once
 
+#include "tiny_bert.h"
+
 #include <filesystem>
 #include <map>
 #include <random>
 #include <string>
-
-#include "tiny_bert.h"
 
 namespace octavo::test {
 
@@ -39,7 +39,9 @@ struct TinyOpt {
               {"enable_bias", o.bias},
               {"layer_norm_elementwise_affine", o.norm_weights},
               {"attention_method", {{"softmax", {{"gamma", o.gamma}, {"zeta", 1.0}}}}}};
-    if (o.gate) config["attention_method"]["gate"] = {{"type", o.gate_type}, {"kind", "linear"}, {"scale", o.gate_type == "unconditional_per_head" ? 1.0 : 1.5}};
+    if (o.gate)
+      config["attention_method"]["gate"] = {
+          {"type", o.gate_type}, {"kind", "linear"}, {"scale", o.gate_type == "unconditional_per_head" ? 1.0 : 1.5}};
     const std::string decoder = o.prefix + "decoder.";
     const std::int64_t d = o.hidden_size;
     add(decoder + "embed_tokens.weight", {o.vocab_size, o.word_size}, 0.5f);
@@ -119,7 +121,8 @@ inline std::vector<TinyOptOptions> opt_variants() {
 inline Model quantized_tiny_opt(const TinyOptOptions& options = {}, const CalibrationOptions& calibration = {}) {
   Calibrator calibrator(TinyOpt(options).model(), calibration);
   Workspace workspace({.threads = 1});
-  for (unsigned seed = 1; seed <= 4; ++seed) calibrator.observe(random_batch(16, options.positions, options.vocab_size, seed), workspace);
+  for (unsigned seed = 1; seed <= 4; ++seed)
+    calibrator.observe(random_batch(16, options.positions, options.vocab_size, seed), workspace);
   return calibrator.quantize();
 }
 

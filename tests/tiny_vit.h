@@ -1,12 +1,12 @@
 // A small random ViT checkpoint under timm's or Hugging Face's names, with the same numbers under both.
 #pragma once
 
+#include "tiny_bert.h"
+
 #include <filesystem>
 #include <map>
 #include <random>
 #include <string>
-
-#include "tiny_bert.h"
 
 namespace octavo::test {
 
@@ -33,7 +33,8 @@ struct TinyVit {
     if (prefix > o.registers) add(timm ? "cls_token" : "vit.embeddings.cls_token", {1, 1, d}, 0.5f);
     if (o.distillation) add(timm ? "dist_token" : "vit.embeddings.distillation_token", {1, 1, d}, 0.5f);
     if (o.registers > 0) add("reg_token", {1, o.registers, d}, 0.5f);
-    add(timm ? "pos_embed" : "vit.embeddings.position_embeddings", {1, patches + (o.positions_of_patches_only ? 0 : prefix), d}, 0.3f);
+    add(timm ? "pos_embed" : "vit.embeddings.position_embeddings",
+        {1, patches + (o.positions_of_patches_only ? 0 : prefix), d}, 0.3f);
     const std::string projection = timm ? "patch_embed.proj" : "vit.embeddings.patch_embeddings.projection";
     add(projection + ".weight", {d, 3, o.patch, o.patch}, 0.15f);
     add(projection + ".bias", {d}, 0.2f);
@@ -69,15 +70,27 @@ struct TinyVit {
     if (timm) {
       config = {{"architecture", "vit_tiny_patch8_32"},
                 {"num_features", o.hidden_size},
-                {"pretrained_cfg", {{"input_size", {3, o.image, o.image}}, {"interpolation", "bilinear"}, {"crop_pct", 1.0},
-                                    {"mean", {0.4, 0.5, 0.6}}, {"std", {0.2, 0.3, 0.4}}}}};
+                {"pretrained_cfg",
+                 {{"input_size", {3, o.image, o.image}},
+                  {"interpolation", "bilinear"},
+                  {"crop_pct", 1.0},
+                  {"mean", {0.4, 0.5, 0.6}},
+                  {"std", {0.2, 0.3, 0.4}}}}};
     } else {
-      config = {{"model_type", "vit"}, {"hidden_size", o.hidden_size}, {"num_hidden_layers", o.layers}, {"num_attention_heads", o.heads},
-                {"intermediate_size", o.intermediate_size}, {"image_size", o.image}, {"patch_size", o.patch}, {"layer_norm_eps", 1e-6}};
-      preprocessor = {{"size", o.image}, {"resample", 2}, {"image_mean", {0.4, 0.5, 0.6}}, {"image_std", {0.2, 0.3, 0.4}}};
+      config = {{"model_type", "vit"},
+                {"hidden_size", o.hidden_size},
+                {"num_hidden_layers", o.layers},
+                {"num_attention_heads", o.heads},
+                {"intermediate_size", o.intermediate_size},
+                {"image_size", o.image},
+                {"patch_size", o.patch},
+                {"layer_norm_eps", 1e-6}};
+      preprocessor = {
+          {"size", o.image}, {"resample", 2}, {"image_mean", {0.4, 0.5, 0.6}}, {"image_std", {0.2, 0.3, 0.4}}};
     }
     config["attention_method"] = {{"softmax", {{"gamma", o.gamma}, {"zeta", 1.0}}}};
-    if (o.gate) config["attention_method"]["gate"] = {{"type", "conditional_per_token"}, {"kind", "linear"}, {"scale", 1.5}};
+    if (o.gate)
+      config["attention_method"]["gate"] = {{"type", "conditional_per_token"}, {"kind", "linear"}, {"scale", 1.5}};
   }
 
   void layer(int i, std::int64_t d, std::int64_t f) {
@@ -105,7 +118,8 @@ struct TinyVit {
       const auto values = whole->second.as<float>();
       for (std::size_t part = 0; part < 3; ++part) {
         Tensor own(DType::f32, whole->second.shape().size() == 2 ? Tensor::Shape{d, d} : Tensor::Shape{d});
-        std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(part * own.as<float>().size()), own.as<float>().size(), own.writable<float>().begin());
+        std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(part * own.as<float>().size()), own.as<float>().size(),
+                    own.writable<float>().begin());
         tensors[attention + "." + parts[part] + kind] = own;
       }
       tensors.erase(whole);

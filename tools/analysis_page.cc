@@ -1,4 +1,5 @@
 #include "analysis_page.h"
+
 #include "svg.h"
 
 #include <algorithm>
@@ -74,38 +75,52 @@ std::string charts(const Analysis& analysis, BarScale scale, const std::vector<s
 }
 
 std::string ranges(const Analysis& analysis) {
-  return "<h2>Ranges</h2><p>From the smallest to the largest value. A range that a few outliers stretch leaves few of the 256 codes to "
+  return "<h2>Ranges</h2><p>From the smallest to the largest value. A range that a few outliers stretch leaves few of "
+         "the 256 codes to "
          "everything else.</p>" +
-         charts(analysis, BarScale::linear, {"FFN output", "residual sum", "LayerNorm", "activation"},
-                [](const ValueAnalysis& v) { return Bar{label(v.name), v.low, v.high, fixed(v.low, 1) + " .. " + fixed(v.high, 1)}; },
-                [](const ValueAnalysis&) { return true; });
+         charts(
+             analysis, BarScale::linear, {"FFN output", "residual sum", "LayerNorm", "activation"},
+             [](const ValueAnalysis& v) {
+               return Bar{label(v.name), v.low, v.high, fixed(v.low, 1) + " .. " + fixed(v.high, 1)};
+             },
+             [](const ValueAnalysis&) { return true; });
 }
 
 std::string kurtosis(const Analysis& analysis) {
-  return "<h2>Kurtosis</h2><p>Logarithmic; mean over sequences of the fourth moment over the squared variance. The heavier the tails, the "
+  return "<h2>Kurtosis</h2><p>Logarithmic; mean over sequences of the fourth moment over the squared variance. The "
+         "heavier the tails, the "
          "more outliers.</p>" +
-         charts(analysis, BarScale::logarithmic, {"FFN output", "LayerNorm"},
-                [](const ValueAnalysis& v) { return Bar{label(v.name), 0.0, v.kurtosis, fixed(v.kurtosis, 1)}; },
-                [](const ValueAnalysis& v) { return v.in_kurtosis; });
+         charts(
+             analysis, BarScale::logarithmic, {"FFN output", "LayerNorm"},
+             [](const ValueAnalysis& v) {
+               return Bar{label(v.name), 0.0, v.kurtosis, fixed(v.kurtosis, 1)};
+             },
+             [](const ValueAnalysis& v) { return v.in_kurtosis; });
 }
 
 std::string errors(const Analysis& analysis, const AnalysisSubject& subject) {
   return "<h2>Quantization errors</h2><p>Signal to quantization noise in dB of " + escape_html(subject.quantized) +
          " against float32, with all errors up to that value. 6 dB are one bit.</p>" +
-         charts(analysis, BarScale::linear, {"LayerNorm", "query", "key", "value", "context", "activation", "residual sum"},
-                [](const ValueAnalysis& v) { return Bar{label(v.name), std::min(v.sqnr, 0.0), std::max(v.sqnr, 0.0), fixed(v.sqnr, 1) + " dB"}; },
-                [](const ValueAnalysis& v) { return v.compared; });
+         charts(
+             analysis, BarScale::linear,
+             {"LayerNorm", "query", "key", "value", "context", "activation", "residual sum"},
+             [](const ValueAnalysis& v) {
+               return Bar{label(v.name), std::min(v.sqnr, 0.0), std::max(v.sqnr, 0.0), fixed(v.sqnr, 1) + " dB"};
+             },
+             [](const ValueAnalysis& v) { return v.compared; });
 }
 
 std::string sensitivity(const Analysis& analysis) {
   if (analysis.sensitivity.empty()) return "";
   std::string html =
-      "<h2>What hurts</h2><p>Each value quantized alone, everything else in float32: what is left of the embeddings' cosine, worst "
-      "first.</p><div class=\"scroll\"><table><tr><th>quantized alone</th><th>1 - cosine</th><th>lowest cosine</th><th class=\"word\">what helps</th></tr>";
+      "<h2>What hurts</h2><p>Each value quantized alone, everything else in float32: what is left of the embeddings' "
+      "cosine, worst "
+      "first.</p><div class=\"scroll\"><table><tr><th>quantized alone</th><th>1 - cosine</th><th>lowest cosine</th><th "
+      "class=\"word\">what helps</th></tr>";
   for (std::size_t i = 0; i < std::min(kWorst, analysis.sensitivity.size()); ++i) {
     const Sensitivity& each = analysis.sensitivity[i];
-    html += "<tr><td>" + escape_html(each.name) + "</td><td>" + fixed(1.0 - each.cosine, 5) + "</td><td>" + fixed(each.lowest_cosine, 4) +
-            "</td><td class=\"word\">" + escape_html(each.remedy) + "</td></tr>";
+    html += "<tr><td>" + escape_html(each.name) + "</td><td>" + fixed(1.0 - each.cosine, 5) + "</td><td>" +
+            fixed(each.lowest_cosine, 4) + "</td><td class=\"word\">" + escape_html(each.remedy) + "</td></tr>";
   }
   return html + "</table></div>";
 }
@@ -129,25 +144,29 @@ std::string attention(const Analysis& analysis) {
 
 std::string maps(const Analysis& analysis, const std::vector<std::string>& tokens) {
   std::string words;
-  for (std::size_t i = 0; i < std::min<std::size_t>(tokens.size(), kMapTokens); ++i) words += (i ? " " : "") + tokens[i];
-  std::string html = "<h3>Maps of a few heads</h3><p class=\"key\">Rows are queries, columns keys of: " + escape_html(words) +
-                     ". The darker the larger; <i></i> is exactly zero.</p><div class=\"maps\">";
+  for (std::size_t i = 0; i < std::min<std::size_t>(tokens.size(), kMapTokens); ++i)
+    words += (i ? " " : "") + tokens[i];
+  std::string html =
+      "<h3>Maps of a few heads</h3><p class=\"key\">Rows are queries, columns keys of: " + escape_html(words) +
+      ". The darker the larger; <i></i> is exactly zero.</p><div class=\"maps\">";
   for (const AttentionMap& map : analysis.maps) {
-    html += "<figure>" + probability_map(map.probabilities, map.length, kMapTokens) + "<figcaption>" + label(map.name) + ", head " +
-            std::to_string(map.head) + "</figcaption></figure>";
+    html += "<figure>" + probability_map(map.probabilities, map.length, kMapTokens) + "<figcaption>" + label(map.name) +
+            ", head " + std::to_string(map.head) + "</figcaption></figure>";
   }
   return html + "</div>";
 }
 
 std::string table(const Analysis& analysis) {
   std::string html =
-      "<h2>All values</h2><div class=\"scroll\"><table><tr><th>value</th><th>kind</th><th>low</th><th>high</th><th>inf-norm</th>"
+      "<h2>All values</h2><div "
+      "class=\"scroll\"><table><tr><th>value</th><th>kind</th><th>low</th><th>high</th><th>inf-norm</th>"
       "<th>kurtosis</th><th>SQNR dB</th><th>cosine</th><th>saturated</th></tr>";
   for (const ValueAnalysis& value : analysis.values) {
     html += "<tr><td>" + escape_html(value.name) + "</td><td>" + value.kind + "</td>";
-    for (const std::string& text : {fixed(value.low, 3), fixed(value.high, 3), fixed(value.inf_norm, 2), fixed(value.kurtosis, 1),
-                                    value.compared ? fixed(value.sqnr, 1) : "", value.compared ? fixed(value.cosine, 4) : "",
-                                    value.compared ? percent(value.saturated, 2) : ""}) {
+    for (const std::string& text :
+         {fixed(value.low, 3), fixed(value.high, 3), fixed(value.inf_norm, 2), fixed(value.kurtosis, 1),
+          value.compared ? fixed(value.sqnr, 1) : "", value.compared ? fixed(value.cosine, 4) : "",
+          value.compared ? percent(value.saturated, 2) : ""}) {
       html += "<td>" + text + "</td>";
     }
     html += "</tr>";
@@ -160,11 +179,12 @@ std::string table(const Analysis& analysis) {
 std::string to_page(const Analysis& analysis, const AnalysisSubject& subject, const std::vector<std::string>& tokens) {
   const std::string title = escape_html(subject.model);
   return "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
-         "content=\"width=device-width,initial-scale=1\"><title>" + title + "</title><style>" + kStyle + "</style></head><body><h1>" + title +
-         "</h1><p>" + escape_html(subject.quantized) + " against float32, " + std::to_string(analysis.sequences) + " samples, " +
-         std::to_string(analysis.tokens) + " tokens of " + escape_html(subject.data) + "</p>" + tiles(analysis) + sensitivity(analysis) +
-         ranges(analysis) + kurtosis(analysis) + errors(analysis, subject) + attention(analysis) + maps(analysis, tokens) +
-         table(analysis) + "</body></html>\n";
+         "content=\"width=device-width,initial-scale=1\"><title>" +
+         title + "</title><style>" + kStyle + "</style></head><body><h1>" + title + "</h1><p>" +
+         escape_html(subject.quantized) + " against float32, " + std::to_string(analysis.sequences) + " samples, " +
+         std::to_string(analysis.tokens) + " tokens of " + escape_html(subject.data) + "</p>" + tiles(analysis) +
+         sensitivity(analysis) + ranges(analysis) + kurtosis(analysis) + errors(analysis, subject) +
+         attention(analysis) + maps(analysis, tokens) + table(analysis) + "</body></html>\n";
 }
 
 }  // namespace octavo::tools

@@ -24,7 +24,8 @@ Syntax syntax() {
       {"column", "tab-separated column (1, 2, ...) that holds the text; 1,2 takes both; 1 if the file is a .tsv", "N"},
       {"samples", "samples to look at, chosen at random from the whole file", "N", "64"},
       {"s,seed", "seed of that choice", "N", "0"},
-      {"m,model", "an INT8 file of this checkpoint to compare with; by default quantization is simulated", "FILE.octavo"},
+      {"m,model", "an INT8 file of this checkpoint to compare with; by default quantization is simulated",
+       "FILE.octavo"},
       {"bits", "bits of simulated weights and activations", "W:A", "8:8"},
       {"sensitivity", "also quantize each value alone, and rank what hurts"},
       {"html", "write a page with plots", "FILE"},
@@ -33,7 +34,8 @@ Syntax syntax() {
   };
   return {.usage = "CHECKPOINT -d FILE [-m MODEL.octavo] [OPTION...]",
           .about =
-              "Shows why a model quantizes well or badly: for each value its range, the outlier metrics of the Quantizable\n"
+              "Shows why a model quantizes well or badly: for each value its range, the outlier metrics of the "
+              "Quantizable\n"
               "Transformers paper, and its error in 8 bits; exact zeros of attention and gates.",
           .example = "octavo analyze my-model/ -d sentences.txt --sensitivity --html my-model.html",
           .flags = join({own, method_flags(), run_flags(), max_length_flags(), verbosity_flags()}),
@@ -48,19 +50,22 @@ void read_bits(const Arguments& arguments, AnalysisOptions& options) {
   const bool colon = weights.ec == std::errc() && weights.ptr != end && *weights.ptr == ':';
   const auto activations = colon ? std::from_chars(weights.ptr + 1, end, options.activation_bits) : weights;
   const auto valid = [](int bits) { return bits >= 2 && bits <= 16; };
-  if (!colon || activations.ec != std::errc() || activations.ptr != end || !valid(options.weight_bits) || !valid(options.activation_bits)) {
+  if (!colon || activations.ec != std::errc() || activations.ptr != end || !valid(options.weight_bits) ||
+      !valid(options.activation_bits)) {
     throw UsageError("--bits is '" + text + "', expected W:A with each from 2 to 16");
   }
 }
 
 std::vector<std::string> read_texts(const Arguments& arguments, const Log& log) {
   SampleOptions options;
-  for (const std::int64_t column : arguments.integers("column", 1, 1'000'000)) options.columns.push_back(static_cast<int>(column));
+  for (const std::int64_t column : arguments.integers("column", 1, 1'000'000))
+    options.columns.push_back(static_cast<int>(column));
   options.count = *arguments.integer("samples", 1, 1'000'000);
   options.seed = static_cast<std::uint64_t>(*arguments.integer("seed", 0, std::numeric_limits<std::int64_t>::max()));
   LineReader reader(arguments.required("data"));
   Samples samples = choose_samples(reader, options);
-  log.say(reader.name() + ": " + std::to_string(samples.calibration.size()) + " of " + std::to_string(samples.usable) + " samples");
+  log.say(reader.name() + ": " + std::to_string(samples.calibration.size()) + " of " + std::to_string(samples.usable) +
+          " samples");
   return std::move(samples.calibration);
 }
 

@@ -23,10 +23,17 @@ namespace {
 
 Syntax syntax() {
   const Flags own = {
-      {"m,model", "models to time: INT8 files, or checkpoint directories for float32; a list, A,B, or repeated (required)", "PATH,..."},
+      {"m,model",
+       "models to time: INT8 files, or checkpoint directories for float32; a list, A,B, or repeated (required)",
+       "PATH,..."},
       {"p,length", "lengths of the sequences, in tokens; a model of pictures has but one", "N,...", "128"},
-      {"f,file", "in place of lengths, the texts of a file, one per line: a repetition answers the whole file, tokenized before", "FILE"},
-      {"n,decode", "of decoders: tokens that each sequence decodes one by one behind those of --length, which is what is timed; 0: the\npass over them", "N,...", "0"},
+      {"f,file",
+       "in place of lengths, the texts of a file, one per line: a repetition answers the whole file, tokenized before",
+       "FILE"},
+      {"n,decode",
+       "of decoders: tokens that each sequence decodes one by one behind those of --length, which is what is timed; 0: "
+       "the\npass over them",
+       "N,...", "0"},
       {"b,batch-size", "sequences or pictures per batch", "N,...", "1"},
       {"t,threads", "worker threads; by default as many as affinity and cgroup quota allow", "N,..."},
       {"isa", "instruction sets, of INT8 models; by default the best", "NAME,..."},
@@ -37,8 +44,10 @@ Syntax syntax() {
   };
   return {.usage = "-m MODEL,... [OPTION...]",
           .about =
-              "Times whole forward passes, from token ids or pixels to embeddings or logits. Lists multiply into a grid; each row\n"
-              "loads its model anew, so that memory, load time and first run are its own. -m A,B,A,B shows how steady the machine is.",
+              "Times whole forward passes, from token ids or pixels to embeddings or logits. Lists multiply into a "
+              "grid; each row\n"
+              "loads its model anew, so that memory, load time and first run are its own. -m A,B,A,B shows how steady "
+              "the machine is.",
           .example = "octavo bench -m model.octavo,my-model/ -p 128 -b 1,8 -t 1,2 -r 20",
           .flags = join({own, verbosity_flags()})};
 }
@@ -173,7 +182,8 @@ std::vector<std::string> lines_of(const std::string& file) {
 }
 
 /// Texts as batches of at most `row.batch` sequences.
-std::vector<Batch> batches_of(const std::vector<std::string>& texts, const Row& row, const Model& model, const Log& log) {
+std::vector<Batch> batches_of(const std::vector<std::string>& texts, const Row& row, const Model& model,
+                              const Log& log) {
   std::vector<Batch> batches;
   Batcher batcher({.sequences = row.batch}, [&](const TokenBatch& batch) { batches.emplace_back(batch); });
   Encoder encoder(model, {});
@@ -183,7 +193,8 @@ std::vector<Batch> batches_of(const std::vector<std::string>& texts, const Row& 
   return batches;
 }
 
-std::vector<Batch> batches_for(const std::vector<std::string>& texts, const Row& row, const Model& model, const Log& log) {
+std::vector<Batch> batches_for(const std::vector<std::string>& texts, const Row& row, const Model& model,
+                               const Log& log) {
   if (model.info().image && !texts.empty()) throw Error(row.model + ": takes pictures, and --file holds texts");
   if (model.info().image) return {made_up_images(row, *model.info().image)};
   if (!texts.empty()) return batches_of(texts, row, model, log);
@@ -216,7 +227,8 @@ class Decoding {
     TokenBatch next;
     next.sequences.resize(caches_.size());
     for (std::int64_t step = 0; step < steps; ++step) {
-      for (Tokens& tokens : next.sequences) tokens.ids = {static_cast<std::int32_t>((step * 7919 + 1000) % engine_.model().info().vocab_size)};
+      for (Tokens& tokens : next.sequences)
+        tokens.ids = {static_cast<std::int32_t>((step * 7919 + 1000) % engine_.model().info().vocab_size)};
       engine_.decode(next, pointers_, workspace_);
     }
   }
@@ -265,12 +277,14 @@ class Repetition {
   std::optional<Decoding> decoding_ = {};
 };
 
-std::vector<ProfileLine> profile(const Settings& settings, const Engine& engine, const std::vector<Batch>& batches, const Row& row) {
+std::vector<ProfileLine> profile(const Settings& settings, const Engine& engine, const std::vector<Batch>& batches,
+                                 const Row& row) {
   Repetition repetition(engine, batches, row, true);
   repetition.run();
   repetition.take_profile();
   for (std::int64_t i = 0; i < settings.repetitions; ++i) repetition.run();
-  return profile_of(repetition.take_profile(), static_cast<double>(settings.repetitions * std::max<std::int64_t>(row.decode, 1)));
+  return profile_of(repetition.take_profile(),
+                    static_cast<double>(settings.repetitions * std::max<std::int64_t>(row.decode, 1)));
 }
 
 BenchResult measure(const Settings& settings, const std::vector<std::string>& texts, const Row& row, const Log& log) {

@@ -90,11 +90,12 @@ std::string profiles(const std::vector<BenchResult>& results) {
     if (r.profile.empty()) continue;
     double total = 0;
     for (const ProfileLine& line : r.profile) total += line.milliseconds;
-    text += "\n" + r.model + ", " + r.isa + ", " + std::to_string(r.threads) + (r.threads == 1 ? " thread, " : " threads, ") + r.test() +
+    text += "\n" + r.model + ", " + r.isa + ", " + std::to_string(r.threads) +
+            (r.threads == 1 ? " thread, " : " threads, ") + r.test() +
             "\n\n| op | value | times | ms | share |\n| --- | --- | --- | --- | --- |\n";
     for (const ProfileLine& line : r.profile) {
-      text += "| " + line.op + " | " + line.name + " | " + std::to_string(line.count) + " | " + fixed(line.milliseconds, 3) + " | " +
-              fixed(100 * line.milliseconds / total, 1) + " % |\n";
+      text += "| " + line.op + " | " + line.name + " | " + std::to_string(line.count) + " | " +
+              fixed(line.milliseconds, 3) + " | " + fixed(100 * line.milliseconds / total, 1) + " % |\n";
     }
     text += "| all | | | " + fixed(total, 3) + " | 100 % |\n";
   }
@@ -128,37 +129,35 @@ Json to_object(const BenchResult& r) {
   const Statistics latency = statistics_of(r.latencies());
   const auto rate = [&](std::int64_t count) { return statistics_of(rates(r, count)); };
   Json object = {{"model", r.model},
-          {"precision", r.precision},
-          {"size_bytes", r.size},
-          {"parameters", r.parameters},
-          {"isa", r.isa},
-          {"threads", r.threads},
-          {"batch", r.batch},
-          {"length", r.length},
-          {"decode", r.decode},
-          {"sequences", r.sequences},
-          {"tokens", r.tokens},
-          {"sequences_per_s", rate(r.sequences).mean},
-          {"sequences_per_s_deviation", rate(r.sequences).deviation},
-          {"tokens_per_s", rate(r.tokens).mean},
-          {"tokens_per_s_deviation", rate(r.tokens).deviation},
-          {"latency_ms",
-           {{"min", latency.min},
-            {"mean", latency.mean},
-            {"p50", latency.p50},
-            {"p90", latency.p90},
-            {"p99", latency.p99},
-            {"samples", r.latencies()}}},
-          {"peak_memory_mb", r.peak_memory_mb},
-          {"load_ms", r.load_ms},
-          {"first_ms", r.first_ms}};
+                 {"precision", r.precision},
+                 {"size_bytes", r.size},
+                 {"parameters", r.parameters},
+                 {"isa", r.isa},
+                 {"threads", r.threads},
+                 {"batch", r.batch},
+                 {"length", r.length},
+                 {"decode", r.decode},
+                 {"sequences", r.sequences},
+                 {"tokens", r.tokens},
+                 {"sequences_per_s", rate(r.sequences).mean},
+                 {"sequences_per_s_deviation", rate(r.sequences).deviation},
+                 {"tokens_per_s", rate(r.tokens).mean},
+                 {"tokens_per_s_deviation", rate(r.tokens).deviation},
+                 {"latency_ms",
+                  {{"min", latency.min},
+                   {"mean", latency.mean},
+                   {"p50", latency.p50},
+                   {"p90", latency.p90},
+                   {"p99", latency.p99},
+                   {"samples", r.latencies()}}},
+                 {"peak_memory_mb", r.peak_memory_mb},
+                 {"load_ms", r.load_ms},
+                 {"first_ms", r.first_ms}};
   if (!r.profile.empty()) object["profile"] = profile_object(r);
   return object;
 }
 
-std::string dump(const Json& object) {
-  return object.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-}
+std::string dump(const Json& object) { return object.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
 
 }  // namespace
 
@@ -167,7 +166,8 @@ std::vector<ProfileLine> profile_of(const std::vector<OpTime>& times, double pas
   static const std::regex number("(^|\\.)[0-9]+(?=\\.)");
   for (const OpTime& time : times) {
     const std::string name = std::regex_replace(time.name, number, "$1*");
-    auto line = std::find_if(lines.begin(), lines.end(), [&](const ProfileLine& l) { return l.op == time.op && l.name == name; });
+    auto line = std::find_if(lines.begin(), lines.end(),
+                             [&](const ProfileLine& l) { return l.op == time.op && l.name == name; });
     if (line == lines.end()) line = lines.insert(lines.end(), {.op = time.op, .name = name});
     ++line->count;
     line->milliseconds += 1e3 * time.seconds / passes;

@@ -32,7 +32,10 @@ namespace {
 
 Syntax syntax() {
   const Flags own = {
-      {"d,data", "sample texts: one per line, or a .tsv; - is standard input. For a decoder a text, which is cut into blocks; for a model of pictures: a folder of them, or a list of files (required)", "FILE"},
+      {"d,data",
+       "sample texts: one per line, or a .tsv; - is standard input. For a decoder a text, which is cut into blocks; "
+       "for a model of pictures: a folder of them, or a list of files (required)",
+       "FILE"},
       {"column",
        "tab-separated column (1, 2, ...) that holds the text; 1,2 takes both, as samples of their own; "
        "1 if the file is a .tsv",
@@ -44,29 +47,42 @@ Syntax syntax() {
       {"weights", "scales of weights: per-channel, per-tensor", "NAME", "per-channel"},
       {"residual", "type of the residual stream: int16, int8", "NAME", "int16"},
       {"head", "of a decoder, what it multiplies its vocabulary by: int16, int8", "NAME", "int16"},
-      {"probabilities", "of attention: uint8, uint16, or auto, which takes uint16 where it leaves out 15 % or more of the error", "NAME", "auto"},
-      {"paper", "the paper's setting with all of its 8-bit quantizers, to compare with; sets method, weights and residual"},
+      {"probabilities",
+       "of attention: uint8, uint16, or auto, which takes uint16 where it leaves out 15 % or more of the error", "NAME",
+       "auto"},
+      {"paper",
+       "the paper's setting with all of its 8-bit quantizers, to compare with; sets method, weights and residual"},
       {"equalize", "scales per column of LayerNorm outputs: os-plus, smoothquant, repq, power-of-two, none", "NAME",
        "os-plus"},
       {"copies", "columns per layer that saturating copies of outlier neurons may add", "N", "32"},
       {"bias-correction", "biases make up for what rounding does to means: on, off", "NAME", "on"},
       {"rounding", "of weights: compensated (each makes up for the others' errors), nearest", "NAME", "compensated"},
-      {"ablations", "also measure what INT8 is without each technique, which takes as long again as the file for each: on, off", "NAME", "on"},
-      {"extra-bits", "values that get three bits more than 8, NAME, or NAME:weights for the weights that read it; all: everything", "NAMES"},
-      {"target-cosine", "of INT8 to float32: gives as many values and weights extra bits as it takes, first those that gain most for the time they cost", "C"},
-      {"memory", "for float32 weights, observations and INT8 weights, 500M or 4G; the rest is read again when needed, or lies in a file beside the output (default: a third of what is free)", "SIZE"},
+      {"ablations",
+       "also measure what INT8 is without each technique, which takes as long again as the file for each: on, off",
+       "NAME", "on"},
+      {"extra-bits",
+       "values that get three bits more than 8, NAME, or NAME:weights for the weights that read it; all: everything",
+       "NAMES"},
+      {"target-cosine",
+       "of INT8 to float32: gives as many values and weights extra bits as it takes, first those that gain most for "
+       "the time they cost",
+       "C"},
+      {"memory",
+       "for float32 weights, observations and INT8 weights, 500M or 4G; the rest is read again when needed, or lies in "
+       "a file beside the output (default: a third of what is free)",
+       "SIZE"},
       {"report", "write the report there too: FILE.json or FILE.html", "FILE"},
       {"o,output", "the INT8 file; by default the checkpoint's name with .octavo in this directory", "FILE"},
       {"json", "print the report as one JSON object"},
   };
-  return {
-      .usage = "CHECKPOINT -d FILE [-o OUT.octavo] [OPTION...]",
-      .about =
-          "Runs the float32 model of a checkpoint directory over sample texts or pictures, writes the INT8 file, and prints how\n"
-          "close the two are on samples that were held out (up to 64, or an eighth of a small file).",
-      .example = "octavo calibrate my-model/ -d sentences.txt -o my-model.octavo",
-      .flags = join({own, method_flags(), run_flags("4096"), max_length_flags(), verbosity_flags()}),
-      .max_positionals = 1};
+  return {.usage = "CHECKPOINT -d FILE [-o OUT.octavo] [OPTION...]",
+          .about =
+              "Runs the float32 model of a checkpoint directory over sample texts or pictures, writes the INT8 file, "
+              "and prints how\n"
+              "close the two are on samples that were held out (up to 64, or an eighth of a small file).",
+          .example = "octavo calibrate my-model/ -d sentences.txt -o my-model.octavo",
+          .flags = join({own, method_flags(), run_flags("4096"), max_length_flags(), verbosity_flags()}),
+          .max_positionals = 1};
 }
 
 constexpr std::ptrdiff_t kProbabilitySamples = 32;  // of those calibrated on, by which --probabilities auto judges
@@ -114,7 +130,8 @@ std::vector<ExtraBits> read_extra_bits(const std::string& text) {
     std::string name = text.substr(begin, end - begin);
     const bool weights = name.ends_with(kWeights);
     if (weights) name.resize(name.size() - kWeights.size());
-    if (name.empty()) throw UsageError("--extra-bits is '" + text + "', expected names of values with commas between them");
+    if (name.empty())
+      throw UsageError("--extra-bits is '" + text + "', expected names of values with commas between them");
     result.push_back({name, weights});
     begin = end + 1;
   }
@@ -122,7 +139,8 @@ std::vector<ExtraBits> read_extra_bits(const std::string& text) {
 }
 
 /// A number strictly between two others.
-double read_between(const Arguments& arguments, const std::string& flag, double low, double high, const std::string& expected) {
+double read_between(const Arguments& arguments, const std::string& flag, double low, double high,
+                    const std::string& expected) {
   const std::string text = *arguments.text(flag);
   double value = 0.0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -175,7 +193,8 @@ Settings read_settings(const Arguments& arguments) {
   settings.method = read_method(arguments);
   settings.calibration = read_calibration(arguments);
   const auto probabilities = *arguments.choice<std::optional<ProbabilityType>>(
-      "probabilities", {{"auto", std::nullopt}, {"uint8", ProbabilityType::uint8}, {"uint16", ProbabilityType::uint16}});
+      "probabilities",
+      {{"auto", std::nullopt}, {"uint8", ProbabilityType::uint8}, {"uint16", ProbabilityType::uint16}});
   settings.choose_probabilities = !probabilities && !settings.calibration.paper;
   settings.calibration.probabilities = probabilities.value_or(ProbabilityType::uint8);
   if (arguments.text("target-cosine")) {
@@ -186,7 +205,8 @@ Settings read_settings(const Arguments& arguments) {
   }
   settings.run = read_run_options(arguments);
   settings.max_length = read_max_length(arguments);
-  settings.memory = arguments.bytes("memory").value_or(free_memory() / 3);  // batches need some, and so does the system to read files
+  settings.memory =
+      arguments.bytes("memory").value_or(free_memory() / 3);  // batches need some, and so does the system to read files
   settings.json = arguments.on("json");
   settings.ablations = *arguments.choice<bool>("ablations", {{"on", true}, {"off", false}});
   return settings;
@@ -194,8 +214,8 @@ Settings read_settings(const Arguments& arguments) {
 
 Samples read_samples(const Settings& settings, const Model& model, const Log& log) {
   Samples samples = choose(settings.data, settings.samples, model, settings.max_length);
-  log.say((settings.data == "-" ? "standard input" : settings.data) + ": " + std::to_string(samples.usable) + " samples, of which " +
-          std::to_string(samples.calibration.size()) + " to calibrate on and " +
+  log.say((settings.data == "-" ? "standard input" : settings.data) + ": " + std::to_string(samples.usable) +
+          " samples, of which " + std::to_string(samples.calibration.size()) + " to calibrate on and " +
           std::to_string(samples.held_out.size()) + " held out" +
           (samples.empty > 0 ? "; " + std::to_string(samples.empty) + " empty skipped" : ""));
   if (samples.held_out.empty()) log.warn("too few samples to hold any out: closeness is measured on the same ones");
@@ -241,7 +261,9 @@ class Calibration {
     const Samples samples = read_samples(settings_, model_, log_);
     const Calibrator calibrator = observe(samples.calibration);
     const Model quantized = quantize(calibrator, samples.calibration);
-    if (calibrator.spilled() > 0) log_.say(std::to_string(calibrator.spilled() >> 20) + " MiB of observations and weights lie in temporary files beside the output");
+    if (calibrator.spilled() > 0)
+      log_.say(std::to_string(calibrator.spilled() >> 20) +
+               " MiB of observations and weights lie in temporary files beside the output");
     report_.held_out = !samples.held_out.empty();
     compare(calibrator, quantized, report_.held_out ? samples.held_out : samples.calibration);
     save(quantized.with_report(to_stored_json(report_)));
@@ -253,7 +275,8 @@ class Calibration {
   Calibrator observe(const std::vector<std::string>& texts) {
     const Stopwatch stopwatch;
     const std::filesystem::path beside = std::filesystem::path(report_.output).parent_path();
-    Calibrator calibrator(reference_, settings_.calibration, {.bytes = settings_.memory / 2, .directory = beside.empty() ? "." : beside});
+    Calibrator calibrator(reference_, settings_.calibration,
+                          {.bytes = settings_.memory / 2, .directory = beside.empty() ? "." : beside});
     batches_.for_each(texts, "calibrate", [&](const auto& batch) { calibrator.observe(batch, workspace_); });
     if (calibrator.samples() == 0) throw Error(settings_.data + ": none of its pictures could be read.");
     workspace_ = Workspace({.threads = settings_.run.threads});  // gives back what the largest batch took
@@ -269,22 +292,31 @@ class Calibration {
   Model with_better_probabilities(const Model& plain, const std::vector<std::string>& texts) {
     const Model wide = with_probabilities(plain, ProbabilityType::uint16);
     const Comparison comparison(reference_, batches_, first(texts, kProbabilitySamples), "probabilities", workspace_);
-    const auto error = [&](const Model& model) { return 1.0 - comparison.closeness(Engine(model, {.isa = settings_.run.isa})).mean(); };
+    const auto error = [&](const Model& model) {
+      return 1.0 - comparison.closeness(Engine(model, {.isa = settings_.run.isa})).mean();
+    };
     if (comparison.empty() || error(wide) > kWorthwhile * error(plain)) return plain;
     options_.probabilities = ProbabilityType::uint16;
     return wide;
   }
 
-  /// Extra bits that reach --target-cosine on samples that the model is calibrated on: what is held out stays for the report.
+  /// Extra bits that reach --target-cosine on samples that the model is calibrated on: what is held out stays for the
+  /// report.
   std::vector<ExtraBits> search(const Calibrator& calibrator, double target, const std::vector<std::string>& texts) {
     const Stopwatch stopwatch;
     const Comparison comparison(reference_, batches_, first(texts, kSearchSamples), "search", workspace_);
-    if (comparison.empty()) throw Error(settings_.data + ": none of its first " + std::to_string(kSearchSamples) + " samples could be read.");
-    const auto closeness = [&](const Model& model) { return comparison.closeness(Engine(model, {.isa = settings_.run.isa})).mean(); };
+    if (comparison.empty())
+      throw Error(settings_.data + ": none of its first " + std::to_string(kSearchSamples) + " samples could be read.");
+    const auto closeness = [&](const Model& model) {
+      return comparison.closeness(Engine(model, {.isa = settings_.run.isa})).mean();
+    };
     const double aim = 1.0 - kSearchMargin * (1.0 - target);
-    const auto choose = [&](const auto& probe) { return calibrator.choose_extra_bits(aim, options_, probe, workspace_, closeness); };
+    const auto choose = [&](const auto& probe) {
+      return calibrator.choose_extra_bits(aim, options_, probe, workspace_, closeness);
+    };
     PrecisionChoice choice = std::visit(choose, comparison.first(kProbeTokens));
-    report_.search = PrecisionReport{.target = target, .reached = choice.reached, .extra_bits = choice.extra_bits, .frontier = choice.frontier};
+    report_.search = PrecisionReport{
+        .target = target, .reached = choice.reached, .extra_bits = choice.extra_bits, .frontier = choice.frontier};
     report_.search->seconds = stopwatch.seconds();
     return choice.extra_bits;
   }

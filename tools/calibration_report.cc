@@ -53,7 +53,10 @@ Json search_json(const CalibrationReport& report) {
     frontier.push_back({{"extra_bits", point.extra_bits}, {"work", point.work}, {"cosine_mean", point.closeness}});
   }
   for (const ExtraBits& bits : report.search->extra_bits) extra_bits.push_back(name_of(bits));
-  return {{"target", report.search->target}, {"reached", report.search->reached}, {"extra_bits", extra_bits}, {"frontier", frontier}};
+  return {{"target", report.search->target},
+          {"reached", report.search->reached},
+          {"extra_bits", extra_bits},
+          {"frontier", frontier}};
 }
 
 /// What one point of the frontier is, in words.
@@ -62,9 +65,11 @@ std::string point_text(const FrontierPoint& point) {
 }
 
 std::string search_text(const PrecisionReport& search) {
-  std::string text = "  target         " + fixed(search.target, 5) + (search.reached ? " reached" : " NOT reached") + " on calibration samples, with " +
-                     std::to_string(search.extra_bits.size()) + " values or weights in 11 bits; looked at, in " + fixed(search.seconds, 1) + " s:\n";
-  for (const FrontierPoint& point : search.frontier) text += "    " + fixed(point.closeness, 5) + "  " + point_text(point) + "\n";
+  std::string text = "  target         " + fixed(search.target, 5) + (search.reached ? " reached" : " NOT reached") +
+                     " on calibration samples, with " + std::to_string(search.extra_bits.size()) +
+                     " values or weights in 11 bits; looked at, in " + fixed(search.seconds, 1) + " s:\n";
+  for (const FrontierPoint& point : search.frontier)
+    text += "    " + fixed(point.closeness, 5) + "  " + point_text(point) + "\n";
   return text;
 }
 
@@ -101,7 +106,8 @@ std::string to_text(const CalibrationReport& report) {
   const std::string which = report.held_out ? " held-out samples" : " calibration samples";
   std::string text = report.output + "\n  calibrated on  " + std::to_string(report.samples) + " samples, " +
                      std::to_string(report.tokens) + " tokens\n  cosine         " + mean_and_lowest(report.closeness) +
-                     ": INT8 against float32, " + report.compared + " of " + std::to_string(report.closeness.count()) + which + "\n";
+                     ": INT8 against float32, " + report.compared + " of " + std::to_string(report.closeness.count()) +
+                     which + "\n";
   for (const Ablation& each : report.without) {
     text += "    without " + each.technique + std::string(16 - std::min<std::size_t>(16, each.technique.size()), ' ') +
             mean_and_lowest(each.closeness) + "\n";
@@ -158,8 +164,10 @@ std::string to_html(const CalibrationReport& report) {
     page += html_row("without " + each.technique, fixed(each.closeness.mean(), 5), fixed(each.closeness.lowest(), 5));
   }
   if (report.search) {
-    page += "</table>\n<h2>Extra bits for " + fixed(report.search->target, 5) + "</h2>\n<table><tr><th>on calibration samples</th><th>mean</th><th></th></tr>\n";
-    for (const FrontierPoint& point : report.search->frontier) page += html_row(point_text(point), fixed(point.closeness, 5));
+    page += "</table>\n<h2>Extra bits for " + fixed(report.search->target, 5) +
+            "</h2>\n<table><tr><th>on calibration samples</th><th>mean</th><th></th></tr>\n";
+    for (const FrontierPoint& point : report.search->frontier)
+      page += html_row(point_text(point), fixed(point.closeness, 5));
   }
   return page + "</table>\n<h2>Size and time</h2>\n<table>" + html_row("INT8 file", megabytes(report.output_bytes)) +
          html_row("checkpoint", megabytes(report.checkpoint_bytes)) +

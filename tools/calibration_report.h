@@ -28,10 +28,10 @@ struct PrecisionReport {
 };
 
 struct CalibrationReport {
-  std::string output;        ///< the INT8 file
-  std::int64_t samples = 0;  ///< calibrated on
-  std::int64_t tokens = 0;   ///< in them
-  bool held_out = true;      ///< closeness is of samples that calibration has not seen
+  std::string output;                   ///< the INT8 file
+  std::int64_t samples = 0;             ///< calibrated on
+  std::int64_t tokens = 0;              ///< in them
+  bool held_out = true;                 ///< closeness is of samples that calibration has not seen
   std::string compared = "embeddings";  ///< or logits: what closeness is about
   Closeness closeness;                  ///< INT8 to float32
   std::vector<Ablation> without;

@@ -22,7 +22,8 @@ ClassLabels::ClassLabels(const std::string& file, int classes) {
     const char* end = cells[1].data() + cells[1].size();
     const auto [stop, error] = std::from_chars(cells[1].data(), end, id);
     if (error != std::errc() || stop != end || id < 0 || id >= classes) {
-      throw Error(place + ": the class is '" + cells[1] + "', expected a number from 0 to " + std::to_string(classes - 1) + ".");
+      throw Error(place + ": the class is '" + cells[1] + "', expected a number from 0 to " +
+                  std::to_string(classes - 1) + ".");
     }
     classes_[cells[0]] = id;
   }

@@ -12,8 +12,8 @@ namespace octavo::tools {
 
 class ClassLabels {
  public:
-  /// Reads lines of an input's name, a tab, and its class. A name may be a path or the last part of one. Throws octavo::Error naming
-  /// the line that is not so.
+  /// Reads lines of an input's name, a tab, and its class. A name may be a path or the last part of one. Throws
+  /// octavo::Error naming the line that is not so.
   ClassLabels(const std::string& file, int classes);
 
   /// Counts an answer; one of an input without a label is left out.
@@ -27,7 +27,9 @@ class ClassLabels {
   std::string text() const;
 
  private:
-  double share(std::int64_t right) const { return counted_ == 0 ? 0.0 : static_cast<double>(right) / static_cast<double>(counted_); }
+  double share(std::int64_t right) const {
+    return counted_ == 0 ? 0.0 : static_cast<double>(right) / static_cast<double>(counted_);
+  }
 
   std::map<std::string, int, std::less<>> classes_;
   std::int64_t counted_ = 0, first_ = 0, five_ = 0;

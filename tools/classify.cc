@@ -1,4 +1,5 @@
-// `octavo classify`: the likeliest classes of each picture. A picture that cannot be read is reported, and the others are answered.
+// `octavo classify`: the likeliest classes of each picture. A picture that cannot be read is reported, and the others
+// are answered.
 #include "class_labels.h"
 #include "commands.h"
 #include "common_flags.h"
@@ -22,12 +23,15 @@ namespace {
 Syntax syntax() {
   const Flags own = {
       {"top-k", "classes printed of each picture", "N", "5"},
-      {"labels", "a .tsv of pictures and their classes; prints how often the first one, and one of five, is right", "FILE"},
+      {"labels", "a .tsv of pictures and their classes; prints how often the first one, and one of five, is right",
+       "FILE"},
   };
   return {.usage = "-m MODEL (--image FILE... | -f LIST) [OPTION...]",
-          .about = "Prints the likeliest classes of each picture, best first: picture, class, score and name, separated by tabs.\n"
-                   "A folder stands for the pictures in it. A picture that cannot be read is an error line; the others are\n"
-                   "answered, and the exit code is then 1.",
+          .about =
+              "Prints the likeliest classes of each picture, best first: picture, class, score and name, separated by "
+              "tabs.\n"
+              "A folder stands for the pictures in it. A picture that cannot be read is an error line; the others are\n"
+              "answered, and the exit code is then 1.",
           .example = "octavo classify -m vit.octavo --image picture.jpg another.png",
           .flags = join({model_flags(), image_flags(), own, run_flags(), output_flags(), verbosity_flags()}),
           .max_positionals = 1 << 20};
@@ -81,13 +85,16 @@ class Classification {
     Progress progress("classify", own_progress ? Log(Verbosity::quiet) : log_);
     const auto handle = [&](const ImageBatch& batch, const std::vector<LoadedPicture>& pictures) {
       answer(batch, pictures);
-      progress.update(static_cast<std::int64_t>(done_), static_cast<double>(done_) / static_cast<double>(settings_.pictures.size()));
+      progress.update(static_cast<std::int64_t>(done_),
+                      static_cast<double>(done_) / static_cast<double>(settings_.pictures.size()));
     };
-    for_each_picture_batch(settings_.pictures, engine_.model().info(), settings_.run.batch, workspace_.threads(), handle);
+    for_each_picture_batch(settings_.pictures, engine_.model().info(), settings_.run.batch, workspace_.threads(),
+                           handle);
     if (truth_) report_accuracy();
     output_.commit();
     if (failed_ > 0) {
-      throw Error(std::to_string(failed_) + " of " + std::to_string(done_) + " pictures could not be read; the others are answered.");
+      throw Error(std::to_string(failed_) + " of " + std::to_string(done_) +
+                  " pictures could not be read; the others are answered.");
     }
   }
 
@@ -97,8 +104,10 @@ class Classification {
     if (!batch.images.empty()) classes = classify(engine_, batch, workspace_, std::max(settings_.top_k, 5));
     auto next = classes.begin();
     for (const LoadedPicture& picture : pictures) {
-      if (picture.error.empty()) write(picture.file, *next++);
-      else write_error(picture);
+      if (picture.error.empty())
+        write(picture.file, *next++);
+      else
+        write_error(picture);
       ++done_;
     }
     output_.flush();
@@ -109,7 +118,8 @@ class Classification {
     scores.resize(std::min(scores.size(), static_cast<std::size_t>(settings_.top_k)));
     if (settings_.json) {
       ordered_json labels = ordered_json::array();
-      for (const ClassScore& score : scores) labels.push_back({{"id", score.id}, {"label", name(score.id)}, {"score", score.score}});
+      for (const ClassScore& score : scores)
+        labels.push_back({{"id", score.id}, {"label", name(score.id)}, {"score", score.score}});
       output_.write(line({{"index", done_}, {"input", file}, {"labels", labels}}));
       return;
     }

@@ -12,6 +12,7 @@ struct Command {
   int (*run)(const Arguments&);  ///< the exit code; errors are exceptions
 };
 
-extern const Command kAnalyze, kBench, kCalibrate, kClassify, kEmbed, kGenerate, kInfo, kPerplexity, kTokenize, kSelftest;
+extern const Command kAnalyze, kBench, kCalibrate, kClassify, kEmbed, kGenerate, kInfo, kPerplexity, kTokenize,
+    kSelftest;
 
 }  // namespace octavo::tools

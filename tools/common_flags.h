@@ -13,13 +13,13 @@
 
 namespace octavo::tools {
 
-Flags model_flags();       ///< -m
-Flags input_flags();       ///< -p -f
-Flags image_flags();       ///< --image -f
+Flags model_flags();                                         ///< -m
+Flags input_flags();                                         ///< -p -f
+Flags image_flags();                                         ///< --image -f
 Flags run_flags(const std::string& batch_tokens = "16384");  ///< -t -b --max-batch-tokens --isa
-Flags max_length_flags();  ///< --max-length
-Flags output_flags();      ///< --json -o
-Flags verbosity_flags();   ///< -v -q
+Flags max_length_flags();                                    ///< --max-length
+Flags output_flags();                                        ///< --json -o
+Flags verbosity_flags();                                     ///< -v -q
 
 /// How to run an engine.
 struct RunOptions {
@@ -35,8 +35,8 @@ Log read_log(const Arguments& arguments);
 /// Throws UsageError when there is neither a prompt nor a file.
 Inputs read_inputs(const Arguments& arguments);
 
-/// The pictures of --image, of the lines of --file, and of words that are no flags; a folder stands for the pictures in it, in the order
-/// of their names. Throws UsageError when there is neither.
+/// The pictures of --image, of the lines of --file, and of words that are no flags; a folder stands for the pictures in
+/// it, in the order of their names. Throws UsageError when there is neither.
 std::vector<std::string> read_pictures(const Arguments& arguments);
 
 /// --output, or "" for standard output.

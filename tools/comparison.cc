@@ -22,8 +22,8 @@ void keep_first(ImageBatch& batch, std::int64_t tokens) { keep_first(batch.image
 
 }  // namespace
 
-Comparison::Comparison(const Engine& reference, SampleBatches& batches, const std::vector<std::string>& samples, const std::string& label,
-                       Workspace& workspace)
+Comparison::Comparison(const Engine& reference, SampleBatches& batches, const std::vector<std::string>& samples,
+                       const std::string& label, Workspace& workspace)
     : workspace_(workspace) {
   batches.for_each(samples, label, [&](const auto& batch) {
     batches_.emplace_back(batch);

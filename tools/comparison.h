@@ -16,7 +16,8 @@ namespace octavo::tools {
 class Comparison {
  public:
   /// Runs `reference` over the samples, behind a progress bar named `label`.
-  Comparison(const Engine& reference, SampleBatches& batches, const std::vector<std::string>& samples, const std::string& label, Workspace& workspace);
+  Comparison(const Engine& reference, SampleBatches& batches, const std::vector<std::string>& samples,
+             const std::string& label, Workspace& workspace);
 
   /// No sample could be read.
   bool empty() const { return batches_.empty(); }

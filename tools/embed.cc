@@ -29,7 +29,14 @@ Syntax syntax() {
               "Prints an embedding per input: a line of numbers, JSON, or a float32 array with -o NAME.npy.\n"
               "An empty line is an input too. A model of pictures takes --image, or their names with -f.",
           .example = "octavo embed -m model.octavo -f sentences.txt -o sentences.npy",
-          .flags = join({model_flags(), input_flags(), {image_flags()[0]}, own, run_flags(), max_length_flags(), output_flags(), verbosity_flags()}),
+          .flags = join({model_flags(),
+                         input_flags(),
+                         {image_flags()[0]},
+                         own,
+                         run_flags(),
+                         max_length_flags(),
+                         output_flags(),
+                         verbosity_flags()}),
           .max_positionals = 1 << 20};
 }
 
@@ -92,25 +99,29 @@ Log progress_log(const Log& log, const Settings& settings) {
 }
 
 /// Features of pictures; one that cannot be read ends the run, since the rows of the answer belong to the inputs.
-void embed_pictures(const std::vector<std::string>& files, const Engine& engine, const RunOptions& options, const Settings& settings,
-                    Workspace& workspace, Output& output, EmbeddingWriter& writer, const Log& log) {
+void embed_pictures(const std::vector<std::string>& files, const Engine& engine, const RunOptions& options,
+                    const Settings& settings, Workspace& workspace, Output& output, EmbeddingWriter& writer,
+                    const Log& log) {
   Progress progress("embed", progress_log(log, settings));
   const ModelInfo& info = engine.model().info();
   std::int64_t done = 0;
-  for_each_picture_batch(files, info, options.batch, workspace.threads(), [&](const ImageBatch& batch, const std::vector<LoadedPicture>& pictures) {
-    for (const LoadedPicture& picture : pictures) {
-      if (!picture.error.empty()) throw Error(picture.error);
-    }
-    const std::vector<std::size_t> tokens(batch.images.size(), static_cast<std::size_t>(info.max_positions));
-    writer.write(tokens, vectors_of(engine, batch, workspace, settings));
-    output.flush();
-    done += std::ssize(pictures);
-    progress.update(done, static_cast<double>(done) / static_cast<double>(files.size()));
-  });
+  for_each_picture_batch(files, info, options.batch, workspace.threads(),
+                         [&](const ImageBatch& batch, const std::vector<LoadedPicture>& pictures) {
+                           for (const LoadedPicture& picture : pictures) {
+                             if (!picture.error.empty()) throw Error(picture.error);
+                           }
+                           const std::vector<std::size_t> tokens(batch.images.size(),
+                                                                 static_cast<std::size_t>(info.max_positions));
+                           writer.write(tokens, vectors_of(engine, batch, workspace, settings));
+                           output.flush();
+                           done += std::ssize(pictures);
+                           progress.update(done, static_cast<double>(done) / static_cast<double>(files.size()));
+                         });
 }
 
-void embed_texts(Inputs& inputs, Encoder& encoder, const Engine& engine, const RunOptions& options, const Settings& settings,
-                 Workspace& workspace, Output& output, EmbeddingWriter& writer, const Log& log) {
+void embed_texts(Inputs& inputs, Encoder& encoder, const Engine& engine, const RunOptions& options,
+                 const Settings& settings, Workspace& workspace, Output& output, EmbeddingWriter& writer,
+                 const Log& log) {
   Progress progress("embed", progress_log(log, settings));
   std::int64_t done = 0;
   Batcher batcher(options.batch, [&](const TokenBatch& batch) {
@@ -129,12 +140,14 @@ int run(const Arguments& arguments) {
   const std::optional<std::int64_t> max_length = read_max_length(arguments);
   const std::string path = arguments.required("model");
   const bool pictures = arguments.text("image").has_value();
-  if (!pictures && !arguments.positionals().empty()) throw UsageError("unexpected argument '" + arguments.positionals()[0] + "'");
+  if (!pictures && !arguments.positionals().empty())
+    throw UsageError("unexpected argument '" + arguments.positionals()[0] + "'");
   std::optional<Inputs> texts;
   if (!pictures) texts = read_inputs(arguments);
 
   const Engine engine(Model::open(path), {.isa = options.isa});
-  if (pictures && !engine.model().info().image) throw Error(engine.model().info().name + ": takes texts, not pictures.");
+  if (pictures && !engine.model().info().image)
+    throw Error(engine.model().info().name + ": takes texts, not pictures.");
   Workspace workspace({.threads = options.threads});
   describe(engine, workspace, log);
   Output output(settings.output);

@@ -58,8 +58,8 @@ class JsonWriter : public EmbeddingWriter {
   void write(const std::vector<std::size_t>& tokens, const Tensor& vectors) override {
     RowReader reader(vectors);
     for (const std::size_t count : tokens) {
-      std::string text = "{\"index\":" + std::to_string(index_++) + ",\"tokens\":" + std::to_string(count) +
-                         ",\"embedding\":";
+      std::string text =
+          "{\"index\":" + std::to_string(index_++) + ",\"tokens\":" + std::to_string(count) + ",\"embedding\":";
       if (rows_ == Rows::per_input) {
         append_json_array(text, reader.next());
       } else {

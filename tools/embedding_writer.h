@@ -13,7 +13,8 @@ namespace octavo::tools {
 /// One vector per input, or one per token.
 enum class Rows { per_input, per_token };
 
-/// Receives batches in the order of the inputs: the tokens of each input, and the vectors f32 [inputs or tokens, hidden size].
+/// Receives batches in the order of the inputs: the tokens of each input, and the vectors f32 [inputs or tokens, hidden
+/// size].
 class EmbeddingWriter {
  public:
   virtual ~EmbeddingWriter() = default;

@@ -1,4 +1,6 @@
 // `octavo generate`: text from a decoder, shown as it is made.
+#include "octavo/generate.h"
+
 #include "commands.h"
 #include "common_flags.h"
 #include "encoder.h"
@@ -7,7 +9,6 @@
 #include "stopwatch.h"
 
 #include "octavo/error.h"
-#include "octavo/generate.h"
 
 #include <nlohmann/json.hpp>
 
@@ -30,12 +31,15 @@ Syntax syntax() {
       {"s,seed", "seed of the choice", "N", "0"},
       {"stop", "end before this text; may be repeated", "TEXT"},
   };
-  return {.usage = "-m MODEL (-p TEXT | -f FILE)... [-n N] [OPTION...]",
-          .about =
-              "Continues each prompt, and prints what it makes as soon as it is certain; times follow on stderr. An empty prompt is the\n"
-              "beginning of a text.",
-          .example = "octavo generate -m opt.octavo -p \"The city of\" -n 50",
-          .flags = join({model_flags(), input_flags(), own, {run_flags()[0], run_flags()[3]}, output_flags(), verbosity_flags()})};
+  return {
+      .usage = "-m MODEL (-p TEXT | -f FILE)... [-n N] [OPTION...]",
+      .about =
+          "Continues each prompt, and prints what it makes as soon as it is certain; times follow on stderr. An empty "
+          "prompt is the\n"
+          "beginning of a text.",
+      .example = "octavo generate -m opt.octavo -p \"The city of\" -n 50",
+      .flags = join(
+          {model_flags(), input_flags(), own, {run_flags()[0], run_flags()[3]}, output_flags(), verbosity_flags()})};
 }
 
 double read_number(const Arguments& arguments, const std::string& flag, double lowest, double highest) {
@@ -56,14 +60,16 @@ GenerateOptions read_options(const Arguments& arguments) {
   GenerateOptions options;
   options.max_tokens = static_cast<int>(*arguments.integer("tokens", 1, 65536));
   options.context = static_cast<int>(arguments.integer("ctx", 2, 65536).value_or(0));
-  options.sampling = {.repetition_penalty = read_number(arguments, "repeat-penalty", 0.01, 100.0),
-                      .temperature = read_number(arguments, "temp", 0.0, 100.0),
-                      .top_k = static_cast<int>(*arguments.integer("top-k", 0, 1 << 24)),
-                      .top_p = read_number(arguments, "top-p", 1e-6, 1.0),
-                      .min_p = read_number(arguments, "min-p", 0.0, 1.0),
-                      .seed = static_cast<std::uint64_t>(*arguments.integer("seed", 0, std::numeric_limits<std::int64_t>::max()))};
+  options.sampling = {
+      .repetition_penalty = read_number(arguments, "repeat-penalty", 0.01, 100.0),
+      .temperature = read_number(arguments, "temp", 0.0, 100.0),
+      .top_k = static_cast<int>(*arguments.integer("top-k", 0, 1 << 24)),
+      .top_p = read_number(arguments, "top-p", 1e-6, 1.0),
+      .min_p = read_number(arguments, "min-p", 0.0, 1.0),
+      .seed = static_cast<std::uint64_t>(*arguments.integer("seed", 0, std::numeric_limits<std::int64_t>::max()))};
   options.beams = static_cast<int>(*arguments.integer("beams", 1, 64));
-  if (options.beams > 1 && options.sampling.temperature > 0.0) throw UsageError("--beams and --temp exclude each other");
+  if (options.beams > 1 && options.sampling.temperature > 0.0)
+    throw UsageError("--beams and --temp exclude each other");
   options.stops = arguments.texts("stop");
   for (const std::string& stop : options.stops) {
     if (stop.empty()) throw UsageError("--stop is '', expected a text");
@@ -75,7 +81,8 @@ GenerateOptions read_options(const Arguments& arguments) {
 void check_context(const GenerateOptions& options, const ModelInfo& info) {
   if (!info.decoder) throw Error(info.name + " does not predict the next token, expected a decoder such as OPT.");
   if (options.context <= info.max_positions) return;
-  throw Error("--ctx is " + std::to_string(options.context) + ", but " + info.name + " takes at most " + std::to_string(info.max_positions) + " tokens.");
+  throw Error("--ctx is " + std::to_string(options.context) + ", but " + info.name + " takes at most " +
+              std::to_string(info.max_positions) + " tokens.");
 }
 
 /// "9 tokens at 123.4/s"
@@ -119,8 +126,10 @@ int run(const Arguments& arguments) {
     const Generation made = generate(engine, tokenizer, tokens, workspace, options, json ? TextSink{} : show);
     output.write(json ? to_json(made, tokens.ids.size()) : "\n");
     output.flush();
-    const std::size_t steps = made.tokens.empty() ? 0 : made.tokens.size() - 1;  // the prompt's pass makes the first token
-    log.say(load + " s, prompt " + rate(tokens.ids.size(), made.prompt_seconds) + ", decode " + rate(steps, made.decode_seconds));
+    const std::size_t steps =
+        made.tokens.empty() ? 0 : made.tokens.size() - 1;  // the prompt's pass makes the first token
+    log.say(load + " s, prompt " + rate(tokens.ids.size(), made.prompt_seconds) + ", decode " +
+            rate(steps, made.decode_seconds));
   }
   output.commit();
   return 0;

@@ -11,7 +11,8 @@
 
 namespace octavo::tools {
 
-LineReader::LineReader(const std::string& file) : name_(file), file_(std::make_unique<std::ifstream>()), stream_(file_.get()) {
+LineReader::LineReader(const std::string& file)
+    : name_(file), file_(std::make_unique<std::ifstream>()), stream_(file_.get()) {
   if (file == "-") {
     name_ = "standard input";
     stream_ = &std::cin;

@@ -13,7 +13,8 @@ namespace {
 
 enum ExitCode { kFailed = 1, kWrongUsage = 2 };
 
-const Command* const kCommands[] = {&kCalibrate, &kAnalyze, &kEmbed, &kClassify, &kGenerate, &kPerplexity, &kTokenize, &kBench, &kInfo, &kSelftest};
+const Command* const kCommands[] = {&kCalibrate,  &kAnalyze,  &kEmbed, &kClassify, &kGenerate,
+                                    &kPerplexity, &kTokenize, &kBench, &kInfo,     &kSelftest};
 
 std::string general_help() {
   std::string text =

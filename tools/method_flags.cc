@@ -28,7 +28,8 @@ std::optional<ClippedSoftmax> read_softmax(const Arguments& arguments) {
   if (softmax) {
     const auto pair = parse_pair(*softmax);
     if (!pair || !((*pair)[0] <= 0.0 && (*pair)[0] >= -100.0 && (*pair)[1] >= 1.0 && (*pair)[1] <= 100.0)) {
-      throw UsageError("--softmax is '" + *softmax + "', expected GAMMA:ZETA with gamma from -100 to 0 and zeta from 1 to 100");
+      throw UsageError("--softmax is '" + *softmax +
+                       "', expected GAMMA:ZETA with gamma from -100 to 0 and zeta from 1 to 100");
     }
     return ClippedSoftmax{.gamma = (*pair)[0], .zeta = (*pair)[1]};
   }
@@ -70,25 +71,27 @@ int read_log_bits(const Arguments& arguments, double prune) {
 }  // namespace
 
 Flags method_flags() {
-  return {{"softmax", "clipped softmax of these two constants, in place of the checkpoint's", "GAMMA:ZETA"},
-          {"alpha", "clipped softmax with gamma = -A/T, T the length that the model was trained with, and zeta = 1", "A:T"},
-          {"softmax1", "exp(x) / (1 + sum exp(x)) in place of the softmax"},
-          {"attn-prune", "attention probabilities up to this become zero", "TAU"},
-          {"attn-log-bits", "attention probabilities take 2^B - 1 values, equal steps of their logarithm from TAU to 1", "B"},
-          {"gate-type",
-           "what a checkpoint's gates depend on, where its config.json does not say: unconditional_per_head, "
-           "conditional_per_head, conditional_per_token",
-           "NAME"},
-          {"gate-scale", "constant factor of conditional gates, in place of the checkpoint's", "S"}};
+  return {
+      {"softmax", "clipped softmax of these two constants, in place of the checkpoint's", "GAMMA:ZETA"},
+      {"alpha", "clipped softmax with gamma = -A/T, T the length that the model was trained with, and zeta = 1", "A:T"},
+      {"softmax1", "exp(x) / (1 + sum exp(x)) in place of the softmax"},
+      {"attn-prune", "attention probabilities up to this become zero", "TAU"},
+      {"attn-log-bits", "attention probabilities take 2^B - 1 values, equal steps of their logarithm from TAU to 1",
+       "B"},
+      {"gate-type",
+       "what a checkpoint's gates depend on, where its config.json does not say: unconditional_per_head, "
+       "conditional_per_head, conditional_per_token",
+       "NAME"},
+      {"gate-scale", "constant factor of conditional gates, in place of the checkpoint's", "S"}};
 }
 
 CheckpointOptions read_method(const Arguments& arguments) {
   const double prune = read_prune(arguments);
   return {.softmax = read_softmax(arguments),
-          .gate_type = arguments.choice<GateType>("gate-type",
-                                                  {{"unconditional_per_head", GateType::unconditional_per_head},
-                                                   {"conditional_per_head", GateType::conditional_per_head},
-                                                   {"conditional_per_token", GateType::conditional_per_token}}),
+          .gate_type =
+              arguments.choice<GateType>("gate-type", {{"unconditional_per_head", GateType::unconditional_per_head},
+                                                       {"conditional_per_head", GateType::conditional_per_head},
+                                                       {"conditional_per_token", GateType::conditional_per_token}}),
           .gate_scale = read_scale(arguments),
           .softmax1 = arguments.on("softmax1") ? std::optional(true) : std::nullopt,
           .attention_prune = prune,

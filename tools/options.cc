@@ -168,7 +168,8 @@ std::optional<std::int64_t> Arguments::bytes(const std::string& flag) const {
   const auto [stop, error] = std::from_chars(value->text.data(), end, number);
   const std::size_t power = end - stop == 1 ? kUnits.find(*stop) : kUnits.npos;
   if (power != kUnits.npos) unit = std::int64_t{1} << (10 * (power + 1));
-  if (error != std::errc() || (stop != end && power == kUnits.npos) || number < 0 || __builtin_mul_overflow(number, unit, &number)) {
+  if (error != std::errc() || (stop != end && power == kUnits.npos) || number < 0 ||
+      __builtin_mul_overflow(number, unit, &number)) {
     fail(*value, "a number of bytes, such as 500M or 4G");
   }
   return number;

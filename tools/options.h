@@ -69,7 +69,8 @@ class Arguments {
   /// All integers given, each from `lowest` to `highest`: a flag may be repeated and hold a list, 1,2.
   std::vector<std::int64_t> integers(const std::string& flag, std::int64_t lowest, std::int64_t highest) const;
 
-  /// A number of bytes: an integer, or one with K, M, G or T for powers of 1024 behind it; nothing when there is no value.
+  /// A number of bytes: an integer, or one with K, M, G or T for powers of 1024 behind it; nothing when there is no
+  /// value.
   std::optional<std::int64_t> bytes(const std::string& flag) const;
 
   /// One of `words`; nothing when there is no value.

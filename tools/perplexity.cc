@@ -26,7 +26,8 @@ Syntax syntax() {
   };
   return {.usage = "-m MODEL -f FILE [-c N] [OPTION...]",
           .about =
-              "Cuts a text into blocks and prints the exponential of a decoder's mean loss per token, with its standard error. With -v\n"
+              "Cuts a text into blocks and prints the exponential of a decoder's mean loss per token, with its "
+              "standard error. With -v\n"
               "the value so far after each batch on stderr.",
           .example = "octavo perplexity -m opt.octavo -f wikitext.txt -c 256",
           .flags = join({model_flags(), own, run_flags(), {output_flags()[1]}, verbosity_flags()})};
@@ -71,7 +72,8 @@ struct Blocks {
 Blocks read_blocks(const Arguments& arguments, const ModelInfo& info) {
   const auto context = arguments.integer("ctx", 2, 65536);
   if (context && *context > info.max_positions) {
-    throw Error("--ctx is " + std::to_string(*context) + ", but " + info.name + " takes at most " + std::to_string(info.max_positions) + " tokens.");
+    throw Error("--ctx is " + std::to_string(*context) + ", but " + info.name + " takes at most " +
+                std::to_string(info.max_positions) + " tokens.");
   }
   const std::int64_t tokens = context.value_or(std::min(info.max_positions, 512));
   const std::int64_t stride = arguments.integer("stride", 1, tokens).value_or(tokens);
@@ -81,14 +83,16 @@ Blocks read_blocks(const Arguments& arguments, const ModelInfo& info) {
 int run(const Arguments& arguments) {
   const Log log = read_log(arguments);
   const RunOptions options = read_run_options(arguments);
-  const std::string path = arguments.required("model"), file = arguments.required("file"), target = read_output(arguments);
+  const std::string path = arguments.required("model"), file = arguments.required("file"),
+                    target = read_output(arguments);
   const Engine engine(Model::open(path), {.isa = options.isa});
   const ModelInfo& info = engine.model().info();
   if (!info.decoder) throw Error(info.name + " does not predict the next token, expected a decoder such as OPT.");
   const Blocks blocks = read_blocks(arguments, info);
   Workspace workspace({.threads = options.threads});
   describe(engine, workspace, log);
-  const std::vector<TokenWindow> windows = windows_of(tokenizer_of(engine.model()).encode(read_text(file)), blocks.context, blocks.stride);
+  const std::vector<TokenWindow> windows =
+      windows_of(tokenizer_of(engine.model()).encode(read_text(file)), blocks.context, blocks.stride);
 
   Output output(target);
   Perplexity perplexity;
@@ -101,7 +105,8 @@ int run(const Arguments& arguments) {
         const std::size_t scored = windows[done++].scored;
         for (std::size_t i = losses.size() - scored; i < losses.size(); ++i) perplexity.add(losses[i]);
       }
-      log.detail("after " + std::to_string(done) + " of " + std::to_string(windows.size()) + " blocks: " + to_text(perplexity));
+      log.detail("after " + std::to_string(done) + " of " + std::to_string(windows.size()) +
+                 " blocks: " + to_text(perplexity));
       progress.update(static_cast<std::int64_t>(done), static_cast<double>(done) / static_cast<double>(windows.size()));
     });
     for (const TokenWindow& window : windows) batcher.add(window.tokens);

@@ -6,8 +6,8 @@
 
 namespace octavo::tools {
 
-/// Each folder replaced by the pictures in it (.jpg, .jpeg, .png, .ppm, .pgm, whatever the case), sorted by name. Other names stay as
-/// they are. Throws octavo::Error for a folder that has none or cannot be read.
+/// Each folder replaced by the pictures in it (.jpg, .jpeg, .png, .ppm, .pgm, whatever the case), sorted by name. Other
+/// names stay as they are. Throws octavo::Error for a folder that has none or cannot be read.
 std::vector<std::string> expand_folders(const std::vector<std::string>& names);
 
 }  // namespace octavo::tools

@@ -8,7 +8,8 @@
 
 namespace octavo::tools {
 
-PictureLoader::PictureLoader(std::vector<std::string> files, const ImageSettings& settings, const LoaderOptions& options)
+PictureLoader::PictureLoader(std::vector<std::string> files, const ImageSettings& settings,
+                             const LoaderOptions& options)
     : files_(std::move(files)), settings_(settings), options_(options) {
   const std::size_t count = std::min(static_cast<std::size_t>(std::max(options.threads, 1)), files_.size());
   for (std::size_t i = 0; i < count; ++i) threads_.emplace_back([this] { work(); });
@@ -26,7 +27,9 @@ PictureLoader::~PictureLoader() {
 void PictureLoader::work() {
   std::unique_lock lock(mutex_);
   while (true) {
-    room_.wait(lock, [&] { return stopping_ || started_ == files_.size() || started_ < taken_ + std::max<std::size_t>(options_.ahead, 1); });
+    room_.wait(lock, [&] {
+      return stopping_ || started_ == files_.size() || started_ < taken_ + std::max<std::size_t>(options_.ahead, 1);
+    });
     if (stopping_ || started_ == files_.size()) return;
     const std::size_t index = started_++;
     lock.unlock();

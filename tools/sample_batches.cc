@@ -22,7 +22,8 @@ std::vector<std::string> pictures_of(const std::string& data) {
 
 }  // namespace
 
-Samples choose(const std::string& data, const SampleOptions& options, const Model& model, const std::optional<std::int64_t>& max_length) {
+Samples choose(const std::string& data, const SampleOptions& options, const Model& model,
+               const std::optional<std::int64_t>& max_length) {
   const bool columns = !options.columns.empty() || data.ends_with(".tsv");
   if (model.info().decoder && !columns) {
     const std::int64_t most = std::min<std::int64_t>(max_length.value_or(kPieceTokens), model.info().max_positions);
@@ -43,8 +44,8 @@ Tensor answer(const Engine& engine, const ImageBatch& batch, Workspace& workspac
   return engine.model().info().classes > 0 ? engine.logits(batch, workspace) : embed(engine, batch, workspace);
 }
 
-SampleBatches::SampleBatches(const Model& model, const std::optional<std::int64_t>& max_length, const BatchLimits& limits, int threads,
-                             const Log& log)
+SampleBatches::SampleBatches(const Model& model, const std::optional<std::int64_t>& max_length,
+                             const BatchLimits& limits, int threads, const Log& log)
     : info_(model.info()), limits_(limits), threads_(threads), log_(log) {
   if (!info_.image) encoder_.emplace(model, max_length);
 }

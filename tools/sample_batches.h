@@ -16,9 +16,11 @@
 
 namespace octavo::tools {
 
-/// The samples that `data` means: lines of a text file, or for a model of pictures a folder or a list of files. For a decoder
-/// the text is cut into pieces of max_length tokens, by default the model's limit, at most 512; columns of a .tsv are taken as they are.
-Samples choose(const std::string& data, const SampleOptions& options, const Model& model, const std::optional<std::int64_t>& max_length);
+/// The samples that `data` means: lines of a text file, or for a model of pictures a folder or a list of files. For a
+/// decoder the text is cut into pieces of max_length tokens, by default the model's limit, at most 512; columns of a
+/// .tsv are taken as they are.
+Samples choose(const std::string& data, const SampleOptions& options, const Model& model,
+               const std::optional<std::int64_t>& max_length);
 
 /// What a model says of a batch: logits (of a decoder, after the last tokens), or embeddings where it has no head.
 Tensor answer(const Engine& engine, const TokenBatch& batch, Workspace& workspace);
@@ -26,7 +28,8 @@ Tensor answer(const Engine& engine, const ImageBatch& batch, Workspace& workspac
 
 class SampleBatches {
  public:
-  SampleBatches(const Model& model, const std::optional<std::int64_t>& max_length, const BatchLimits& limits, int threads, const Log& log);
+  SampleBatches(const Model& model, const std::optional<std::int64_t>& max_length, const BatchLimits& limits,
+                int threads, const Log& log);
 
   /// Hands samples to `handle` as TokenBatch or ImageBatch. Pictures that cannot be read are left out and counted.
   template <typename Handle>
@@ -39,11 +42,12 @@ class SampleBatches {
       progress.update(done, static_cast<double>(done) / static_cast<double>(samples.size()));
     };
     if (!encoder_) {
-      for_each_picture_batch(samples, info_, limits_, threads_, [&](const ImageBatch& batch, const std::vector<LoadedPicture>& pictures) {
-        report(pictures);
-        if (!batch.images.empty()) handle(batch);
-        advance(std::ssize(pictures));
-      });
+      for_each_picture_batch(samples, info_, limits_, threads_,
+                             [&](const ImageBatch& batch, const std::vector<LoadedPicture>& pictures) {
+                               report(pictures);
+                               if (!batch.images.empty()) handle(batch);
+                               advance(std::ssize(pictures));
+                             });
       return;
     }
     Batcher batcher(limits_, [&](const TokenBatch& batch) {

@@ -29,7 +29,8 @@ constexpr std::int64_t kHeldOut = 64;
 /// a line lacks a column.
 Samples choose_samples(LineReader& reader, const SampleOptions& options);
 
-/// The same choice among samples that are already in a list. Throws octavo::Error, beginning with `name`, when it is empty.
+/// The same choice among samples that are already in a list. Throws octavo::Error, beginning with `name`, when it is
+/// empty.
 Samples choose_samples(std::vector<std::string> list, const SampleOptions& options, const std::string& name);
 
 /// The tab-separated columns (from 1), or the whole line when there are none. `place` stands in messages.

@@ -1,4 +1,5 @@
 #include "svg.h"
+
 #include "analysis_report.h"
 
 #include <algorithm>
@@ -11,17 +12,18 @@ constexpr double kLabel = 92.0, kPlot = 238.0, kText = 90.0, kRow = 15.0;
 constexpr int kShades = 10;
 
 std::string open(double width, double height, const char* kind) {
-  return std::string("<svg class=\"") + kind + "\" role=\"img\" viewBox=\"0 0 " + fixed(width, 0) + " " + fixed(height, 0) +
-         "\" xmlns=\"http://www.w3.org/2000/svg\">";
+  return std::string("<svg class=\"") + kind + "\" role=\"img\" viewBox=\"0 0 " + fixed(width, 0) + " " +
+         fixed(height, 0) + "\" xmlns=\"http://www.w3.org/2000/svg\">";
 }
 
 std::string text_at(double x, double y, const char* anchor, const std::string& text) {
-  return "<text x=\"" + fixed(x, 1) + "\" y=\"" + fixed(y, 1) + "\" text-anchor=\"" + anchor + "\">" + escape_html(text) + "</text>";
+  return "<text x=\"" + fixed(x, 1) + "\" y=\"" + fixed(y, 1) + "\" text-anchor=\"" + anchor + "\">" +
+         escape_html(text) + "</text>";
 }
 
 std::string rectangle(double x, double y, double width, double height, const std::string& kind) {
-  return "<rect x=\"" + fixed(x, 1) + "\" y=\"" + fixed(y, 1) + "\" width=\"" + fixed(std::max(width, 0.5), 1) + "\" height=\"" +
-         fixed(height, 1) + "\" class=\"" + kind + "\"/>";
+  return "<rect x=\"" + fixed(x, 1) + "\" y=\"" + fixed(y, 1) + "\" width=\"" + fixed(std::max(width, 0.5), 1) +
+         "\" height=\"" + fixed(height, 1) + "\" class=\"" + kind + "\"/>";
 }
 
 /// Position of a value on the plot, 0..1.
@@ -50,12 +52,23 @@ std::string escape_html(const std::string& text) {
   std::string escaped;
   for (const char c : text) {
     switch (c) {
-      case '&': escaped += "&amp;"; break;
-      case '<': escaped += "&lt;"; break;
-      case '>': escaped += "&gt;"; break;
-      case '"': escaped += "&quot;"; break;
-      case '\'': escaped += "&#39;"; break;
-      default: escaped += c;
+      case '&':
+        escaped += "&amp;";
+        break;
+      case '<':
+        escaped += "&lt;";
+        break;
+      case '>':
+        escaped += "&gt;";
+        break;
+      case '"':
+        escaped += "&quot;";
+        break;
+      case '\'':
+        escaped += "&#39;";
+        break;
+      default:
+        escaped += c;
     }
   }
   return escaped;
@@ -73,7 +86,8 @@ std::string bar_chart(const std::vector<Bar>& bars, BarScale scale) {
     svg += rectangle(kLabel + kPlot * from, y + 1.5, kPlot * (to - from), kRow - 4.0, "bar");
     svg += text_at(kLabel + kPlot + 5.0, y + 10.5, "start", bars[i].text);
   }
-  svg += "<line class=\"zero\" x1=\"" + fixed(zero, 1) + "\" x2=\"" + fixed(zero, 1) + "\" y1=\"0\" y2=\"" + fixed(height, 1) + "\"/>";
+  svg += "<line class=\"zero\" x1=\"" + fixed(zero, 1) + "\" x2=\"" + fixed(zero, 1) + "\" y1=\"0\" y2=\"" +
+         fixed(height, 1) + "\"/>";
   return svg + "</svg>";
 }
 
@@ -89,8 +103,8 @@ std::string heat_map(const std::vector<std::string>& labels, const std::vector<s
       const double x = kLabel + cell * static_cast<double>(j);
       const int shade = static_cast<int>(std::lround(rows[i][j] * kShades));
       svg += rectangle(x + 0.5, y + 0.5, cell - 1.0, 17.0, "s" + std::to_string(shade));
-      svg += "<text class=\"" + std::string(shade > 5 ? "on" : "off") + "\" x=\"" + fixed(x + cell / 2.0, 1) + "\" y=\"" + fixed(y + 12.0, 1) +
-             "\" text-anchor=\"middle\">" + fixed(100.0 * rows[i][j], 0) + "</text>";
+      svg += "<text class=\"" + std::string(shade > 5 ? "on" : "off") + "\" x=\"" + fixed(x + cell / 2.0, 1) +
+             "\" y=\"" + fixed(y + 12.0, 1) + "\" text-anchor=\"middle\">" + fixed(100.0 * rows[i][j], 0) + "</text>";
     }
   }
   return svg + "</svg>";
@@ -101,7 +115,8 @@ std::string probability_map(std::span<const float> values, int size, int most) {
   std::string paths[kShades + 1];
   for (int i = 0; i < shown; ++i) {
     for (int j = 0; j < shown; ++j) {
-      const float p = values[static_cast<std::size_t>(i) * static_cast<std::size_t>(size) + static_cast<std::size_t>(j)];
+      const float p =
+          values[static_cast<std::size_t>(i) * static_cast<std::size_t>(size) + static_cast<std::size_t>(j)];
       if (p == 0.0f) continue;
       const int shade = std::clamp(static_cast<int>(std::ceil(std::sqrt(p) * kShades)), 1, kShades);
       paths[shade] += "M" + std::to_string(j) + " " + std::to_string(i) + "h1v1h-1z";

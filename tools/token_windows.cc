@@ -1,11 +1,11 @@
 #include "token_windows.h"
 
+#include "octavo/error.h"
+
 #include <algorithm>
 #include <fstream>
 #include <iostream>
 #include <sstream>
-
-#include "octavo/error.h"
 
 namespace octavo::tools {
 
@@ -17,7 +17,8 @@ std::vector<TokenWindow> windows_of(const Tokens& text, std::size_t context, std
   for (std::size_t begin = 0; begin + 1 < end && scored < end; begin += stride) {
     const std::size_t until = std::min(begin + context, end);
     TokenWindow window{.tokens = {.ids = {}}, .scored = until - std::max(scored, begin + 1)};
-    window.tokens.ids.assign(text.ids.begin() + static_cast<std::ptrdiff_t>(begin), text.ids.begin() + static_cast<std::ptrdiff_t>(until));
+    window.tokens.ids.assign(text.ids.begin() + static_cast<std::ptrdiff_t>(begin),
+                             text.ids.begin() + static_cast<std::ptrdiff_t>(until));
     windows.push_back(std::move(window));
     scored = until;
   }

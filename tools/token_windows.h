@@ -1,11 +1,11 @@
 // A long text as what a decoder takes at a time: windows of its tokens.
 #pragma once
 
+#include "octavo/tokenizer.h"
+
 #include <cstdint>
 #include <string>
 #include <vector>
-
-#include "octavo/tokenizer.h"
 
 namespace octavo::tools {
 
@@ -14,8 +14,9 @@ struct TokenWindow {
   std::size_t scored = 0;  ///< of its last tokens: those that no window before has scored, the first one of all apart
 };
 
-/// Windows of at most `context` tokens. Each begins `stride` tokens after the one before, at most `context`. The first token of a window has
-/// nothing before it and is scored by the window before, if they overlap. Throws Error when the text has no two tokens.
+/// Windows of at most `context` tokens. Each begins `stride` tokens after the one before, at most `context`. The first
+/// token of a window has nothing before it and is scored by the window before, if they overlap. Throws Error when the
+/// text has no two tokens.
 std::vector<TokenWindow> windows_of(const Tokens& text, std::size_t context, std::size_t stride);
 
 /// Pieces of a text of at most `tokens` tokens each, one after the other.

@@ -26,8 +26,9 @@ enum class RangeMethod {
 /// One scale per output channel of a weight matrix, or one per matrix (the paper's setting).
 enum class WeightScales { per_channel, per_tensor };
 
-/// Attention probabilities relative to the largest of their row: in 255 steps, or in 16 bits, for rows in which many small ones count,
-/// as beside an attention sink, at the price of a second product with V. Clipped and pruned ones and softmax-1 have 255 steps always.
+/// Attention probabilities relative to the largest of their row: in 255 steps, or in 16 bits, for rows in which many
+/// small ones count, as beside an attention sink, at the price of a second product with V. Clipped and pruned ones and
+/// softmax-1 have 255 steps always.
 enum class ProbabilityType { uint8, uint16 };
 
 /// The residual stream: 16 bits, or the paper's 8-bit sums.
@@ -51,8 +52,9 @@ enum class WeightRounding {
   compensated,  ///< a column's rounding error is made up for by the columns still to be rounded
 };
 
-/// Three bits more than 8, for the codes of a value of the graph or for the weights of the products that read it: each makes those
-/// products longer by their own depth (docs/fixed-point.md 11). Of token embeddings, the codes are those of words.
+/// Three bits more than 8, for the codes of a value of the graph or for the weights of the products that read it: each
+/// makes those products longer by their own depth (docs/fixed-point.md 11). Of token embeddings, the codes are those of
+/// words.
 struct ExtraBits {
   std::string value;
   bool of_weights = false;
@@ -74,9 +76,9 @@ struct CalibrationOptions {
   WeightRounding rounding = WeightRounding::compensated;
   std::vector<ExtraBits> extra_bits = {};  ///< what has them; Calibrator::extra_bits() tells what can
 
-  /// The setting of the Quantizable Transformers paper, with every one of its quantizers, in integers: one scale per weight
-  /// tensor, u8 with a static range everywhere, residual sums and probabilities included, running min-max while the quantizers
-  /// are on. The other options are then without effect. It exists to compare with.
+  /// The setting of the Quantizable Transformers paper, with every one of its quantizers, in integers: one scale per
+  /// weight tensor, u8 with a static range everywhere, residual sums and probabilities included, running min-max while
+  /// the quantizers are on. The other options are then without effect. It exists to compare with.
   bool paper = false;
 };
 
@@ -106,12 +108,15 @@ struct PrecisionChoice {
 /// Watches a float32 model run over data. Memory does not grow with the number of samples.
 class Calibrator {
  public:
-  /// `memory` is for what is kept of the observations and for quantized weights; half of it for float32 weights, of which more than that
-  /// are converted batch by batch. What is large is then in memory for one layer at a time. Throws Error when `model` is already quantized.
+  /// `memory` is for what is kept of the observations and for quantized weights; half of it for float32 weights, of
+  /// which more than that are converted batch by batch. What is large is then in memory for one layer at a time. Throws
+  /// Error when `model` is already quantized.
   explicit Calibrator(const Model& model, const CalibrationOptions& options = {}, const MemoryOptions& memory = {});
 
-  /// The same of an engine's model, with the float32 weights that the engine has. The paper's setting has weights of its own.
-  explicit Calibrator(const Engine& reference, const CalibrationOptions& options = {}, const MemoryOptions& memory = {});
+  /// The same of an engine's model, with the float32 weights that the engine has. The paper's setting has weights of
+  /// its own.
+  explicit Calibrator(const Engine& reference, const CalibrationOptions& options = {},
+                      const MemoryOptions& memory = {});
   ~Calibrator();
   Calibrator(Calibrator&&) noexcept;
   Calibrator& operator=(Calibrator&&) noexcept;
@@ -133,13 +138,13 @@ class Calibrator {
   /// Everything that can have extra bits, in order of execution.
   std::vector<ExtraBits> extra_bits() const;
 
-  /// The extra bits with which a model of these options is at least as close as `target`: first those that gain most per multiply-add,
-  /// as few of them as do. `probe` is what gains are measured on; `closeness` judges a model, higher being closer. Throws Error where
-  /// quantize() does, and for the paper's setting.
-  PrecisionChoice choose_extra_bits(double target, const CalibrationOptions& options, const TokenBatch& probe, Workspace& workspace,
-                                    const std::function<double(const Model&)>& closeness) const;
-  PrecisionChoice choose_extra_bits(double target, const CalibrationOptions& options, const ImageBatch& probe, Workspace& workspace,
-                                    const std::function<double(const Model&)>& closeness) const;
+  /// The extra bits with which a model of these options is at least as close as `target`: first those that gain most
+  /// per multiply-add, as few of them as do. `probe` is what gains are measured on; `closeness` judges a model, higher
+  /// being closer. Throws Error where quantize() does, and for the paper's setting.
+  PrecisionChoice choose_extra_bits(double target, const CalibrationOptions& options, const TokenBatch& probe,
+                                    Workspace& workspace, const std::function<double(const Model&)>& closeness) const;
+  PrecisionChoice choose_extra_bits(double target, const CalibrationOptions& options, const ImageBatch& probe,
+                                    Workspace& workspace, const std::function<double(const Model&)>& closeness) const;
 
   /// Quantizes with the ranges observed so far. Throws Error when nothing was observed or a range is not finite.
   Model quantize() const;
@@ -157,8 +162,8 @@ class Calibrator {
   std::unique_ptr<Data> data_;
 };
 
-/// The same quantized model with probabilities of another type; nothing else changes, and nothing at all where attention has but one.
-/// Throws Error when `model` is not quantized.
+/// The same quantized model with probabilities of another type; nothing else changes, and nothing at all where
+/// attention has but one. Throws Error when `model` is not quantized.
 Model with_probabilities(const Model& model, ProbabilityType type);
 
 }  // namespace octavo

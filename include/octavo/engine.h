@@ -1,6 +1,11 @@
 // Runs a model on batches: in integers when it is quantized, else in float32 as the reference.
 #pragma once
 
+#include "octavo/kv_cache.h"
+#include "octavo/model.h"
+#include "octavo/tensor.h"
+#include "octavo/tokenizer.h"
+
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -8,11 +13,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "octavo/kv_cache.h"
-#include "octavo/model.h"
-#include "octavo/tensor.h"
-#include "octavo/tokenizer.h"
 
 namespace octavo {
 
@@ -34,7 +34,8 @@ struct WorkspaceOptions {
 
 /// How long one op of the graph took, all its runs together.
 struct OpTime {
-  std::string op, name;  ///< "QkvProduct", "encoder.layer.0.attention.self.query": what Model::summary() lists, in that order
+  std::string op,
+      name;  ///< "QkvProduct", "encoder.layer.0.attention.self.query": what Model::summary() lists, in that order
   double seconds = 0.0;  ///< wall time
 };
 
@@ -62,13 +63,13 @@ enum class LogitRows { last, all };
 /// How an engine runs a model.
 struct EngineOptions {
   /// The best instruction set to use: "scalar", "avx2", "avxvnni", "avx512vnni", "amx". Empty: OCTAVO_ISA from the
-  /// environment, else the best available. An unknown or unavailable name is an Error that lists what is available. "amx"
-  /// asks Linux for the tile registers, with which the process's signal frames become 8 KB larger: alternative signal
-  /// stacks must have room for them.
+  /// environment, else the best available. An unknown or unavailable name is an Error that lists what is available.
+  /// "amx" asks Linux for the tile registers, with which the process's signal frames become 8 KB larger: alternative
+  /// signal stacks must have room for them.
   std::string isa = "";
 
-  /// Of a float32 model: bytes of weights that are kept ready to be multiplied by; others are made ready each time they are used, as
-  /// calibration of a model larger than memory does. Nothing: half of the memory that is free now.
+  /// Of a float32 model: bytes of weights that are kept ready to be multiplied by; others are made ready each time they
+  /// are used, as calibration of a model larger than memory does. Nothing: half of the memory that is free now.
   std::optional<std::int64_t> weight_memory = {};
 };
 
@@ -81,38 +82,43 @@ class Engine {
   Engine& operator=(Engine&&) noexcept;
 
   /// Last hidden state: f32 [total tokens of the batch, hidden_size], sequences one after the other. A quantized model
-  /// runs wholly in integers, and only this result is dequantized. Throws Error for an empty sequence, an id or type out of
-  /// range, or a sequence longer than info().max_positions; engine and workspace stay usable.
+  /// runs wholly in integers, and only this result is dequantized. Throws Error for an empty sequence, an id or type
+  /// out of range, or a sequence longer than info().max_positions; engine and workspace stay usable.
   Tensor run(const TokenBatch& batch, Workspace& workspace) const;
 
-  /// The same of images: every one has info().max_positions rows, first those of the class token and the like, then its patches.
+  /// The same of images: every one has info().max_positions rows, first those of the class token and the like, then its
+  /// patches.
   Tensor run(const ImageBatch& batch, Workspace& workspace) const;
 
-  /// What the model's head says of each class: f32 [images, info().classes]. A quantized model computes them in integers, in one
-  /// scale, so that their order is that of the integers. Throws Error when the model has no head; else as run().
+  /// What the model's head says of each class: f32 [images, info().classes]. A quantized model computes them in
+  /// integers, in one scale, so that their order is that of the integers. Throws Error when the model has no head; else
+  /// as run().
   Tensor logits(const ImageBatch& batch, Workspace& workspace) const;
 
-  /// What a decoder says of the token after each last one, or after every one: f32 [sequences or tokens of the batch, vocab_size], not
-  /// normalised. A quantized model computes them in integers. Throws Error when the model is no decoder; else as run().
+  /// What a decoder says of the token after each last one, or after every one: f32 [sequences or tokens of the batch,
+  /// vocab_size], not normalised. A quantized model computes them in integers. Throws Error when the model is no
+  /// decoder; else as run().
   Tensor logits(const TokenBatch& batch, Workspace& workspace, LogitRows rows = LogitRows::last) const;
 
-  /// Puts each sequence's tokens behind those in its cache, and gives what a decoder says of the token after the last: f32
-  /// [sequences, vocab_size]. The same bits as logits() of the whole texts, whatever was fed in how many steps, and whichever sequences
-  /// are decoded together. Throws Error also when caches are missing, shared, or full; then none has changed.
+  /// Puts each sequence's tokens behind those in its cache, and gives what a decoder says of the token after the last:
+  /// f32 [sequences, vocab_size]. The same bits as logits() of the whole texts, whatever was fed in how many steps, and
+  /// whichever sequences are decoded together. Throws Error also when caches are missing, shared, or full; then none
+  /// has changed.
   Tensor decode(const TokenBatch& batch, std::span<KvCache* const> caches, Workspace& workspace) const;
 
-  /// Natural logarithm of the probability that a decoder gives each token but the first, negated: per sequence one number less than it
-  /// has tokens. Errors as logits().
+  /// Natural logarithm of the probability that a decoder gives each token but the first, negated: per sequence one
+  /// number less than it has tokens. Errors as logits().
   std::vector<std::vector<double>> losses(const TokenBatch& batch, Workspace& workspace) const;
 
-  /// One vector per sequence, not normalised: f32 [sequences, hidden_size]. `pooling` must be mean or cls; a quantized model
-  /// sums tokens in integers. Errors as run().
+  /// One vector per sequence, not normalised: f32 [sequences, hidden_size]. `pooling` must be mean or cls; a quantized
+  /// model sums tokens in integers. Errors as run().
   Tensor pool(const TokenBatch& batch, Pooling pooling, Workspace& workspace) const;
 
   /// Of images the mean is that of the patches, without the rows before them.
   Tensor pool(const ImageBatch& batch, Pooling pooling, Workspace& workspace) const;
 
-  /// What each op has taken in runs with this workspace since the last call; empty unless the workspace was made to note it.
+  /// What each op has taken in runs with this workspace since the last call; empty unless the workspace was made to
+  /// note it.
   std::vector<OpTime> take_profile(Workspace& workspace) const;
 
   /// The model that it runs.
@@ -150,8 +156,8 @@ std::string cpu_name();
 /// How one kernel of one instruction set compares with scalar.
 struct SelfTestResult {
   std::string isa, kernel;
-  int cases = 0;        ///< random and extreme inputs compared with scalar
-  int mismatches = 0;   ///< cases with any differing byte
+  int cases = 0;       ///< random and extreme inputs compared with scalar
+  int mismatches = 0;  ///< cases with any differing byte
 };
 
 /// Compares every kernel of every available instruction set with the scalar definition on this machine.

@@ -1,23 +1,23 @@
 // Text from a decoder: token after token behind a prompt.
 #pragma once
 
+#include "octavo/engine.h"
+#include "octavo/sampling.h"
+
 #include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "octavo/engine.h"
-#include "octavo/sampling.h"
 
 namespace octavo {
 
 /// How a text is continued, and when it ends.
 struct GenerateOptions {
   int max_tokens = 128;
-  int context = 0;                         ///< most tokens of prompt and text together; 0: as many as the model takes
-  SamplingOptions sampling = {};           ///< without beams
-  int beams = 1;                           ///< above 1: beam search, whose text comes at the end
-  std::vector<std::string> stops = {};     ///< strings that end the text and are no part of it
+  int context = 0;                      ///< most tokens of prompt and text together; 0: as many as the model takes
+  SamplingOptions sampling = {};        ///< without beams
+  int beams = 1;                        ///< above 1: beam search, whose text comes at the end
+  std::vector<std::string> stops = {};  ///< strings that end the text and are no part of it
 };
 
 /// Why a text ended.
@@ -41,8 +41,9 @@ struct Generation {
 /// Called with each piece of the text as soon as it is certain.
 using TextSink = std::function<void(std::string_view)>;
 
-/// Continues `prompt`, which begins with the beginning-of-text token as Tokenizer::encode() makes it; that token alone is a prompt, too.
-/// Throws Error when the model is no decoder, the prompt is empty or leaves no room in the context, or an option is out of range.
+/// Continues `prompt`, which begins with the beginning-of-text token as Tokenizer::encode() makes it; that token alone
+/// is a prompt, too. Throws Error when the model is no decoder, the prompt is empty or leaves no room in the context,
+/// or an option is out of range.
 Generation generate(const Engine& engine, const Tokenizer& tokenizer, const Tokens& prompt, Workspace& workspace,
                     const GenerateOptions& options = {}, const TextSink& sink = {});
 

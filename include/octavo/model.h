@@ -1,6 +1,8 @@
 // A model: a graph of fused ops and its weights, in float32 or quantized to integers.
 #pragma once
 
+#include "octavo/image.h"
+
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -8,8 +10,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "octavo/image.h"
 
 namespace octavo {
 
@@ -20,14 +20,14 @@ struct Encoding {
 };
 
 /// clip((zeta - gamma) * softmax(x) + gamma, 0, 1); Quantizable Transformers (Bondarenko et al. 2023), equation 4.
-/// The ordinary softmax is gamma 0, zeta 1. What is pruned of the result is zero and not made up for; Ji et al. 2021, "On the
-/// Distribution, Sparsity, and Inference-time Quantization of Attention Values in Transformers".
+/// The ordinary softmax is gamma 0, zeta 1. What is pruned of the result is zero and not made up for; Ji et al. 2021,
+/// "On the Distribution, Sparsity, and Inference-time Quantization of Attention Values in Transformers".
 struct ClippedSoftmax {
   double gamma = 0.0;     ///< <= 0
   double zeta = 1.0;      ///< >= 1
   bool softmax1 = false;  ///< exp(x) / (1 + sum exp(x)) is clipped, "attention is off by one", in place of softmax(x)
   double prune = 0.0;     ///< probabilities up to this are zero; [0, 1)
-  int log_bits = 0;       ///< 1..4: 2^bits - 1 geometric steps from prune > 0 to 1, each becomes its centre; 0: as they are
+  int log_bits = 0;  ///< 1..4: 2^bits - 1 geometric steps from prune > 0 to 1, each becomes its centre; 0: as they are
 };
 
 /// What a gate on the context of each attention head depends on; sigmoid of a logit, times a constant scale.
@@ -46,11 +46,11 @@ enum class Pooling { none, mean, cls };
 /// What a checkpoint's config.json does not always say.
 struct CheckpointOptions {
   std::optional<ClippedSoftmax> softmax = {};  ///< gamma and zeta replace config.json's attention_method.softmax
-  std::optional<GateType> gate_type = {};       ///< replaces config.json's attention_method.gate.type
-  std::optional<double> gate_scale = {};        ///< replaces config.json's attention_method.gate.scale
-  std::optional<bool> softmax1 = {};            ///< replaces config.json's attention_method.softmax.softmax1
-  double attention_prune = 0.0;                 ///< ClippedSoftmax::prune
-  int attention_log_bits = 0;                   ///< ClippedSoftmax::log_bits
+  std::optional<GateType> gate_type = {};      ///< replaces config.json's attention_method.gate.type
+  std::optional<double> gate_scale = {};       ///< replaces config.json's attention_method.gate.scale
+  std::optional<bool> softmax1 = {};           ///< replaces config.json's attention_method.softmax.softmax1
+  double attention_prune = 0.0;                ///< ClippedSoftmax::prune
+  int attention_log_bits = 0;                  ///< ClippedSoftmax::log_bits
 };
 
 /// What only a model that predicts the next token has.
@@ -72,10 +72,10 @@ struct ModelInfo {
   std::string gate = "none";  ///< "none", "unconditional_per_head", or with its kind: "conditional_per_token (linear)"
   double gate_scale = 1.0;
   std::int64_t parameters = 0;
-  int classes = 0;                           ///< that the model tells apart; 0: it has no head
-  int prefix_tokens = 0;                     ///< rows before the patches of an image: class token and the like
-  std::optional<ImageSettings> image = {};   ///< what images it takes; nothing for a model of text
-  std::optional<DecoderInfo> decoder = {};   ///< of a model that predicts the next token; nothing for others
+  int classes = 0;                          ///< that the model tells apart; 0: it has no head
+  int prefix_tokens = 0;                    ///< rows before the patches of an image: class token and the like
+  std::optional<ImageSettings> image = {};  ///< what images it takes; nothing for a model of text
+  std::optional<DecoderInfo> decoder = {};  ///< of a model that predicts the next token; nothing for others
 };
 
 /// An immutable model; cheap to copy. Once it exists it is valid.

@@ -1,10 +1,10 @@
 // Tasks on top of an engine.
 #pragma once
 
+#include "octavo/engine.h"
+
 #include <optional>
 #include <vector>
-
-#include "octavo/engine.h"
 
 namespace octavo {
 
@@ -25,8 +25,10 @@ struct ClassScore {
   float score = 0.0f;  ///< softmax over all classes
 };
 
-/// The `count` likeliest classes of each image, best first; of equal ones the lower id. Throws Error as Engine::logits does.
-std::vector<std::vector<ClassScore>> classify(const Engine& engine, const ImageBatch& batch, Workspace& workspace, int count = 5);
+/// The `count` likeliest classes of each image, best first; of equal ones the lower id. Throws Error as Engine::logits
+/// does.
+std::vector<std::vector<ClassScore>> classify(const Engine& engine, const ImageBatch& batch, Workspace& workspace,
+                                              int count = 5);
 
 /// The same from logits f32 [rows, classes].
 std::vector<std::vector<ClassScore>> best_classes(const Tensor& logits, int count);

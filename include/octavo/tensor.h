@@ -23,12 +23,20 @@ std::string_view name_of(DType dtype);
 /// The DType whose elements are held as T.
 template <typename T>
 constexpr DType dtype_of() {
-  if constexpr (std::is_same_v<T, float>) return DType::f32;
-  else if constexpr (std::is_same_v<T, std::int64_t>) return DType::s64;
-  else if constexpr (std::is_same_v<T, std::int32_t>) return DType::s32;
-  else if constexpr (std::is_same_v<T, std::int16_t>) return DType::s16;
-  else if constexpr (std::is_same_v<T, std::int8_t>) return DType::s8;
-  else { static_assert(std::is_same_v<T, std::uint8_t>); return DType::u8; }
+  if constexpr (std::is_same_v<T, float>)
+    return DType::f32;
+  else if constexpr (std::is_same_v<T, std::int64_t>)
+    return DType::s64;
+  else if constexpr (std::is_same_v<T, std::int32_t>)
+    return DType::s32;
+  else if constexpr (std::is_same_v<T, std::int16_t>)
+    return DType::s16;
+  else if constexpr (std::is_same_v<T, std::int8_t>)
+    return DType::s8;
+  else {
+    static_assert(std::is_same_v<T, std::uint8_t>);
+    return DType::u8;
+  }
 }
 
 /// A row-major array. Copies are cheap and share the bytes. Data is 64-byte aligned when the tensor owns it.

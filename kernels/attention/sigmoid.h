@@ -1,4 +1,5 @@
-// The sigmoid of a gate's logit, once for each row and head: the same scalar code in the kernels of every instruction set.
+// The sigmoid of a gate's logit, once for each row and head: the same scalar code in the kernels of every instruction
+// set.
 #pragma once
 
 #include <stdint.h>

@@ -12,7 +12,8 @@ namespace {
 
 constexpr int kBlockColumns = 16;
 constexpr int kTileBytes = 1024;
-constexpr int kPrefetch = 4096;  // bytes ahead in the weights of few rows: the processor's own prefetch stops at every page
+constexpr int kPrefetch =
+    4096;  // bytes ahead in the weights of few rows: the processor's own prefetch stops at every page
 
 // 16 columns of one row, s32.
 struct Row {
@@ -70,7 +71,8 @@ class Requantize {
 
  private:
   __m256i pre_shifted(__m256i accumulator) const {
-    const __m256i high = _mm256_set1_epi32(INT32_MAX >> pre_shift_), low = _mm256_set1_epi32(~(INT32_MAX >> pre_shift_));
+    const __m256i high = _mm256_set1_epi32(INT32_MAX >> pre_shift_),
+                  low = _mm256_set1_epi32(~(INT32_MAX >> pre_shift_));
     const __m256i clamped = _mm256_min_epi32(_mm256_max_epi32(accumulator, low), high);
     return _mm256_sll_epi32(clamped, _mm_cvtsi32_si128(pre_shift_));
   }

@@ -2,9 +2,9 @@
 // register; vpmaddwd makes D * x straight from 16-bit elements and leaves it where vpmuldq reads.
 //
 // A register of 16 elements x[0..15] is worked on as four quarters: quarter k holds x[4i + k] in the low half of its
-// 64-bit lane i. LayerNorm takes 16 rows at a time: their sums, their reciprocal roots (independent, so they overlap), then
-// 32 columns after 32 columns of all rows, so that gains are put in quarters once for 16 rows. Columns past the last 32
-// are done one by one.
+// 64-bit lane i. LayerNorm takes 16 rows at a time: their sums, their reciprocal roots (independent, so they overlap),
+// then 32 columns after 32 columns of all rows, so that gains are put in quarters once for 16 rows. Columns past the
+// last 32 are done one by one.
 #include "kernels.h"
 
 #include <immintrin.h>
@@ -31,13 +31,12 @@ uint64_t sum_of_lanes(__m256i lanes) {
 
 // round(2^30 / sqrt((i + 0.5) / 64)) for i = 16..63.
 constexpr int64_t kReciprocalRoot[48] = {
-    2114695713, 2053387115, 1997119227, 1945237133, 1897199172, 1852552937, 1810917218, 1771968208, 1735428857,
-    1701060526, 1668656406, 1638036256, 1609042172, 1581535151, 1555392273, 1530504391, 1506774204, 1484114654,
-    1462447584, 1441702596, 1421816090, 1402730445, 1384393311, 1366757007, 1349778000, 1333416450, 1317635818,
-    1302402522, 1287685637, 1273456629, 1259689126, 1246358707, 1233442724, 1220920139, 1208771378, 1196978204,
-    1185523604, 1174391680, 1163567563, 1153037323, 1142787899, 1132807028, 1123083182, 1113605518, 1104363818,
-    1095348453, 1086550331, 1077960865
-};
+    2114695713, 2053387115, 1997119227, 1945237133, 1897199172, 1852552937, 1810917218, 1771968208,
+    1735428857, 1701060526, 1668656406, 1638036256, 1609042172, 1581535151, 1555392273, 1530504391,
+    1506774204, 1484114654, 1462447584, 1441702596, 1421816090, 1402730445, 1384393311, 1366757007,
+    1349778000, 1333416450, 1317635818, 1302402522, 1287685637, 1273456629, 1259689126, 1246358707,
+    1233442724, 1220920139, 1208771378, 1196978204, 1185523604, 1174391680, 1163567563, 1153037323,
+    1142787899, 1132807028, 1123083182, 1113605518, 1104363818, 1095348453, 1086550331, 1077960865};
 
 // What the elements of a row have in common: c = (columns * x - sum) >> right, n = (c * y) >> after. A left shift of c
 // is taken out of `after`, which is exact: no bit is lost before the product is shifted.
@@ -63,8 +62,8 @@ void set_reciprocal_root(RowConstants& row, uint64_t variance) {
 }
 
 // Sets row.sum; returns columns^2 times the row's variance, exact, and 1 for 0. A pair's sum of squares can be 2^31, an
-// unsigned 32-bit number: `pairs` adds two of them as one 64-bit lane, low + 2^32 * high modulo 2^64, and `high` adds the
-// high ones, which are subtracted in the end.
+// unsigned 32-bit number: `pairs` adds two of them as one 64-bit lane, low + 2^32 * high modulo 2^64, and `high` adds
+// the high ones, which are subtracted in the end.
 uint64_t variance_of(const LayerNorm& norm, const int16_t* in, RowConstants& row) {
   __m256i sums = _mm256_setzero_si256(), pairs = _mm256_setzero_si256(), high = _mm256_setzero_si256();
   int j = 0;
@@ -164,7 +163,8 @@ void store_shorts(int16_t* out, __m256i values, const LaneBlock& lane) {
 }
 
 void store_bytes(uint8_t* out, __m256i first, __m256i second, const LaneBlock& lane) {
-  const __m256i order = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15));
+  const __m256i order =
+      _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15));
   __m256i values = _mm256_shuffle_epi8(_mm256_packus_epi16(first, second), order);
   values = _mm256_permute4x64_epi64(values, 0xd8);
   store(out, _mm256_max_epu8(_mm256_min_epu8(values, lane.high), lane.low));

@@ -1,9 +1,9 @@
-// Row by row with AVX-512: LayerNorm is built on vpmuldq, the one signed 32 x 32 -> 64 product, of which 8 elements fit a
-// register; vpdpwssd makes D * x - S straight from 16-bit elements and leaves them where vpmuldq reads.
+// Row by row with AVX-512: LayerNorm is built on vpmuldq, the one signed 32 x 32 -> 64 product, of which 8 elements fit
+// a register; vpdpwssd makes D * x - S straight from 16-bit elements and leaves them where vpmuldq reads.
 //
 // A register of 32 elements x[0..31] is worked on as four quarters: quarter k holds x[4i + k] in the low half of its
-// 64-bit lane i. LayerNorm takes 16 rows at a time: their sums, their reciprocal roots (independent, so they overlap), then
-// 64 columns after 64 columns of all rows, so that gains are put in quarters once for 16 rows.
+// 64-bit lane i. LayerNorm takes 16 rows at a time: their sums, their reciprocal roots (independent, so they overlap),
+// then 64 columns after 64 columns of all rows, so that gains are put in quarters once for 16 rows.
 #include "kernels.h"
 
 #ifndef __clang__  // GCC 12's own AVX-512 headers raise both without cause
@@ -23,19 +23,20 @@ constexpr int kBlockColumns = 64;
 int least(int a, int b) { return a < b ? a : b; }
 
 // The mask of `count` elements, of all when there are more than a register holds.
-__mmask16 mask16(int count) { return static_cast<__mmask16>(count >= 16 ? 0xffff : count <= 0 ? 0 : (1u << count) - 1); }
+__mmask16 mask16(int count) {
+  return static_cast<__mmask16>(count >= 16 ? 0xffff : count <= 0 ? 0 : (1u << count) - 1);
+}
 __mmask32 mask32(int count) { return count >= 32 ? 0xffffffff : count <= 0 ? 0 : (1u << count) - 1; }
 __mmask64 mask64(int count) { return count >= 64 ? ~uint64_t{0} : (uint64_t{1} << count) - 1; }
 
 // round(2^30 / sqrt((i + 0.5) / 64)) for i = 16..63.
 constexpr int64_t kReciprocalRoot[48] = {
-    2114695713, 2053387115, 1997119227, 1945237133, 1897199172, 1852552937, 1810917218, 1771968208, 1735428857,
-    1701060526, 1668656406, 1638036256, 1609042172, 1581535151, 1555392273, 1530504391, 1506774204, 1484114654,
-    1462447584, 1441702596, 1421816090, 1402730445, 1384393311, 1366757007, 1349778000, 1333416450, 1317635818,
-    1302402522, 1287685637, 1273456629, 1259689126, 1246358707, 1233442724, 1220920139, 1208771378, 1196978204,
-    1185523604, 1174391680, 1163567563, 1153037323, 1142787899, 1132807028, 1123083182, 1113605518, 1104363818,
-    1095348453, 1086550331, 1077960865
-};
+    2114695713, 2053387115, 1997119227, 1945237133, 1897199172, 1852552937, 1810917218, 1771968208,
+    1735428857, 1701060526, 1668656406, 1638036256, 1609042172, 1581535151, 1555392273, 1530504391,
+    1506774204, 1484114654, 1462447584, 1441702596, 1421816090, 1402730445, 1384393311, 1366757007,
+    1349778000, 1333416450, 1317635818, 1302402522, 1287685637, 1273456629, 1259689126, 1246358707,
+    1233442724, 1220920139, 1208771378, 1196978204, 1185523604, 1174391680, 1163567563, 1153037323,
+    1142787899, 1132807028, 1123083182, 1113605518, 1104363818, 1095348453, 1086550331, 1077960865};
 
 // What the elements of a row have in common: c = (columns * x - sum) >> right, n = (c * y) >> after. A left shift of c
 // is taken out of `after`, which is exact: no bit is lost before the product is shifted.
@@ -67,8 +68,8 @@ uint64_t sum_of_lanes(__m512i lanes) {
   return static_cast<uint64_t>(_mm_cvtsi128_si64(two)) + static_cast<uint64_t>(_mm_extract_epi64(two, 1));
 }
 
-// Sums over part of a row. A pair's sum of squares can be 2^31, an unsigned 32-bit number: `pairs` adds two of them as one
-// 64-bit lane, low + 2^32 * high modulo 2^64, and `high` adds the high ones, which are subtracted in the end.
+// Sums over part of a row. A pair's sum of squares can be 2^31, an unsigned 32-bit number: `pairs` adds two of them as
+// one 64-bit lane, low + 2^32 * high modulo 2^64, and `high` adds the high ones, which are subtracted in the end.
 struct Sums {
   __m512i values, pairs, high;
 };

@@ -312,7 +312,8 @@ TEST_CASE("codes of saturating GELU copies add up to one wide code") {
 TEST_CASE("fine codes of GELU are what a code eight times as fine has more, in every copy") {
   GeluConstants constants(4.8 / 255, 9);
   const int half_code = (1 << constants.fraction_bits) / 2, half_fine = half_code / 8;
-  for (int16_t& base : constants.base) base = static_cast<int16_t>(base - half_code + half_fine);  // codes are floors here
+  for (int16_t& base : constants.base)
+    base = static_cast<int16_t>(base - half_code + half_fine);  // codes are floors here
   for (const auto& [isa, table] : available_tables()) {
     const GeluCodes first = gelu_codes(table, constants, 0, 3);
     const GeluCodes second = gelu_codes(table, constants, -255 * (1 << constants.fraction_bits), 3);
@@ -504,7 +505,8 @@ TEST_CASE("every instruction set gives the scalar products bit for bit, at all s
 
 TEST_CASE("every instruction set gives the scalar products bit for bit, at the greatest depths") {
   std::mt19937_64 random(15);
-  for (const Shape& shape : {Shape{70, 96, 16384}, Shape{40, 32, 32768}}) require_same_products(shape, kInputs[0], 41, random);
+  for (const Shape& shape : {Shape{70, 96, 16384}, Shape{40, 32, 32768}})
+    require_same_products(shape, kInputs[0], 41, random);
 }
 
 TEST_CASE("every instruction set gives the scalar products bit for bit, of more rows than stay in a cache") {

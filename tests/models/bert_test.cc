@@ -1,7 +1,8 @@
 // Reading BERT checkpoints: what is accepted, and that everything else is an error naming the thing.
-#include "octavo/error.h"
 #include "support.h"
 #include "tiny_bert.h"
+
+#include "octavo/error.h"
 
 namespace octavo::test {
 namespace {
@@ -53,7 +54,8 @@ TEST_CASE("config.json's attention_method gives softmax and gate, and options re
   CHECK(tiny_model().info().gate_scale == 2.0);
   TemporaryDirectory directory;
   TinyBert().write(directory.path());
-  const Model model = Model::from_checkpoint(directory.path(), {.softmax = ClippedSoftmax{-0.1, 1.0}, .gate_scale = 1.5});
+  const Model model =
+      Model::from_checkpoint(directory.path(), {.softmax = ClippedSoftmax{-0.1, 1.0}, .gate_scale = 1.5});
   CHECK(model.info().softmax.gamma == -0.1);
   CHECK(model.info().gate_scale == 1.5);
 }
@@ -81,13 +83,26 @@ TEST_CASE("missing, unknown and misshapen tensors are errors that name them") {
 }
 
 TEST_CASE("wrong config values are errors that name the key and what was expected") {
-  const std::pair<const char*, nlohmann::json> cases[] = {
-      {"hidden_size", "48"},    {"hidden_size", -1},           {"hidden_size", 48.5},       {"hidden_size", 1e300},
-      {"hidden_size", nullptr}, {"num_attention_heads", 0},    {"num_attention_heads", 7},  {"num_hidden_layers", 0},
-      {"vocab_size", 49},       {"layer_norm_eps", "small"},   {"layer_norm_eps", -1.0},    {"hidden_act", "swish"},
-      {"hidden_act", 3},        {"model_type", "roberta"},     {"is_decoder", true},        {"type_vocab_size", 3},
-      {"intermediate_size", 1}, {"max_position_embeddings", 0}, {"position_embedding_type", "relative_key"},
-      {"attention_method", 5}};
+  const std::pair<const char*, nlohmann::json> cases[] = {{"hidden_size", "48"},
+                                                          {"hidden_size", -1},
+                                                          {"hidden_size", 48.5},
+                                                          {"hidden_size", 1e300},
+                                                          {"hidden_size", nullptr},
+                                                          {"num_attention_heads", 0},
+                                                          {"num_attention_heads", 7},
+                                                          {"num_hidden_layers", 0},
+                                                          {"vocab_size", 49},
+                                                          {"layer_norm_eps", "small"},
+                                                          {"layer_norm_eps", -1.0},
+                                                          {"hidden_act", "swish"},
+                                                          {"hidden_act", 3},
+                                                          {"model_type", "roberta"},
+                                                          {"is_decoder", true},
+                                                          {"type_vocab_size", 3},
+                                                          {"intermediate_size", 1},
+                                                          {"max_position_embeddings", 0},
+                                                          {"position_embedding_type", "relative_key"},
+                                                          {"attention_method", 5}};
   for (const auto& [key, value] : cases) {
     INFO(key << " = " << value.dump());
     TinyBert bert;

@@ -1,10 +1,12 @@
-// Every gate of the method: detected by tensors, in float against its formula in double, in integers against the float gate.
+// Every gate of the method: detected by tensors, in float against its formula in double, in integers against the float
+// gate.
 #include "float_executor.h"
 #include "integer_executor.h"
-#include "octavo/error.h"
 #include "support.h"
 #include "tiny_bert.h"
 #include "workspace.h"
+
+#include "octavo/error.h"
 
 #include <cmath>
 
@@ -16,10 +18,10 @@ struct Variant {
   int hidden = 5;
 };
 
-const Variant kVariants[] = {{"unconditional_per_head", "linear"},       {"conditional_per_head", "linear"},
-                             {"conditional_per_head", "mlp", 3},         {"conditional_per_head", "all_heads"},
-                             {"conditional_per_token", "linear"},        {"conditional_per_token", "mlp", 1},
-                             {"conditional_per_token", "mlp", 5},        {"conditional_per_token", "mlp", 40},
+const Variant kVariants[] = {{"unconditional_per_head", "linear"},  {"conditional_per_head", "linear"},
+                             {"conditional_per_head", "mlp", 3},    {"conditional_per_head", "all_heads"},
+                             {"conditional_per_token", "linear"},   {"conditional_per_token", "mlp", 1},
+                             {"conditional_per_token", "mlp", 5},   {"conditional_per_token", "mlp", 40},
                              {"conditional_per_token", "all_heads"}};
 
 TinyBertOptions options_of(const Variant& variant) {
@@ -45,9 +47,12 @@ std::vector<double> logits(const Variant& variant, const TinyBert& bert, std::sp
   for (int row = 0; row < rows; ++row) {
     for (int h = 0; h < kHeads; ++h) {
       const std::string own = "." + std::to_string(h), kind = variant.kind;
-      if (std::string(variant.type) == "unconditional_per_head") result.push_back(value("", h));
-      else if (kind == "all_heads") result.push_back(row_of("", h, row, 0, kColumns));
-      else if (kind == "linear") result.push_back(row_of(own, 0, row, h * kSlice, kSlice));
+      if (std::string(variant.type) == "unconditional_per_head")
+        result.push_back(value("", h));
+      else if (kind == "all_heads")
+        result.push_back(row_of("", h, row, 0, kColumns));
+      else if (kind == "linear")
+        result.push_back(row_of(own, 0, row, h * kSlice, kSlice));
       else {
         double sum = value(own + ".2.bias", 0);
         for (int n = 0; n < variant.hidden; ++n) {
@@ -85,15 +90,16 @@ std::vector<int> integer_logits(const Model& quantized, const TokenBatch& batch)
   const std::shared_ptr<const Model::Data> data(std::make_shared<const Model>(quantized), &quantized.data());
   Workspace::Data workspace(1);
   IntegerExecutor(data, kernels::Isa::scalar)
-      .forward(make_ragged(batch, data->info), workspace,
-               [](void* context, std::size_t node, const NodeCodes& codes) {
-                 auto& to = *static_cast<Seen*>(context);
-                 if (to.graph->name(static_cast<ValueId>(node)) != "encoder.layer.1.attention.self.qkv") return;
-                 for (int i = 0; i < to.rows; ++i) {
-                   for (int h = 0; h < kHeads; ++h) to.logits.push_back(codes.gate[i * codes.gate_stride + h]);
-                 }
-               },
-               &seen);
+      .forward(
+          make_ragged(batch, data->info), workspace,
+          [](void* context, std::size_t node, const NodeCodes& codes) {
+            auto& to = *static_cast<Seen*>(context);
+            if (to.graph->name(static_cast<ValueId>(node)) != "encoder.layer.1.attention.self.qkv") return;
+            for (int i = 0; i < to.rows; ++i) {
+              for (int h = 0; h < kHeads; ++h) to.logits.push_back(codes.gate[i * codes.gate_stride + h]);
+            }
+          },
+          &seen);
   return seen.logits;
 }
 
@@ -107,12 +113,13 @@ TEST_CASE("each gate in float32 is the formula in double over its own slice of t
     const FloatExecutor executor({std::make_shared<const Model>(model), &model.data()});
     Workspace::Data workspace(1);
     std::vector<float> input, gate;
-    executor.run(make_ragged(random_batch(1, 30, 50, 11), model.info()), workspace,
-                 [&](std::string_view name, std::span<const float> values, int) {
-                   if (name == "encoder.layer.0.output.LayerNorm") input.assign(values.begin(), values.end());
-                   if (name == "encoder.layer.1.attention.self.gate") gate.assign(values.begin(), values.end());
-                 },
-                 ObserveStages::all);
+    executor.run(
+        make_ragged(random_batch(1, 30, 50, 11), model.info()), workspace,
+        [&](std::string_view name, std::span<const float> values, int) {
+          if (name == "encoder.layer.0.output.LayerNorm") input.assign(values.begin(), values.end());
+          if (name == "encoder.layer.1.attention.self.gate") gate.assign(values.begin(), values.end());
+        },
+        ObserveStages::all);
     const std::vector<double> expected = logits(variant, bert, input);
     REQUIRE(gate.size() == expected.size());
     for (std::size_t i = 0; i < gate.size(); ++i) CHECK(double{gate[i]} == Approx(sigmoid(expected[i])).margin(2e-6));
@@ -128,9 +135,10 @@ TEST_CASE("an integer gate is close to the float one, whatever its type and kind
     const FloatExecutor executor({std::make_shared<const Model>(model), &model.data()});
     Workspace::Data workspace(1);
     std::vector<float> input;
-    executor.run(make_ragged(batch, model.info()), workspace, [&](std::string_view name, std::span<const float> values, int) {
-      if (name == "encoder.layer.0.output.LayerNorm") input.assign(values.begin(), values.end());
-    });
+    executor.run(make_ragged(batch, model.info()), workspace,
+                 [&](std::string_view name, std::span<const float> values, int) {
+                   if (name == "encoder.layer.0.output.LayerNorm") input.assign(values.begin(), values.end());
+                 });
     const std::vector<double> expected = logits(variant, bert, input);
     std::vector<int> found = integer_logits(quantized, batch);
     if (std::string(variant.type) == "conditional_per_head") found.resize(kHeads);
@@ -149,7 +157,8 @@ TEST_CASE("an integer gate is close to the float one, whatever its type and kind
   }
 }
 
-TEST_CASE("models with each gate agree with float32, and bit for bit over files, instruction sets, threads and batches") {
+TEST_CASE(
+    "models with each gate agree with float32, and bit for bit over files, instruction sets, threads and batches") {
   for (const Variant& variant : kVariants) {
     INFO(variant.type << " " << variant.kind << " " << variant.hidden);
     const Model model = tiny_model(options_of(variant)), made = quantized_tiny_model(options_of(variant));

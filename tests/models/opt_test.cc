@@ -1,9 +1,10 @@
 // Reading OPT checkpoints: every variant of the family, golden outputs of PyTorch, and errors that name the thing.
 #include "float_executor.h"
-#include "octavo/error.h"
 #include "support.h"
 #include "tiny_opt.h"
 #include "workspace.h"
+
+#include "octavo/error.h"
 
 namespace octavo::test {
 namespace {
@@ -63,7 +64,8 @@ TEST_CASE("float hidden states, logits and losses of OPT are PyTorch's, and so a
     for (std::size_t i = 0; i < batch.sequences.size(); ++i) {
       const std::string prefix = std::to_string(i) + ".";
       const std::size_t length = batch.sequences[i].ids.size(), vocabulary = 50272;
-      CHECK(largest_difference(hidden.as<float>().subspan(row * 256, length * 256), golden.tensors.at(prefix + "final_layer_norm").as<float>()) < 1e-4);
+      CHECK(largest_difference(hidden.as<float>().subspan(row * 256, length * 256),
+                               golden.tensors.at(prefix + "final_layer_norm").as<float>()) < 1e-4);
       const auto top = golden.tensors.at(prefix + "top5_logits").as<float>();
       const auto ids = golden.tensors.at(prefix + "top5_ids").as<std::int32_t>();
       for (std::size_t t = 0; t < length; ++t) {
@@ -78,8 +80,10 @@ TEST_CASE("float hidden states, logits and losses of OPT are PyTorch's, and so a
       row += length;
     }
     const std::size_t last = batch.sequences[0].ids.size() - 1;
-    CHECK(largest_difference(logits.as<float>().subspan(last * 50272, 50272), golden.tensors.at("0.logits.last").as<float>()) < 1e-4);
-    const nlohmann::json cases = nlohmann::json::parse(std::ifstream(*shared_data("golden/" + name + ".json"))).at("cases");
+    CHECK(largest_difference(logits.as<float>().subspan(last * 50272, 50272),
+                             golden.tensors.at("0.logits.last").as<float>()) < 1e-4);
+    const nlohmann::json cases =
+        nlohmann::json::parse(std::ifstream(*shared_data("golden/" + name + ".json"))).at("cases");
     for (const auto& each : cases) {
       CHECK(greedy(engine, each.at("prompt_ids"), 16) == each.at("greedy_ids").get<std::vector<std::int32_t>>());
     }
@@ -96,9 +100,12 @@ TEST_CASE("layers of OPT in float32 are PyTorch's, stage by stage") {
   Workspace::Data workspace(1);
   std::map<std::string, std::vector<float>> seen;
   const RaggedBatch batch = make_ragged({{golden_batch(golden).sequences[0]}}, model.info());
-  executor.run(batch, workspace, [&](std::string_view value, std::span<const float> values, int) {
-    seen[std::string(value)] = {values.begin(), values.end()};
-  }, ObserveStages::all);
+  executor.run(
+      batch, workspace,
+      [&](std::string_view value, std::span<const float> values, int) {
+        seen[std::string(value)] = {values.begin(), values.end()};
+      },
+      ObserveStages::all);
   const auto check = [&](const std::string& value, const std::string& stage) {
     INFO(value);
     CHECK(largest_difference(seen.at(value), golden.tensors.at("0." + stage).as<float>()) < 1e-4);
@@ -143,10 +150,12 @@ TEST_CASE("an OPT checkpoint that is not what it says is an error that names the
   CHECK_THAT(read_error(projection), Catch::Contains("embed_tokens.weight"));
 }
 
-TEST_CASE("a text too long, empty, or with ids out of range is an error, and so are logits of a model that is no decoder") {
+TEST_CASE(
+    "a text too long, empty, or with ids out of range is an error, and so are logits of a model that is no decoder") {
   Workspace workspace({.threads = 1});
   const Engine opt(TinyOpt().model()), bert(tiny_model());
-  CHECK_THROWS_WITH(opt.logits({{{.ids = std::vector<std::int32_t>(41, 3)}}}, workspace), Catch::Contains("41 tokens, the model takes at most 40"));
+  CHECK_THROWS_WITH(opt.logits({{{.ids = std::vector<std::int32_t>(41, 3)}}}, workspace),
+                    Catch::Contains("41 tokens, the model takes at most 40"));
   CHECK_THROWS_WITH(opt.logits(TokenBatch{{Tokens{.ids = {}}}}, workspace), Catch::Contains("no tokens"));
   CHECK_THROWS_WITH(opt.logits({{{.ids = {70}}}}, workspace), Catch::Contains("token id 70"));
   CHECK_THROWS_WITH(bert.logits(random_batch(1, 4, 50), workspace), Catch::Contains("does not predict the next token"));

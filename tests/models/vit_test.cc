@@ -1,7 +1,9 @@
-// Reading ViT and DeiT checkpoints: both libraries' names, every variant, golden logits, and errors that name the thing.
-#include "octavo/error.h"
+// Reading ViT and DeiT checkpoints: both libraries' names, every variant, golden logits, and errors that name the
+// thing.
 #include "support.h"
 #include "tiny_vit.h"
+
+#include "octavo/error.h"
 
 namespace octavo::test {
 namespace {
@@ -79,7 +81,8 @@ TEST_CASE("float logits of the shipped ViT on the shipped pictures are those of 
   Workspace workspace({.threads = 1});
   for (const char* name : {"clock.png", "traffic-light.jpg"}) {
     INFO(name);
-    const ImageBatch batch{{prepare_image(read_image(source_dir() / "models/pretrained/pictures" / name), *model.info().image)}};
+    const ImageBatch batch{
+        {prepare_image(read_image(source_dir() / "models/pretrained/pictures" / name), *model.info().image)}};
     const auto expected = golden.tensors.at(std::string(name) + ".logits").as<float>();
     CHECK(largest_difference(engine.logits(batch, workspace).as<float>(), expected) < 1e-4);
     const auto feature = golden.tensors.at(std::string(name) + ".feature").as<float>();
@@ -96,7 +99,8 @@ TEST_CASE("float logits are PyTorch's on its golden pictures") {
     const auto pixels = images.tensors.at("pixels").as<std::uint8_t>().subspan(i * 224 * 224 * 3, 224 * 224 * 3);
     batch.images.push_back({.width = 224, .height = 224, .pixels = {pixels.begin(), pixels.end()}});
   }
-  for (const std::string name : {"deit-tiny-patch16-224", "deit-tiny-patch16-224-clipped", "deit-tiny-patch16-224-gated-linear"}) {
+  for (const std::string name :
+       {"deit-tiny-patch16-224", "deit-tiny-patch16-224-clipped", "deit-tiny-patch16-224-gated-linear"}) {
     INFO(name);
     const SafetensorsFile golden = read_safetensors(*shared_data("golden/" + name + ".safetensors"));
     const std::vector<float> logits = logits_of(Model::from_checkpoint(*shared_data("models/" + name)), batch);
@@ -129,7 +133,8 @@ TEST_CASE("a ViT checkpoint that is not what it says is an error that names the 
 }
 
 TEST_CASE("picture settings come from the checkpoint") {
-  const ImageSettings deit = *Model::from_checkpoint(source_dir() / "models/pretrained/deit-tiny-patch16-224-gated").info().image;
+  const ImageSettings deit =
+      *Model::from_checkpoint(source_dir() / "models/pretrained/deit-tiny-patch16-224-gated").info().image;
   CHECK(deit.width == 224);
   CHECK(deit.resize_height == 248);
   CHECK(deit.keep_aspect);

@@ -1,11 +1,13 @@
-// analyze(): its figures against direct formulas, and that it tells outliers, zeros and fragile values from harmless ones.
+// analyze(): its figures against direct formulas, and that it tells outliers, zeros and fragile values from harmless
+// ones.
 #include "octavo/analysis.h"
 
 #include "analysis_statistics.h"
-#include "octavo/error.h"
 #include "simulated.h"
 #include "support.h"
 #include "tiny_bert.h"
+
+#include "octavo/error.h"
 
 #include <cmath>
 #include <random>
@@ -88,7 +90,8 @@ TEST_CASE("exact zeros are those of clipped softmax, and agree with a recount fr
   for (const AttentionMap& map : single.maps) {
     const auto zeros = std::ranges::count(map.probabilities, 0.0f);
     const auto& layer = *std::ranges::find(single.attention, map.name, &AttentionAnalysis::name);
-    CHECK(layer.zeros[static_cast<std::size_t>(map.head)] == Approx(static_cast<double>(zeros) / map.length / map.length));
+    CHECK(layer.zeros[static_cast<std::size_t>(map.head)] ==
+          Approx(static_cast<double>(zeros) / map.length / map.length));
   }
 }
 
@@ -123,13 +126,15 @@ TEST_CASE("the sensitivity sweep puts a planted outlier first and says what help
   CHECK(analysis.sensitivity.back().cosine > 0.9999);
 }
 
-TEST_CASE("a quantized reference, a file of another model, bits out of range and no data are errors that name the thing") {
+TEST_CASE(
+    "a quantized reference, a file of another model, bits out of range and no data are errors that name the thing") {
   Workspace workspace({.threads = 1});
   const std::vector<TokenBatch> batches = {random_batch(2, 9, 50)};
   CHECK_THROWS_WITH(analyze(quantized_tiny_model(), batches, workspace), Catch::Contains("float32"));
   CHECK_THROWS_WITH(analyze(tiny_model(), {}, workspace), Catch::Contains("batch"));
   CHECK_THROWS_WITH(analyze(tiny_model(), batches, workspace, {.weight_bits = 1}), Catch::Contains("bits"));
-  CHECK_THROWS_WITH(analyze(tiny_model(), batches, workspace, {.quantized = tiny_model()}), Catch::Contains("not quantized"));
+  CHECK_THROWS_WITH(analyze(tiny_model(), batches, workspace, {.quantized = tiny_model()}),
+                    Catch::Contains("not quantized"));
   CHECK_THROWS_WITH(analyze(tiny_model({.layers = 1}), batches, workspace, {.quantized = quantized_tiny_model()}),
                     Catch::Contains("checkpoint"));
 }

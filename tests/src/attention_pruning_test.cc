@@ -153,10 +153,12 @@ TEST_CASE("the zeros of pruned attention are reported, and grow with tau") {
 TEST_CASE("the zeros of codes are those of the kernel's probabilities, and no fewer than pruning makes") {
   Workspace workspace({.threads = 2});
   const std::vector<TokenBatch> batches = {random_batch(3, 30, 50, 5), random_batch(1, 17, 50, 6)};
-  for (const TinyBertOptions& options : {TinyBertOptions{}, {.checkpoint = {.attention_prune = 0.02}}, {.gamma = -0.05}}) {
+  for (const TinyBertOptions& options :
+       {TinyBertOptions{}, {.checkpoint = {.attention_prune = 0.02}}, {.gamma = -0.05}}) {
     const Model model = quantized_tiny_model(options);
     const Analysis analysis = analyze(tiny_model(options), batches, workspace, {.quantized = model});
-    std::map<std::string, std::vector<double>> recounted;  // of the first layer to have them: sums over sequences per head
+    std::map<std::string, std::vector<double>>
+        recounted;  // of the first layer to have them: sums over sequences per head
     double pairs = 0;
     for (const TokenBatch& batch : batches) {
       const RaggedBatch ragged = make_ragged(batch, model.info());
@@ -187,7 +189,8 @@ TEST_CASE("the zeros of codes are those of the kernel's probabilities, and no fe
       REQUIRE(layer.zero_codes.size() == recounted.at(layer.name).size());
       for (std::size_t h = 0; h < layer.zero_codes.size(); ++h) {
         CHECK(layer.zero_codes[h] == Approx(recounted.at(layer.name)[h] / pairs));
-        if (options.checkpoint.attention_prune > 0 || options.gamma < 0) CHECK(layer.zero_codes[h] > 0.9 * layer.zeros[h]);
+        if (options.checkpoint.attention_prune > 0 || options.gamma < 0)
+          CHECK(layer.zero_codes[h] > 0.9 * layer.zeros[h]);
       }
     }
   }

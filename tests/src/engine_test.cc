@@ -66,9 +66,11 @@ TEST_CASE("a tiny model gives the same bytes for every ISA, thread count, batch 
 }
 
 TEST_CASE("softmax-1, pruned and logarithmic attention give the same bytes everywhere") {
-  for (const CheckpointOptions& options : {CheckpointOptions{.softmax1 = true}, {.attention_prune = 0.03},
+  for (const CheckpointOptions& options : {CheckpointOptions{.softmax1 = true},
+                                           {.attention_prune = 0.03},
                                            {.softmax1 = true, .attention_prune = 0.01, .attention_log_bits = 3}}) {
-    check_same_bytes_everywhere(quantized_tiny_model({.gamma = -0.01, .checkpoint = options}), random_batch(24, 70, 50));
+    check_same_bytes_everywhere(quantized_tiny_model({.gamma = -0.01, .checkpoint = options}),
+                                random_batch(24, 70, 50));
   }
 }
 
@@ -128,7 +130,8 @@ TEST_CASE("a profile has a time for every op that ran, and only since it was las
     REQUIRE(times.size() > 8);
     CHECK(times[0].op == "EmbedTokens");
     CHECK(times.back().op == "LayerNorm");
-    for (const OpTime& time : times) CHECK(engine.model().summary().find(time.op + " " + time.name) != std::string::npos);
+    for (const OpTime& time : times)
+      CHECK(engine.model().summary().find(time.op + " " + time.name) != std::string::npos);
     CHECK(std::all_of(times.begin(), times.end(), [](const OpTime& time) { return time.seconds > 0; }));
     CHECK(engine.take_profile(workspace).empty());
     Workspace plain({.threads = 1});

@@ -1,11 +1,12 @@
-// Values and weights with more than 8 bits: closer to float32, the same bits everywhere, through a file; and the search for as few
-// of them as a target takes.
-#include "octavo/analysis.h"
-#include "octavo/calibration.h"
-#include "octavo/error.h"
+// Values and weights with more than 8 bits: closer to float32, the same bits everywhere, through a file; and the search
+// for as few of them as a target takes.
 #include "support.h"
 #include "tiny_opt.h"
 #include "tiny_vit.h"
+
+#include "octavo/analysis.h"
+#include "octavo/calibration.h"
+#include "octavo/error.h"
 
 #include <algorithm>
 #include <cstring>
@@ -18,7 +19,9 @@ Workspace& one_thread() {
   return workspace;
 }
 
-bool equal_bytes(const Tensor& a, const Tensor& b) { return a.bytes() == b.bytes() && std::memcmp(a.data(), b.data(), a.bytes()) == 0; }
+bool equal_bytes(const Tensor& a, const Tensor& b) {
+  return a.bytes() == b.bytes() && std::memcmp(a.data(), b.data(), a.bytes()) == 0;
+}
 
 /// A model, what it was observed on, and samples that it was not.
 template <typename Batch>
@@ -39,7 +42,8 @@ struct Observed {
     return calibrator.quantize(with);
   }
   double distance(const Model& quantized) const {
-    return 1.0 - mean_row_cosine(Engine(quantized).run(held_out, one_thread()), Engine(model).run(held_out, one_thread()));
+    return 1.0 -
+           mean_row_cosine(Engine(quantized).run(held_out, one_thread()), Engine(model).run(held_out, one_thread()));
   }
 };
 
@@ -53,7 +57,8 @@ Observed<TokenBatch> observed(Model model, int longest, int vocab_size, const Ca
   return {std::move(model), texts(longest, vocab_size), random_batch(32, longest, vocab_size, 99), options};
 }
 
-/// With everything in 11 bits the model is closer by at least that factor, through a file, with every instruction set and thread count.
+/// With everything in 11 bits the model is closer by at least that factor, through a file, with every instruction set
+/// and thread count.
 template <typename Batch>
 void require_closer(const Observed<Batch>& observed, double factor) {
   const Model all = observed.quantize(observed.calibrator.extra_bits());
@@ -82,7 +87,8 @@ TEST_CASE("extra bits bring every kind of model closer, with the same bits on ev
     }
   }
   SECTION("BERT without token types, clipped, ReLU") {
-    require_closer(observed(tiny_model({.types = 0, .gate = false, .gamma = -0.02, .activation = "relu"}), 40, 50), 1.5);
+    require_closer(observed(tiny_model({.types = 0, .gate = false, .gamma = -0.02, .activation = "relu"}), 40, 50),
+                   1.5);
   }
   SECTION("weights per tensor") {
     require_closer(observed(tiny_model({.gate = false}), 40, 50, {.weights = WeightScales::per_tensor}), 2.0);
@@ -94,14 +100,16 @@ TEST_CASE("extra bits bring every kind of model closer, with the same bits on ev
   }
   SECTION("ViT") {
     const std::vector<ImageBatch> pictures = {random_images(16, 32, 1), random_images(16, 32, 2)};
-    require_closer(Observed<ImageBatch>(TinyVit().model(), pictures, random_images(8, 32, 9)), 1.05);  // patches, Q, K and V keep 8 bits
+    require_closer(Observed<ImageBatch>(TinyVit().model(), pictures, random_images(8, 32, 9)),
+                   1.05);  // patches, Q, K and V keep 8 bits
   }
 }
 
 TEST_CASE("extra bits of a decoder continue from a cache with the bits of the whole text") {
   const auto opt = observed(TinyOpt().model(), 40, 70);
   const Engine engine(opt.quantize(opt.calibrator.extra_bits()));
-  const Tokens text = random_batch(1, 40, 70, 3).sequences[0], first{.ids = {text.ids.begin(), text.ids.end() - 1}}, last{.ids = {text.ids.back()}};
+  const Tokens text = random_batch(1, 40, 70, 3).sequences[0], first{.ids = {text.ids.begin(), text.ids.end() - 1}},
+               last{.ids = {text.ids.back()}};
   REQUIRE(text.ids.size() > 2);
   const Tensor whole = engine.logits(TokenBatch{{text}}, one_thread());
   KvCache cache(engine.model());
@@ -113,9 +121,11 @@ TEST_CASE("extra bits of a decoder continue from a cache with the bits of the wh
 TEST_CASE("a search reaches its target with fewer extra bits than there are, and says when nothing does") {
   const auto bert = observed(tiny_model({.layers = 3}), 40, 50);
   const std::vector<ExtraBits> all = bert.calibrator.extra_bits();
-  const double plain = bert.distance(bert.quantize({})), best = bert.distance(bert.quantize(all)), target = 1.0 - std::sqrt(plain * best);
+  const double plain = bert.distance(bert.quantize({})), best = bert.distance(bert.quantize(all)),
+               target = 1.0 - std::sqrt(plain * best);
   const auto closeness = [&](const Model& model) { return 1.0 - bert.distance(model); };
-  const PrecisionChoice found = bert.calibrator.choose_extra_bits(target, bert.options, random_batch(8, 40, 50, 1), one_thread(), closeness);
+  const PrecisionChoice found =
+      bert.calibrator.choose_extra_bits(target, bert.options, random_batch(8, 40, 50, 1), one_thread(), closeness);
   CHECK(found.reached);
   CHECK(!found.extra_bits.empty());
   CHECK(found.extra_bits.size() < all.size());
@@ -123,10 +133,12 @@ TEST_CASE("a search reaches its target with fewer extra bits than there are, and
   const auto more_work = [](const FrontierPoint& a, const FrontierPoint& b) { return a.work < b.work; };
   CHECK(std::is_sorted(found.frontier.begin(), found.frontier.end(), more_work));
 
-  const PrecisionChoice never = bert.calibrator.choose_extra_bits(1.0 - best / 100.0, bert.options, random_batch(8, 40, 50, 1), one_thread(), closeness);
+  const PrecisionChoice never = bert.calibrator.choose_extra_bits(1.0 - best / 100.0, bert.options,
+                                                                  random_batch(8, 40, 50, 1), one_thread(), closeness);
   CHECK(!never.reached);
   CHECK(never.extra_bits.size() == all.size());
-  const PrecisionChoice none = bert.calibrator.choose_extra_bits(1.0 - 2.0 * plain, bert.options, random_batch(8, 40, 50, 1), one_thread(), closeness);
+  const PrecisionChoice none = bert.calibrator.choose_extra_bits(1.0 - 2.0 * plain, bert.options,
+                                                                 random_batch(8, 40, 50, 1), one_thread(), closeness);
   CHECK(none.reached);
   CHECK(none.extra_bits.empty());
 }
@@ -142,10 +154,11 @@ TEST_CASE("a value that was damaged on purpose is the first to get extra bits") 
   const auto damaged = observed(Model::from_checkpoint(directory.path()), 40, 50, {.copies = 0});
   const auto closeness = [&](const Model& model) { return 1.0 - damaged.distance(model); };
   const double plain = damaged.distance(damaged.quantize({}));
-  const PrecisionChoice found =
-      damaged.calibrator.choose_extra_bits(1.0 - 0.9 * plain, damaged.options, random_batch(8, 40, 50, 1), one_thread(), closeness);
+  const PrecisionChoice found = damaged.calibrator.choose_extra_bits(
+      1.0 - 0.9 * plain, damaged.options, random_batch(8, 40, 50, 1), one_thread(), closeness);
   const auto rank = [&](const std::string& value) {
-    return std::find(found.extra_bits.begin(), found.extra_bits.end(), ExtraBits{value, false}) - found.extra_bits.begin();
+    return std::find(found.extra_bits.begin(), found.extra_bits.end(), ExtraBits{value, false}) -
+           found.extra_bits.begin();
   };
   CHECK(rank("encoder.layer.1.intermediate.dense") <= 1);  // words cost next to nothing
 }

@@ -1,5 +1,6 @@
 // The float32 reference against outputs of PyTorch, stage by stage, on the models that developers share.
 #include "float_executor.h"
+
 #include "safetensors.h"
 #include "support.h"
 #include "tiny_bert.h"
@@ -25,11 +26,12 @@ std::map<std::string, Stage> stages_of(const Model& model, const Tokens& tokens)
   const FloatExecutor executor({std::make_shared<const Model>(model), &model.data()});
   Workspace::Data workspace(2);
   std::map<std::string, Stage> stages;
-  executor.run(make_ragged({{tokens}}, model.info()), workspace,
-               [&](std::string_view name, std::span<const float> values, int columns) {
-                 stages[std::string(name)] = {{values.begin(), values.end()}, columns};
-               },
-               ObserveStages::all);
+  executor.run(
+      make_ragged({{tokens}}, model.info()), workspace,
+      [&](std::string_view name, std::span<const float> values, int columns) {
+        stages[std::string(name)] = {{values.begin(), values.end()}, columns};
+      },
+      ObserveStages::all);
   return stages;
 }
 
@@ -49,12 +51,10 @@ std::vector<float> stage_for(const std::map<std::string, Stage>& stages, const s
   if (!golden.starts_with("layer.")) return {};
   const std::size_t dot = golden.find('.', 6);
   const std::string layer = "encoder." + golden.substr(0, dot) + ".", what = golden.substr(dot + 1);
-  static const std::map<std::string, std::string> names = {{"probs", "attention.self.probs"},
-                                                           {"gate", "attention.self.gate"},
-                                                           {"context", "attention.self"},
-                                                           {"attention_output", "attention.output.LayerNorm"},
-                                                           {"ffn_out", "output.dense.product"},
-                                                           {"output", "output.LayerNorm"}};
+  static const std::map<std::string, std::string> names = {
+      {"probs", "attention.self.probs"},   {"gate", "attention.self.gate"},
+      {"context", "attention.self"},       {"attention_output", "attention.output.LayerNorm"},
+      {"ffn_out", "output.dense.product"}, {"output", "output.LayerNorm"}};
   const Stage& stage = stages.at(layer + names.at(what));
   return what == "gate" ? transposed(stage) : stage.values;  // the golden file has [heads, rows]
 }

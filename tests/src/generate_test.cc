@@ -2,9 +2,10 @@
 #include "octavo/generate.h"
 
 #include "byte_level_support.h"
-#include "octavo/error.h"
 #include "support.h"
 #include "tiny_opt.h"
+
+#include "octavo/error.h"
 
 namespace octavo::test {
 namespace {
@@ -73,7 +74,8 @@ TEST_CASE("a greedy text is the likeliest token after the whole text so far, in 
 TEST_CASE("a text ends with its context, its stop string, or the model's end, whichever comes first") {
   Writer writer{quantized_decoder()};
   const Generation whole = writer("hello", {.max_tokens = 100});
-  if (whole.finish == FinishReason::length) CHECK(whole.tokens.size() == 40 - writer.tokenizer.encode("hello").ids.size());
+  if (whole.finish == FinishReason::length)
+    CHECK(whole.tokens.size() == 40 - writer.tokenizer.encode("hello").ids.size());
   const Generation narrow = writer("hello", {.context = 9});
   CHECK(narrow.tokens.size() <= 9 - writer.tokenizer.encode("hello").ids.size());
   const std::string stop = whole.text.substr(whole.text.size() / 2, 3);
@@ -96,7 +98,8 @@ TEST_CASE("the same seed makes the same text, and beams find a text at least as 
   CHECK(writer("he", sampled).tokens == writer("he", sampled).tokens);
   bool differs = false;
   for (std::uint64_t seed = 4; seed < 12; ++seed) {
-    differs = differs || writer("he", {.max_tokens = 10, .sampling = {.temperature = 1.5, .seed = seed}}).tokens != writer("he", sampled).tokens;
+    differs = differs || writer("he", {.max_tokens = 10, .sampling = {.temperature = 1.5, .seed = seed}}).tokens !=
+                             writer("he", sampled).tokens;
   }
   CHECK(differs);
   const auto loss = [&](const std::vector<std::int32_t>& made) {
@@ -114,14 +117,17 @@ TEST_CASE("the same seed makes the same text, and beams find a text at least as 
 
 TEST_CASE("a prompt without tokens or room, and options out of range, are errors") {
   Writer writer{quantized_decoder()};
-  CHECK_THROWS_WITH(writer(std::string(60, 'z')), Catch::Contains("61 tokens, which leaves no room in a context of 40"));
+  CHECK_THROWS_WITH(writer(std::string(60, 'z')),
+                    Catch::Contains("61 tokens, which leaves no room in a context of 40"));
   CHECK_THROWS_WITH(writer("hello", {.context = 2}), Catch::Contains("no room in a context of 2"));
   CHECK_THROWS_WITH(writer("hello", {.context = 41}), Catch::Contains("capacity is 41"));
   CHECK_THROWS_WITH(writer("hello", {.max_tokens = 0}), Catch::Contains("max_tokens is 0"));
   CHECK_THROWS_WITH(writer("hello", {.beams = 0}), Catch::Contains("beams is 0"));
-  CHECK_THROWS_WITH(generate(writer.engine, writer.tokenizer, Tokens{}, writer.workspace), Catch::Contains("no tokens"));
+  CHECK_THROWS_WITH(generate(writer.engine, writer.tokenizer, Tokens{}, writer.workspace),
+                    Catch::Contains("no tokens"));
   const Engine bert(tiny_model());
-  CHECK_THROWS_WITH(generate(bert, writer.tokenizer, writer.tokenizer.encode("x"), writer.workspace), Catch::Contains("does not predict"));
+  CHECK_THROWS_WITH(generate(bert, writer.tokenizer, writer.tokenizer.encode("x"), writer.workspace),
+                    Catch::Contains("does not predict"));
 }
 
 TEST_CASE("greedy texts of the small OPT checkpoints are PyTorch's") {

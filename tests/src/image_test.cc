@@ -1,9 +1,10 @@
 // Pictures: decoding and resizing against Pillow, and files that mean harm.
 #include "octavo/image.h"
 
-#include "octavo/error.h"
 #include "safetensors.h"
 #include "support.h"
+
+#include "octavo/error.h"
 
 #include <cstring>
 
@@ -20,11 +21,15 @@ std::vector<std::uint8_t> file_bytes(const std::string& name) {
   return {bytes.begin(), bytes.end()};
 }
 
-Image decode(const std::vector<std::uint8_t>& bytes) { return decode_image(std::as_bytes(std::span(bytes)), "picture"); }
+Image decode(const std::vector<std::uint8_t>& bytes) {
+  return decode_image(std::as_bytes(std::span(bytes)), "picture");
+}
 
 Image image_of(const Tensor& tensor) {
   const auto pixels = tensor.as<std::uint8_t>();
-  return {.width = static_cast<int>(tensor.shape()[1]), .height = static_cast<int>(tensor.shape()[0]), .pixels = {pixels.begin(), pixels.end()}};
+  return {.width = static_cast<int>(tensor.shape()[1]),
+          .height = static_cast<int>(tensor.shape()[0]),
+          .pixels = {pixels.begin(), pixels.end()}};
 }
 
 int largest_difference(const Image& a, const Image& b) {
@@ -72,9 +77,12 @@ TEST_CASE("resizing gives Pillow's pixels, whole and in a window") {
     INFO(name);
     const Image expected = image_of(tensor);
     const auto method = name.find("bicubic") != std::string::npos ? Interpolation::bicubic : Interpolation::bilinear;
-    CHECK(largest_difference(resize_image(image, expected.width, expected.height, method, {0, 0, expected.width, expected.height}), expected) <= 1);
+    CHECK(largest_difference(
+              resize_image(image, expected.width, expected.height, method, {0, 0, expected.width, expected.height}),
+              expected) <= 1);
     const Image corner = resize_image(image, expected.width, expected.height, method, {1, 1, expected.width - 1, 1});
-    CHECK(std::memcmp(corner.pixels.data(), expected.pixels.data() + 3 * (expected.width + 1), corner.pixels.size()) == 0);
+    CHECK(std::memcmp(corner.pixels.data(), expected.pixels.data() + 3 * (expected.width + 1), corner.pixels.size()) ==
+          0);
     ++sizes;
   }
   CHECK(sizes == 12);
@@ -113,7 +121,8 @@ TEST_CASE("a damaged, foreign or hostile file is an error that says what is wron
 }
 
 TEST_CASE("any byte of a picture may be wrong: the answer is a picture or an Error") {
-  for (const char* name : {"plain.jpg", "progressive.jpg", "cmyk.jpg", "orientation_6.jpg", "palette.png", "plain.ppm"}) {
+  for (const char* name :
+       {"plain.jpg", "progressive.jpg", "cmyk.jpg", "orientation_6.jpg", "palette.png", "plain.ppm"}) {
     const std::vector<std::uint8_t> whole = file_bytes(name);
     for (std::size_t i = 0; i < whole.size(); i += 1 + whole.size() / 150) {
       std::vector<std::uint8_t> bytes = whole;
@@ -131,7 +140,8 @@ TEST_CASE("the centre of a picture that is resized by its shorter edge is what a
       for (int c = 0; c < 3; ++c) wide.pixels.push_back(x >= 20 && x < 60 ? 200 : 0);
     }
   }
-  const Image centre = prepare_image(wide, {.width = 16, .height = 16, .resize_width = 20, .resize_height = 20, .keep_aspect = true});
+  const Image centre =
+      prepare_image(wide, {.width = 16, .height = 16, .resize_width = 20, .resize_height = 20, .keep_aspect = true});
   CHECK(centre.width == 16);
   CHECK(std::all_of(centre.pixels.begin(), centre.pixels.end(), [](int level) { return level > 190; }));
 }

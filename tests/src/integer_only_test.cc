@@ -76,7 +76,9 @@ TEST_CASE("a decoder's logits and its steps with a cache raise no float exceptio
         const RaggedBatch batch = make_ragged(text, caches, model);
         std::int64_t sum = 0;
         CHECK(float_flags([&] {
-                executor.token_logits(batch, first, workspace, [&](std::size_t, int, std::span<const std::int32_t> logits) { sum += logits[0]; });
+                executor.token_logits(
+                    batch, first, workspace,
+                    [&](std::size_t, int, std::span<const std::int32_t> logits) { sum += logits[0]; });
               }) == 0);
       }
     }
@@ -84,8 +86,9 @@ TEST_CASE("a decoder's logits and its steps with a cache raise no float exceptio
 }
 
 TEST_CASE("logits and features of images raise no float exception flag either") {
-  for (const TinyVitOptions& options : {TinyVitOptions{}, TinyVitOptions{.gate = false, .norm_pre = true, .patch_norm = true, .gamma = -0.01},
-                                        TinyVitOptions{.mean_pooling = true}}) {
+  for (const TinyVitOptions& options :
+       {TinyVitOptions{}, TinyVitOptions{.gate = false, .norm_pre = true, .patch_norm = true, .gamma = -0.01},
+        TinyVitOptions{.mean_pooling = true}}) {
     const Model model = quantized_tiny_vit(options);
     const std::shared_ptr<const Model::Data> data(std::make_shared<const Model>(model), &model.data());
     const ImageBatch images = random_images(2, options.image);

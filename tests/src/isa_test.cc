@@ -35,7 +35,8 @@ TEST_CASE("without a word the best available instruction set runs, and scalar al
 TEST_CASE("OCTAVO_ISA limits the choice, and a caller's word comes before it") {
   const Environment scalar("scalar");
   CHECK(resolve_isa("") == kernels::Isa::scalar);
-  for (const std::string& isa : available_isas()) CHECK(kernels::isa_status()[static_cast<int>(resolve_isa(isa))].name == isa);
+  for (const std::string& isa : available_isas())
+    CHECK(kernels::isa_status()[static_cast<int>(resolve_isa(isa))].name == isa);
 }
 
 TEST_CASE("a name that is unknown or cannot run here is an error that lists what can") {

@@ -1,5 +1,6 @@
 // A large file reads the same from huge pages as from its mapping.
 #include "mapped_file.h"
+
 #include "temporary_directory.h"
 
 #include <catch2/catch.hpp>

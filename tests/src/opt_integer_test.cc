@@ -1,9 +1,10 @@
 // OPT in integers: close to float32, the same bits everywhere and however the text is cut into steps, through a file.
-#include <cstring>
-
-#include "octavo/error.h"
 #include "support.h"
 #include "tiny_opt.h"
+
+#include "octavo/error.h"
+
+#include <cstring>
 
 namespace octavo::test {
 namespace {
@@ -15,7 +16,8 @@ bool equal_bytes(const Tensor& a, const Tensor& b) {
 Tensor row_of(const Tensor& rows, std::size_t row) {
   Tensor result(DType::f32, {1, rows.columns()});
   const auto columns = static_cast<std::ptrdiff_t>(rows.columns());
-  std::copy_n(rows.as<float>().begin() + static_cast<std::ptrdiff_t>(row) * columns, columns, result.writable<float>().begin());
+  std::copy_n(rows.as<float>().begin() + static_cast<std::ptrdiff_t>(row) * columns, columns,
+              result.writable<float>().begin());
   return result;
 }
 
@@ -49,8 +51,9 @@ TEST_CASE("integer logits of a decoder are close to float32 in every variant, wi
   const TokenBatch batch = random_batch(6, 40, 70, 99);
   Workspace workspace({.threads = 1});
   for (const TinyOptOptions& options : opt_variants()) {
-    INFO("word size " << options.word_size << " norm before " << options.norm_before << " no final norm " << options.remove_final_norm
-                      << " tied " << options.tied << " gate " << options.gate << " activation " << options.activation);
+    INFO("word size " << options.word_size << " norm before " << options.norm_before << " no final norm "
+                      << options.remove_final_norm << " tied " << options.tied << " gate " << options.gate
+                      << " activation " << options.activation);
     const Engine reference(TinyOpt(options).model());
     const Tensor expected = reference.logits(batch, workspace, LogitRows::all);
     for (const HeadType head : {HeadType::int16, HeadType::int8}) {
@@ -76,7 +79,8 @@ TEST_CASE("16-bit inputs of the head lose next to nothing") {
   for (std::size_t row = 0; row < static_cast<std::size_t>(hidden.rows()); ++row) {
     double projected[20] = {};
     for (std::size_t k = 0; k < 20; ++k) {
-      for (std::size_t j = 0; j < 48; ++j) projected[k] += double{projection[k * 48 + j]} * double{hidden.as<float>()[row * 48 + j]};
+      for (std::size_t j = 0; j < 48; ++j)
+        projected[k] += double{projection[k * 48 + j]} * double{hidden.as<float>()[row * 48 + j]};
     }
     for (std::size_t n = 0; n < 70; ++n) {
       double exact = 0.0;
@@ -175,14 +179,17 @@ TEST_CASE("sequences are decoded together as alone, whoever joins, leaves or is 
   Tensor whole[3];
   for (std::size_t i = 0; i < 3; ++i) whole[i] = engine.logits({{texts[i]}}, workspace, LogitRows::all);
   KvCache first(model), second(model, 25), third(model);
-  const auto step = [&](std::vector<std::pair<std::size_t, std::size_t>> which, std::vector<KvCache*> caches) {  // text, tokens
+  const auto step = [&](std::vector<std::pair<std::size_t, std::size_t>> which,
+                        std::vector<KvCache*> caches) {  // text, tokens
     TokenBatch batch;
     for (std::size_t i = 0; i < which.size(); ++i) {
-      batch.sequences.push_back(part(texts[which[i].first], static_cast<std::size_t>(caches[i]->length()), which[i].second));
+      batch.sequences.push_back(
+          part(texts[which[i].first], static_cast<std::size_t>(caches[i]->length()), which[i].second));
     }
     const Tensor logits = engine.decode(batch, caches, workspace);
     for (std::size_t i = 0; i < which.size(); ++i) {
-      CHECK(equal_bytes(row_of(logits, i), row_of(whole[which[i].first], static_cast<std::size_t>(caches[i]->length()) - 1)));
+      CHECK(equal_bytes(row_of(logits, i),
+                        row_of(whole[which[i].first], static_cast<std::size_t>(caches[i]->length()) - 1)));
     }
   };
   step({{0, 9}}, {&first});
@@ -215,7 +222,8 @@ TEST_CASE("a cache that is full, shared, missing or another model's is an error,
   KvCache cache(model, 10), foreign(other), reference(TinyOpt().model());
   const auto decode = [&](int tokens, std::vector<KvCache*> caches) {
     TokenBatch batch;
-    for (std::size_t i = 0; i < std::max<std::size_t>(caches.size(), 1); ++i) batch.sequences.push_back(random_text(tokens, 1));
+    for (std::size_t i = 0; i < std::max<std::size_t>(caches.size(), 1); ++i)
+      batch.sequences.push_back(random_text(tokens, 1));
     engine.decode(batch, caches, workspace);
   };
   decode(8, {&cache});
@@ -251,17 +259,20 @@ TEST_CASE("probabilities of 16 bits: the same bits everywhere and step by step, 
     KvCache cache(loaded);
     const std::vector<KvCache*> caches = {&cache};
     Tensor last;
-    for (std::size_t first = 0; first < 37; ++first) last = engine.decode(TokenBatch{{part(batch.sequences[0], first, 1)}}, caches, workspace);
+    for (std::size_t first = 0; first < 37; ++first)
+      last = engine.decode(TokenBatch{{part(batch.sequences[0], first, 1)}}, caches, workspace);
     CHECK(equal_bytes(last, row_of(expected, 0)));
   }
   CHECK_THROWS_WITH(with_probabilities(tiny_model(), ProbabilityType::uint16), Catch::Contains("not quantized"));
   const Model clipped = quantized_tiny_opt({.gate = false, .gamma = -0.02});  // has 255 steps always, and says so
   CHECK(with_probabilities(clipped, ProbabilityType::uint16).summary() == clipped.summary());
-  CHECK(equal_bytes(Engine(with_probabilities(clipped, ProbabilityType::uint16)).logits(batch, workspace), Engine(clipped).logits(batch, workspace)));
+  CHECK(equal_bytes(Engine(with_probabilities(clipped, ProbabilityType::uint16)).logits(batch, workspace),
+                    Engine(clipped).logits(batch, workspace)));
 }
 
 TEST_CASE("8-bit sums are refused for a decoder whose stream starts with its embeddings") {
-  CHECK_THROWS_WITH(quantized_tiny_opt({}, {.residual = ResidualType::int8}), Catch::Contains("8-bit sums need a LayerNorm"));
+  CHECK_THROWS_WITH(quantized_tiny_opt({}, {.residual = ResidualType::int8}),
+                    Catch::Contains("8-bit sums need a LayerNorm"));
 }
 
 }  // namespace octavo::test

@@ -1,9 +1,8 @@
 // The paper's setting end to end: calibrated with quantizers on, run in integers.
+#include "float_executor.h"
+#include "simulated.h"
 #include "support.h"
 #include "tiny_bert.h"
-
-#include "simulated.h"
-#include "float_executor.h"
 #include "workspace.h"
 
 namespace octavo::test {
@@ -23,11 +22,13 @@ TEST_CASE("the paper's setting in integers is what its quantizers simulated in f
     Workspace::Data workspace(1);
     const Transform simulate = [&](std::string_view name, std::span<float> values) { quantizers(name, values); };
     for (unsigned seed = 1; seed <= 4; ++seed) {
-      executor.run(make_ragged(random_batch(16, 40, 50, seed), model.info()), workspace, {}, ObserveStages::values, simulate);
+      executor.run(make_ragged(random_batch(16, 40, 50, seed), model.info()), workspace, {}, ObserveStages::values,
+                   simulate);
     }
     quantizers.freeze();
     const TokenBatch batch = random_batch(16, 40, 50, 77);
-    const Tensor simulated = executor.run(make_ragged(batch, model.info()), workspace, {}, ObserveStages::values, simulate);
+    const Tensor simulated =
+        executor.run(make_ragged(batch, model.info()), workspace, {}, ObserveStages::values, simulate);
     Workspace one({.threads = 1});
     const Tensor integer = Engine(quantized).run(batch, one), exact = Engine(model).run(batch, one);
     const double to_simulation = mean_row_cosine(integer, simulated), to_float = mean_row_cosine(integer, exact);
@@ -38,7 +39,8 @@ TEST_CASE("the paper's setting in integers is what its quantizers simulated in f
 }
 
 TEST_CASE("a model of the paper's setting gives the same bytes from a file, on every instruction set, in any batch") {
-  for (const TinyBertOptions& options : {TinyBertOptions{.gate_kind = "all_heads"}, TinyBertOptions{.gate = false, .gamma = -0.03, .zeta = 1.01}}) {
+  for (const TinyBertOptions& options :
+       {TinyBertOptions{.gate_kind = "all_heads"}, TinyBertOptions{.gate = false, .gamma = -0.03, .zeta = 1.01}}) {
     const Model made = quantized_tiny_model(options, kPaper);
     TemporaryDirectory directory;
     made.save(directory.path() / "m.octavo");

@@ -144,7 +144,8 @@ TEST_CASE("equalization and copies are in the model file, and every instruction 
 TEST_CASE("a range that is missing or not finite, and options of the wrong size, are errors that name the value") {
   const Model model = tiny_model();
   const Ranges ranges = ranges_of(model);
-  for (const char* name : {"embeddings", kNorm, kGelu, "encoder.layer.1.attention.self.key", "encoder.layer.0.attention.self"}) {
+  for (const char* name :
+       {"embeddings", kNorm, kGelu, "encoder.layer.1.attention.self.key", "encoder.layer.0.attention.self"}) {
     Ranges broken = ranges;
     broken.erase(name);
     CHECK_THAT(error_of(model, broken), Catch::Contains(name));

@@ -1,17 +1,17 @@
 // Reads tests/golden/*_stages.safetensors (see the README there) and compares an integer run with it.
 #pragma once
 
-#include <cstdint>
-#include <map>
-#include <memory>
-#include <string>
-#include <vector>
-
 #include "integer_executor.h"
 #include "json_object.h"
 #include "quantize.h"
 #include "safetensors.h"
 #include "workspace.h"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
 
 namespace octavo::test {
 
@@ -26,7 +26,8 @@ class StageGolden {
     Ranges result;
     const nlohmann::json sites = nlohmann::json::parse(file_.metadata.at("ranges"));
     for (const auto& [site, bounds] : sites.items()) {
-      result[value_name(site)] = {static_cast<float>(bounds[0].get<double>()), static_cast<float>(bounds[1].get<double>())};
+      result[value_name(site)] = {static_cast<float>(bounds[0].get<double>()),
+                                  static_cast<float>(bounds[1].get<double>())};
     }
     result["encoder.layer.5.output.LayerNorm"] = result.at("out");
     return result;
@@ -49,10 +50,10 @@ class StageGolden {
       return layer == 0 ? "embeddings.LayerNorm" : "encoder.layer." + std::to_string(layer - 1) + ".output.LayerNorm";
     }
     static const std::map<std::string, std::string> names = {
-        {"q", "attention.self.query"},        {"k", "attention.self.key"},
-        {"v", "attention.self.value"},        {"ctx", "attention.self"},
-        {"sum1", "attention.output.dense"},   {"ffn_in", "attention.output.LayerNorm"},
-        {"gelu_out", "intermediate.dense"},   {"sum2", "output.dense"}};
+        {"q", "attention.self.query"},      {"k", "attention.self.key"},
+        {"v", "attention.self.value"},      {"ctx", "attention.self"},
+        {"sum1", "attention.output.dense"}, {"ffn_in", "attention.output.LayerNorm"},
+        {"gelu_out", "intermediate.dense"}, {"sum2", "output.dense"}};
     return "encoder.layer." + std::to_string(layer) + "." + names.at(kind);
   }
 
@@ -85,7 +86,8 @@ class StageComparer {
     const auto values = expected->as<T>();
     for (int i = 0; i < rows_; ++i) {
       for (int j = 0; j < columns; ++j) {
-        const int want = values[static_cast<std::size_t>(i) * static_cast<std::size_t>(columns) + static_cast<std::size_t>(j)];
+        const int want =
+            values[static_cast<std::size_t>(i) * static_cast<std::size_t>(columns) + static_cast<std::size_t>(j)];
         const int found = code(i, j);
         if (want != found && result.first_difference.empty()) {
           result.first_difference = name + " row " + std::to_string(i) + " column " + std::to_string(j) + ": " +
@@ -96,7 +98,8 @@ class StageComparer {
   }
 
   void stream(const std::string& name, const NodeCodes& codes, int columns) {
-    if (codes.stream) compare<std::int16_t>(name, columns, [&](int i, int j) { return codes.stream[i * codes.stream_stride + j]; });
+    if (codes.stream)
+      compare<std::int16_t>(name, columns, [&](int i, int j) { return codes.stream[i * codes.stream_stride + j]; });
   }
 
   void bytes(const std::string& name, const NodeCodes& codes, int columns) {
@@ -124,7 +127,8 @@ class StageComparer {
       return stream("embedding.ln_s16", codes, columns);
     }
     const std::string module = name.substr(name.find('.', std::string("encoder.layer.").size()) + 1);
-    const std::string layer = name.substr(std::string("encoder.").size(), name.size() - std::string("encoder.").size() - module.size());
+    const std::string layer =
+        name.substr(std::string("encoder.").size(), name.size() - std::string("encoder.").size() - module.size());
     if (module == "attention.self.qkv") qkv(layer, codes);
     if (module == "attention.self") bytes(layer + "context", codes, columns);
     if (module == "attention.output.dense") stream(layer + "sum1", codes, columns);
@@ -153,7 +157,8 @@ inline StageComparison compare_stages(const StageGolden& golden, int text, std::
   const auto codes = executor.forward(batch, workspace, &StageComparer::observe, &comparer);
   const auto sums = executor.sum_tokens(batch, codes, workspace);
   const auto expected = golden.stage(text, "pooled_sum")->as<std::int32_t>();
-  if (!std::equal(sums.begin(), sums.end(), expected.begin(), expected.end()) && comparer.result.first_difference.empty()) {
+  if (!std::equal(sums.begin(), sums.end(), expected.begin(), expected.end()) &&
+      comparer.result.first_difference.empty()) {
     comparer.result.first_difference = "pooled_sum";
   }
   ++comparer.result.compared;

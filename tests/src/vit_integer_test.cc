@@ -1,12 +1,14 @@
-// Image models in integers: the same bytes everywhere, close to float32, through a file, with errors that name the thing.
-#include <cstring>
-#include <fstream>
+// Image models in integers: the same bytes everywhere, close to float32, through a file, with errors that name the
+// thing.
+#include "support.h"
+#include "tiny_vit.h"
 
 #include "octavo/analysis.h"
 #include "octavo/error.h"
 #include "octavo/tasks.h"
-#include "support.h"
-#include "tiny_vit.h"
+
+#include <cstring>
+#include <fstream>
 
 namespace octavo::test {
 namespace {
@@ -44,8 +46,10 @@ TinyVit gated_vit(const std::string& type, const std::string& kind) {
       vit.add(name + ".weight", {columns, inputs}, 0.4f);
       vit.add(name + ".bias", {columns}, 0.5f);
     };
-    if (type == "unconditional_per_head") vit.add(alpha, {options.heads}, 0.8f);
-    else if (kind == "all_heads") linear(alpha, options.heads, size);
+    if (type == "unconditional_per_head")
+      vit.add(alpha, {options.heads}, 0.8f);
+    else if (kind == "all_heads")
+      linear(alpha, options.heads, size);
     for (int h = 0; type != "unconditional_per_head" && kind != "all_heads" && h < options.heads; ++h) {
       const std::string own = alpha + "." + std::to_string(h);
       linear(kind == "mlp" ? own + ".0" : own, kind == "mlp" ? 5 : 1, slice);
@@ -89,8 +93,9 @@ TEST_CASE("integer logits and features of images are close to float32 in every v
   const ImageBatch batch = random_images(6, 32, 99);
   for (const TinyVitOptions& options : variants()) {
     for (const ResidualType residual : {ResidualType::int16, ResidualType::int8}) {
-      INFO("distillation " << options.distillation << " registers " << options.registers << " mean " << options.mean_pooling << " norm_pre "
-                           << options.norm_pre << " patch_norm " << options.patch_norm << " gate " << options.gate);
+      INFO("distillation " << options.distillation << " registers " << options.registers << " mean "
+                           << options.mean_pooling << " norm_pre " << options.norm_pre << " patch_norm "
+                           << options.patch_norm << " gate " << options.gate);
       const Engine integer(quantized_tiny_vit(options, {.residual = residual})), reference(TinyVit(options).model());
       Workspace workspace({.threads = 1});
       const double enough = residual == ResidualType::int16 ? 0.995 : 0.95;

@@ -45,7 +45,8 @@ struct Product {
 
   FloatRows refined(const Refinement& refinement) const {
     FloatRows result = rows;
-    InputModel(pool, observer.statistics().at("x"), {.quantizer = quantizer, .columns = kColumns}, refinement).refine(result);
+    InputModel(pool, observer.statistics().at("x"), {.quantizer = quantizer, .columns = kColumns}, refinement)
+        .refine(result);
     return result;
   }
 

@@ -109,7 +109,13 @@ TEST_CASE("statistics of a single sample and of many") {
 }
 
 TEST_CASE("a table of times names its columns once, and quotes what has a comma") {
-  const BenchResult row{.model = "a,b", .precision = "int8", .isa = "scalar", .batch = 2, .length = 8, .sequences = 2, .tokens = 16,
+  const BenchResult row{.model = "a,b",
+                        .precision = "int8",
+                        .isa = "scalar",
+                        .batch = 2,
+                        .length = 8,
+                        .sequences = 2,
+                        .tokens = 16,
                         .milliseconds = {2.0, 4.0}};
   const std::string csv = to_text({row, row}, BenchFormat::csv);
   CHECK(std::count(csv.begin(), csv.end(), '\n') == 3);

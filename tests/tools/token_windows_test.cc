@@ -25,7 +25,8 @@ TEST_CASE("windows that overlap score each token but the first once") {
       for (const TokenWindow& window : windows_of(numbers(length), 5, stride)) {
         REQUIRE(window.tokens.ids.size() <= 5);
         REQUIRE(window.scored < window.tokens.ids.size());
-        scored.insert(scored.end(), window.tokens.ids.end() - static_cast<std::ptrdiff_t>(window.scored), window.tokens.ids.end());
+        scored.insert(scored.end(), window.tokens.ids.end() - static_cast<std::ptrdiff_t>(window.scored),
+                      window.tokens.ids.end());
       }
       const Tokens text = numbers(length);
       CHECK(scored == std::vector<std::int32_t>(text.ids.begin() + 1, text.ids.end()));
