@@ -7,7 +7,7 @@
 //
 // Every round runs the limits and each case once in turn, so that a machine whose speed changes treats all alike. A
 // share is the ninth decile over rounds of what a pass does relative to the limits measured just before and after it.
-#include "peak.h"
+#include "benchmarks/peak.h"
 
 #include "octavo/engine.h"
 #include "octavo/error.h"

@@ -4,8 +4,8 @@
 // calibrator, all timed with the thread's CPU clock: `%peak` is the ninth decile over windows of the kernel's rate
 // relative to the faster of its two neighbours, `best_us` the kernel's best time. The column Time is the mean of a
 // window, which holds several calls of small kernels. Inputs are random: zeros would run faster.
-#include "kernels.h"
-#include "peak.h"
+#include "benchmarks/peak.h"
+#include "kernels/kernels.h"
 
 #include <benchmark/benchmark.h>
 

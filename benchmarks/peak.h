@@ -2,7 +2,7 @@
 // is loaded or stored, and bytes that cores read from memory in order.
 #pragma once
 
-#include "kernels.h"
+#include "kernels/kernels.h"
 
 #include <atomic>
 #include <chrono>

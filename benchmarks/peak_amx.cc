@@ -1,5 +1,5 @@
 // The calibrator of amx kernels: see peak.h. Runs only where amx is available.
-#include "tiles.h"
+#include "kernels/tiles.h"
 
 #include <stdint.h>
 

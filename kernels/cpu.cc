@@ -1,6 +1,6 @@
 // Which instruction sets can this process use? CPUID tells what the CPU has, XCR0 which registers the operating system
 // saves; a hypervisor may offer the first without the second.
-#include "cpu.h"
+#include "kernels/cpu.h"
 
 #include <cpuid.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 // Which kernels run? Each family installs what is available, best last; a later installation replaces an earlier one.
-#include "cpu.h"
-#include "kernels.h"
+#include "kernels/cpu.h"
+#include "kernels/kernels.h"
 
 namespace octavo::kernels {
 

@@ -168,7 +168,7 @@ struct Attention {
   int past = 0;                      ///< tokens of the sequence before the first row of q
   uint8_t* probabilities = nullptr;  ///< [rows of q][length], where codes that a query sees are to be left for a look
                                      ///< at them: the scalar kernel alone does that; null: nowhere
-  ByteMatrix fine = {};  ///< as context; null data: no fine codes
+  ByteMatrix fine = {};              ///< as context; null data: no fine codes
 };
 
 /// Queries of a call that reads keys and values as they lie, and that threads can share: those of a step of decoding.

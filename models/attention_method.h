@@ -2,8 +2,8 @@
 // gates).
 #pragma once
 
-#include "graph.h"
-#include "json_object.h"
+#include "graph/graph.h"
+#include "io/json_object.h"
 #include "models/checkpoint.h"
 
 #include <optional>

@@ -1,6 +1,6 @@
 #include "models/checkpoint.h"
 
-#include "safetensors.h"
+#include "io/safetensors.h"
 
 #include "octavo/error.h"
 

@@ -1,7 +1,7 @@
 // The tensors of a Hugging Face checkpoint, taken by name and shape with messages that name them.
 #pragma once
 
-#include "model_data.h"
+#include "graph/model_data.h"
 
 #include <set>
 #include <string>

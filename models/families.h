@@ -1,7 +1,7 @@
 // The model families: each turns config.json and tensors into a graph. Nothing outside models/ knows a family's name.
 #pragma once
 
-#include "json_object.h"
+#include "io/json_object.h"
 #include "models/checkpoint.h"
 
 #include "octavo/model.h"

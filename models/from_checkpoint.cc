@@ -1,7 +1,7 @@
 // Which family a checkpoint directory belongs to, and what lies beside its weights: tokenizer and pooling.
+#include "io/safetensors.h"
 #include "models/families.h"
 #include "models/image_config.h"
-#include "safetensors.h"
 
 #include "octavo/error.h"
 #include "octavo/tokenizer.h"

@@ -2,7 +2,7 @@
 // preprocessor_config.json.
 #pragma once
 
-#include "json_object.h"
+#include "io/json_object.h"
 
 #include "octavo/image.h"
 

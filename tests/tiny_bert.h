@@ -1,8 +1,8 @@
 // A small random BERT checkpoint, written to a temporary directory: what tests break, convert and run quickly.
 #pragma once
 
-#include "safetensors.h"
-#include "src/temporary_directory.h"
+#include "io/safetensors.h"
+#include "tests/src/temporary_directory.h"
 
 #include "octavo/calibration.h"
 #include "octavo/engine.h"

@@ -1,7 +1,7 @@
 // A small random OPT checkpoint in every variant of the family.
 #pragma once
 
-#include "tiny_bert.h"
+#include "tests/tiny_bert.h"
 
 #include <filesystem>
 #include <map>

@@ -1,7 +1,7 @@
 // A small random ViT checkpoint under timm's or Hugging Face's names, with the same numbers under both.
 #pragma once
 
-#include "tiny_bert.h"
+#include "tests/tiny_bert.h"
 
 #include <filesystem>
 #include <map>

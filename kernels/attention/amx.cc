@@ -3,8 +3,8 @@
 // Keys and values are packed as for vpdpbusd, whose operands are rows of tiles. A block of 16 queries takes whole rows
 // through scores, probabilities and context, which lie in scratch in the L1 cache between the tiles, which multiply,
 // and the vector units, which do the rest for eight rows at a time.
-#include "attention/few_512.h"
-#include "tiles.h"
+#include "kernels/attention/few_512.h"
+#include "kernels/tiles.h"
 
 namespace octavo::kernels {
 namespace {

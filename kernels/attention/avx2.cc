@@ -3,7 +3,7 @@
 // vpmaddubsw would saturate (255 * 127 * 2), so bytes are widened to 16 bits in registers. Keys are packed in fours of
 // bytes, widened to even and odd ones; values in pairs of keys, widened in order. A block of four queries takes whole
 // rows through scores, probabilities and context, which communicate through scratch in the L1 cache.
-#include "attention/few_256.h"
+#include "kernels/attention/few_256.h"
 
 namespace octavo::kernels {
 namespace {

@@ -4,7 +4,7 @@
 // of depth (four keys). A block of eight queries then takes whole rows through three steps that communicate through
 // scratch in the L1 cache: scores and their maximum, probabilities and the row's multiplier, context. A step of keys is
 // 32 keys of the block's rows, stored together.
-#include "attention/few_512.h"
+#include "kernels/attention/few_512.h"
 
 namespace octavo::kernels {
 namespace {

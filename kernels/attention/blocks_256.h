@@ -2,7 +2,7 @@
 // avx2.cc includes this and the other headers of 256 bits.
 #pragma once
 
-#include "kernels.h"
+#include "kernels/kernels.h"
 
 #include <immintrin.h>
 #include <stddef.h>

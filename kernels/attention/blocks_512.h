@@ -2,8 +2,8 @@
 // Included by avx512vnni.cc and amx.cc only, as are the other headers of 512 bits; each has its own copy.
 #pragma once
 
-#include "kernels.h"
-#include "vectors_512.h"
+#include "kernels/kernels.h"
+#include "kernels/vectors_512.h"
 
 #include <immintrin.h>
 #include <stddef.h>

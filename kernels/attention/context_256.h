@@ -1,7 +1,7 @@
 // What the 256-bit attention kernel makes of the products of probabilities and values: the context's codes.
 #pragma once
 
-#include "attention/blocks_256.h"
+#include "kernels/attention/blocks_256.h"
 
 namespace octavo::kernels {
 namespace {

@@ -1,7 +1,7 @@
 // What the 512-bit attention kernels make of the products of probabilities and values: the context's codes.
 #pragma once
 
-#include "attention/blocks_512.h"
+#include "kernels/attention/blocks_512.h"
 
 namespace octavo::kernels {
 namespace {

@@ -2,9 +2,9 @@
 // since packing them would cost more than it saves; and threads can share a head, each with some of its keys.
 #pragma once
 
-#include "attention/context_512.h"
-#include "attention/one_share.h"
-#include "attention/softmax_512.h"
+#include "kernels/attention/context_512.h"
+#include "kernels/attention/one_share.h"
+#include "kernels/attention/softmax_512.h"
 
 namespace octavo::kernels {
 namespace {

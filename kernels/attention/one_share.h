@@ -1,7 +1,7 @@
 // A whole call of few queries as its one share.
 #pragma once
 
-#include "kernels.h"
+#include "kernels/kernels.h"
 
 namespace octavo::kernels {
 namespace {

@@ -1,7 +1,7 @@
 // Attention in plain C++: what scores, probabilities, gate and context are. Every other instruction set gives these
 // bits.
-#include "attention/sigmoid.h"
-#include "kernels.h"
+#include "kernels/attention/sigmoid.h"
+#include "kernels/kernels.h"
 
 #include <stddef.h>
 #include <stdint.h>

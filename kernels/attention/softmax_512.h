@@ -2,8 +2,8 @@
 // and to the row's multiplier, which carries their sum, clipping and the gate (5, 6).
 #pragma once
 
-#include "attention/blocks_512.h"
-#include "attention/sigmoid.h"
+#include "kernels/attention/blocks_512.h"
+#include "kernels/attention/sigmoid.h"
 
 namespace octavo::kernels {
 namespace {

@@ -5,9 +5,9 @@
 // loaded with the hint that they will not be read again, lest they drive the weights out. While the tiles of a block
 // are at work, the vector units make the block before it, which lies in scratch, into the output: its epilogue is
 // spread over the steps.
-#include "gemm/vpdpbusd_512.h"
-#include "gemm/write_table.h"
-#include "tiles.h"
+#include "kernels/gemm/vpdpbusd_512.h"
+#include "kernels/gemm/write_table.h"
+#include "kernels/tiles.h"
 
 namespace octavo::kernels {
 namespace {

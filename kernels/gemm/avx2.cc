@@ -6,9 +6,9 @@
 //
 // A block is 4 rows x 16 columns: 8 accumulators, four registers of widened weights, two of activations. The
 // activations of 4 rows are widened once for 128 columns.
-#include "gemm/epilogues_256.h"
-#include "gemm/write_table.h"
-#include "kernels.h"
+#include "kernels/gemm/epilogues_256.h"
+#include "kernels/gemm/write_table.h"
+#include "kernels/kernels.h"
 
 #include <immintrin.h>
 #include <stdint.h>

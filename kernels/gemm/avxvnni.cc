@@ -4,9 +4,9 @@
 // A block is 6 rows x 16 columns: 12 accumulators, enough to hide the latency of vpdpbusd, and two registers of
 // weights. Of the 16 rows of a tile two blocks take 6 and one takes 4. The weights of 16 columns stay in the cache
 // while all rows pass them.
-#include "gemm/epilogues_256.h"
-#include "gemm/write_table.h"
-#include "kernels.h"
+#include "kernels/gemm/epilogues_256.h"
+#include "kernels/gemm/write_table.h"
+#include "kernels/kernels.h"
 
 #include <immintrin.h>
 #include <stdint.h>

@@ -2,7 +2,7 @@
 // avxvnni.cc only; each has its own copy, compiled for its own instruction set.
 #pragma once
 
-#include "kernels.h"
+#include "kernels/kernels.h"
 
 #include <immintrin.h>
 #include <stdint.h>

@@ -2,8 +2,8 @@
 // avx512vnni.cc and amx.cc only; each has its own copy, compiled for its own instruction set.
 #pragma once
 
-#include "kernels.h"
-#include "vectors_512.h"
+#include "kernels/kernels.h"
+#include "kernels/vectors_512.h"
 
 #include <immintrin.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 // GEMM in plain C++: what the products and their epilogues are. Every other instruction set gives these bits.
-#include "kernels.h"
+#include "kernels/kernels.h"
 
 #include <stdint.h>
 

@@ -7,7 +7,7 @@
 // that the core overlaps them.
 #pragma once
 
-#include "gemm/epilogues_512.h"
+#include "kernels/gemm/epilogues_512.h"
 
 namespace octavo::kernels {
 namespace {

@@ -2,7 +2,7 @@
 // Included after epilogues_256.h or epilogues_512.h.
 #pragma once
 
-#include "kernels.h"
+#include "kernels/kernels.h"
 
 namespace octavo::kernels {
 namespace {

@@ -1,6 +1,6 @@
 // The paper's setting in plain C++, on every CPU: static 8-bit quantizers of scores, probabilities and embedding sums.
 // It exists to be measured, not to be fast, so there is no other instruction set.
-#include "kernels.h"
+#include "kernels/kernels.h"
 
 #include <stddef.h>
 #include <stdint.h>

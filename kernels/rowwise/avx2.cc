@@ -5,7 +5,7 @@
 // 64-bit lane i. LayerNorm takes 16 rows at a time: their sums, their reciprocal roots (independent, so they overlap),
 // then 32 columns after 32 columns of all rows, so that gains are put in quarters once for 16 rows. Columns past the
 // last 32 are done one by one.
-#include "kernels.h"
+#include "kernels/kernels.h"
 
 #include <immintrin.h>
 #include <stdint.h>

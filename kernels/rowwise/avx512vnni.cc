@@ -4,7 +4,7 @@
 // A register of 32 elements x[0..31] is worked on as four quarters: quarter k holds x[4i + k] in the low half of its
 // 64-bit lane i. LayerNorm takes 16 rows at a time: their sums, their reciprocal roots (independent, so they overlap),
 // then 64 columns after 64 columns of all rows, so that gains are put in quarters once for 16 rows.
-#include "kernels.h"
+#include "kernels/kernels.h"
 
 #ifndef __clang__  // GCC 12's own AVX-512 headers raise both without cause
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"

@@ -1,5 +1,5 @@
 // Row by row in plain C++: LayerNorm, embedding sum, column sum. Every other instruction set gives these bits.
-#include "kernels.h"
+#include "kernels/kernels.h"
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
 // Attention kernels of every instruction set against the scalar one, in one call and in shares of the keys.
-#include "attention_support.h"
+#include "tests/kernels/attention_support.h"
 
 namespace octavo::test {
 namespace {

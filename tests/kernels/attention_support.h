@@ -1,9 +1,9 @@
 // What tests of attention kernels share: a call in guarded memory, and layers in real units.
 #pragma once
 
-#include "kernel_support.h"
 #include "kernels/kernels.h"
-#include "support.h"
+#include "tests/kernels/kernel_support.h"
+#include "tests/support.h"
 
 #include <algorithm>
 #include <cmath>

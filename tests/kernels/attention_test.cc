@@ -1,5 +1,5 @@
 // The scalar attention kernel against formulas in double.
-#include "attention_support.h"
+#include "tests/kernels/attention_support.h"
 
 namespace octavo::test {
 namespace {

@@ -1,7 +1,7 @@
 // Row-wise kernels: the scalar ones against formulas in double, the others against the scalar ones.
-#include "kernel_support.h"
 #include "kernels/kernels.h"
-#include "support.h"
+#include "tests/kernels/kernel_support.h"
+#include "tests/support.h"
 
 #include <algorithm>
 #include <cmath>

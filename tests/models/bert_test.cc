@@ -1,6 +1,6 @@
 // Reading BERT checkpoints: what is accepted, and that everything else is an error naming the thing.
-#include "support.h"
-#include "tiny_bert.h"
+#include "tests/support.h"
+#include "tests/tiny_bert.h"
 
 #include "octavo/error.h"
 

@@ -1,10 +1,10 @@
 // Every gate of the method: detected by tensors, in float against its formula in double, in integers against the float
 // gate.
-#include "float_executor.h"
-#include "integer_executor.h"
-#include "support.h"
-#include "tiny_bert.h"
-#include "workspace.h"
+#include "float/float_executor.h"
+#include "integer/integer_executor.h"
+#include "runtime/workspace.h"
+#include "tests/support.h"
+#include "tests/tiny_bert.h"
 
 #include "octavo/error.h"
 

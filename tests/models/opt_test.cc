@@ -1,8 +1,8 @@
 // Reading OPT checkpoints: every variant of the family, golden outputs of PyTorch, and errors that name the thing.
-#include "float_executor.h"
-#include "support.h"
-#include "tiny_opt.h"
-#include "workspace.h"
+#include "float/float_executor.h"
+#include "runtime/workspace.h"
+#include "tests/support.h"
+#include "tests/tiny_opt.h"
 
 #include "octavo/error.h"
 

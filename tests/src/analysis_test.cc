@@ -2,10 +2,10 @@
 // ones.
 #include "octavo/analysis.h"
 
-#include "analysis_statistics.h"
-#include "simulated.h"
-#include "support.h"
-#include "tiny_bert.h"
+#include "analysis/analysis_statistics.h"
+#include "calibration/simulated.h"
+#include "tests/support.h"
+#include "tests/tiny_bert.h"
 
 #include "octavo/error.h"
 

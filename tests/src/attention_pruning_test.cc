@@ -1,12 +1,12 @@
 // Softmax-1, pruned and logarithmic attention of whole models: float32 against formulas, integers against float32,
 // files.
-#include "float_executor.h"
-#include "integer_executor.h"
-#include "model_data.h"
-#include "ragged.h"
-#include "support.h"
-#include "temporary_directory.h"
-#include "tiny_bert.h"
+#include "float/float_executor.h"
+#include "graph/model_data.h"
+#include "integer/integer_executor.h"
+#include "runtime/ragged.h"
+#include "tests/src/temporary_directory.h"
+#include "tests/support.h"
+#include "tests/tiny_bert.h"
 
 #include "octavo/analysis.h"
 #include "octavo/error.h"

@@ -1,9 +1,9 @@
 // Ranges judged by the end of the block: outliers that carry the function are kept, glitches are not.
-#include "auto_ranges.h"
+#include "calibration/auto_ranges.h"
 
-#include "support.h"
-#include "tiny_bert.h"
-#include "workspace.h"
+#include "runtime/workspace.h"
+#include "tests/support.h"
+#include "tests/tiny_bert.h"
 
 #include <algorithm>
 

@@ -1,5 +1,5 @@
 // Tests of beam search against examples by hand.
-#include "tokenizer_support.h"
+#include "tests/src/tokenizer_support.h"
 
 #include "octavo/sampling.h"
 

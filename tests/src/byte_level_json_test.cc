@@ -1,6 +1,6 @@
 // Tests of a byte-level tokenizer's files: what is read, what is refused and in which words, what is written.
-#include "byte_level_support.h"
-#include "temporary_directory.h"
+#include "tests/src/byte_level_support.h"
+#include "tests/src/temporary_directory.h"
 
 #include "octavo/tokenizer.h"
 

@@ -1,9 +1,9 @@
 // A small byte-level BPE tokenizer that tests change and break.
 #pragma once
 
-#include "byte_level.h"
-#include "tokenizer_support.h"
-#include "utf8.h"
+#include "tests/src/tokenizer_support.h"
+#include "tokenizer/byte_level.h"
+#include "tokenizer/utf8.h"
 
 #include <nlohmann/json.hpp>
 

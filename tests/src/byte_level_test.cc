@@ -1,5 +1,5 @@
 // Tests of byte-level BPE: the golden texts, words, merges, offsets, and time on hostile input.
-#include "byte_level_support.h"
+#include "tests/src/byte_level_support.h"
 
 #include <ctime>
 #include <fstream>

@@ -2,9 +2,9 @@
 // short.
 #include "octavo/calibration.h"
 
-#include "model_data.h"
-#include "support.h"
-#include "tiny_bert.h"
+#include "graph/model_data.h"
+#include "tests/support.h"
+#include "tests/tiny_bert.h"
 
 #include "octavo/error.h"
 

@@ -1,7 +1,7 @@
 // The Cholesky factor on threads: it is one, and the same for every number of threads.
-#include "cholesky.h"
+#include "quantize/cholesky.h"
 
-#include "support.h"
+#include "tests/support.h"
 
 #include <cmath>
 #include <random>

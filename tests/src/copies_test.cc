@@ -1,7 +1,7 @@
 // Which neurons get saturating copies.
-#include "copies.h"
+#include "quantize/copies.h"
 
-#include "support.h"
+#include "tests/support.h"
 
 #include <algorithm>
 #include <cmath>

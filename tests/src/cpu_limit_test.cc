@@ -1,8 +1,8 @@
 // Tests of the CPU quota of control groups, on directories that look like the kernel's.
-#include "cpu_limit.h"
+#include "system/cpu_limit.h"
 
-#include "support.h"
-#include "temporary_directory.h"
+#include "tests/src/temporary_directory.h"
+#include "tests/support.h"
 
 #include "octavo/engine.h"
 

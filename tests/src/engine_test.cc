@@ -1,7 +1,7 @@
 // What users rely on of an engine: the same bytes everywhere, and errors that leave it usable.
-#include "stage_codes.h"
-#include "support.h"
-#include "tiny_bert.h"
+#include "tests/src/stage_codes.h"
+#include "tests/support.h"
+#include "tests/tiny_bert.h"
 
 #include "octavo/error.h"
 #include "octavo/tasks.h"

@@ -1,8 +1,8 @@
 // Equalization: it changes nothing in float, and makes a site with outlier columns easier to round.
-#include "equalize.h"
+#include "quantize/equalize.h"
 
-#include "quantized_weights.h"
-#include "support.h"
+#include "quantize/quantized_weights.h"
+#include "tests/support.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,8 +1,8 @@
 // Values and weights with more than 8 bits: closer to float32, the same bits everywhere, through a file; and the search
 // for as few of them as a target takes.
-#include "support.h"
-#include "tiny_opt.h"
-#include "tiny_vit.h"
+#include "tests/support.h"
+#include "tests/tiny_opt.h"
+#include "tests/tiny_vit.h"
 
 #include "octavo/analysis.h"
 #include "octavo/calibration.h"

@@ -1,10 +1,10 @@
 // The float32 reference against outputs of PyTorch, stage by stage, on the models that developers share.
-#include "float_executor.h"
+#include "float/float_executor.h"
 
-#include "safetensors.h"
-#include "support.h"
-#include "tiny_bert.h"
-#include "workspace.h"
+#include "io/safetensors.h"
+#include "runtime/workspace.h"
+#include "tests/support.h"
+#include "tests/tiny_bert.h"
 
 #include "octavo/tasks.h"
 

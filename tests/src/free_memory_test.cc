@@ -1,8 +1,8 @@
 // Tests of the memory that is left, on directories that look like the kernel's.
-#include "free_memory.h"
+#include "system/free_memory.h"
 
-#include "support.h"
-#include "temporary_directory.h"
+#include "tests/src/temporary_directory.h"
+#include "tests/support.h"
 
 #include "octavo/error.h"
 

@@ -1,9 +1,9 @@
 // Text from a decoder: what it is made of, where it ends, and that caches, beams and sinks change nothing.
 #include "octavo/generate.h"
 
-#include "byte_level_support.h"
-#include "support.h"
-#include "tiny_opt.h"
+#include "tests/src/byte_level_support.h"
+#include "tests/support.h"
+#include "tests/tiny_opt.h"
 
 #include "octavo/error.h"
 

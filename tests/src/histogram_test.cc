@@ -1,8 +1,8 @@
 // Histograms that values stream into, and the ranges that they give.
-#include "histogram.h"
+#include "observers/histogram.h"
 
-#include "fixed_point.h"
-#include "support.h"
+#include "base/fixed_point.h"
+#include "tests/support.h"
 
 #include <algorithm>
 #include <cmath>

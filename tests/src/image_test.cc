@@ -1,8 +1,8 @@
 // Pictures: decoding and resizing against Pillow, and files that mean harm.
 #include "octavo/image.h"
 
-#include "safetensors.h"
-#include "support.h"
+#include "io/safetensors.h"
+#include "tests/support.h"
 
 #include "octavo/error.h"
 

@@ -1,12 +1,12 @@
 // Proof that no float arithmetic runs between token ids and the codes of the last hidden state: the processor's own
 // sticky exception flags. Nearly every float operation on real data is inexact and sets one. tests/integer_only.sh
 // checks the object code as well.
-#include "integer_executor.h"
-#include "stage_codes.h"
-#include "support.h"
-#include "tiny_opt.h"
-#include "tiny_vit.h"
-#include "workspace.h"
+#include "integer/integer_executor.h"
+#include "runtime/workspace.h"
+#include "tests/src/stage_codes.h"
+#include "tests/support.h"
+#include "tests/tiny_opt.h"
+#include "tests/tiny_vit.h"
 
 #include "octavo/tokenizer.h"
 

@@ -1,7 +1,7 @@
 // Which instruction set runs: what callers and the environment may ask for.
-#include "isa.h"
+#include "system/isa.h"
 
-#include "support.h"
+#include "tests/support.h"
 
 #include "octavo/engine.h"
 #include "octavo/error.h"

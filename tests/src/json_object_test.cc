@@ -1,8 +1,8 @@
 // Tests of JSON objects read key by key: what is accepted, and the message that names file, key, value and expectation.
-#include "json_object.h"
+#include "io/json_object.h"
 
-#include "support.h"
-#include "temporary_directory.h"
+#include "tests/src/temporary_directory.h"
+#include "tests/support.h"
 
 #include "octavo/error.h"
 

@@ -1,7 +1,7 @@
 // A large file reads the same from huge pages as from its mapping.
-#include "mapped_file.h"
+#include "io/mapped_file.h"
 
-#include "temporary_directory.h"
+#include "tests/src/temporary_directory.h"
 
 #include <catch2/catch.hpp>
 

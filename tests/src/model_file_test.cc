@@ -1,6 +1,6 @@
 // .octavo files: whole after a save, and harmless when damaged.
-#include "support.h"
-#include "tiny_bert.h"
+#include "tests/support.h"
+#include "tests/tiny_bert.h"
 
 #include "octavo/error.h"
 

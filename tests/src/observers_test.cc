@@ -1,7 +1,7 @@
 // Ranges of calibration: what is kept of the batches seen.
-#include "observers.h"
+#include "observers/observers.h"
 
-#include "support.h"
+#include "tests/support.h"
 
 #include <cmath>
 #include <limits>

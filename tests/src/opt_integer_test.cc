@@ -1,6 +1,6 @@
 // OPT in integers: close to float32, the same bits everywhere and however the text is cut into steps, through a file.
-#include "support.h"
-#include "tiny_opt.h"
+#include "tests/support.h"
+#include "tests/tiny_opt.h"
 
 #include "octavo/error.h"
 

@@ -1,9 +1,9 @@
 // The paper's setting end to end: calibrated with quantizers on, run in integers.
-#include "float_executor.h"
-#include "simulated.h"
-#include "support.h"
-#include "tiny_bert.h"
-#include "workspace.h"
+#include "calibration/simulated.h"
+#include "float/float_executor.h"
+#include "runtime/workspace.h"
+#include "tests/support.h"
+#include "tests/tiny_bert.h"
 
 namespace octavo::test {
 namespace {

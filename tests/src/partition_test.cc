@@ -1,7 +1,7 @@
 // How work is cut: every element once, at boundaries that kernels can take.
-#include "partition.h"
+#include "runtime/partition.h"
 
-#include "support.h"
+#include "tests/support.h"
 
 #include <algorithm>
 #include <atomic>

@@ -1,10 +1,10 @@
 // quantize(): what callers may hand it beyond a model and its ranges, and how it answers when something is missing.
-#include "quantize.h"
+#include "quantize/quantize.h"
 
-#include "float_executor.h"
-#include "support.h"
-#include "tiny_bert.h"
-#include "workspace.h"
+#include "float/float_executor.h"
+#include "runtime/workspace.h"
+#include "tests/support.h"
+#include "tests/tiny_bert.h"
 
 #include "octavo/error.h"
 

@@ -1,8 +1,8 @@
 // Tests of safetensors files: what is read, what is refused, what is written.
-#include "safetensors.h"
+#include "io/safetensors.h"
 
-#include "support.h"
-#include "temporary_directory.h"
+#include "tests/src/temporary_directory.h"
+#include "tests/support.h"
 
 #include "octavo/error.h"
 

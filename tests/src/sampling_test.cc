@@ -1,7 +1,7 @@
 // Tests of sampling and of stop strings.
 #include "octavo/sampling.h"
 
-#include "tokenizer_support.h"
+#include "tests/src/tokenizer_support.h"
 
 #include <cmath>
 #include <limits>

@@ -1,9 +1,9 @@
 // Memory beyond a budget lies in files that nobody sees; calibration gives the same bytes wherever its memory lies.
-#include "spill_memory.h"
+#include "base/spill_memory.h"
 
-#include "model_data.h"
-#include "support.h"
-#include "tiny_opt.h"
+#include "graph/model_data.h"
+#include "tests/support.h"
+#include "tests/tiny_opt.h"
 
 #include "octavo/error.h"
 

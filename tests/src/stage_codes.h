@@ -1,11 +1,11 @@
 // Reads tests/golden/*_stages.safetensors (see the README there) and compares an integer run with it.
 #pragma once
 
-#include "integer_executor.h"
-#include "json_object.h"
-#include "quantize.h"
-#include "safetensors.h"
-#include "workspace.h"
+#include "integer/integer_executor.h"
+#include "io/json_object.h"
+#include "io/safetensors.h"
+#include "quantize/quantize.h"
+#include "runtime/workspace.h"
 
 #include <cstdint>
 #include <map>

@@ -1,6 +1,6 @@
 // The integer executor against the reference simulation: the same codes at every stage of a real model.
-#include "stage_codes.h"
-#include "support.h"
+#include "tests/src/stage_codes.h"
+#include "tests/support.h"
 
 namespace octavo::test {
 namespace {

@@ -1,5 +1,5 @@
 // Tests of ids to text: whole and token by token, of both kinds of tokenizer.
-#include "byte_level_support.h"
+#include "tests/src/byte_level_support.h"
 
 #include "octavo/tokenizer.h"
 

@@ -1,7 +1,7 @@
 // Tests of Tensor: shapes, ownership, element types.
 #include "octavo/tensor.h"
 
-#include "support.h"
+#include "tests/support.h"
 
 #include "octavo/error.h"
 

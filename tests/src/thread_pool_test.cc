@@ -1,7 +1,7 @@
 // Tests of ThreadPool: every task once, errors, reuse, what an idle pool costs.
-#include "thread_pool.h"
+#include "base/thread_pool.h"
 
-#include "support.h"
+#include "tests/support.h"
 
 #include "octavo/error.h"
 

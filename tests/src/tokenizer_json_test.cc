@@ -1,6 +1,6 @@
 // Tests of a tokenizer's files: what is read, what is refused and in which words, what is written.
-#include "temporary_directory.h"
-#include "tokenizer_support.h"
+#include "tests/src/temporary_directory.h"
+#include "tests/src/tokenizer_support.h"
 
 #include "octavo/tokenizer.h"
 

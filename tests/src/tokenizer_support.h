@@ -1,7 +1,7 @@
 // A small tokenizer.json that tests of the tokenizer change and break, and what they ask of a tokenizer.
 #pragma once
 
-#include "support.h"
+#include "tests/support.h"
 
 #include "octavo/error.h"
 #include "octavo/tokenizer.h"

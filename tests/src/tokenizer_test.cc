@@ -1,8 +1,8 @@
 // Tests of text to ids: the golden texts, offsets, pairs, truncation, bytes that are not text, added tokens.
 #include "octavo/tokenizer.h"
 
-#include "temporary_directory.h"
-#include "tokenizer_support.h"
+#include "tests/src/temporary_directory.h"
+#include "tests/src/tokenizer_support.h"
 
 #include <fstream>
 #include <limits>

@@ -1,7 +1,7 @@
 // Image models in integers: the same bytes everywhere, close to float32, through a file, with errors that name the
 // thing.
-#include "support.h"
-#include "tiny_vit.h"
+#include "tests/support.h"
+#include "tests/tiny_vit.h"
 
 #include "octavo/analysis.h"
 #include "octavo/error.h"

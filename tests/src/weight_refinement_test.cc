@@ -1,8 +1,8 @@
 // What makes up for rounding: biases that keep the mean, weights that make up for each other.
-#include "weight_refinement.h"
+#include "quantize/weight_refinement.h"
 
-#include "quantized_weights.h"
-#include "support.h"
+#include "quantize/quantized_weights.h"
+#include "tests/support.h"
 
 #include <algorithm>
 #include <cmath>

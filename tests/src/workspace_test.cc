@@ -1,7 +1,7 @@
 // Tests of Buffer and Workspace.
-#include "workspace.h"
+#include "runtime/workspace.h"
 
-#include "support.h"
+#include "tests/support.h"
 
 #include <algorithm>
 #include <cstdint>

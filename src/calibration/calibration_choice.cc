@@ -1,0 +1,164 @@
+// What calibration chooses by its observations: ranges, equalization, copies.
+#include "calibration/auto_ranges.h"
+#include "calibration/calibration_data.h"
+#include "quantize/copies.h"
+#include "quantize/equalize.h"
+#include "quantize/float_rows.h"
+
+#include <cmath>
+
+namespace octavo {
+namespace {
+
+Range range_of(const Histogram& histogram, const CalibrationOptions& options) {
+  return options.method == RangeMethod::mse ? histogram.least_squares() : histogram.percentile(options.percentile);
+}
+
+Equalization identity(std::size_t columns) {
+  return {.scale = std::vector<float>(columns, 1.0f), .shift = std::vector<float>(columns, 0.0f)};
+}
+
+bool is_finite(const Ranges& ranges, const std::string& name) {
+  const auto found = ranges.find(name);
+  return found != ranges.end() && std::isfinite(found->second.low) && std::isfinite(found->second.high);
+}
+
+}  // namespace
+
+/// Histograms' ranges in place of min-max.
+void Calibrator::Data::choose_ranges(Ranges& chosen_ranges) const {
+  if (!takes_ranges(options.method)) return;
+  for (const auto& [name, histogram] : histograms) {
+    if (is_finite(chosen_ranges, name)) chosen_ranges[name] = range_of(histogram, options);
+  }
+  for (const Node& node : model->graph.nodes) {
+    const std::string& name = model->graph.name(node.output);
+    if (!std::holds_alternative<LayerNormOp>(node.op) || !inputs.contains(name)) continue;
+    const ColumnStatistics& statistics = columns.statistics().at(name);
+    const Equalization none = identity(statistics.columns());
+    if (is_finite(chosen_ranges, name)) {
+      chosen_ranges[name + ".bytes"] = range_of(equalized_histogram(statistics, none), options);
+    }
+  }
+}
+
+/// Solved once for all models that are made of the same observations.
+const EqualizedSite& Calibrator::Data::equalized_site(const CalibrationOptions& chosen, const Node& norm,
+                                                      ThreadPool& pool) const {
+  const std::string& name = model->graph.name(norm.output);
+  const auto [found, added] = solved_sites.try_emplace({chosen.equalize, chosen.weights, name});
+  if (!added) return found->second;
+  return found->second =
+             equalize(pool, chosen.equalize, {columns.statistics().at(name), readers_of(norm.output), chosen.weights});
+}
+
+std::vector<FloatRows> Calibrator::Data::readers_of(ValueId value) const {
+  std::vector<FloatRows> readers;
+  for (const Node& reader : model->graph.nodes) {
+    if (reader.inputs.empty() || reader.inputs[0] != value) continue;
+    for (FloatRows& rows : product_rows(*model, reader)) readers.push_back(std::move(rows));
+  }
+  return readers;
+}
+
+/// Every LayerNorm that a product reads. A value that was not finite is left to quantize(), which names it.
+void Calibrator::Data::equalize_sites(const CalibrationOptions& chosen, Ranges& chosen_ranges,
+                                      QuantizeOptions& result) const {
+  if (chosen.equalize == EqualizeMethod::none) return;
+  const Graph& graph = model->graph;
+  for (const Node& node : graph.nodes) {
+    const std::string& name = graph.name(node.output);
+    if (!std::holds_alternative<LayerNormOp>(node.op) || !inputs.contains(name) || !is_finite(chosen_ranges, name))
+      continue;
+    EqualizedSite site = equalized_site(chosen, node, *result.pool);
+    if (takes_ranges(options.method)) {
+      site.range = range_of(equalized_histogram(columns.statistics().at(name), site.equalization), options);
+    }
+    chosen_ranges[name + ".bytes"] = site.range;
+    result.equalization[name] = std::move(site.equalization);
+  }
+}
+
+/// V and context in scales per column, which the weights behind the attention take up. Ranges that come from histograms
+/// are of values as they are.
+void Calibrator::Data::equalize_contexts(const CalibrationOptions& chosen, Ranges& chosen_ranges,
+                                         QuantizeOptions& result) const {
+  if (chosen.equalize == EqualizeMethod::none || uses_histograms(options.method)) return;
+  const Graph& graph = model->graph;
+  for (const Node& node : graph.nodes) {
+    if (!std::holds_alternative<AttentionOp>(node.op)) continue;
+    const auto& qkv = std::get<QkvProduct>(graph.nodes[static_cast<std::size_t>(node.inputs[0])].op);
+    const std::string &name = graph.name(node.output), &v = qkv.value.name;
+    if (!is_finite(chosen_ranges, name) || !is_finite(chosen_ranges, v)) continue;
+    const EqualizedSite site = equalize_columns(chosen.equalize, v_columns.statistics().at(v));
+    chosen_ranges[v] = site.range;
+    chosen_ranges[name] = equalized_range(columns.statistics().at(name), site.equalization);
+    result.equalization[name] = site.equalization;
+  }
+}
+
+void Calibrator::Data::copy_neurons(int budget, Ranges& chosen_ranges, QuantizeOptions& result) const {
+  for (const Node& node : model->graph.nodes) {
+    const auto* linear = std::get_if<Linear>(&node.op);
+    const std::string& name = model->graph.name(node.output);
+    if (!linear || linear->activation == Activation::none || !inputs.contains(name) || !is_finite(chosen_ranges, name))
+      continue;
+    Copies copies = choose_copies(expected_highest(columns.statistics().at(name)), chosen_ranges.at(name), budget);
+    if (copies.count.empty()) continue;
+    chosen_ranges[name] = copies.common;
+    result.copies[name] = std::move(copies.count);
+  }
+}
+
+/// Ranges of 8-bit values one by one, all others being exact; `chosen_ranges` holds min-max, `result` the equalization.
+void Calibrator::Data::improve_ranges(const CalibrationOptions& chosen, Ranges& chosen_ranges, QuantizeOptions& result,
+                                      Workspace& workspace) const {
+  const BlockJudge judge(executor, model->graph, make_ragged(probe, model->info), workspace.data());
+  const auto best = [&](const std::string& name, const Range& minmax, const Histogram& histogram,
+                        const auto& rounding) {
+    Range found = minmax;
+    double least = judge.error(name, rounding(minmax));
+    for (const Range& range : {histogram.percentile(99.99), histogram.percentile(99.999), histogram.least_squares()}) {
+      if (const double error = judge.error(name, rounding(range)); error < least) {
+        least = error;
+        found = range;
+      }
+    }
+    return found;
+  };
+  const auto bytes_rounding = [](const Range& r) { return Rounding{.quantizer = asymmetric_u8(r.low, r.high)}; };
+  const auto signed_rounding = [](const Range& r) { return Rounding{.quantizer = symmetric_s8(r.low, r.high)}; };
+  for (const Node& node : model->graph.nodes) {
+    const std::string& name = model->graph.name(node.output);
+    if (const auto* qkv = std::get_if<QkvProduct>(&node.op)) {
+      Range& q = chosen_ranges.at(qkv->query.name);
+      q = best(qkv->query.name, q, histograms.at(qkv->query.name), bytes_rounding);
+      for (const std::string& block : {qkv->key.name, qkv->value.name}) {
+        Range& r = chosen_ranges.at(block);
+        r = best(block, r, histograms.at(block), signed_rounding);
+      }
+    } else if (std::holds_alternative<AttentionOp>(node.op)) {
+      chosen_ranges[name] = best(name, chosen_ranges.at(name), histograms.at(name), bytes_rounding);
+    } else if (std::holds_alternative<Linear>(node.op)) {
+      const bool copied = std::get<Linear>(node.op).activation != Activation::none;
+      const auto copies = [&](const Range& r) {
+        return choose_copies(expected_highest(columns.statistics().at(name)), r, copied ? chosen.copies : 0);
+      };
+      chosen_ranges[name] = best(name, chosen_ranges.at(name), histograms.at(name), [&](const Range& r) {
+        const Copies c = copies(r);
+        return Rounding{.quantizer = asymmetric_u8(c.common.low, c.common.high), .copies = c.count};
+      });
+    } else if (std::holds_alternative<LayerNormOp>(node.op) && inputs.contains(name)) {
+      const ColumnStatistics& statistics = columns.statistics().at(name);
+      const auto solved = result.equalization.find(name);
+      const Equalization e = solved == result.equalization.end() ? identity(statistics.columns()) : solved->second;
+      const Range minmax = chosen_ranges.at(solved == result.equalization.end() ? name : name + ".bytes");
+      chosen_ranges[name + ".bytes"] = best(name, minmax, equalized_histogram(statistics, e), [&](const Range& r) {
+        return Rounding{.quantizer = asymmetric_u8(r.low, r.high), .equalization = &e};
+      });
+    }
+  }
+  copy_neurons(chosen.copies, chosen_ranges, result);
+}
+
+}  // namespace octavo

@@ -1,0 +1,142 @@
+#include "calibration/precision_search.h"
+
+#include "base/vector_tensor.h"
+#include "quantize/float_rows.h"
+#include "quantize/quantized_tables.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+namespace octavo {
+namespace {
+
+// Of the error of weights that are rounded one by one, what is left when each makes up for the others'.
+constexpr double kCompensated = 0.3;
+
+double padded(int columns, int multiple) { return static_cast<double>((columns + multiple - 1) / multiple * multiple); }
+
+bool reads(const Node& node, ValueId value) {
+  const bool product = std::holds_alternative<QkvProduct>(node.op) || std::holds_alternative<Linear>(node.op) ||
+                       std::holds_alternative<LinearAdd>(node.op);
+  return product && node.inputs[0] == value;
+}
+
+double cost_of_reading(const Graph& graph, const Node& reader) {
+  int columns = graph.columns(reader.output);
+  if (const auto* qkv = std::get_if<QkvProduct>(&reader.op))
+    columns = 3 * qkv->heads * qkv->head_size + (qkv->gate.empty() ? 0 : gate_columns(*qkv));
+  return padded(graph.columns(reader.inputs[0]), 64) * padded(columns, 32);
+}
+
+/// Mean over rows of |x - y|^2 / |y|^2.
+double relative_error(const Tensor& found, const Tensor& exact) {
+  const auto columns = static_cast<std::size_t>(exact.columns());
+  const auto x = found.as<float>(), y = exact.as<float>();
+  double sum = 0.0;
+  for (std::size_t first = 0; first < y.size(); first += columns) {
+    double difference = 0.0, square = 0.0;
+    for (std::size_t j = first; j < first + columns; ++j) {
+      const double d = static_cast<double>(x[j]) - static_cast<double>(y[j]);
+      difference += d * d;
+      square += static_cast<double>(y[j]) * static_cast<double>(y[j]);
+    }
+    sum += difference / std::max(square, 1e-30);
+  }
+  return sum / static_cast<double>(exact.rows());
+}
+
+std::vector<const LinearBlock*> blocks_of(const Node& reader) {
+  if (const auto* qkv = std::get_if<QkvProduct>(&reader.op)) return {&qkv->query, &qkv->key, &qkv->value};
+  if (const auto* linear = std::get_if<Linear>(&reader.op)) return {&linear->weights};
+  return {&std::get<LinearAdd>(reader.op).weights};
+}
+
+}  // namespace
+
+double product_cost(const Graph& graph) {
+  double cost = 0.0;
+  for (const Node& node : graph.nodes) {
+    if (!node.inputs.empty() && reads(node, node.inputs[0])) cost += cost_of_reading(graph, node);
+  }
+  return cost;
+}
+
+const Equalization* PrecisionSearch::equalization(const std::string& value) const {
+  const auto found = options_.equalization.find(value);
+  return found == options_.equalization.end() ? nullptr : &found->second;
+}
+
+Rounding PrecisionSearch::rounding(const Node& node) const {
+  const std::string& name = model_.graph.name(node.output);
+  const Range& range = ranges_.contains(name + ".bytes") ? ranges_.at(name + ".bytes") : ranges_.at(name);
+  const auto copies = options_.copies.find(name);
+  return {.quantizer = asymmetric_u8(range.low, range.high),
+          .equalization = equalization(name),
+          .copies = copies == options_.copies.end() ? std::vector<int>{} : copies->second};
+}
+
+TensorMap PrecisionSearch::rounded_weights(const Node& reader, const Equalization* e) const {
+  TensorMap tensors;
+  const auto inputs = static_cast<std::size_t>(model_.graph.columns(reader.inputs[0]));
+  for (const LinearBlock* block : blocks_of(reader)) {
+    FloatRows rows = block_rows(model_, *block, static_cast<int>(inputs));
+    const auto scale_of = [&](std::size_t k) { return e ? e->scale[k] : 1.0f; };
+    for (std::size_t i = 0; i < rows.weight.size(); ++i) rows.weight[i] *= scale_of(i % inputs);
+    const std::vector<float> scales = weight_scales(rows, options_.weights, 1.0);
+    for (std::size_t i = 0; i < rows.weight.size(); ++i) {
+      const float scale = scales[i / inputs];
+      rows.weight[i] = std::nearbyint(rows.weight[i] / scale) * scale / scale_of(i % inputs);
+    }
+    tensors.insert_or_assign(block->weight, to_tensor(rows.weight, tensor(model_.tensors, block->weight).shape()));
+  }
+  return tensors;
+}
+
+WorthOfBits PrecisionSearch::worth(const ExtraBits& bits, const Tensor& exact, const RaggedBatch& batch,
+                                   Workspace::Data& workspace) const {
+  WorthOfBits result{.bits = bits};
+  const Graph& graph = model_.graph;
+  const auto& nodes = graph.nodes;
+  const auto made =
+      std::find_if(nodes.begin(), nodes.end(), [&](const Node& node) { return graph.name(node.output) == bits.value; });
+  if (const auto* embed = std::get_if<EmbedTokens>(&made->op)) {
+    const Tensor& words = tensor(model_.tensors, embed->word);
+    const std::vector<float> rows = float_values(model_, embed->word);
+    std::vector<float> rounded = byte_table(rows, static_cast<int>(words.columns()), embed->word).rest(rows);
+    std::transform(rows.begin(), rows.end(), rounded.begin(), rounded.begin(), std::minus<>());
+    const FloatExecutor changed = executor_.with_tensors(static_cast<std::size_t>(made - nodes.begin()),
+                                                         {{embed->word, to_tensor(rounded, words.shape())}});
+    return {bits, relative_error(changed.run(batch, workspace), exact),
+            static_cast<double>(graph.columns(made->output))};
+  }
+  FloatExecutor changed = executor_;
+  for (const Node& reader : nodes) {
+    if (!reads(reader, made->output)) continue;
+    result.cost += cost_of_reading(graph, reader);
+    if (bits.of_weights)
+      changed = changed.with_tensors(static_cast<std::size_t>(&reader - nodes.data()),
+                                     rounded_weights(reader, equalization(bits.value)));
+  }
+  Editor editor;
+  if (!bits.of_weights) {
+    editor = [&, how = rounding(*made)](std::string_view name, std::span<float> values, int columns) {
+      if (name == bits.value) how.apply(values, columns);
+    };
+  }
+  result.error = relative_error(changed.run(batch, workspace, {}, ObserveStages::values, {}, editor), exact);
+  if (bits.of_weights && options_.compensated_rounding) result.error *= kCompensated;
+  return result;
+}
+
+std::vector<WorthOfBits> PrecisionSearch::ranked(std::span<const ExtraBits> candidates, const RaggedBatch& batch,
+                                                 Workspace::Data& workspace) const {
+  const Tensor exact = executor_.run(batch, workspace);
+  std::vector<WorthOfBits> result;
+  for (const ExtraBits& bits : candidates) result.push_back(worth(bits, exact, batch, workspace));
+  std::stable_sort(result.begin(), result.end(),
+                   [](const WorthOfBits& a, const WorthOfBits& b) { return a.error * b.cost > b.error * a.cost; });
+  return result;
+}
+
+}  // namespace octavo

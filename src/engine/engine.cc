@@ -1,0 +1,148 @@
+#include "octavo/engine.h"
+
+#include "engine/engine_data.h"
+#include "runtime/workspace.h"
+#include "system/free_memory.h"
+#include "system/isa.h"
+
+#include "octavo/error.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace octavo {
+namespace {
+
+std::shared_ptr<const Model::Data> shared_data(const Model& model) {
+  return {std::make_shared<const Model>(model), &model.data()};
+}
+
+Executor make_executor(const Model& model, kernels::Isa isa, const std::optional<std::int64_t>& weight_memory) {
+  if (model.is_quantized()) return IntegerExecutor(shared_data(model), isa);
+  return FloatExecutor(shared_data(model), memory_budget(weight_memory));
+}
+
+/// The boundary: codes of the last hidden state become real numbers.
+template <typename Code>
+Tensor dequantize(std::span<const Code> codes, float scale, std::int64_t rows, std::int64_t columns) {
+  Tensor result(DType::f32, {rows, columns});
+  const std::span<float> out = result.writable<float>();
+  for (std::size_t i = 0; i < codes.size(); ++i) out[i] = scale * static_cast<float>(codes[i]);
+  return result;
+}
+
+/// First row of each sequence.
+Tensor class_tokens(const Tensor& hidden, const RaggedBatch& batch) {
+  const auto columns = static_cast<std::size_t>(hidden.columns());
+  Tensor result(DType::f32, {batch.sequences(), hidden.columns()});
+  const std::span<float> out = result.writable<float>();
+  for (int i = 0; i < batch.sequences(); ++i) {
+    const std::size_t row = static_cast<std::size_t>(batch.start[static_cast<std::size_t>(i)]);
+    std::copy_n(hidden.as<float>().data() + row * columns, columns, out.data() + static_cast<std::size_t>(i) * columns);
+  }
+  return result;
+}
+
+Tensor mean_of_rows(const Tensor& hidden, const RaggedBatch& batch) {
+  const auto columns = static_cast<std::size_t>(hidden.columns());
+  Tensor result(DType::f32, {batch.sequences(), hidden.columns()});
+  const std::span<float> out = result.writable<float>();
+  const std::span<const float> in = hidden.as<float>();
+  for (int i = 0; i < batch.sequences(); ++i) {
+    const auto first = static_cast<std::size_t>(batch.start[static_cast<std::size_t>(i)] + batch.prefix);
+    const auto length = static_cast<std::size_t>(batch.length(i) - batch.prefix);
+    float* mean = out.data() + static_cast<std::size_t>(i) * columns;
+    for (std::size_t t = first; t < first + length; ++t) {
+      for (std::size_t j = 0; j < columns; ++j) mean[j] += in[t * columns + j];
+    }
+    for (std::size_t j = 0; j < columns; ++j) mean[j] /= static_cast<float>(length);
+  }
+  return result;
+}
+
+/// Integer sums of tokens -> means. The only float arithmetic of a quantized embedding.
+Tensor mean_of_sums(std::span<const std::int32_t> sums, float scale, const RaggedBatch& batch, std::int64_t columns) {
+  Tensor result(DType::f32, {batch.sequences(), columns});
+  const std::span<float> out = result.writable<float>();
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    const int length = batch.length(static_cast<int>(i / static_cast<std::size_t>(columns))) - batch.prefix;
+    out[i] = static_cast<float>(static_cast<double>(scale) * sums[i] / length);
+  }
+  return result;
+}
+
+}  // namespace
+
+Engine::Data::Data(Model m, const EngineOptions& options)
+    : model(std::move(m)), isa(resolve_isa(options.isa)), executor(make_executor(model, isa, options.weight_memory)) {}
+
+Engine::Engine(Model model, const EngineOptions& options)
+    : data_(std::make_unique<const Data>(std::move(model), options)) {}
+Engine::~Engine() = default;
+Engine::Engine(Engine&&) noexcept = default;
+Engine& Engine::operator=(Engine&&) noexcept = default;
+
+std::vector<OpTime> Engine::take_profile(Workspace& workspace) const {
+  const std::vector<std::int64_t> nanoseconds = std::exchange(workspace.data().nanoseconds, {});
+  const Graph& graph = model().data().graph;
+  std::vector<OpTime> times;
+  for (std::size_t i = 0; i < nanoseconds.size() && i < graph.nodes.size(); ++i) {
+    const Node& node = graph.nodes[i];
+    times.push_back(
+        {op_name(node.op), std::string(graph.name(node.output)), 1e-9 * static_cast<double>(nanoseconds[i])});
+  }
+  return times;
+}
+
+const Model& Engine::model() const { return data_->model; }
+
+std::string_view Engine::isa() const {
+  return data_->model.is_quantized() ? kernels::isa_status()[static_cast<int>(data_->isa)].name : "float32";
+}
+
+Tensor Engine::Data::run(const RaggedBatch& batch, Workspace& workspace) const {
+  if (const auto* reference = std::get_if<FloatExecutor>(&executor)) return reference->run(batch, workspace.data());
+  const auto& integer = std::get<IntegerExecutor>(executor);
+  const std::span<const std::int16_t> codes = integer.forward(batch, workspace.data());
+  return dequantize(codes, integer.output_scale(), batch.rows(), model.info().hidden_size);
+}
+
+Tensor Engine::Data::pool(const RaggedBatch& batch, Pooling pooling, Workspace& workspace) const {
+  if (pooling == Pooling::none) throw Error("pooling is none, expected mean or cls");
+  const auto* integer = std::get_if<IntegerExecutor>(&executor);
+  if (integer && pooling == Pooling::mean) {
+    const std::span<const std::int16_t> codes = integer->forward(batch, workspace.data());
+    const std::span<const std::int32_t> sums = integer->sum_tokens(batch, codes, workspace.data());
+    return mean_of_sums(sums, integer->output_scale(), batch, model.info().hidden_size);
+  }
+  const Tensor hidden = run(batch, workspace);
+  return pooling == Pooling::cls ? class_tokens(hidden, batch) : mean_of_rows(hidden, batch);
+}
+
+Tensor Engine::run(const TokenBatch& batch, Workspace& workspace) const {
+  return data_->run(make_ragged(batch, model().info()), workspace);
+}
+
+Tensor Engine::run(const ImageBatch& batch, Workspace& workspace) const {
+  return data_->run(make_ragged(batch, model().info()), workspace);
+}
+
+Tensor Engine::pool(const TokenBatch& batch, Pooling pooling, Workspace& workspace) const {
+  return data_->pool(make_ragged(batch, model().info()), pooling, workspace);
+}
+
+Tensor Engine::pool(const ImageBatch& batch, Pooling pooling, Workspace& workspace) const {
+  return data_->pool(make_ragged(batch, model().info()), pooling, workspace);
+}
+
+Tensor Engine::logits(const ImageBatch& batch, Workspace& workspace) const {
+  if (model().info().classes == 0) throw Error(model().info().name + " has no head, so it tells no classes apart");
+  const RaggedBatch ragged = make_ragged(batch, model().info());
+  if (const auto* reference = std::get_if<FloatExecutor>(&data_->executor))
+    return reference->logits(ragged, workspace.data());
+  const auto& integer = std::get<IntegerExecutor>(data_->executor);
+  const std::span<const std::int32_t> codes = integer.logits(ragged, workspace.data());
+  return dequantize(codes, integer.logit_scale(), ragged.sequences(), model().info().classes);
+}
+
+}  // namespace octavo

@@ -1,0 +1,118 @@
+// One pass of the float32 executor: what the files float_*.cc share.
+#pragma once
+
+#include "float/float_executor.h"
+#include "float/float_matmul.h"
+#include "float/float_products.h"
+#include "runtime/workspace.h"
+
+#include <Eigen/Core>
+
+#include <initializer_list>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace octavo {
+
+using FloatMatrix = Eigen::Array<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using Rows = Eigen::Map<FloatMatrix>;
+using ConstRows = Eigen::Map<const FloatMatrix>;
+using Row = Eigen::Map<Eigen::ArrayXf>;
+using ConstRow = Eigen::Map<const Eigen::ArrayXf>;
+
+/// Rows of a buffer that FloatLinear reads or writes: it works on multiples of 16.
+inline std::size_t padded_rows(int rows) { return static_cast<std::size_t>((rows + 15) / 16 * 16); }
+
+/// The two products of one attention head over a sequence of some length.
+struct HeadProducts {
+  FloatMatmul scores, context;
+};
+
+/// What is bound once per model: products, other weights in f32, and which buffer each value has.
+struct FloatExecutor::Impl {
+  Impl(std::shared_ptr<const Model::Data> model, std::size_t weight_bytes);
+
+  /// What the node reads beside its product.
+  void bind(const Node& node);
+  void bind(std::initializer_list<std::string_view> names);
+
+  /// Values share buffers: one is free again after the last node that reads its value.
+  void assign_slots();
+
+  int columns(ValueId value) const { return data->graph.columns(value); }
+  const std::string& name(ValueId value) const { return data->graph.name(value); }
+  /// A row of the table of words, which can be too large to have it in f32.
+  Tensor word(const std::string& table, std::int32_t index) const;
+  ConstRow bound(const std::string& name) const {
+    const std::span<const float> values = tensors.at(name).as<float>();
+    return {values.data(), static_cast<Eigen::Index>(values.size())};
+  }
+
+  std::shared_ptr<const Model::Data> data;
+  FloatProducts products;
+  std::map<std::string, Tensor> tensors;          // f32, of everything else but words
+  std::shared_ptr<const FloatLinear> projection;  // of the language head
+  std::vector<std::size_t> slot_of;               // by value
+  std::vector<int> slot_columns;
+};
+
+/// One pass over one batch.
+struct FloatExecutor::Run {
+  const Impl& model;
+  const RaggedBatch& batch;
+  Workspace::Data& workspace;
+  const Observer& observer;
+  ObserveStages stages;
+  const Transform& transform;
+  const Editor& editor;
+  std::vector<float*> slots = {};
+  std::map<int, HeadProducts> heads = {};  // by length of the sequence
+  std::vector<float> gates = {};           // of the current attention: [rows][heads]
+
+  /// The value of the node that `last` is, which is run last.
+  Tensor run(const Node& last);
+
+  // float_run.cc
+  void execute(const EmbedTokens& op, const Node& node);
+  void execute(const LayerNormOp& op, const Node& node);
+  void execute(const Linear& op, const Node& node);
+  void execute(const LinearAdd& op, const Node& node);
+  void execute(const QkvProduct& op, const Node& node);
+  // float_image.cc
+  void execute(const EmbedPatches& op, const Node& node);
+  void execute(const Head& op, const Node& node);
+  // float_language.cc
+  void execute(const LanguageHead& op, const Node& node);
+  // float_attention.cc
+  void execute(const AttentionOp& op, const Node& node);
+
+  float* at(ValueId value) const { return slots[model.slot_of[static_cast<std::size_t>(value)]]; }
+  Rows rows(ValueId value) const { return {at(value), batch.rows(), model.columns(value)}; }
+  void change(const std::string& name, float* values, std::size_t count) const;
+  void change(const Node& node, const char* part = "") const;
+  void observe(std::string_view name, const float* values, Eigen::Index rows, int columns) const;
+
+  /// `to` may be `from`.
+  void normalise(const LayerNormOp& op, const float* from, float* to, Eigen::Index rows, Eigen::Index columns) const;
+
+  void multiply(const Node& node);
+  const float* edited(ValueId value) const;
+  void edit_blocks(const QkvProduct& op, ValueId value) const;
+  void change_block(const LinearBlock& block, ValueId value, int& first) const;
+  void observe_block(const LinearBlock& block, ValueId value, int& first) const;
+
+  void prepare_heads(const AttentionOp& op, int stride);
+  const float* query(const AttentionOp& op, const Node& node, int sequence, int head) const;
+  void find_scores(const AttentionOp& op, const Node& node, int sequence, int head, float* scores) const;
+  void find_context(const AttentionOp& op, const Node& node, int sequence, int head, const float* probabilities) const;
+  void find_gates(const AttentionOp& op, const Node& node);
+  float logit(const AttentionOp& op, const Node& producer, Eigen::Index row, int head) const;
+  void average_over_tokens(int heads_count);
+  void observe_attention(const AttentionOp& op, const Node& node, const std::vector<float>& probabilities,
+                         const std::vector<std::size_t>& first) const;
+};
+
+}  // namespace octavo

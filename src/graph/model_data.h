@@ -1,0 +1,32 @@
+// What a Model holds: graph, tensors, facts; for a quantized one also the integer constants of each node.
+#pragma once
+
+#include "graph/graph.h"
+#include "graph/quantized.h"
+
+#include "octavo/model.h"
+#include "octavo/tensor.h"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace octavo {
+
+/// Tensors by name: the checkpoint's names for f32 models, "<value name>.<part>" for quantized ones.
+using TensorMap = std::map<std::string, Tensor, std::less<>>;
+
+struct Model::Data {
+  ModelInfo info;
+  Graph graph;
+  TensorMap tensors;                      ///< f32, fp16 or bf16 as stored; s8, s16, s32 when quantized
+  std::string tokenizer;                  ///< tokenizer.json text, or ""
+  std::vector<std::string> labels;        ///< names of the classes, or none
+  std::optional<QuantizedGraph> integer;  ///< constants of a quantized model
+  std::string provenance;                 ///< calibration data, method, closeness: a JSON object, or ""
+};
+
+/// The tensor of that name. Throws Error naming it when it is absent.
+const Tensor& tensor(const TensorMap& tensors, std::string_view name);
+
+}  // namespace octavo

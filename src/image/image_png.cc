@@ -1,0 +1,91 @@
+// PNG by libpng: palette, grey, 16-bit and alpha become 8-bit RGB; colour profiles and gamma are not applied.
+#include "image/image_decoders.h"
+
+#include "octavo/error.h"
+
+#include <csetjmp>
+#include <cstdio>
+#include <cstring>
+#include <png.h>
+#include <string>
+
+namespace octavo {
+namespace {
+
+struct Reader {
+  std::span<const std::byte> bytes;
+  std::size_t position = 0;
+  char message[256] = {};
+};
+
+[[noreturn]] void fail(png_structp png, png_const_charp message) {
+  auto* reader = static_cast<Reader*>(png_get_error_ptr(png));
+  std::snprintf(reader->message, sizeof(reader->message), "%s", message);
+  png_longjmp(png, 1);
+}
+
+void ignore(png_structp, png_const_charp) {}
+
+void read_bytes(png_structp png, png_bytep out, std::size_t count) {
+  auto* reader = static_cast<Reader*>(png_get_io_ptr(png));
+  if (count > reader->bytes.size() - reader->position) png_error(png, "the file ends early");
+  std::memcpy(out, reader->bytes.data() + reader->position, count);
+  reader->position += count;
+}
+
+/// libpng's structures, always destroyed. Between setjmp() and longjmp() no object with a destructor is made.
+struct Decoder {
+  explicit Decoder(Reader& reader) {
+    png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &reader, fail, ignore);
+    if (png) info = png_create_info_struct(png);
+    if (!info) throw std::bad_alloc();
+    png_set_read_fn(png, &reader, read_bytes);
+  }
+  ~Decoder() { png_destroy_read_struct(&png, &info, nullptr); }
+  Decoder(const Decoder&) = delete;
+  Decoder& operator=(const Decoder&) = delete;
+  png_structp png = nullptr;
+  png_infop info = nullptr;
+};
+
+bool read_header(const Decoder& d) {
+  if (setjmp(png_jmpbuf(d.png)) != 0) return false;
+  png_set_user_limits(d.png, 0x7fffffff, 0x7fffffff);  // check_image_size() has the last word
+  png_read_info(d.png, d.info);
+  png_set_expand(d.png);
+  png_set_strip_16(d.png);
+  png_set_strip_alpha(d.png);
+  png_set_gray_to_rgb(d.png);
+  return true;
+}
+
+bool read_pixels(const Decoder& d, std::uint8_t* pixels, std::size_t row_bytes, int height) {
+  if (setjmp(png_jmpbuf(d.png)) != 0) return false;
+  const int passes = png_set_interlace_handling(d.png);
+  png_read_update_info(d.png, d.info);
+  if (png_get_rowbytes(d.png, d.info) != row_bytes) png_error(d.png, "rows have an unexpected size");
+  for (int pass = 0; pass < passes; ++pass) {
+    for (int row = 0; row < height; ++row)
+      png_read_row(d.png, pixels + static_cast<std::size_t>(row) * row_bytes, nullptr);
+  }
+  png_read_end(d.png, nullptr);
+  return true;
+}
+
+}  // namespace
+
+Image decode_png(std::span<const std::byte> bytes) {
+  Reader reader{.bytes = bytes};
+  const Decoder d(reader);
+  if (!read_header(d)) throw Error(std::string("is a damaged PNG: ") + reader.message);
+  const std::uint32_t width = png_get_image_width(d.png, d.info), height = png_get_image_height(d.png, d.info);
+  check_image_size(width, height);
+  Image image{.width = static_cast<int>(width), .height = static_cast<int>(height)};
+  const std::size_t row_bytes = 3 * std::size_t{width};
+  image.pixels.resize(row_bytes * height);
+  if (!read_pixels(d, image.pixels.data(), row_bytes, image.height))
+    throw Error(std::string("is a damaged PNG: ") + reader.message);
+  return image;
+}
+
+}  // namespace octavo

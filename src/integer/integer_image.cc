@@ -1,0 +1,132 @@
+// Both ends of an image model in integers: patches, and the head over rows of each sequence.
+#include "integer/image_rows.h"
+#include "integer/integer_run.h"
+
+namespace octavo {
+
+using namespace kernels;
+
+namespace {
+
+std::size_t head_bytes(int rows, int columns) {
+  return static_cast<std::size_t>(round_up(rows, kTileRows)) * static_cast<std::size_t>(columns);
+}
+
+}  // namespace
+
+NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, const EmbedPatches& op,
+                                            const QuantizedEmbedPatches& constants) const {
+  const int images = run.batch.sequences(), count = images * op.patches();
+  const auto rows = static_cast<std::size_t>(round_up(count, kTileRows));
+  const ByteMatrix pixels = tile_order(
+      run.workspace.get<std::uint8_t>("pixels", rows * static_cast<std::size_t>(constants.depth)), constants.depth);
+  auto* patches = run.workspace.get<std::int16_t>("patches", rows * static_cast<std::size_t>(stream_stride));
+  for_rows(run.pool, count, constants.depth, [&](int first, int part_rows) {
+    for (int row = first; row < first + part_rows; ++row) {
+      copy_patch(op, run.batch.pixels[static_cast<std::size_t>(row / op.patches())], row % op.patches(), pixels, row);
+    }
+  });
+  const Product product(data->tensors, name(node), constants.depth);
+  for_parts(run.pool, count, constants.block.columns, constants.depth, [&](const Part& part) {
+    table.gemm_to_shorts(
+        product.part(constants.block, pixels.data, part),
+        {.zero_point = 0, .out = patches + part.row * stream_stride + part.column, .stride = stream_stride});
+  });
+  if (op.norm) {
+    const LayerNorm norm{.rows = 0,
+                         .columns = columns(node),
+                         .in = nullptr,
+                         .in_stride = stream_stride,
+                         .epsilon = constants.epsilon,
+                         .bytes = {},
+                         .bytes_out = {},
+                         .stream = lane(node, ".stream", constants.norm),
+                         .stream_out = nullptr,
+                         .stream_stride = stream_stride};
+    for_rows(run.pool, count, norm.columns, [&](int row, int part_rows) {
+      LayerNorm part = norm;
+      part.rows = part_rows;
+      part.in = part.stream_out = patches + static_cast<std::ptrdiff_t>(row) * stream_stride;
+      table.layer_norm(part);
+    });
+  }
+  const int per_image = op.prefix_rows() + op.patches();
+  const auto* const embeddings = get<std::int16_t>(node, ".rows");
+  for_rows(run.pool, run.rows, columns(node), [&](int first, int part_rows) {
+    for (int row = first; row < first + part_rows; ++row) {
+      const int image = row / per_image;
+      add_image_row(
+          {.rows = embeddings,
+           .patches = patches + std::ptrdiff_t{image} * op.patches() * stream_stride,
+           .prefix = op.prefix_rows(),
+           .columns = columns(node),
+           .low = constants.low,
+           .high = constants.high,
+           .out = run.stream + std::ptrdiff_t{run.batch.start[static_cast<std::size_t>(image)]} * stream_stride,
+           .stride = stream_stride},
+          row % per_image);
+    }
+  });
+  return {.stream = run.stream, .stream_stride = stream_stride};
+}
+
+NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, const Head& op,
+                                            const QuantizedHead& constants) const {
+  const int images = run.batch.sequences(), width = data->graph.columns(node.inputs[0]);
+  const int per_image = op.rows_side_by_side();
+  const ByteMatrix norm = tile_order(
+      run.workspace.get<std::uint8_t>("head.norm", head_bytes(images * per_image, round_up(width, kTileDepth))), width);
+  const ByteMatrix input =
+      tile_order(run.workspace.get<std::uint8_t>("head.input", head_bytes(images, constants.depth)), constants.depth);
+  auto* rows = run.workspace.get<std::int16_t>(
+      "head.rows", static_cast<std::size_t>(images * per_image) * static_cast<std::size_t>(width));
+  for (int image = 0; image < images; ++image)
+    head_rows(run, op, image, width, rows + std::ptrdiff_t{image} * per_image * width);
+  table.layer_norm({.rows = images * per_image,
+                    .columns = width,
+                    .in = rows,
+                    .in_stride = width,
+                    .epsilon = constants.epsilon,
+                    .bytes = lane(node, ".bytes", constants.bytes),
+                    .bytes_out = norm,
+                    .stream = {},
+                    .stream_out = nullptr,
+                    .stream_stride = width});
+  for (int row = 0; row < images * per_image; ++row) {
+    copy_byte_row(norm, row, width, input, row / per_image, row % per_image * width);
+  }
+  const int stride = round_up(constants.block.columns, kPanelColumns);
+  run.logits = run.workspace.get<std::int32_t>("logits", head_bytes(images, stride));
+  const Product product(data->tensors, name(node), constants.depth);
+  for_parts(run.pool, images, constants.block.columns, constants.depth, [&](const Part& part) {
+    table.gemm_to_accumulators(product.part(constants.block, input.data, part),
+                               {.out = run.logits + std::ptrdiff_t{part.row} * stride + part.column, .stride = stride});
+  });
+  for (int image = 0; image < images;
+       ++image) {  // in place: a row without its padding never lies behind the row with it
+    scale_logits(run.logits + std::ptrdiff_t{image} * stride, product.multiplier, constants.block.shift,
+                 constants.block.columns, run.logits + std::ptrdiff_t{image} * constants.block.columns);
+  }
+  return {};
+}
+
+void IntegerExecutor::Impl::head_rows(const IntegerRun& run, const Head& op, int image, int width,
+                                      std::int16_t* out) const {
+  const std::int16_t* first =
+      run.stream + std::ptrdiff_t{run.batch.start[static_cast<std::size_t>(image)]} * stream_stride;
+  if (op.pooling == HeadRows::first) {
+    for (int row = 0; row < op.rows; ++row)
+      std::copy_n(first + row * stream_stride, width, out + std::ptrdiff_t{row} * width);
+    return;
+  }
+  auto* sums = run.workspace.get<std::int32_t>("head.sums", static_cast<std::size_t>(width));
+  const int count = run.batch.length(image) - op.rows;
+  table.column_sum({.rows = count,
+                    .columns = width,
+                    .in = first + std::ptrdiff_t{op.rows} * stream_stride,
+                    .stride = stream_stride,
+                    .out = sums});
+  divide_sums(sums, count, width, out);
+}
+
+}  // namespace octavo

@@ -1,0 +1,44 @@
+// Reads and writes safetensors files: a length, a JSON header, the bytes.
+#pragma once
+
+#include "io/mapped_file.h"
+
+#include "octavo/tensor.h"
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace octavo {
+
+/// A safetensors file, memory-mapped: tensors are views that keep the mapping alive.
+struct SafetensorsFile {
+  std::map<std::string, Tensor, std::less<>> tensors;
+  std::map<std::string, std::string, std::less<>> metadata;  ///< the header's __metadata__
+};
+
+/// Maps and checks a file: header length and JSON, dtypes, shapes, offsets in bounds, without gaps or overlaps, sizes
+/// that agree. Throws Error naming the file, the tensor, what was found and what was expected. Tensor data whose offset
+/// is not aligned to its element size is copied.
+SafetensorsFile read_safetensors(const std::filesystem::path& file, LargeFiles large = LargeFiles::mapped);
+
+/// Writes tensors and metadata under a temporary name in the same directory, syncs, and renames: the file is whole or
+/// absent. The header is padded so that data starts 64-byte aligned; tensors whose size is a multiple of 64 come first,
+/// so that they are aligned when the file is mapped. Throws Error on any failure and leaves no temporary file.
+void write_safetensors(const std::filesystem::path& file, const std::map<std::string, Tensor, std::less<>>& tensors,
+                       const std::map<std::string, std::string, std::less<>>& metadata);
+
+/// The tensors of a checkpoint directory: model.safetensors, or the shards that model.safetensors.index.json names
+/// (every shard must exist and hold what the index says). Errors as read_safetensors.
+std::map<std::string, Tensor, std::less<>> read_checkpoint_tensors(const std::filesystem::path& directory);
+
+/// The tensor as f32: itself when it is, else converted exactly from f16 or bf16. Throws Error naming `name` for other
+/// dtypes.
+Tensor to_f32(const Tensor& tensor, std::string_view name);
+
+/// The same values in a vector.
+std::vector<float> f32_values(const Tensor& tensor, std::string_view name);
+
+}  // namespace octavo

@@ -1,0 +1,201 @@
+#include "octavo/model.h"
+
+#include "graph/model_data.h"
+#include "io/safetensors.h"
+#include "model_file/check_quantized.h"
+#include "model_file/model_json.h"
+
+#include "octavo/error.h"
+#include "octavo/tokenizer.h"
+
+#include <algorithm>
+#include <sstream>
+
+namespace octavo {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kFormatVersion = 1;
+
+const std::string& metadata(const SafetensorsFile& file, std::string_view key) {
+  const auto found = file.metadata.find(key);
+  if (found == file.metadata.end())
+    throw Error("its header has no " + std::string(key) + ", expected a model written by octavo");
+  return found->second;
+}
+
+void check_version(const SafetensorsFile& file) {
+  if (metadata(file, "format") != "octavo") {
+    throw Error("its header says format \"" + metadata(file, "format") + "\", expected \"octavo\"");
+  }
+  if (metadata(file, "format_version") != std::to_string(kFormatVersion)) {
+    throw Error("its format version is \"" + metadata(file, "format_version") + "\", this program reads version " +
+                std::to_string(kFormatVersion));
+  }
+}
+
+Model::Data read_model(SafetensorsFile file) {
+  check_version(file);
+  Model::Data data;
+  data.info = info_from_json(JsonObject::parse(metadata(file, "info"), "info"));
+  data.integer.emplace();
+  nodes_from_json(JsonObject::parse(metadata(file, "graph"), "graph"), data.graph, *data.integer);
+  data.tokenizer = metadata(file, "tokenizer");
+  if (!data.tokenizer.empty()) Tokenizer::from_json(data.tokenizer, "tokenizer");
+  data.provenance = metadata(file, "provenance");
+  if (!data.provenance.empty()) JsonObject::parse(data.provenance, "provenance");
+  if (file.metadata.contains("labels"))
+    data.labels = JsonObject::parse(metadata(file, "labels"), "labels").texts("labels");
+  if (!data.labels.empty() && static_cast<int>(data.labels.size()) != data.info.classes) {
+    throw Error("labels: there are " + std::to_string(data.labels.size()) + ", expected " +
+                std::to_string(data.info.classes));
+  }
+  data.tensors = std::move(file.tensors);
+  check_quantized(data);
+  return data;
+}
+
+std::size_t total_bytes(const TensorMap& tensors) {
+  std::size_t bytes = 0;
+  for (const auto& [name, tensor] : tensors) bytes += tensor.bytes();
+  return bytes;
+}
+
+std::string describe(const Encoding& encoding, const char* type) {
+  std::ostringstream out;
+  out << type << " scale " << encoding.scale << " zero " << encoding.zero_point;
+  return out.str();
+}
+
+std::string describe(const Refined& refined) {
+  return (refined.fine_bits > 0 ? " + " + std::to_string(refined.fine_bits) + " bits" : "") +
+         std::string(refined.coarse ? " + weights" : "");
+}
+
+/// The encodings of what a node makes.
+std::string encodings(const QuantizedOp& op) {
+  struct {
+    std::string operator()(const QuantizedEmbedTokens& c) {
+      return describe(c.sum, c.partial ? "u8" : "s16") + (c.fine_words ? " + words" : "");
+    }
+    std::string operator()(const QuantizedQkv& c) {
+      return "q " + describe(c.query.encoding, "u8") + ", k " + describe(c.key.encoding, "s8") + ", v " +
+             describe(c.value.encoding, "s8") +
+             (c.gate.empty() ? ""
+                             : ", gate " + describe(c.gate[0].encoding, c.gate_output.empty() ? "s16" : "hidden u8"));
+    }
+    std::string operator()(const QuantizedLinear& c) { return describe(c.block.encoding, "u8") + describe(c.refined); }
+    std::string operator()(const QuantizedLinearAdd& c) {
+      return describe(c.block.encoding, c.eight_bit ? "u8" : "s16");
+    }
+    std::string operator()(const QuantizedLayerNorm& c) {
+      std::string text = c.bytes.exists ? describe(c.bytes.encoding, "u8") + describe(c.refined) : "";
+      if (c.stream.exists) text += (text.empty() ? "" : ", ") + describe(c.stream.encoding, "stream s16");
+      return text;
+    }
+    std::string operator()(const QuantizedAttention& c) { return describe(c.context, "u8") + describe(c.refined); }
+    std::string operator()(const QuantizedEmbedPatches& c) { return describe(c.stream, "s16"); }
+    std::string operator()(const QuantizedLanguageHead& c) {
+      return "input " + (c.bytes ? describe(c.bytes->encoding, "u8") : std::string("s16")) + ", " +
+             describe(c.head.block.encoding, "s32");
+    }
+    std::string operator()(const QuantizedHead& c) {
+      return "input " + describe(c.bytes.encoding, "u8") + ", " + describe(c.block.encoding, "s32");
+    }
+  } visitor;
+  return std::visit(visitor, op);
+}
+
+}  // namespace
+
+const Tensor& tensor(const TensorMap& tensors, std::string_view name) {
+  const auto found = tensors.find(name);
+  if (found == tensors.end()) throw Error("the model has no tensor " + std::string(name));
+  return found->second;
+}
+
+Model Model::from_file(const std::filesystem::path& file) {
+  SafetensorsFile contents = read_safetensors(file, LargeFiles::huge_pages);
+  try {
+    return Model(std::make_shared<const Data>(read_model(std::move(contents))));
+  } catch (const Error& error) {
+    throw Error(file.string() + ": " + error.what());
+  }
+}
+
+Model Model::open(const std::filesystem::path& path) {
+  if (!std::filesystem::exists(path)) throw Error(path.string() + ": no such file or directory");
+  return std::filesystem::is_directory(path) ? from_checkpoint(path) : from_file(path);
+}
+
+void Model::save(const std::filesystem::path& file) const {
+  if (!is_quantized()) throw Error(info().name + " is a float32 model; only a quantized one can be saved");
+  const json graph = {{"nodes", nodes_to_json(data_->graph, *data_->integer)}};
+  std::map<std::string, std::string, std::less<>> metadata = {{"format", "octavo"},
+                                                              {"format_version", std::to_string(kFormatVersion)},
+                                                              {"info", info_to_json(data_->info).dump()},
+                                                              {"graph", graph.dump()},
+                                                              {"tokenizer", data_->tokenizer},
+                                                              {"provenance", data_->provenance}};
+  if (!data_->labels.empty()) metadata["labels"] = json{{"labels", data_->labels}}.dump();
+  write_safetensors(file, data_->tensors, metadata);
+}
+
+Model Model::with_report(const std::string& report) const {
+  if (!is_quantized()) throw Error(info().name + " is a float32 model; only a quantized one keeps a report");
+  JsonObject::parse(report, "report");
+  auto data = std::make_shared<Data>(*data_);
+  json provenance = data->provenance.empty() ? json::object() : json::parse(data->provenance);
+  provenance["report"] = json::parse(report);
+  data->provenance = provenance.dump();
+  return Model(std::move(data));
+}
+
+bool Model::is_quantized() const { return data_->integer.has_value(); }
+
+const ModelInfo& Model::info() const { return data_->info; }
+
+const std::vector<std::string>& Model::labels() const { return data_->labels; }
+
+std::string_view Model::tokenizer_json() const { return data_->tokenizer; }
+
+std::string Model::summary_json() const {
+  json result = info_to_json(data_->info);
+  result["precision"] = is_quantized() ? "int8" : "float32";
+  result["tensor_bytes"] = total_bytes(data_->tensors);
+  if (is_quantized()) result["nodes"] = nodes_to_json(data_->graph, *data_->integer);
+  if (!data_->provenance.empty()) result["calibration"] = json::parse(data_->provenance);
+  return result.dump();
+}
+
+std::string Model::summary() const {
+  const ModelInfo& info = data_->info;
+  std::ostringstream out;
+  out << info.name << ": " << info.family << ", " << info.layers << " layers, hidden size " << info.hidden_size << ", "
+      << info.attention_heads << " heads, intermediate size " << info.intermediate_size;
+  if (info.image) {
+    out << ", images of " << info.image->width << " x " << info.image->height << ", " << info.max_positions
+        << " tokens each, " << info.classes << " classes\n";
+  } else {
+    out << ", vocabulary " << info.vocab_size << ", at most " << info.max_positions << " tokens\n";
+  }
+  out << "precision " << (is_quantized() ? "int8" : "float32") << ", " << info.parameters << " parameters, "
+      << (total_bytes(data_->tensors) + 50'000) / 100'000 / 10.0 << " MB of tensors\n"
+      << (info.softmax.softmax1 ? "softmax-1" : "softmax") << " gamma " << info.softmax.gamma << " zeta "
+      << info.softmax.zeta << (info.softmax.prune > 0.0 ? ", pruned" : "")
+      << (info.softmax.log_bits > 0 ? " to few levels" : "") << ", gate " << info.gate << " scale " << info.gate_scale
+      << ", pooling " << pooling_name(info.pooling) << ", tokenizer "
+      << (data_->tokenizer.empty() ? "none" : "included") << "\n";
+  if (!data_->provenance.empty()) out << "calibration " << data_->provenance << "\n";
+  for (std::size_t i = 0; i < data_->graph.nodes.size(); ++i) {
+    const Node& node = data_->graph.nodes[i];
+    out << "  " << op_name(node.op) << " " << data_->graph.name(node.output) << " ["
+        << data_->graph.columns(node.output) << "]";
+    if (is_quantized()) out << ": " << encodings(data_->integer->ops[i]);
+    out << "\n";
+  }
+  return out.str();
+}
+
+}  // namespace octavo

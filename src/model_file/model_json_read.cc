@@ -1,0 +1,407 @@
+// Graph, facts and integer constants of a model from JSON; every number is checked against its kernel's contract.
+#include "model_file/attention_json.h"
+#include "model_file/model_json.h"
+#include "model_file/model_json_names.h"
+
+#include "octavo/error.h"
+
+namespace octavo {
+namespace {
+
+int read_int(const JsonObject& object, std::string_view key, std::int64_t smallest, std::int64_t largest) {
+  return static_cast<int>(object.integer(key, smallest, largest));
+}
+
+Encoding read_encoding(const JsonObject& object, std::string_view key, int smallest_zero = 0, int largest_zero = 255) {
+  const JsonObject encoding = object.section(key);
+  return {.scale = static_cast<float>(encoding.number("scale", 1e-30, 1e30)),
+          .zero_point = read_int(encoding, "zero_point", smallest_zero, largest_zero)};
+}
+
+QuantizedBlock read_block(const JsonObject& block, int smallest_zero = 0) {
+  return {.name = block.text("name"),
+          .first_column = read_int(block, "first_column", 0, 1 << 24),
+          .columns = read_int(block, "columns", 1, 1 << 24),
+          .shift = read_int(block, "shift", 18, 62),
+          .encoding = read_encoding(block, "encoding", smallest_zero)};
+}
+
+QuantizedBytes read_bytes(const JsonObject& bytes) {
+  return {.encoding = read_encoding(bytes, "encoding"),
+          .multiplier = read_int(bytes, "multiplier", 0, kInt32Max),
+          .shift = read_int(bytes, "shift", 1, 62)};
+}
+
+QuantizedWideProduct read_wide_product(const JsonObject& product) {
+  return {.depth = read_int(product, "depth", 64, kMaxColumns), .block = read_block(product.section("block"))};
+}
+
+/// Paper's static quantizers of an attention.
+QuantizedPaperAttention read_paper_attention(const JsonObject& paper) {
+  QuantizedPaperAttention result{.score_multiplier = read_int(paper, "score_multiplier", 0, kInt32Max),
+                                 .score_shift = read_int(paper, "score_shift", 18, 62),
+                                 .score = read_encoding(paper, "score"),
+                                 .slope = paper.integer("slope", 1, std::int64_t{1} << 38),
+                                 .most = read_int(paper, "most", 0, 255)};
+  result.offset = paper.integer("offset", -result.slope, 0);
+  return result;
+}
+
+QuantizedLane read_lane(const JsonObject& object, std::string_view key, int low, int high) {
+  if (!object.has(key)) return {};
+  const JsonObject lane = object.section(key);
+  QuantizedLane result{.exists = true,
+                       .shift = read_int(lane, "shift", 1, 30),
+                       .low = read_int(lane, "low", low, high),
+                       .high = read_int(lane, "high", low, high),
+                       .encoding = read_encoding(lane, "encoding")};
+  if (result.low > result.high) lane.fail("low", "at most high");
+  return result;
+}
+
+Refined read_refined(const JsonObject& integer) {
+  if (!integer.has("refined")) return {};
+  const JsonObject refined = integer.section("refined");
+  return {.fine_bits = read_int(refined, "fine_bits", 0, kFineBits), .coarse = refined.flag("coarse")};
+}
+
+/// Reads nodes back through the GraphBuilder, which checks shapes, and collects the constants.
+class Reader {
+ public:
+  Reader(GraphBuilder& builder, QuantizedGraph& integer) : builder_(builder), integer_(integer) {}
+
+  void read(const JsonObject& node) {
+    const std::string op = node.text("op");
+    if (op == "EmbedTokens")
+      embed_tokens(node);
+    else if (op == "QkvProduct")
+      qkv(node);
+    else if (op == "Linear")
+      linear(node);
+    else if (op == "LinearAdd")
+      linear_add(node);
+    else if (op == "LayerNorm")
+      layer_norm(node);
+    else if (op == "Attention")
+      attention(node);
+    else if (op == "EmbedPatches")
+      embed_patches(node);
+    else if (op == "Head")
+      head(node);
+    else if (op == "LanguageHead")
+      language_head(node);
+    else
+      node.fail("op", "an op of this version");
+  }
+
+ private:
+  std::vector<int> inputs(const JsonObject& node, std::size_t count) const {
+    const auto ids = node.integers("inputs", 0, static_cast<int>(integer_.ops.size()) - 1);
+    if (ids.size() != count) node.fail("inputs", std::to_string(count) + " earlier nodes");
+    return ids;
+  }
+
+  static int columns(const JsonObject& node) { return read_int(node, "columns", 1, kMaxColumns); }
+
+  void embed_tokens(const JsonObject& node) {
+    inputs(node, 0);
+    const std::string name = node.text("name");
+    const JsonObject integer = node.section("integer");
+    QuantizedEmbedTokens constants{.sum = read_encoding(integer, "sum")};
+    if (integer.has("paper")) {
+      constants.partial = read_encoding(integer.section("paper"), "partial");
+      constants.partial_multiplier = read_int(integer.section("paper"), "partial_multiplier", 0, 1 << 22);
+    }
+    constants.fine_words = integer.flag_or("fine_words", false);
+    if (integer.has("bytes")) constants.bytes = read_bytes(integer.section("bytes"));
+    integer_.ops.push_back(constants);
+    builder_.embed_tokens(name, read_int(node, "columns", 1, 8192),
+                          {.word = name + ".word",
+                           .position = name + ".position",
+                           .type = node.flag("types") ? name + ".type" : "",
+                           .projection = ""});
+  }
+
+  static LinearBlock plain(const QuantizedBlock& block) {
+    return {.name = block.name, .weight = "", .bias = "", .columns = block.columns};
+  }
+
+  void qkv(const JsonObject& node) {
+    const ValueId x = inputs(node, 1)[0];
+    const JsonObject integer = node.section("integer");
+    QuantizedQkv constants{.depth = read_int(integer, "depth", 64, kMaxColumns),
+                           .query = read_block(integer.section("query")),
+                           .key = read_block(integer.section("key"), -128),
+                           .value = read_block(integer.section("value"), -128),
+                           .asymmetric = integer.has("asymmetric") && integer.flag("asymmetric"),
+                           .gate = {},
+                           .gate_output = {}};
+    QkvProduct op{.query = plain(constants.query),
+                  .key = plain(constants.key),
+                  .value = plain(constants.value),
+                  .heads = read_int(node, "heads", 1, 1024),
+                  .head_size = read_int(node, "head_size", 4, 256),
+                  .gate = {},
+                  .gate_output = {}};
+    if (integer.has("gate")) gate(node, integer, op, constants);
+    integer_.ops.push_back(std::move(constants));
+    builder_.qkv(node.text("name"), x, std::move(op));
+  }
+
+  /// The first files had linear gates per token only, and did not say so here.
+  static void gate(const JsonObject& node, const JsonObject& integer, QkvProduct& op, QuantizedQkv& constants) {
+    if (node.has("gate")) {
+      op.gate_kind = read_name(node.section("gate"), "kind", kGateKinds);
+      op.gate_mean = node.section("gate").flag("mean");
+    }
+    const QuantizedBlock block = read_block(integer.section("gate"));
+    constants.gate.push_back(block);
+    const int blocks = op.gate_kind == GateKind::all_heads ? 1 : op.heads;
+    if (block.columns % op.heads != 0 || (op.gate_kind != GateKind::mlp && block.columns != op.heads)) {
+      node.fail("heads", "as many as gate columns, or one of their divisors for an mlp gate");
+    }
+    op.gate.assign(static_cast<std::size_t>(blocks),
+                   {.name = "", .weight = "", .bias = "", .columns = block.columns / blocks});
+    if (op.gate_kind != GateKind::mlp) return;
+    const JsonObject output = integer.section("gate_output");
+    constants.gate_output.push_back(
+        {.depth = read_int(output, "depth", 64, kMaxColumns), .block = read_block(output.section("block"))});
+    op.gate_output.resize(static_cast<std::size_t>(op.heads));
+  }
+
+  void linear(const JsonObject& node) {
+    const ValueId x = inputs(node, 1)[0];
+    const JsonObject integer = node.section("integer");
+    QuantizedLinear constants;
+    constants.depth = read_int(integer, "depth", 64, kMaxColumns);
+    constants.block = read_block(integer.section("block"));
+    Linear op{.weights = plain(constants.block), .activation = read_name(node, "activation", kActivations)};
+    op.weights.columns = columns(node);  // without the copies that the block has
+    if (op.weights.columns > constants.block.columns) node.fail("columns", "at most those of its block");
+    constants.pieces = op.activation == Activation::gelu || (op.activation == Activation::relu && integer.has("gelu"));
+    if (constants.pieces) {
+      const JsonObject gelu = integer.section("gelu");
+      constants.gelu_fraction_bits = read_int(gelu, "fraction_bits", 0, 6);
+      constants.gelu_normalize = read_int(gelu, "normalize", 0, 15);
+      constants.gelu_limit = read_int(gelu, "limit", 1, 65535 >> constants.gelu_normalize);
+      constants.gelu_inverse = read_int(gelu, "inverse", 0, 65535);
+    }
+    constants.refined = read_refined(integer);
+    if (constants.refined.fine_bits > constants.gelu_fraction_bits)
+      integer.fail("refined", "at most as many fine bits as gelu has fraction_bits");
+    integer_.ops.push_back(constants);
+    builder_.linear(node.text("name"), x, op);
+  }
+
+  void linear_add(const JsonObject& node) {
+    const auto ids = inputs(node, 2);
+    const JsonObject integer = node.section("integer");
+    QuantizedLinearAdd constants;
+    constants.depth = read_int(integer, "depth", 64, kMaxColumns);
+    constants.block = read_block(integer.section("block"));
+    constants.stream_shift = integer.integer_or("stream_shift", 0, 15, 0);
+    constants.eight_bit = integer.has("eight_bit");
+    if (constants.eight_bit) {
+      const JsonObject eight_bit = integer.section("eight_bit");
+      constants.product = read_encoding(eight_bit, "product");
+      constants.product_multiplier = read_int(eight_bit, "product_multiplier", 0, 1 << 22);
+      constants.stream_multiplier = read_int(eight_bit, "stream_multiplier", 0, 1 << 22);
+    }
+    const LinearAdd op{.weights = plain(constants.block)};
+    integer_.ops.push_back(constants);
+    builder_.linear_add(node.text("name"), ids[0], ids[1], op);
+  }
+
+  void layer_norm(const JsonObject& node) {
+    const ValueId x = inputs(node, 1)[0];
+    const JsonObject integer = node.section("integer");
+    const Refined refined = read_refined(integer);
+    if (refined.fine_bits != 0 && refined.fine_bits != kFineBits) integer.fail("refined", "no fine bits or 3");
+    integer_.ops.push_back(QuantizedLayerNorm{.epsilon = integer.integer("epsilon", 0, std::int64_t{1} << 58),
+                                              .bytes = read_lane(integer, "bytes", 0, (256 << refined.fine_bits) - 1),
+                                              .stream = read_lane(integer, "stream", -32768, 32767),
+                                              .refined = refined});
+    builder_.layer_norm(node.text("name"), x,
+                        {.gain = "", .bias = "", .epsilon = node.number("layer_norm_eps", 0.0, 1.0)});
+  }
+
+  void attention(const JsonObject& node) {
+    const ValueId x = inputs(node, 1)[0];
+    AttentionOp op{.heads = read_int(node, "heads", 1, 1024),
+                   .head_size = read_int(node, "head_size", 4, 256),
+                   .mask = read_name(node, "mask", kMasks),
+                   .softmax = read_softmax(node.section("softmax")),
+                   .gate = {}};
+    if (op.head_size % 4 != 0) node.fail("head_size", "a multiple of 4");
+    if (node.has("gate")) {
+      const JsonObject gate = node.section("gate");
+      op.gate = GateSettings{.type = read_name(gate, "type", kGateTypes),
+                             .kind = read_name(gate, "kind", kGateKinds),
+                             .scale = gate.number("scale", 1e-3, 1e3),
+                             .logits = ""};
+    }
+    const JsonObject integer = node.section("integer");
+    const bool clipped = integer.flag("clipped"), paper = integer.has("paper");
+    const Refined refined = read_refined(integer);
+    if (refined.fine_bits != 0 && (paper || refined.fine_bits != kFineBits))
+      integer.fail("refined", "no fine bits or 3, and none in the paper's setting");
+    integer_.ops.push_back(
+        QuantizedAttention{.score_multiplier = read_int(integer, "score_multiplier", 1 << 15, (1 << 16) - 1),
+                           .score_shift = read_int(integer, "score_shift", -8, 23),
+                           .clipped = clipped,
+                           .theta = integer.integer("theta", 0, kInt32Max),
+                           .cap = integer.integer("cap", 1, std::int64_t{1} << 31),
+                           .multiplier = read_int(integer, "multiplier", 1 << 30, kInt32Max),
+                           .shift = read_int(integer, "shift",
+                                             paper     ? 18
+                                             : clipped ? 34
+                                                       : 26,
+                                             paper     ? 62
+                                             : clipped ? 46
+                                                       : 38),
+                           .context = read_encoding(integer, "context"),
+                           .refined = refined});
+    auto& attention = std::get<QuantizedAttention>(integer_.ops.back());
+    attention.softmax1 = integer.flag_or("softmax1", false);
+    attention.wide = integer.flag_or("wide", false);
+    if (attention.wide && (clipped || paper || attention.shift < kSmallestWideShift)) {
+      integer.fail("wide", "false with clipped, in the paper's setting, and with a shift below 27");
+    }
+    if (integer.has("prune")) attention.prune = integer.integer("prune", 0, kInt32Max);
+    if (integer.has("levels")) attention.levels = read_levels(integer.section("levels"));
+    if (!clipped && (attention.softmax1 || attention.prune > 0 || integer.has("levels"))) {
+      integer.fail("clipped", "true with softmax1, prune or levels");
+    }
+    if (paper) attention.paper = read_paper_attention(integer.section("paper"));
+    builder_.attention(node.text("name"), x, std::move(op));
+  }
+
+  void embed_patches(const JsonObject& node) {
+    inputs(node, 0);
+    const JsonObject integer = node.section("integer");
+    QuantizedEmbedPatches constants{.depth = read_int(integer, "depth", 64, kMaxColumns),
+                                    .block = read_block(integer.section("block")),
+                                    .stream = read_encoding(integer, "stream"),
+                                    .low = read_int(integer, "low", -32768, 0),
+                                    .high = read_int(integer, "high", 0, 32767),
+                                    .norm = {}};
+    const std::vector<int> grid = node.integers("grid", 1, 4096);
+    if (grid.size() != 2) node.fail("grid", "two numbers of patches");
+    EmbedPatches op{.projection = plain(constants.block),
+                    .patch_size = read_int(node, "patch_size", 1, 64),
+                    .grid_width = grid[0],
+                    .grid_height = grid[1],
+                    .prefix = {},
+                    .position = "",
+                    .norm = {}};
+    op.prefix.push_back({.token = "", .rows = read_int(node, "prefix_rows", 0, 1024), .position = -1});
+    if (integer.has("norm")) {
+      const JsonObject norm = integer.section("norm");
+      constants.epsilon = norm.integer("epsilon", 0, std::int64_t{1} << 58);
+      constants.norm = read_lane(norm, "stream", -32768, 32767);
+      if (!constants.norm.exists) norm.fail("stream", "an object");
+      op.norm = LayerNormOp{.gain = "", .bias = "", .epsilon = node.number("layer_norm_eps", 0.0, 1.0)};
+    }
+    integer_.ops.push_back(std::move(constants));
+    builder_.embed_patches(node.text("name"), read_int(node, "columns", 1, 8192), std::move(op));
+  }
+
+  void head(const JsonObject& node) {
+    const ValueId x = inputs(node, 1)[0];
+    const JsonObject integer = node.section("integer");
+    QuantizedHead constants{.depth = read_int(integer, "depth", 64, kMaxColumns),
+                            .block = read_block(integer.section("block")),
+                            .epsilon = integer.integer("epsilon", 0, std::int64_t{1} << 58),
+                            .bytes = read_lane(integer, "bytes", 0, 255)};
+    if (!constants.bytes.exists) integer.fail("bytes", "an object");
+    Head op{.pooling = read_name(node, "pooling", kHeadRows),
+            .rows = read_int(node, "rows", 0, 1024),
+            .norm = {.gain = "", .bias = "", .epsilon = node.number("layer_norm_eps", 0.0, 1.0)},
+            .weights = plain(constants.block)};
+    if (op.pooling == HeadRows::first && op.rows == 0) node.fail("rows", "at least 1");
+    integer_.ops.push_back(std::move(constants));
+    builder_.head(node.text("name"), x, std::move(op));
+  }
+
+  void language_head(const JsonObject& node) {
+    const ValueId x = inputs(node, 1)[0];
+    const JsonObject integer = node.section("integer");
+    QuantizedLanguageHead constants{.projection = {}, .head = read_wide_product(integer.section("head")), .bytes = {}};
+    LanguageHead op{.projection = {}, .weights = plain(constants.head.block)};
+    if (integer.has("projection")) {
+      constants.projection = read_wide_product(integer.section("projection"));
+      op.projection = plain(constants.projection->block);
+    }
+    if (integer.has("bytes")) constants.bytes = read_bytes(integer.section("bytes"));
+    integer_.ops.push_back(std::move(constants));
+    builder_.language_head(node.text("name"), x, std::move(op));
+  }
+
+  GraphBuilder& builder_;
+  QuantizedGraph& integer_;
+};
+
+std::pair<int, int> read_size(const JsonObject& json, std::string_view key) {
+  const std::vector<int> size = json.integers(key, 1, 65536);
+  if (size.size() != 2) json.fail(key, "[width, height]");
+  return {size[0], size[1]};
+}
+
+std::array<double, 3> read_triple(const JsonObject& json, std::string_view key) {
+  const std::vector<double> numbers = json.numbers(key, -1e3, 1e3);
+  if (numbers.size() != 3) json.fail(key, "three numbers");
+  return {numbers[0], numbers[1], numbers[2]};
+}
+
+ImageSettings image_from_json(const JsonObject& json) {
+  const auto [width, height] = read_size(json, "size");
+  const auto [resize_width, resize_height] = read_size(json, "resize");
+  return {.width = width,
+          .height = height,
+          .resize_width = resize_width,
+          .resize_height = resize_height,
+          .keep_aspect = json.flag("keep_aspect"),
+          .interpolation = read_name(json, "interpolation", kInterpolations),
+          .mean = read_triple(json, "mean"),
+          .deviation = read_triple(json, "std")};
+}
+
+DecoderInfo decoder_from_json(const JsonObject& json, int vocabulary) {
+  return {.bos_token = read_int(json, "bos_token", 0, vocabulary - 1),
+          .eos_token = read_int(json, "eos_token", 0, vocabulary - 1)};
+}
+
+}  // namespace
+
+ModelInfo info_from_json(const JsonObject& json) {
+  const JsonObject gate = json.section("gate");
+  ModelInfo info = {.name = json.text("name"),
+                    .family = json.text("family"),
+                    .layers = read_int(json, "layers", 1, 1000),
+                    .hidden_size = read_int(json, "hidden_size", 1, 8192),
+                    .attention_heads = read_int(json, "attention_heads", 1, 1024),
+                    .intermediate_size = read_int(json, "intermediate_size", 1, kMaxColumns),
+                    .vocab_size = read_int(json, "vocab_size", json.has("image") ? 0 : 1, 1 << 24),
+                    .type_vocab_size = read_int(json, "type_vocab_size", 0, 1 << 16),
+                    .max_positions = read_int(json, "max_positions", 1, 65536),
+                    .pooling = read_name(json, "pooling", kPoolings),
+                    .softmax = read_softmax(json.section("softmax")),
+                    .gate = gate.text("kind"),
+                    .gate_scale = gate.number("scale", 1e-3, 1e3),
+                    .parameters = json.integer("parameters", 0, std::int64_t{1} << 50),
+                    .classes = json.integer_or("classes", 0, kMaxColumns, 0),
+                    .prefix_tokens = json.integer_or("prefix_tokens", 0, 1024, 0),
+                    .image = json.has("image") ? std::optional(image_from_json(json.section("image"))) : std::nullopt};
+  if (json.has("decoder")) info.decoder = decoder_from_json(json.section("decoder"), info.vocab_size);
+  return info;
+}
+
+void nodes_from_json(const JsonObject& json, Graph& graph, QuantizedGraph& integer) {
+  GraphBuilder builder;
+  Reader reader(builder, integer);
+  for (const JsonObject& node : json.list("nodes")) reader.read(node);
+  if (integer.ops.empty()) json.fail("nodes", "at least one node");
+  graph = builder.finish();
+}
+
+}  // namespace octavo

@@ -1,0 +1,136 @@
+// The order of nodes, and the scales of the residual stream.
+#include "quantize/quantize.h"
+
+#include "base/fixed_point.h"
+#include "quantize/float_rows.h"
+#include "quantize/graph_quantizer.h"
+
+#include "octavo/error.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace octavo {
+
+constexpr double kStreamGrowth =
+    16.0;  // of a run of sums above which one scale for all would be too coarse for the first
+
+Model::Data GraphQuantizer::run() {
+  choose_stream_quantizers();
+  for (const Node& node : model_.graph.nodes) {
+    result_.ops.push_back(std::visit([&](const auto& op) { return quantize_op(op, node); }, node.op));
+  }
+  Model::Data data;
+  data.info = model_.info;
+  data.graph = model_.graph;
+  data.tensors = std::move(tensors_);
+  data.tokenizer = model_.tokenizer;
+  data.labels = model_.labels;
+  data.integer = std::move(result_);
+  return data;
+}
+
+Range GraphQuantizer::range(const std::string& name) const {
+  const auto found = ranges_.find(name);
+  if (found == ranges_.end()) throw Error("calibration has no range for " + name);
+  if (!std::isfinite(found->second.low) || !std::isfinite(found->second.high) ||
+      found->second.low > found->second.high) {
+    throw Error("the calibrated range of " + name + " is not finite");
+  }
+  return found->second;
+}
+
+void GraphQuantizer::choose_stream_quantizers() {
+  for (const Node& node : model_.graph.nodes) {
+    const auto output = static_cast<std::size_t>(node.output);
+    if (std::holds_alternative<LinearAdd>(node.op)) {
+      stream_[output] = stream_quantizer(model_.graph.name(node.output));
+      const auto residual = static_cast<std::size_t>(node.inputs[1]);
+      if (eight_bit() && !options_.paper && makes_embeddings(node.inputs[1])) {
+        throw Error(model_.graph.name(node.output) +
+                    ": 8-bit sums need a LayerNorm after the token embeddings, expected a 16-bit residual stream");
+      }
+      stream_[residual] = eight_bit() ? stream_quantizer(model_.graph.name(node.inputs[1])) : stream_[output];
+    }
+  }
+  if (!eight_bit()) share_stream_scales();
+  const ValueId hidden = model_.graph.hidden();
+  if (!std::holds_alternative<LinearAdd>(producer(hidden).op)) {
+    stream_[static_cast<std::size_t>(hidden)] = stream_quantizer(model_.graph.name(hidden));
+  }
+}
+
+void GraphQuantizer::share_stream_scales() {
+  std::vector<ValueId> members;
+  const auto share = [&] {
+    if (members.size() > 2 || (!members.empty() && makes_embeddings(members[0]))) scale_run(members);
+    members.clear();
+  };
+  for (const Node& node : model_.graph.nodes) {
+    if (!std::holds_alternative<LinearAdd>(node.op)) continue;
+    if (members.empty() || members.back() != node.inputs[1]) {
+      share();
+      members.push_back(node.inputs[1]);
+    }
+    members.push_back(node.output);
+  }
+  share();
+}
+
+void GraphQuantizer::scale_run(const std::vector<ValueId>& members) {
+  std::vector<double> needed;  // by a value and those before it
+  for (const ValueId id : members) needed.push_back(std::max(needed.empty() ? 0.0 : needed.back(), smallest_scale(id)));
+  const double largest = needed.back();
+  const bool grows = largest > kStreamGrowth * needed.front();
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    const double halvings = grows ? std::floor(std::log2(largest / needed[i])) : 0.0;
+    stream_[static_cast<std::size_t>(members[i])].scale =
+        std::ldexp(largest, -static_cast<int>(std::min(halvings, 15.0)));
+  }
+}
+
+double GraphQuantizer::smallest_scale(ValueId value) {
+  double scale = stream_quantizer(model_.graph.name(value)).scale;
+  if (!makes_embeddings(value)) return scale;
+  for (const ByteTable& table : embedding_tables(producer(value))) scale = std::max(scale, table.smallest_step());
+  return scale;
+}
+
+const Node& GraphQuantizer::producer(ValueId value) const {
+  const auto makes = [&](const Node& node) { return node.output == value; };
+  return *std::find_if(model_.graph.nodes.begin(), model_.graph.nodes.end(), makes);
+}
+
+Quantizer GraphQuantizer::stream_quantizer(const std::string& name) const {
+  const Range r = range(name);
+  if (!eight_bit()) return symmetric_s16(r.low, r.high);
+  Quantizer q = asymmetric_u8(r.low, r.high);
+  q.low = -q.zero_point;
+  q.high = 255 - q.zero_point;
+  return q;
+}
+
+bool GraphQuantizer::in_sum(ValueId value) const {
+  return std::any_of(model_.graph.nodes.begin(), model_.graph.nodes.end(),
+                     [&](const Node& node) { return node.inputs.size() > 1 && node.inputs[1] == value; });
+}
+
+bool GraphQuantizer::feeds_product(ValueId value) const {
+  return std::any_of(model_.graph.nodes.begin(), model_.graph.nodes.end(), [&](const Node& node) {
+    return !node.inputs.empty() && node.inputs[0] == value && !reads_stream(node);
+  });
+}
+
+bool GraphQuantizer::feeds_stream(ValueId value) const {
+  return value == model_.graph.hidden() ||
+         std::any_of(model_.graph.nodes.begin(), model_.graph.nodes.end(), [&](const Node& node) {
+           return (node.inputs.size() > 1 && node.inputs[1] == value) ||
+                  (reads_stream(node) && node.inputs[0] == value);
+         });
+}
+
+Model::Data quantize(const Model::Data& model, const Ranges& ranges, const QuantizeOptions& options) {
+  return GraphQuantizer(model, ranges, options).run();
+}
+
+}  // namespace octavo

@@ -1,0 +1,40 @@
+// A batch as the executors see it: all tokens in one list, and where each sequence starts.
+#pragma once
+
+#include "runtime/kv_cache_data.h"
+
+#include "octavo/engine.h"
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace octavo {
+
+/// Checked token rows of a batch. No padding: sequence i is rows start[i] .. start[i + 1] - 1.
+struct RaggedBatch {
+  std::vector<std::int32_t> ids = {}, types = {}, positions = {};  ///< one per row; none in a batch of images
+  std::vector<std::int32_t> start = {};                            ///< sequences + 1 of them
+  std::vector<const std::uint8_t*> pixels = {};                    ///< of each image, RGB row by row
+  std::vector<KvCache::Data*> caches = {};  ///< of each sequence, whose rows stand behind what it holds; or none
+  int prefix = 0;                           ///< first rows of each sequence that a mean leaves out
+
+  int rows() const { return start.back(); }
+  int sequences() const { return static_cast<int>(start.size()) - 1; }
+  int length(int sequence) const { return start[sequence + 1] - start[sequence]; }
+  /// Tokens of a sequence that are not in the batch but in its cache, before those that are.
+  int past(int sequence) const { return caches.empty() ? 0 : caches[static_cast<std::size_t>(sequence)]->length; }
+};
+
+/// Checks a batch against the model: every sequence has tokens, ids and types are in range, none is longer than
+/// info.max_positions. Throws Error naming the sequence, what was found and what was expected.
+RaggedBatch make_ragged(const TokenBatch& batch, const ModelInfo& info);
+
+/// The same of tokens that go behind those of caches, one per sequence. Also throws Error when a cache is null, given
+/// twice, or does not have room.
+RaggedBatch make_ragged(const TokenBatch& batch, std::span<KvCache* const> caches, const Model& model);
+
+/// Checks a batch of images: each has the size that the model takes. Its pixels are not copied.
+RaggedBatch make_ragged(const ImageBatch& batch, const ModelInfo& info);
+
+}  // namespace octavo

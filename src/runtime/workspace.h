@@ -1,0 +1,57 @@
+// Threads and buffers of one caller.
+#pragma once
+
+#include "base/thread_pool.h"
+
+#include "octavo/engine.h"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace octavo {
+
+/// Zero-initialised, 64-byte aligned memory that only grows.
+class Buffer {
+ public:
+  /// At least `bytes` long; contents are kept only when it need not grow.
+  void* reserve(std::size_t bytes);
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  struct Free {
+    void operator()(void* p) const;
+  };
+  std::unique_ptr<void, Free> data_;
+  std::size_t bytes_ = 0;
+};
+
+struct Workspace::Data {
+  explicit Data(int threads, bool with_profile = false) : pool(threads), profile(with_profile) {}
+  ThreadPool pool;
+  const bool profile;
+  std::vector<std::int64_t> nanoseconds = {};          ///< of each node of the graph, when there is a profile
+  std::map<std::string, Buffer, std::less<>> buffers;  ///< by name of what they hold
+
+  template <typename T>
+  T* get(const std::string& name, std::size_t elements) {
+    return static_cast<T*>(buffers[name].reserve(elements * sizeof(T)));
+  }
+
+  /// Runs one node of a graph, and notes its time in the profile.
+  template <typename Run>
+  void node(std::size_t index, const Run& run) {
+    if (!profile) return run();
+    const auto start = std::chrono::steady_clock::now();
+    run();
+    if (nanoseconds.size() <= index) nanoseconds.resize(index + 1);
+    nanoseconds[index] += (std::chrono::steady_clock::now() - start) / std::chrono::nanoseconds(1);
+  }
+};
+
+}  // namespace octavo

@@ -1,0 +1,209 @@
+#include "octavo/tokenizer.h"
+
+#include "io/mapped_file.h"
+#include "tokenizer/tokenizer_data.h"
+#include "tokenizer/tokenizer_files.h"
+#include "tokenizer/tokenizer_json.h"
+
+#include "octavo/error.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace octavo {
+namespace {
+
+// One text on its way to ids: added tokens, normalization, words, pieces.
+class TextReader {
+ public:
+  TextReader(const Tokenizer::Data& data, std::string_view text) : data_(data), text_(text) {
+    pieces_.ids.reserve(text.size() / 4);
+    pieces_.spans.reserve(text.size() / 4);
+  }
+
+  Pieces read() {
+    std::size_t begin = 0;
+    while (const auto match = data_.added_raw.find(text_, begin)) {
+      read_segment(begin, match->begin);
+      pieces_.append(match->id, {static_cast<std::int32_t>(match->begin), static_cast<std::int32_t>(match->end)});
+      begin = match->end;
+    }
+    read_segment(begin, text_.size());
+    return std::move(pieces_);
+  }
+
+ private:
+  // A normalized added token may span words. Otherwise text is taken in chunks that stay in the cache.
+  void read_segment(std::size_t begin, std::size_t end) {
+    constexpr std::size_t kChunk = 4096;
+    while (begin < end) {
+      std::string_view chunk = text_.substr(begin, end - begin);
+      if (data_.added_normalized.empty() && chunk.size() > kChunk) {
+        const auto find_cut = [&](const auto& pre_tokenizer) { return pre_tokenizer.find_cut(chunk, kChunk); };
+        chunk = chunk.substr(0, std::visit(find_cut, data_.pre_tokenizer));
+      }
+      normalized_.clear();
+      data_.normalizer.normalize(chunk, static_cast<std::int32_t>(begin), normalized_);
+      read_normalized();
+      begin += chunk.size();
+    }
+  }
+
+  void read_normalized() {
+    const std::string_view bytes = normalized_.bytes();
+    const Span* spans = normalized_.spans();
+    std::size_t begin = 0;
+    while (const auto match = data_.added_normalized.find(bytes, begin)) {
+      read_words(begin, match->begin);
+      pieces_.append(match->id, {spans[match->begin].begin, spans[match->end - 1].end});
+      begin = match->end;
+    }
+    read_words(begin, bytes.size());
+  }
+
+  void read_words(std::size_t begin, std::size_t end) {
+    const std::string_view text = normalized_.bytes().substr(begin, end - begin);
+    const Span* spans = normalized_.spans() + begin;
+    const auto* byte_level = std::get_if<ByteLevel>(&data_.pre_tokenizer);
+    if (!byte_level || !byte_level->add_prefix_space || text.empty() || text[0] == ' ') return tokenize(text, spans);
+    prefixed_.clear();
+    prefixed_.append(U' ', {spans[0].begin, spans[0].begin});
+    prefixed_.append(text, spans);
+    tokenize(prefixed_.bytes(), prefixed_.spans());
+  }
+
+  void tokenize(std::string_view text, const Span* spans) {
+    words_.clear();
+    std::visit([&](const auto& pre_tokenizer) { pre_tokenizer.split(text, words_); }, data_.pre_tokenizer);
+    const auto tokenize_words = [&](const auto& model) {
+      for (const Word word : words_) {
+        model.tokenize(text.substr(word.begin, word.end - word.begin), spans + word.begin, pieces_);
+      }
+    };
+    std::visit(tokenize_words, data_.model);
+  }
+
+  const Tokenizer::Data& data_;
+  std::string_view text_;
+  NormalizedText normalized_, prefixed_;
+  std::vector<Word> words_;
+  Pieces pieces_;
+};
+
+void trim_spaces(std::string_view text, std::vector<Span>& spans) {
+  const auto is_space = [&](std::int32_t at) { return text[static_cast<std::size_t>(at)] == ' '; };
+  for (Span& span : spans) {
+    while (span.begin < span.end && is_space(span.begin)) ++span.begin;
+    while (span.begin < span.end && is_space(span.end - 1)) --span.end;
+  }
+}
+
+Pieces read_text(const Tokenizer::Data& data, std::string_view text) {
+  if (text.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max())) {
+    throw Error("text to tokenize: has " + std::to_string(text.size()) + " bytes, expected at most " +
+                std::to_string(std::numeric_limits<std::int32_t>::max()));
+  }
+  Pieces pieces = TextReader(data, text).read();
+  if (data.trim_offsets) trim_spaces(text, pieces.spans);
+  return pieces;
+}
+
+void truncate(Pieces& pieces, std::size_t length) {
+  if (pieces.ids.size() <= length) return;
+  pieces.ids.resize(length);
+  pieces.spans.resize(length);
+}
+
+// The longer text is cut to the length of the shorter, then both alike; an odd token stays with the one that was
+// longer, the second if they were equal.
+void truncate_longest_first(Pieces& first, Pieces& second, std::size_t room) {
+  if (first.ids.size() + second.ids.size() <= room) return;
+  const bool first_is_longer = first.ids.size() > second.ids.size();
+  Pieces& shorter = first_is_longer ? second : first;
+  Pieces& longer = first_is_longer ? first : second;
+  truncate(shorter, room / 2);
+  truncate(longer, room - shorter.ids.size());
+}
+
+// The room that the special tokens leave.
+std::size_t room_for_text(const TokenTemplate& tokens, std::optional<int> max_length) {
+  if (!max_length) return std::numeric_limits<std::size_t>::max();
+  const int special = tokens.special_count();
+  if (*max_length < special) {
+    throw Error("max_length is " + std::to_string(*max_length) + ", expected at least " + std::to_string(special) +
+                " for the special tokens");
+  }
+  return static_cast<std::size_t>(*max_length - special);
+}
+
+Tokens assemble(const TokenTemplate& tokens, const Pieces& first, const Pieces& second) {
+  Tokens result;
+  const std::size_t count = first.ids.size() + second.ids.size() + static_cast<std::size_t>(tokens.special_count());
+  result.ids.reserve(count);
+  result.offsets.reserve(count);
+  result.type_ids.reserve(count);
+  for (const TokenTemplate::Part& part : tokens.parts) {
+    if (part.source == TokenTemplate::Source::special) {
+      result.ids.push_back(part.id);
+      result.offsets.push_back({});
+    } else {
+      const Pieces& pieces = part.source == TokenTemplate::Source::first_text ? first : second;
+      result.ids.insert(result.ids.end(), pieces.ids.begin(), pieces.ids.end());
+      result.offsets.insert(result.offsets.end(), pieces.spans.begin(), pieces.spans.end());
+    }
+    result.type_ids.resize(result.ids.size(), part.type_id);
+  }
+  return result;
+}
+
+}  // namespace
+
+Tokenizer::Tokenizer(std::shared_ptr<const Data> data) : data_(std::move(data)) {}
+
+Tokenizer Tokenizer::from_checkpoint(const std::filesystem::path& directory) {
+  const std::filesystem::path json = directory / "tokenizer.json";
+  if (std::filesystem::exists(json)) {
+    return from_json(MappedFile(json).bytes(), json.string());
+  }
+  const bool has_merges = std::filesystem::exists(directory / "merges.txt");
+  TokenizerParts parts = has_merges ? read_merges_files(directory) : read_vocabulary_files(directory);
+  return Tokenizer(std::make_shared<const Data>(std::move(parts), directory.string()));
+}
+
+Tokenizer Tokenizer::from_json(std::string_view json, std::string_view name) {
+  const std::string where(name);
+  return Tokenizer(std::make_shared<const Data>(read_tokenizer_json(json, where), where));
+}
+
+std::string Tokenizer::to_json() const { return write_tokenizer_json(*data_); }
+
+Tokens Tokenizer::encode(std::string_view text, std::optional<int> max_length) const {
+  const std::size_t room = room_for_text(data_->single, max_length);
+  Pieces pieces = read_text(*data_, text);
+  const std::size_t before = pieces.ids.size();
+  truncate(pieces, room);
+  Tokens tokens = assemble(data_->single, pieces, {});
+  tokens.truncated = static_cast<std::int32_t>(before - pieces.ids.size());
+  return tokens;
+}
+
+Tokens Tokenizer::encode(std::string_view text, std::string_view pair, std::optional<int> max_length) const {
+  const std::size_t room = room_for_text(data_->pair, max_length);
+  Pieces first = read_text(*data_, text), second = read_text(*data_, pair);
+  const std::size_t before = first.ids.size() + second.ids.size();
+  truncate_longest_first(first, second, room);
+  Tokens tokens = assemble(data_->pair, first, second);
+  tokens.truncated = static_cast<std::int32_t>(before - first.ids.size() - second.ids.size());
+  return tokens;
+}
+
+std::string_view Tokenizer::token(std::int32_t id) const {
+  if (id < 0 || id >= vocab_size()) {
+    throw Error("token id is " + std::to_string(id) + ", expected 0 to " + std::to_string(vocab_size() - 1));
+  }
+  return data_->vocabulary[static_cast<std::size_t>(id)];
+}
+
+int Tokenizer::vocab_size() const { return static_cast<int>(data_->vocabulary.size()); }
+
+}  // namespace octavo

@@ -1,0 +1,129 @@
+#include "tokenizer/tokenizer_config.h"
+
+#include "io/mapped_file.h"
+#include "tokenizer/utf8.h"
+
+#include "octavo/error.h"
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+
+namespace octavo {
+namespace {
+
+void check_utf8(std::string_view token, std::size_t line, const std::string& where) {
+  for (std::size_t i = 0; i < token.size();) {
+    const CodePoint c = first_code_point(token.substr(i));
+    if (c.value == kReplacementCharacter && !token.substr(i).starts_with("\xef\xbf\xbd")) {
+      throw Error(where + ": line " + std::to_string(line) + " has an ill-formed character, expected UTF-8");
+    }
+    i += static_cast<std::size_t>(c.bytes);
+  }
+}
+
+std::int32_t find_token(const std::vector<std::string>& vocabulary, const std::string& token) {
+  const auto found = std::find(vocabulary.begin(), vocabulary.end(), token);
+  return found == vocabulary.end() ? -1 : static_cast<std::int32_t>(found - vocabulary.begin());
+}
+
+AddedToken read_decoder_entry(const std::string& id, const nlohmann::json& value, const std::string& where) {
+  const JsonObject entry(value, where + ": added_tokens_decoder: " + id);
+  int number = -1;
+  const auto parsed = std::from_chars(id.data(), id.data() + id.size(), number);
+  if (parsed.ec != std::errc() || parsed.ptr != id.data() + id.size() || number < 0) {
+    throw Error(where + ": added_tokens_decoder has the key \"" + id + "\", expected an id");
+  }
+  return {.id = number,
+          .content = entry.text("content"),
+          .special = entry.flag("special"),
+          .normalized = entry.flag("normalized"),
+          .single_word = entry.flag("single_word"),
+          .lstrip = entry.flag("lstrip"),
+          .rstrip = entry.flag("rstrip")};
+}
+
+}  // namespace
+
+std::vector<std::string> read_lines(const std::filesystem::path& file) {
+  const MappedFile mapped(file);
+  std::vector<std::string> lines;
+  for (std::string_view rest = mapped.bytes(); !rest.empty();) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    std::string_view line = rest.substr(0, end);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    check_utf8(line, lines.size() + 1, file.string());
+    lines.emplace_back(line);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return lines;
+}
+
+std::vector<std::string> read_vocabulary(JsonMembers members, const std::string& where) {
+  const std::size_t size = members.size();
+  std::vector<std::string> result(size);
+  std::vector<bool> is_taken(size);
+  for (auto& [token, id] : members) {
+    const auto number = id.is_number_unsigned() ? id.get<std::uint64_t>() : std::numeric_limits<std::uint64_t>::max();
+    if (number >= size) {
+      throw Error(where + " has \"" + token + "\" with id " + id.dump() + ", expected 0 to " +
+                  std::to_string(size - 1) + " for " + std::to_string(size) + " tokens");
+    }
+    const auto i = static_cast<std::size_t>(number);
+    if (is_taken[i]) {
+      throw Error(where + " has \"" + result[i] + "\" and \"" + token + "\" with id " + std::to_string(i) +
+                  ", expected one token for each id");
+    }
+    result[i] = std::move(token);
+    is_taken[i] = true;
+  }
+  return result;
+}
+
+std::vector<AddedToken> read_added_tokens_decoder(const nlohmann::json& config, const std::string& where) {
+  std::vector<AddedToken> result;
+  if (!JsonObject(config, where).has("added_tokens_decoder")) return result;
+  JsonObject(config, where).section("added_tokens_decoder");  // an Error unless it is an object
+  for (const auto& [id, value] : config["added_tokens_decoder"].items()) {
+    result.push_back(read_decoder_entry(id, value, where));
+  }
+  return result;
+}
+
+void refuse_added_tokens_file(const std::filesystem::path& directory) {
+  if (!std::filesystem::exists(directory / "added_tokens.json")) return;
+  throw Error((directory / "added_tokens.json").string() +
+              ": is not supported, expected added_tokens_decoder in tokenizer_config.json, or a tokenizer.json");
+}
+
+void sort_by_id(std::vector<AddedToken>& tokens) {
+  std::sort(tokens.begin(), tokens.end(), [](const AddedToken& a, const AddedToken& b) { return a.id < b.id; });
+}
+
+std::string special_text(const nlohmann::json& config, const std::string& key, const char* otherwise,
+                         const std::string& where) {
+  const auto found = config.find(key);
+  if (found != config.end() && found->is_object()) return JsonObject(*found, where + ": " + key).text("content");
+  return JsonObject(config, where).text_or(key, otherwise);
+}
+
+std::vector<std::string> additional_special_texts(const nlohmann::json& config, const std::string& where) {
+  const std::string key = "additional_special_tokens";
+  const nlohmann::json list = config.value(key, nlohmann::json());
+  if (list.is_null()) return {};
+  if (!list.is_array()) JsonObject(config, where).fail(key, "a list of tokens");
+  std::vector<std::string> result;
+  for (const nlohmann::json& token : list) result.push_back(special_text({{key, token}}, key, "", where));
+  return result;
+}
+
+std::int32_t add_special(const std::string& text, const std::vector<std::string>& vocabulary,
+                         std::vector<AddedToken>& tokens) {
+  const auto known = std::find_if(tokens.begin(), tokens.end(), [&](const auto& t) { return t.content == text; });
+  if (known != tokens.end()) return known->id;
+  const std::int32_t id = find_token(vocabulary, text);
+  if (id >= 0) tokens.push_back({.id = id, .content = text, .special = true});
+  return id;
+}
+
+}  // namespace octavo
