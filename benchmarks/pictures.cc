@@ -1,10 +1,10 @@
 // Accuracy and speed of picture models: closeness to float32, top-1 and top-5, pictures/s of the model alone and from
 // files, and where the time goes. Usage: octavo_pictures CHECKPOINT LABELS.tsv [MODEL.octavo...]     (picture beside
 // the list, tab, class)
-#include "class_labels.h"
-#include "closeness.h"
-#include "picture_batches.h"
-#include "stopwatch.h"
+#include "cli/stopwatch.h"
+#include "data/class_labels.h"
+#include "data/picture_batches.h"
+#include "report/closeness.h"
 
 #include "octavo/error.h"
 #include "octavo/tasks.h"

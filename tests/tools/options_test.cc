@@ -1,5 +1,5 @@
 // Flags, their environment twins, and what a wrong one is told.
-#include "options.h"
+#include "cli/options.h"
 
 #include "tests/support.h"
 

@@ -1,7 +1,7 @@
 // Files that appear whole or not at all, and .npy in particular.
-#include "output.h"
+#include "cli/output.h"
 
-#include "npy.h"
+#include "cli/npy.h"
 #include "tests/tools/support.h"
 
 #include "octavo/error.h"

@@ -1,9 +1,9 @@
 // The small parts of the command: batches, cosines, numbers, the progress line.
-#include "batching.h"
-#include "bench_result.h"
-#include "closeness.h"
-#include "numbers.h"
-#include "progress.h"
+#include "cli/numbers.h"
+#include "cli/progress.h"
+#include "data/batching.h"
+#include "report/bench_result.h"
+#include "report/closeness.h"
 #include "tests/support.h"
 
 #include "octavo/error.h"

@@ -1,5 +1,5 @@
 // Lines of files, and the choice among them for calibration.
-#include "samples.h"
+#include "data/samples.h"
 
 #include "tests/tools/support.h"
 

@@ -1,5 +1,5 @@
 // Windows and pieces of a long text.
-#include "token_windows.h"
+#include "data/token_windows.h"
 
 #include "tests/support.h"
 

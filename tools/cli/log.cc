@@ -1,0 +1,18 @@
+// One line per call.
+#include "cli/log.h"
+
+#include <cstdio>
+
+namespace octavo::tools {
+
+void Log::warn(const std::string& line) const { say("octavo: warning: " + line); }
+
+void Log::say(const std::string& line) const {
+  if (!quiet()) std::fprintf(stderr, "%s\n", line.c_str());
+}
+
+void Log::detail(const std::string& line) const {
+  if (verbosity_ == Verbosity::verbose) say(line);
+}
+
+}  // namespace octavo::tools

@@ -1,0 +1,42 @@
+// std::to_chars, which no locale changes.
+#include "cli/numbers.h"
+
+#include <charconv>
+#include <cmath>
+#include <cstdint>
+
+namespace octavo::tools {
+
+void append_number(std::string& text, float value) {
+  char digits[32];
+  text.append(digits, std::to_chars(digits, digits + sizeof(digits), value).ptr);
+}
+
+void append_fixed(std::string& text, double value, int digits) {
+  char buffer[400];  // the largest double has 309 digits before the point
+  text.append(buffer, std::to_chars(buffer, buffer + sizeof(buffer), value, std::chars_format::fixed, digits).ptr);
+}
+
+void append_numbers(std::string& text, std::span<const float> values, char separator) {
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (i > 0) text += separator;
+    append_number(text, values[i]);
+  }
+}
+
+void append_json_array(std::string& text, std::span<const float> values) {
+  text += '[';
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (i > 0) text += ',';
+    std::isfinite(values[i]) ? append_number(text, values[i]) : void(text += "null");
+  }
+  text += ']';
+}
+
+std::string megabytes(std::uintmax_t bytes) {
+  std::string text;
+  append_fixed(text, static_cast<double>(bytes) / 1e6, 1);
+  return text + " MB";
+}
+
+}  // namespace octavo::tools

@@ -1,0 +1,225 @@
+// Flags by way of cxxopts, which splits the words; their values are read here, so that every message names its flag.
+#include "cli/options.h"
+
+// Its own parser of words: std::regex is slow to build, and GCC 12 warns inside it under sanitizers.
+#define CXXOPTS_NO_REGEX
+#include <cxxopts.hpp>
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <cstdlib>
+#include <memory>
+
+namespace octavo::tools {
+namespace {
+
+std::string long_name(const Flag& flag) { return flag.names.substr(flag.names.find(',') + 1); }
+
+std::string environment_name(const std::string& flag) {
+  std::string name = "OCTAVO_" + flag;
+  for (char& c : name) c = c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return name;
+}
+
+enum class Purpose { parse, help };
+
+/// A switch is a word with an implied value for parsing, so that --json=maybe can be refused by name, and a bool for
+/// --help, which then shows no value.
+std::shared_ptr<cxxopts::Value> value_of(const Flag& flag, Purpose purpose) {
+  if (flag.argument.empty() && purpose == Purpose::help) return cxxopts::value<bool>();
+  auto value = cxxopts::value<std::string>();
+  if (flag.argument.empty()) return value->implicit_value("true");
+  if (!flag.fallback.empty() && purpose == Purpose::help) return value->default_value(flag.fallback);
+  return value;
+}
+
+cxxopts::Options to_cxxopts(const Syntax& syntax, const std::string& program, Purpose purpose) {
+  cxxopts::Options options(program, syntax.about + "\n");
+  options.custom_help(syntax.usage);
+  options.set_width(110);
+  options.allow_unrecognised_options();  // parse() refuses them, and names them as they were typed
+  auto add = options.add_options();
+  for (const Flag& flag : syntax.flags) add(flag.names, flag.description, value_of(flag, purpose), flag.argument);
+  add("h,help", "print this help", value_of({}, purpose));
+  return options;
+}
+
+void refuse_unknown(const std::vector<std::string>& words, int max_positionals) {
+  for (const std::string& word : words) {
+    if (word.size() > 1 && word[0] == '-') throw UsageError("unknown option '" + word + "'");
+  }
+  if (std::ssize(words) > max_positionals) {
+    throw UsageError("unexpected argument '" + words[static_cast<std::size_t>(max_positionals)] + "'");
+  }
+}
+
+}  // namespace
+
+Flags join(std::initializer_list<Flags> groups) {
+  Flags all;
+  for (const Flags& group : groups) all.insert(all.end(), group.begin(), group.end());
+  return all;
+}
+
+Arguments parse(const Syntax& syntax, int argc, const char* const* argv) {
+  try {
+    const cxxopts::ParseResult result = to_cxxopts(syntax, "octavo", Purpose::parse).parse(argc, argv);
+    std::vector<Arguments::Given> given;
+    for (const cxxopts::KeyValue& pair : result.arguments()) given.push_back({pair.key(), pair.value()});
+    Arguments arguments(syntax.flags, std::move(given), result.unmatched());
+    if (!arguments.help()) refuse_unknown(arguments.positionals(), syntax.max_positionals);
+    return arguments;
+  } catch (const cxxopts::exceptions::missing_argument&) {
+    throw UsageError(std::string("option '") + argv[argc - 1] + "' needs a value");  // only the last word can lack one
+  } catch (const cxxopts::exceptions::exception& error) {
+    throw UsageError(error.what());
+  }
+}
+
+std::string help(const Syntax& syntax, const std::string& subcommand) {
+  return to_cxxopts(syntax, "octavo " + subcommand, Purpose::help).help() + "\nExample:\n  " + syntax.example +
+         "\n\nEach long flag can also come from the environment: --batch-size from OCTAVO_BATCH_SIZE. Flags win.\n";
+}
+
+Arguments::Arguments(Flags flags, std::vector<Given> given, std::vector<std::string> positionals)
+    : flags_(std::move(flags)), given_(std::move(given)), positionals_(std::move(positionals)) {}
+
+bool Arguments::help() const {
+  return std::any_of(given_.begin(), given_.end(), [](const Given& each) { return each.flag == "help"; });
+}
+
+std::optional<Arguments::Value> Arguments::find(const std::string& flag) const {
+  const auto last = std::find_if(given_.rbegin(), given_.rend(), [&](const Given& each) { return each.flag == flag; });
+  if (last != given_.rend()) return Value{last->value, "--" + flag};
+  const std::string name = environment_name(flag);
+  // An empty variable counts as unset: that is how scripts clear one.
+  if (const char* value = std::getenv(name.c_str()); value != nullptr && *value != '\0') return Value{value, name};
+  for (const Flag& known : flags_) {
+    if (long_name(known) == flag && !known.fallback.empty()) return Value{known.fallback, "--" + flag};
+  }
+  return {};
+}
+
+std::optional<std::string> Arguments::text(const std::string& flag) const {
+  std::optional<Value> value = find(flag);
+  if (!value) return {};
+  return std::move(value->text);
+}
+
+std::vector<Arguments::Value> Arguments::find_all(const std::string& flag) const {
+  std::vector<Value> values;
+  for (const Given& each : given_) {
+    if (each.flag == flag) values.push_back({each.value, "--" + flag});
+  }
+  if (!values.empty()) return values;
+  if (std::optional<Value> value = find(flag)) values.push_back(*std::move(value));
+  return values;
+}
+
+std::vector<std::string> Arguments::texts(const std::string& flag) const {
+  std::vector<std::string> texts;
+  for (Value& value : find_all(flag)) texts.push_back(std::move(value.text));
+  return texts;
+}
+
+std::string Arguments::required(const std::string& flag) const {
+  std::optional<Value> value = find(flag);
+  if (!value) throw UsageError("--" + flag + " is missing");
+  return std::move(value->text);
+}
+
+std::int64_t Arguments::parse_integer(const Value& value, std::int64_t lowest, std::int64_t highest) {
+  std::int64_t number = 0;
+  const char* end = value.text.data() + value.text.size();
+  const auto [stop, error] = std::from_chars(value.text.data(), end, number);
+  if (error != std::errc() || stop != end || number < lowest || number > highest) {
+    fail(value, "an integer from " + std::to_string(lowest) + " to " + std::to_string(highest));
+  }
+  return number;
+}
+
+std::optional<std::int64_t> Arguments::integer(const std::string& flag, std::int64_t lowest,
+                                               std::int64_t highest) const {
+  const std::optional<Value> value = find(flag);
+  if (!value) return {};
+  return parse_integer(*value, lowest, highest);
+}
+
+std::vector<std::int64_t> Arguments::integers(const std::string& flag, std::int64_t lowest,
+                                              std::int64_t highest) const {
+  std::vector<std::int64_t> numbers;
+  for (const Value& list : find_all(flag)) {
+    for (std::size_t begin = 0; begin <= list.text.size();) {
+      const std::size_t comma = std::min(list.text.find(',', begin), list.text.size());
+      numbers.push_back(parse_integer({list.text.substr(begin, comma - begin), list.source}, lowest, highest));
+      begin = comma + 1;
+    }
+  }
+  return numbers;
+}
+
+std::optional<std::int64_t> Arguments::bytes(const std::string& flag) const {
+  constexpr std::string_view kUnits = "KMGT";
+  const std::optional<Value> value = find(flag);
+  if (!value) return {};
+  std::int64_t number = 0, unit = 1;
+  const char* end = value->text.data() + value->text.size();
+  const auto [stop, error] = std::from_chars(value->text.data(), end, number);
+  const std::size_t power = end - stop == 1 ? kUnits.find(*stop) : kUnits.npos;
+  if (power != kUnits.npos) unit = std::int64_t{1} << (10 * (power + 1));
+  if (error != std::errc() || (stop != end && power == kUnits.npos) || number < 0 ||
+      __builtin_mul_overflow(number, unit, &number)) {
+    fail(*value, "a number of bytes, such as 500M or 4G");
+  }
+  return number;
+}
+
+std::optional<std::string> Arguments::word(const std::string& flag, const std::vector<std::string>& words) const {
+  std::optional<Value> value = find(flag);
+  if (!value) return {};
+  if (std::find(words.begin(), words.end(), value->text) == words.end()) {
+    std::string list;
+    for (const std::string& each : words) list += (list.empty() ? "" : ", ") + each;
+    fail(*value, "one of " + list);
+  }
+  return std::move(value->text);
+}
+
+bool Arguments::on(const std::string& flag) const {
+  const std::optional<Value> value = find(flag);
+  return value && parse_switch(*value);
+}
+
+/// Where among the words given the switch stands last, and whether it is on there.
+std::optional<std::pair<std::size_t, bool>> Arguments::last_switch(const std::string& flag) const {
+  for (std::size_t i = given_.size(); i > 0; --i) {
+    if (given_[i - 1].flag == flag) return std::pair(i, parse_switch({given_[i - 1].value, "--" + flag}));
+  }
+  return {};
+}
+
+bool Arguments::either(const std::string& yes, const std::string& no, bool fallback) const {
+  const auto last_yes = last_switch(yes), last_no = last_switch(no);
+  if (last_yes && (!last_no || last_yes->first > last_no->first)) return last_yes->second;
+  if (last_no) return !last_no->second;
+  if (const std::optional<Value> value = find(yes)) return parse_switch(*value);
+  if (const std::optional<Value> value = find(no)) return !parse_switch(*value);
+  return fallback;
+}
+
+void Arguments::fail(const Value& value, const std::string& expected) {
+  throw UsageError(value.source + " is '" + value.text + "', expected " + expected);
+}
+
+bool Arguments::parse_switch(const Value& value) {
+  for (const char* word : {"true", "1", "yes", "on"}) {
+    if (value.text == word) return true;
+  }
+  for (const char* word : {"false", "0", "no", "off"}) {
+    if (value.text == word) return false;
+  }
+  fail(value, "true or false");
+}
+
+}  // namespace octavo::tools

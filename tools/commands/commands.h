@@ -1,0 +1,18 @@
+// The subcommands of `octavo`: each is a row of data, defined in the file of its name.
+#pragma once
+
+#include "cli/options.h"
+
+namespace octavo::tools {
+
+struct Command {
+  const char* name;
+  const char* about;             ///< its line in `octavo --help`
+  Syntax (*syntax)();            ///< what it accepts
+  int (*run)(const Arguments&);  ///< the exit code; errors are exceptions
+};
+
+extern const Command kAnalyze, kBench, kCalibrate, kClassify, kEmbed, kGenerate, kInfo, kPerplexity, kTokenize,
+    kSelftest;
+
+}  // namespace octavo::tools

@@ -1,0 +1,41 @@
+// The length limit is the only thing added to the library's tokenizer.
+#include "data/encoder.h"
+
+#include "octavo/error.h"
+
+namespace octavo::tools {
+
+Tokenizer tokenizer_of(const Model& model) {
+  if (model.tokenizer_json().empty()) throw Error(model.info().name + ": has no tokenizer, so it cannot read text.");
+  return Tokenizer::from_json(model.tokenizer_json(), model.info().name + ": tokenizer.json");
+}
+
+namespace {
+
+int limit_of(const ModelInfo& info, const std::optional<std::int64_t>& max_length) {
+  if (max_length && *max_length > info.max_positions) {
+    throw Error("--max-length is " + std::to_string(*max_length) + ", but " + info.name + " takes at most " +
+                std::to_string(info.max_positions) + " tokens.");
+  }
+  return max_length ? static_cast<int>(*max_length) : info.max_positions;
+}
+
+}  // namespace
+
+Encoder::Encoder(const Model& model, const std::optional<std::int64_t>& max_length)
+    : tokenizer_(tokenizer_of(model)), max_length_(limit_of(model.info(), max_length)) {}
+
+Tokens Encoder::encode(const std::string& text) {
+  Tokens tokens = tokenizer_.encode(text, max_length_);
+  ++inputs_;
+  if (tokens.truncated > 0) ++truncated_;
+  return tokens;
+}
+
+void Encoder::report_truncated(const Log& log) const {
+  if (truncated_ == 0) return;
+  log.warn(std::to_string(truncated_) + " of " + std::to_string(inputs_) + " inputs were longer than " +
+           std::to_string(max_length_) + " tokens and were truncated");
+}
+
+}  // namespace octavo::tools

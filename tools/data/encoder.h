@@ -1,0 +1,36 @@
+// Texts to tokens that a model accepts: its tokenizer, its longest sequence, and a count of what did not fit.
+#pragma once
+
+#include "cli/log.h"
+
+#include "octavo/model.h"
+#include "octavo/tokenizer.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace octavo::tools {
+
+/// The model's tokenizer. Throws octavo::Error when it has none.
+Tokenizer tokenizer_of(const Model& model);
+
+class Encoder {
+ public:
+  /// `max_length` empty: the model's limit. Throws octavo::Error when the model has no tokenizer or a lower limit.
+  Encoder(const Model& model, const std::optional<std::int64_t>& max_length);
+
+  Tokens encode(const std::string& text);
+
+  const Tokenizer& tokenizer() const { return tokenizer_; }
+
+  /// One warning for all inputs that were truncated, if any.
+  void report_truncated(const Log& log) const;
+
+ private:
+  Tokenizer tokenizer_;
+  int max_length_;
+  std::int64_t inputs_ = 0, truncated_ = 0;
+};
+
+}  // namespace octavo::tools

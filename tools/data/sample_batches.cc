@@ -1,0 +1,63 @@
+#include "data/sample_batches.h"
+
+#include "data/picture_files.h"
+#include "data/token_windows.h"
+
+#include <filesystem>
+
+namespace octavo::tools {
+namespace {
+
+constexpr std::int64_t kPieceTokens = 512;
+
+std::vector<std::string> pictures_of(const std::string& data) {
+  if (std::filesystem::is_directory(data)) return expand_folders({data});
+  LineReader reader(data);
+  std::vector<std::string> names;
+  while (std::optional<std::string> line = reader.next()) {
+    if (!line->empty()) names.push_back(*std::move(line));
+  }
+  return expand_folders(names);
+}
+
+}  // namespace
+
+Samples choose(const std::string& data, const SampleOptions& options, const Model& model,
+               const std::optional<std::int64_t>& max_length) {
+  const bool columns = !options.columns.empty() || data.ends_with(".tsv");
+  if (model.info().decoder && !columns) {
+    const std::int64_t most = std::min<std::int64_t>(max_length.value_or(kPieceTokens), model.info().max_positions);
+    // The beginning-of-text token comes on top, and a piece on its own may have a token more than within its text.
+    const auto tokens = static_cast<std::size_t>(std::max<std::int64_t>(most - 2, 1));
+    return choose_samples(pieces_of(read_text(data), tokenizer_of(model), tokens), options, data);
+  }
+  if (model.info().image) return choose_samples(pictures_of(data), options, data);
+  LineReader reader(data);
+  return choose_samples(reader, options);
+}
+
+Tensor answer(const Engine& engine, const TokenBatch& batch, Workspace& workspace) {
+  return engine.model().info().decoder ? engine.logits(batch, workspace) : embed(engine, batch, workspace);
+}
+
+Tensor answer(const Engine& engine, const ImageBatch& batch, Workspace& workspace) {
+  return engine.model().info().classes > 0 ? engine.logits(batch, workspace) : embed(engine, batch, workspace);
+}
+
+SampleBatches::SampleBatches(const Model& model, const std::optional<std::int64_t>& max_length,
+                             const BatchLimits& limits, int threads, const Log& log)
+    : info_(model.info()), limits_(limits), threads_(threads), log_(log) {
+  if (!info_.image) encoder_.emplace(model, max_length);
+}
+
+void SampleBatches::report(const std::vector<LoadedPicture>& pictures) const {
+  for (const LoadedPicture& picture : pictures) {
+    if (!picture.error.empty()) log_.warn(picture.error + "; it is left out");
+  }
+}
+
+void SampleBatches::finish() const {
+  if (encoder_) encoder_->report_truncated(log_);
+}
+
+}  // namespace octavo::tools

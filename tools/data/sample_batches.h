@@ -1,0 +1,74 @@
+// Samples of a calibration, texts or pictures as the model takes, in batches behind a progress bar.
+#pragma once
+
+#include "cli/log.h"
+#include "cli/progress.h"
+#include "data/encoder.h"
+#include "data/picture_batches.h"
+#include "data/samples.h"
+
+#include "octavo/tasks.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace octavo::tools {
+
+/// The samples that `data` means: lines of a text file, or for a model of pictures a folder or a list of files. For a
+/// decoder the text is cut into pieces of max_length tokens, by default the model's limit, at most 512; columns of a
+/// .tsv are taken as they are.
+Samples choose(const std::string& data, const SampleOptions& options, const Model& model,
+               const std::optional<std::int64_t>& max_length);
+
+/// What a model says of a batch: logits (of a decoder, after the last tokens), or embeddings where it has no head.
+Tensor answer(const Engine& engine, const TokenBatch& batch, Workspace& workspace);
+Tensor answer(const Engine& engine, const ImageBatch& batch, Workspace& workspace);
+
+class SampleBatches {
+ public:
+  SampleBatches(const Model& model, const std::optional<std::int64_t>& max_length, const BatchLimits& limits,
+                int threads, const Log& log);
+
+  /// Hands samples to `handle` as TokenBatch or ImageBatch. Pictures that cannot be read are left out and counted.
+  template <typename Handle>
+  void for_each(const std::vector<std::string>& samples, const std::string& label, const Handle& handle) {
+    Progress progress(label, log_);
+    progress.update(0, 0.0);
+    std::int64_t done = 0;
+    const auto advance = [&](std::int64_t count) {
+      done += count;
+      progress.update(done, static_cast<double>(done) / static_cast<double>(samples.size()));
+    };
+    if (!encoder_) {
+      for_each_picture_batch(samples, info_, limits_, threads_,
+                             [&](const ImageBatch& batch, const std::vector<LoadedPicture>& pictures) {
+                               report(pictures);
+                               if (!batch.images.empty()) handle(batch);
+                               advance(std::ssize(pictures));
+                             });
+      return;
+    }
+    Batcher batcher(limits_, [&](const TokenBatch& batch) {
+      handle(batch);
+      advance(std::ssize(batch.sequences));
+    });
+    for (const std::string& text : samples) batcher.add(encoder_->encode(text));
+    batcher.finish();
+  }
+
+  /// Warns of truncated texts.
+  void finish() const;
+
+ private:
+  void report(const std::vector<LoadedPicture>& pictures) const;
+
+  ModelInfo info_;
+  BatchLimits limits_;
+  int threads_;
+  const Log& log_;
+  std::optional<Encoder> encoder_;  ///< of a model of texts
+};
+
+}  // namespace octavo::tools

@@ -1,0 +1,125 @@
+// Reservoir sampling over the samples of a file.
+#include "data/samples.h"
+
+#include "octavo/error.h"
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+namespace octavo::tools {
+namespace {
+
+/// Random numbers that are the same everywhere: the standard fixes the engine but not its distributions.
+class Random {
+ public:
+  explicit Random(std::uint64_t seed) : engine_(seed) {}
+  std::uint64_t below(std::uint64_t bound) { return engine_() % bound; }
+
+ private:
+  std::mt19937_64 engine_;
+};
+
+/// Keeps `capacity` of the samples offered, each with the same chance.
+class Reservoir {
+ public:
+  Reservoir(std::size_t capacity, std::uint64_t seed) : capacity_(capacity), random_(seed) {}
+
+  void offer(std::string sample) {
+    ++offered_;
+    if (kept_.size() < capacity_) {
+      kept_.push_back(std::move(sample));
+    } else if (const std::uint64_t slot = random_.below(offered_); slot < capacity_) {
+      kept_[slot] = std::move(sample);
+    }
+  }
+
+  std::uint64_t offered() const { return offered_; }
+
+  std::vector<std::string> take_shuffled() {
+    for (std::size_t i = kept_.size(); i > 1; --i) std::swap(kept_[i - 1], kept_[random_.below(i)]);
+    return std::move(kept_);
+  }
+
+ private:
+  std::size_t capacity_;
+  Random random_;
+  std::vector<std::string> kept_;
+  std::uint64_t offered_ = 0;
+};
+
+bool has_text(const std::string& text) { return text.find_first_not_of(" \t\v\f\r") != std::string::npos; }
+
+/// As many as are left beside `count`; an eighth when that is more.
+std::size_t held_out_of(std::int64_t kept, std::int64_t count) {
+  return static_cast<std::size_t>(std::min(kHeldOut, std::max(kept - count, kept / 8)));
+}
+
+}  // namespace
+
+std::vector<std::string> split_columns(const std::string& line, const std::vector<int>& columns,
+                                       const std::string& place) {
+  if (columns.empty()) return {line};
+  std::vector<std::string> cells;
+  for (std::size_t begin = 0;;) {
+    const std::size_t tab = line.find('\t', begin);
+    cells.push_back(line.substr(begin, tab - begin));
+    if (tab == std::string::npos) break;
+    begin = tab + 1;
+  }
+  std::vector<std::string> chosen;
+  for (const int column : columns) {
+    if (column > std::ssize(cells)) {
+      throw Error(place + ": has " + std::to_string(cells.size()) + " tab-separated columns, expected column " +
+                  std::to_string(column) + ".");
+    }
+    chosen.push_back(cells[static_cast<std::size_t>(column - 1)]);
+  }
+  return chosen;
+}
+
+namespace {
+
+/// Parts what the reservoir kept into samples to calibrate on and held-out ones.
+void part(Reservoir& reservoir, std::int64_t count, Samples& samples) {
+  samples.usable = static_cast<std::int64_t>(reservoir.offered());
+  std::vector<std::string> kept = reservoir.take_shuffled();
+  const std::size_t held_out = held_out_of(std::ssize(kept), count);
+  const auto middle = kept.end() - static_cast<std::ptrdiff_t>(held_out);
+  samples.held_out.assign(std::make_move_iterator(middle), std::make_move_iterator(kept.end()));
+  kept.erase(middle, kept.end());
+  samples.calibration = std::move(kept);
+}
+
+}  // namespace
+
+Samples choose_samples(std::vector<std::string> list, const SampleOptions& options, const std::string& name) {
+  if (list.empty()) throw Error(name + ": has no samples, expected some to calibrate on.");
+  Samples samples;
+  Reservoir reservoir(static_cast<std::size_t>(options.count + kHeldOut), options.seed);
+  for (std::string& sample : list) reservoir.offer(std::move(sample));
+  part(reservoir, options.count, samples);
+  return samples;
+}
+
+Samples choose_samples(LineReader& reader, const SampleOptions& options) {
+  std::vector<int> columns = options.columns;
+  if (columns.empty() && reader.name().ends_with(".tsv")) columns = {1};
+  Samples samples;
+  Reservoir reservoir(static_cast<std::size_t>(options.count + kHeldOut), options.seed);
+  while (const std::optional<std::string> line = reader.next()) {
+    if (!has_text(*line)) {
+      ++samples.empty;
+      continue;
+    }
+    const std::string place = reader.name() + ":" + std::to_string(reader.line());
+    for (std::string& sample : split_columns(*line, columns, place)) {
+      has_text(sample) ? reservoir.offer(std::move(sample)) : void(++samples.empty);
+    }
+  }
+  if (reservoir.offered() == 0) throw Error(reader.name() + ": has no line with text, expected calibration samples.");
+  part(reservoir, options.count, samples);
+  return samples;
+}
+
+}  // namespace octavo::tools

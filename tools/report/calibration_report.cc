@@ -1,0 +1,189 @@
+// The report as a table, as JSON and as a page.
+#include "report/calibration_report.h"
+
+#include "cli/numbers.h"
+
+#include <nlohmann/json.hpp>
+
+#include <filesystem>
+
+namespace octavo::tools {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string fixed(double value, int digits) {
+  std::string text;
+  append_fixed(text, value, digits);
+  return text;
+}
+
+std::string mean_and_lowest(const Closeness& closeness) {
+  return "mean " + fixed(closeness.mean(), 5) + ", lowest " + fixed(closeness.lowest(), 5);
+}
+
+std::string verdict(const Convergence& convergence) {
+  if (convergence.samples_before == 0) return "too few samples to tell whether more would change the ranges";
+  const std::string counts = "after " + std::to_string(convergence.samples_before) + " samples the others changed " +
+                             std::to_string(convergence.changed) + " of " + std::to_string(convergence.values) +
+                             " ranges by over 1 %";
+  if (convergence.changed == 0) return counts + "; more would change little";
+  return counts + ", " + convergence.most_changed + " most, by " + fixed(100.0 * convergence.largest_change, 0) +
+         " %; " +
+         (10 * convergence.changed > convergence.values ? "more samples would change ranges"
+                                                        : "more would change little");
+}
+
+Json ablations(const CalibrationReport& report) {
+  Json list = Json::array();
+  for (const Ablation& each : report.without) {
+    list.push_back({{"without", each.technique},
+                    {"cosine_mean", each.closeness.mean()},
+                    {"cosine_lowest", each.closeness.lowest()}});
+  }
+  return list;
+}
+
+std::string name_of(const ExtraBits& bits) { return bits.value + (bits.of_weights ? ":weights" : ""); }
+
+Json search_json(const CalibrationReport& report) {
+  if (!report.search) return nullptr;
+  Json frontier = Json::array(), extra_bits = Json::array();
+  for (const FrontierPoint& point : report.search->frontier) {
+    frontier.push_back({{"extra_bits", point.extra_bits}, {"work", point.work}, {"cosine_mean", point.closeness}});
+  }
+  for (const ExtraBits& bits : report.search->extra_bits) extra_bits.push_back(name_of(bits));
+  return {{"target", report.search->target},
+          {"reached", report.search->reached},
+          {"extra_bits", extra_bits},
+          {"frontier", frontier}};
+}
+
+/// What one point of the frontier is, in words.
+std::string point_text(const FrontierPoint& point) {
+  return std::to_string(point.extra_bits) + " with extra bits, " + fixed(point.work, 2) + " x the multiply-adds";
+}
+
+std::string search_text(const PrecisionReport& search) {
+  std::string text = "  target         " + fixed(search.target, 5) + (search.reached ? " reached" : " NOT reached") +
+                     " on calibration samples, with " + std::to_string(search.extra_bits.size()) +
+                     " values or weights in 11 bits; looked at, in " + fixed(search.seconds, 1) + " s:\n";
+  for (const FrontierPoint& point : search.frontier)
+    text += "    " + fixed(point.closeness, 5) + "  " + point_text(point) + "\n";
+  return text;
+}
+
+Json convergence_json(const Convergence& convergence) {
+  return {{"samples_before", convergence.samples_before},
+          {"ranges", convergence.values},
+          {"changed", convergence.changed},
+          {"largest_change", convergence.largest_change},
+          {"most_changed", convergence.most_changed}};
+}
+
+std::string dump(const Json& object) { return object.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+std::string escaped(const std::string& text) {
+  std::string result;
+  for (const char c : text) {
+    if (c == '<')
+      result += "&lt;";
+    else if (c == '&')
+      result += "&amp;";
+    else
+      result += c;
+  }
+  return result;
+}
+
+std::string html_row(const std::string& first, const std::string& second, const std::string& third = "") {
+  return "<tr><td>" + escaped(first) + "</td><td>" + escaped(second) + "</td><td>" + escaped(third) + "</td></tr>\n";
+}
+
+}  // namespace
+
+std::string to_text(const CalibrationReport& report) {
+  const std::string which = report.held_out ? " held-out samples" : " calibration samples";
+  std::string text = report.output + "\n  calibrated on  " + std::to_string(report.samples) + " samples, " +
+                     std::to_string(report.tokens) + " tokens\n  cosine         " + mean_and_lowest(report.closeness) +
+                     ": INT8 against float32, " + report.compared + " of " + std::to_string(report.closeness.count()) +
+                     which + "\n";
+  for (const Ablation& each : report.without) {
+    text += "    without " + each.technique + std::string(16 - std::min<std::size_t>(16, each.technique.size()), ' ') +
+            mean_and_lowest(each.closeness) + "\n";
+  }
+  if (report.search) text += search_text(*report.search);
+  return text + "  convergence    " + verdict(report.convergence) + "\n  size           " +
+         megabytes(report.output_bytes) + ", checkpoint " + megabytes(report.checkpoint_bytes) +
+         "\n  time           calibrate " + fixed(report.calibrate_seconds, 1) + " s, quantize and write " +
+         fixed(report.quantize_seconds, 1) + " s, compare " + fixed(report.compare_seconds, 1) + " s\n";
+}
+
+std::string to_json(const CalibrationReport& report) {
+  const Json object = {
+      {"output", report.output},
+      {"samples", report.samples},
+      {"tokens", report.tokens},
+      {"compared", report.closeness.count()},
+      {"held_out", report.held_out},
+      {"cosine_mean", report.closeness.mean()},
+      {"cosine_lowest", report.closeness.lowest()},
+      {"ablations", ablations(report)},
+      {"search", search_json(report)},
+      {"convergence", convergence_json(report.convergence)},
+      {"output_bytes", report.output_bytes},
+      {"checkpoint_bytes", report.checkpoint_bytes},
+      {"calibrate_seconds", report.calibrate_seconds},
+      {"quantize_seconds", report.quantize_seconds},
+      {"compare_seconds", report.compare_seconds},
+  };
+  return dump(object) + "\n";
+}
+
+std::string to_stored_json(const CalibrationReport& report) {
+  return dump({{"compared", report.closeness.count()},
+               {"held_out", report.held_out},
+               {"cosine_mean", report.closeness.mean()},
+               {"cosine_lowest", report.closeness.lowest()},
+               {"ablations", ablations(report)},
+               {"search", search_json(report)},
+               {"convergence", convergence_json(report.convergence)}});
+}
+
+std::string to_html(const CalibrationReport& report) {
+  std::string page =
+      "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>octavo calibration</title>\n"
+      "<style>body{font:16px sans-serif;margin:2em}td,th{padding:.2em 1em;text-align:left}</style>\n<h1>" +
+      escaped(report.output) + "</h1>\n<p>Calibrated on " + std::to_string(report.samples) + " samples, " +
+      std::to_string(report.tokens) + " tokens. " + escaped(verdict(report.convergence)) +
+      ".</p>\n<h2>Cosine of INT8 to float32 embeddings of " + std::to_string(report.closeness.count()) +
+      (report.held_out ? " held-out" : " calibration") +
+      " samples</h2>\n<table><tr><th></th><th>mean</th><th>lowest</th></tr>\n" +
+      html_row("as written", fixed(report.closeness.mean(), 5), fixed(report.closeness.lowest(), 5));
+  for (const Ablation& each : report.without) {
+    page += html_row("without " + each.technique, fixed(each.closeness.mean(), 5), fixed(each.closeness.lowest(), 5));
+  }
+  if (report.search) {
+    page += "</table>\n<h2>Extra bits for " + fixed(report.search->target, 5) +
+            "</h2>\n<table><tr><th>on calibration samples</th><th>mean</th><th></th></tr>\n";
+    for (const FrontierPoint& point : report.search->frontier)
+      page += html_row(point_text(point), fixed(point.closeness, 5));
+  }
+  return page + "</table>\n<h2>Size and time</h2>\n<table>" + html_row("INT8 file", megabytes(report.output_bytes)) +
+         html_row("checkpoint", megabytes(report.checkpoint_bytes)) +
+         html_row("calibrate", fixed(report.calibrate_seconds, 1) + " s") +
+         html_row("quantize and write", fixed(report.quantize_seconds, 1) + " s") +
+         html_row("compare", fixed(report.compare_seconds, 1) + " s") + "</table>\n</html>\n";
+}
+
+std::uintmax_t weight_bytes(const std::string& checkpoint) {
+  const std::filesystem::path whole = std::filesystem::path(checkpoint) / "model.safetensors";
+  if (std::filesystem::exists(whole)) return std::filesystem::file_size(whole);
+  std::uintmax_t bytes = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(checkpoint)) {
+    if (entry.path().extension() == ".safetensors") bytes += entry.file_size();
+  }
+  return bytes;
+}
+
+}  // namespace octavo::tools

@@ -1,0 +1,60 @@
+// What `octavo calibrate` tells at its end.
+#pragma once
+
+#include "report/closeness.h"
+
+#include "octavo/calibration.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace octavo::tools {
+
+/// How close the model would be without one technique, all else being equal.
+struct Ablation {
+  std::string technique;  ///< "equalize", "copies", "bias-correction", "rounding": its flag
+  Closeness closeness;
+};
+
+/// What --target-cosine found.
+struct PrecisionReport {
+  double target = 0.0;
+  bool reached = false;  ///< on samples that were calibrated on
+  std::vector<ExtraBits> extra_bits;
+  std::vector<FrontierPoint> frontier;
+  double seconds = 0.0;
+};
+
+struct CalibrationReport {
+  std::string output;                   ///< the INT8 file
+  std::int64_t samples = 0;             ///< calibrated on
+  std::int64_t tokens = 0;              ///< in them
+  bool held_out = true;                 ///< closeness is of samples that calibration has not seen
+  std::string compared = "embeddings";  ///< or logits: what closeness is about
+  Closeness closeness;                  ///< INT8 to float32
+  std::vector<Ablation> without;
+  std::optional<PrecisionReport> search;
+  Convergence convergence;
+  std::uintmax_t output_bytes = 0;
+  std::uintmax_t checkpoint_bytes = 0;  ///< of its weights
+  double calibrate_seconds = 0, quantize_seconds = 0, compare_seconds = 0;
+};
+
+/// A short table.
+std::string to_text(const CalibrationReport& report);
+
+/// One object on one line.
+std::string to_json(const CalibrationReport& report);
+
+/// One self-contained page.
+std::string to_html(const CalibrationReport& report);
+
+/// What the model file keeps: one object, the same whenever the calibration is the same.
+std::string to_stored_json(const CalibrationReport& report);
+
+/// Bytes of the weights of a checkpoint directory: model.safetensors, or else all shards.
+std::uintmax_t weight_bytes(const std::string& checkpoint);
+
+}  // namespace octavo::tools

@@ -1,0 +1,41 @@
+// The forms in which embeddings are written.
+#pragma once
+
+#include "cli/output.h"
+
+#include "octavo/engine.h"
+
+#include <memory>
+#include <vector>
+
+namespace octavo::tools {
+
+/// One vector per input, or one per token.
+enum class Rows { per_input, per_token };
+
+/// Receives batches in the order of the inputs: the tokens of each input, and the vectors f32 [inputs or tokens, hidden
+/// size].
+class EmbeddingWriter {
+ public:
+  virtual ~EmbeddingWriter() = default;
+  virtual void write(const std::vector<std::size_t>& tokens, const Tensor& vectors) = 0;
+
+  /// After the last batch; does not commit the output.
+  virtual void finish() {}
+};
+
+/// A line of numbers per vector; with Rows::per_token a blank line between inputs.
+std::unique_ptr<EmbeddingWriter> text_writer(Output& output, Rows rows);
+
+/// {"index":0,"tokens":9,"embedding":[...]} per input; with Rows::per_token the embedding is a list of vectors.
+std::unique_ptr<EmbeddingWriter> json_writer(Output& output, Rows rows);
+
+/// A .npy matrix of all vectors.
+std::unique_ptr<EmbeddingWriter> npy_writer(Output& output, std::int64_t columns);
+
+enum class MatrixFormat { text, json, npy };
+
+/// The cosine of every input with every other one, written at the end. Keeps all vectors.
+std::unique_ptr<EmbeddingWriter> similarity_writer(Output& output, std::int64_t columns, MatrixFormat format);
+
+}  // namespace octavo::tools
