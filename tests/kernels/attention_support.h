@@ -3,7 +3,7 @@
 
 #include "kernels/kernels.h"
 #include "tests/kernels/kernel_support.h"
-#include "tests/support.h"
+#include "tests/support/support.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,7 +1,7 @@
 // Dispatch: which instruction sets this CPU has, and that the table of each is complete.
 #include "kernels/kernels.h"
 #include "tests/kernels/kernel_support.h"
-#include "tests/support.h"
+#include "tests/support/support.h"
 
 #include <array>
 #include <cstdlib>

@@ -1,7 +1,7 @@
 // GEMM kernels: the scalar ones against independent formulas, the others against the scalar ones.
 #include "kernels/kernels.h"
 #include "tests/kernels/kernel_support.h"
-#include "tests/support.h"
+#include "tests/support/support.h"
 
 #include <algorithm>
 #include <array>

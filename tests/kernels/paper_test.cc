@@ -1,6 +1,6 @@
 // The kernels of the paper's setting against its formulas in double.
 #include "kernels/kernels.h"
-#include "tests/support.h"
+#include "tests/support/support.h"
 
 #include <algorithm>
 #include <cmath>

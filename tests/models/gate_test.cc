@@ -3,8 +3,8 @@
 #include "float/float_executor.h"
 #include "integer/integer_executor.h"
 #include "runtime/workspace.h"
-#include "tests/support.h"
-#include "tests/tiny_bert.h"
+#include "tests/support/support.h"
+#include "tests/support/tiny_bert.h"
 
 #include "octavo/error.h"
 

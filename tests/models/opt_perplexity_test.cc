@@ -1,5 +1,5 @@
 // Perplexity of a trained OPT model on a real text: float32 against what its makers measured, INT8 against float32.
-#include "tests/support.h"
+#include "tests/support/support.h"
 
 #include "octavo/calibration.h"
 #include "octavo/engine.h"

@@ -1,8 +1,8 @@
 // Reading OPT checkpoints: every variant of the family, golden outputs of PyTorch, and errors that name the thing.
 #include "float/float_executor.h"
 #include "runtime/workspace.h"
-#include "tests/support.h"
-#include "tests/tiny_opt.h"
+#include "tests/support/support.h"
+#include "tests/support/tiny_opt.h"
 
 #include "octavo/error.h"
 

@@ -1,7 +1,7 @@
 // Reading ViT and DeiT checkpoints: both libraries' names, every variant, golden logits, and errors that name the
 // thing.
-#include "tests/support.h"
-#include "tests/tiny_vit.h"
+#include "tests/support/support.h"
+#include "tests/support/tiny_vit.h"
 
 #include "octavo/error.h"
 

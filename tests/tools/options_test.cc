@@ -1,7 +1,7 @@
 // Flags, their environment twins, and what a wrong one is told.
 #include "cli/options.h"
 
-#include "tests/support.h"
+#include "tests/support/support.h"
 
 #include <cstdlib>
 

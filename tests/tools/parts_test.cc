@@ -4,7 +4,7 @@
 #include "data/batching.h"
 #include "report/bench_result.h"
 #include "report/closeness.h"
-#include "tests/support.h"
+#include "tests/support/support.h"
 
 #include "octavo/error.h"
 

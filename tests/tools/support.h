@@ -1,8 +1,8 @@
 // What the tests of the command's parts share: files of their own, by name.
 #pragma once
 
-#include "tests/src/temporary_directory.h"
-#include "tests/support.h"
+#include "tests/support/support.h"
+#include "tests/support/temporary_directory.h"
 
 #include <string>
 

@@ -1,7 +1,7 @@
 // Windows and pieces of a long text.
 #include "data/token_windows.h"
 
-#include "tests/support.h"
+#include "tests/support/support.h"
 
 #include "octavo/error.h"
 

@@ -1,0 +1,201 @@
+// Calibration as a whole: what it chooses brings models with outliers closer to float32, and it says when data runs
+// short.
+#include "octavo/calibration.h"
+
+#include "graph/model_data.h"
+#include "tests/support/support.h"
+#include "tests/support/tiny_bert.h"
+
+#include "octavo/error.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace octavo::test {
+namespace {
+
+constexpr CalibrationOptions kPlain = {
+    .equalize = EqualizeMethod::none, .copies = 0, .bias_correction = false, .rounding = WeightRounding::nearest};
+
+Model written(const TinyBert& bert) {
+  TemporaryDirectory directory;
+  bert.write(directory.path());
+  return Model::from_checkpoint(directory.path());
+}
+
+/// Three columns of every LayerNorm that feeds products are a hundred times larger; the weights that read them as much
+/// smaller, those of gates too, so that the residual stream alone changes what the model computes.
+Model model_with_norm_outliers() {
+  TinyBert bert;
+  for (auto& [name, tensor] : bert.tensors) {
+    const std::span<float> values = tensor.writable<float>();
+    const bool norm = name.find("LayerNorm.weight") != std::string::npos;
+    const bool reads = name.find("intermediate.dense.weight") != std::string::npos ||
+                       (name.find("attention.self.") != std::string::npos && name.ends_with(".weight"));
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const std::size_t column = name.find("alpha.") == std::string::npos
+                                     ? i % 48
+                                     : i + 16 * static_cast<std::size_t>(name[name.find("alpha.") + 6] - '0');
+      if (column != 3 && column != 20 && column != 33) continue;
+      if (norm) values[i] *= 100.0f;
+      if (reads) values[i] /= 100.0f;
+    }
+  }
+  return written(bert);
+}
+
+/// One neuron of every layer reaches far beyond the others.
+Model model_with_neuron_outliers(const std::string& activation) {
+  TinyBertOptions options;
+  options.activation = activation;
+  TinyBert bert(options);
+  for (const char* layer : {"encoder.layer.0", "encoder.layer.1"}) {
+    for (std::size_t k = 0; k < 48; ++k) {
+      bert.tensors.at(std::string(layer) + ".intermediate.dense.weight").writable<float>()[7 * 48 + k] *= 12.0f;
+      bert.tensors.at(std::string(layer) + ".output.dense.weight").writable<float>()[k * 80 + 7] /= 12.0f;
+    }
+  }
+  return written(bert);
+}
+
+Calibrator observed(const Model& model, const CalibrationOptions& options, int batches = 4) {
+  Calibrator calibrator(model, options);
+  Workspace workspace({.threads = 1});
+  for (int i = 1; i <= batches; ++i) calibrator.observe(random_batch(16, 40, 50, static_cast<unsigned>(i)), workspace);
+  return calibrator;
+}
+
+/// What is missing from 1 in the mean cosine of the last hidden states, on texts that calibration has not seen.
+double distance(const Model& model, const Model& integer) {
+  const TokenBatch batch = random_batch(32, 40, 50, 99);
+  Workspace workspace({.threads = 1});
+  return 1.0 - mean_row_cosine(Engine(integer).run(batch, workspace), Engine(model).run(batch, workspace));
+}
+
+double distance(const Model& model, const CalibrationOptions& options) {
+  return distance(model, observed(model, options).quantize());
+}
+
+CalibrationOptions with(CalibrationOptions options, EqualizeMethod method) {
+  options.equalize = method;
+  return options;
+}
+
+}  // namespace
+
+TEST_CASE("every solver brings a gated model with LayerNorm outliers closer to float32") {
+  const Model model = model_with_norm_outliers();
+  const double without = distance(model, kPlain);
+  for (const EqualizeMethod method :
+       {EqualizeMethod::smoothquant, EqualizeMethod::os_plus, EqualizeMethod::repq, EqualizeMethod::power_of_two}) {
+    INFO("method " << static_cast<int>(method));
+    CHECK(distance(model, with(kPlain, method)) < 0.2 * without);
+  }
+}
+
+TEST_CASE(
+    "copies are chosen for outlier neurons of GELU and of ReLU, survive the file, and every instruction set agrees") {
+  for (const char* activation : {"gelu", "relu"}) {
+    INFO(activation);
+    const Model model = model_with_neuron_outliers(activation);
+    CalibrationOptions options = kPlain;
+    options.copies = 32;
+    const Model made = observed(model, options).quantize();
+    CHECK(distance(model, made) < 0.7 * distance(model, kPlain));
+    CHECK(nlohmann::json::parse(made.data().provenance).at("added_columns").get<int>() > 4);
+    TemporaryDirectory directory;
+    made.save(directory.path() / "m.octavo");
+    const Model loaded = Model::from_file(directory.path() / "m.octavo");
+    Workspace workspace({.threads = 1});
+    const TokenBatch batch = random_batch(8, 40, 50);
+    const Tensor expected = Engine(made, {.isa = "scalar"}).run(batch, workspace);
+    for (const std::string& isa : available_isas()) {
+      CHECK(std::ranges::equal(Engine(loaded, {.isa = isa}).run(batch, workspace).as<float>(), expected.as<float>()));
+    }
+  }
+}
+
+TEST_CASE("threads that share the columns of a short batch agree with one, whatever the number of panels") {
+  for (const int intermediate : {416, 448, 480, 1568}) {
+    TinyBertOptions options;
+    options.intermediate_size = intermediate;
+    const Model model = quantized_tiny_model(options, kPlain);
+    const TokenBatch batch = random_batch(2, 40, 50);
+    Workspace one({.threads = 1});
+    const Tensor expected = Engine(model).run(batch, one);
+    for (const int threads : {2, 3, 7}) {
+      INFO(intermediate << " columns, " << threads << " threads");
+      Workspace several({.threads = threads});
+      CHECK(std::ranges::equal(Engine(model).run(batch, several).as<float>(), expected.as<float>()));
+    }
+  }
+}
+
+TEST_CASE("compensated rounding brings weights per tensor closer to float32") {
+  CalibrationOptions options = kPlain;
+  options.weights = WeightScales::per_tensor;
+  const Model model = model_with_neuron_outliers("gelu");
+  const double nearest = distance(model, options);
+  options.rounding = WeightRounding::compensated;
+  CHECK(distance(model, options) < nearest);
+}
+
+TEST_CASE("one observation serves options that need no more than it kept, with the same result as their own") {
+  const Model model = tiny_model();
+  const Calibrator all = observed(model, {});
+  const Model plain = observed(model, kPlain).quantize(), same = all.quantize(kPlain);
+  Workspace workspace({.threads = 1});
+  const TokenBatch batch = random_batch(8, 40, 50);
+  CHECK(std::ranges::equal(Engine(plain).run(batch, workspace).as<float>(),
+                           Engine(same).run(batch, workspace).as<float>()));
+  CHECK_THROWS_AS(observed(model, kPlain).quantize({}), Error);
+  CHECK_THROWS_AS(all.quantize({.method = RangeMethod::running_minmax}), Error);
+}
+
+TEST_CASE("ranges that are chosen by the end of the block are never worse than min-max on what was held out") {
+  for (const Model& model : {model_with_norm_outliers(), model_with_neuron_outliers("gelu")}) {
+    CalibrationOptions options;
+    const double minmax = distance(model, options);
+    options.method = RangeMethod::automatic;
+    const Calibrator calibrator = observed(model, options);
+    CHECK(calibrator.samples() == 60);  // 4 of 64 held out
+    CHECK(distance(model, calibrator.quantize()) < 1.5 * minmax);
+  }
+  CalibrationOptions options;
+  options.method = RangeMethod::automatic;
+  Calibrator calibrator(tiny_model(), options);
+  Workspace workspace({.threads = 1});
+  for (const Tokens& sequence : random_batch(40, 40, 50).sequences) calibrator.observe({{sequence}}, workspace);
+  CHECK(calibrator.samples() == 38);
+  calibrator.quantize();
+}
+
+TEST_CASE("convergence compares the ranges with those after half of the samples or somewhat fewer") {
+  const Model model = tiny_model();
+  CHECK(observed(model, kPlain, 1).convergence().samples_before == 0);
+  const Convergence few = observed(model, kPlain, 2).convergence(), many = observed(model, kPlain, 7).convergence();
+  CHECK(few.samples_before == 16);
+  CHECK(many.samples_before == 32);
+  CHECK(few.changed > 0);
+  CHECK(few.changed <= few.values);
+  CHECK(few.largest_change > 0.01);
+  CHECK(!few.most_changed.empty());
+  Calibrator same(model, kPlain);
+  Workspace workspace({.threads = 1});
+  for (int i = 0; i < 2; ++i) same.observe(random_batch(16, 40, 50), workspace);
+  CHECK(same.convergence().changed == 0);
+}
+
+TEST_CASE("a report is kept in the model file beside how the model was calibrated") {
+  const Model model = quantized_tiny_model().with_report(R"({"cosine_mean":0.5})");
+  TemporaryDirectory directory;
+  model.save(directory.path() / "m.octavo");
+  const auto summary = nlohmann::json::parse(Model::from_file(directory.path() / "m.octavo").summary_json());
+  CHECK(summary.at("calibration").at("report").at("cosine_mean") == 0.5);
+  CHECK(summary.at("calibration").at("samples") == 64);
+  CHECK_THROWS_AS(model.with_report("[1]"), Error);
+  CHECK_THROWS_AS(tiny_model().with_report("{}"), Error);
+}
+
+}  // namespace octavo::test

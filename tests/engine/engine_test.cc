@@ -1,0 +1,157 @@
+// What users rely on of an engine: the same bytes everywhere, and errors that leave it usable.
+#include "tests/support/stage_codes.h"
+#include "tests/support/support.h"
+#include "tests/support/tiny_bert.h"
+
+#include "octavo/error.h"
+#include "octavo/tasks.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace octavo::test {
+namespace {
+
+Model quantized_real_model() {
+  const StageGolden stages(source_dir() / "tests/golden/minilm_gated_stages.safetensors");
+  return Model(std::make_shared<const Model::Data>(
+      quantize(Model::from_checkpoint(shipped_model()).data(), stages.ranges(), {})));
+}
+
+bool same_bytes(const Tensor& a, const Tensor& b) {
+  return a.shape() == b.shape() && std::memcmp(a.data(), b.data(), a.bytes()) == 0;
+}
+
+/// Row `index` of `all` as a tensor of one row.
+Tensor row_of(const Tensor& all, std::size_t index) {
+  Tensor row(DType::f32, {1, all.columns()});
+  const auto columns = static_cast<std::size_t>(all.columns());
+  std::copy_n(all.as<float>().data() + index * columns, columns, row.writable<float>().data());
+  return row;
+}
+
+/// Embeddings of 64 ragged sequences must not depend on ISA, threads, batch mix or order.
+void check_same_bytes_everywhere(const Model& model, const TokenBatch& batch) {
+  Workspace one({.threads = 1});
+  const Tensor reference = Engine(model, {.isa = "scalar"}).pool(batch, Pooling::mean, one);
+  for (const std::string& isa : available_isas()) {
+    const Engine engine(model, {.isa = isa});
+    CHECK(engine.isa() == isa);
+    for (const int threads : {1, 2, 7}) {
+      INFO(isa << ", " << threads << " threads");
+      Workspace workspace({.threads = threads});
+      CHECK(same_bytes(engine.pool(batch, Pooling::mean, workspace), reference));
+    }
+    INFO(isa);
+    TokenBatch reversed = batch;
+    std::reverse(reversed.sequences.begin(), reversed.sequences.end());
+    const Tensor backwards = engine.pool(reversed, Pooling::mean, one);
+    for (std::size_t i = 0; i < batch.sequences.size(); ++i) {
+      const Tensor alone = engine.pool({{batch.sequences[i]}}, Pooling::mean, one);
+      REQUIRE(same_bytes(alone, row_of(reference, i)));
+      REQUIRE(same_bytes(alone, row_of(backwards, batch.sequences.size() - 1 - i)));
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a tiny model gives the same bytes for every ISA, thread count, batch and order") {
+  check_same_bytes_everywhere(quantized_tiny_model(), random_batch(64, 70, 50));
+  check_same_bytes_everywhere(quantized_tiny_model({.gate = false, .gamma = -0.02, .zeta = 1.01, .activation = "relu"}),
+                              random_batch(64, 70, 50));
+  check_same_bytes_everywhere(
+      quantized_tiny_model({}, {.weights = WeightScales::per_tensor, .residual = ResidualType::int8}),
+      random_batch(64, 70, 50));
+}
+
+TEST_CASE("softmax-1, pruned and logarithmic attention give the same bytes everywhere") {
+  for (const CheckpointOptions& options : {CheckpointOptions{.softmax1 = true},
+                                           {.attention_prune = 0.03},
+                                           {.softmax1 = true, .attention_prune = 0.01, .attention_log_bits = 3}}) {
+    check_same_bytes_everywhere(quantized_tiny_model({.gamma = -0.01, .checkpoint = options}),
+                                random_batch(24, 70, 50));
+  }
+}
+
+TEST_CASE("gated MiniLM gives the same bytes for every ISA, thread count, batch and order") {
+  check_same_bytes_everywhere(quantized_real_model(), random_batch(64, 6, 30000));
+}
+
+TEST_CASE("long sequences are cut between threads without changing a bit") {
+  const Model model = quantized_real_model();
+  TokenBatch batch = random_batch(1, 1, 30000);
+  while (batch.sequences[0].ids.size() < 512)
+    batch.sequences[0].ids.push_back(static_cast<std::int32_t>(batch.sequences[0].ids.size()));
+  Workspace one({.threads = 1}), seven({.threads = 7});
+  const Engine engine(model);
+  CHECK(same_bytes(engine.run(batch, one), engine.run(batch, seven)));
+}
+
+TEST_CASE("int8 stays close to float32 on a tiny model, for every option of calibration") {
+  const TokenBatch batch = random_batch(32, 40, 50, 99);
+  Workspace workspace({.threads = 1});
+  const auto cosine = [&](const TinyBertOptions& options, const CalibrationOptions& calibration) {
+    const Tensor reference = Engine(tiny_model(options)).run(batch, workspace);
+    return mean_row_cosine(Engine(quantized_tiny_model(options, calibration)).run(batch, workspace), reference);
+  };
+  CHECK(cosine({}, {}) > 0.995);
+  CHECK(cosine({.gamma = -0.02, .zeta = 1.003}, {}) > 0.995);
+  CHECK(cosine({.activation = "relu"}, {}) > 0.995);
+  CHECK(cosine({.hidden_size = 50, .heads = 5, .head_size = 24, .types = 0}, {}) > 0.995);
+  CHECK(cosine({}, {.method = RangeMethod::running_minmax}) > 0.98);
+  CHECK(cosine({}, {.weights = WeightScales::per_tensor}) > 0.99);
+  CHECK(cosine({}, {.residual = ResidualType::int8}) > 0.98);
+}
+
+TEST_CASE("bad batches are errors, and engine and workspace stay usable") {
+  const Engine engine(quantized_tiny_model());
+  Workspace workspace({.threads = 2});
+  const TokenBatch good = random_batch(2, 5, 50);
+  const Tensor before = engine.run(good, workspace);
+  const Tokens bad[] = {{.ids = {}},
+                        {.ids = {50}},
+                        {.ids = {-1}},
+                        {.ids = {1, 2}, .type_ids = {0}},
+                        {.ids = {1}, .type_ids = {2}},
+                        {.ids = std::vector<std::int32_t>(81, 1)}};
+  for (const Tokens& tokens : bad) CHECK_THROWS_AS(engine.run({{good.sequences[0], tokens}}, workspace), Error);
+  CHECK_THROWS_AS(engine.run(TokenBatch{}, workspace), Error);
+  CHECK_THROWS_AS(engine.pool(good, Pooling::none, workspace), Error);
+  CHECK(same_bytes(engine.run(good, workspace), before));
+}
+
+TEST_CASE("a profile has a time for every op that ran, and only since it was last taken") {
+  const TokenBatch batch = random_batch(3, 9, 50);
+  for (const Engine& engine : {Engine(quantized_tiny_model()), Engine(tiny_model())}) {
+    Workspace workspace({.threads = 1, .profile = true});
+    engine.run(batch, workspace);
+    const std::vector<OpTime> times = engine.take_profile(workspace);
+    REQUIRE(times.size() > 8);
+    CHECK(times[0].op == "EmbedTokens");
+    CHECK(times.back().op == "LayerNorm");
+    for (const OpTime& time : times)
+      CHECK(engine.model().summary().find(time.op + " " + time.name) != std::string::npos);
+    CHECK(std::all_of(times.begin(), times.end(), [](const OpTime& time) { return time.seconds > 0; }));
+    CHECK(engine.take_profile(workspace).empty());
+    Workspace plain({.threads = 1});
+    engine.run(batch, plain);
+    CHECK(engine.take_profile(plain).empty());
+  }
+}
+
+TEST_CASE("an embedding is normalised unless asked otherwise, and cls pooling is the first row") {
+  const Engine engine(quantized_tiny_model());
+  Workspace workspace({.threads = 1});
+  const TokenBatch batch = random_batch(3, 9, 50);
+  const Tensor unit = embed(engine, batch, workspace);
+  for (std::size_t i = 0; i < 3; ++i) {
+    double squares = 0.0;
+    for (const float x : unit.as<float>().subspan(i * 48, 48)) squares += double{x} * double{x};
+    CHECK(squares == Approx(1.0).epsilon(1e-6));
+  }
+  const Tensor cls = embed(engine, batch, workspace, {.pooling = Pooling::cls, .normalize = false});
+  CHECK(same_bytes(row_of(cls, 0), row_of(engine.run(batch, workspace), 0)));
+}
+
+}  // namespace octavo::test

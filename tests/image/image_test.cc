@@ -1,0 +1,149 @@
+// Pictures: decoding and resizing against Pillow, and files that mean harm.
+#include "octavo/image.h"
+
+#include "io/safetensors.h"
+#include "tests/support/support.h"
+
+#include "octavo/error.h"
+
+#include <cstring>
+
+namespace octavo::test {
+namespace {
+
+const SafetensorsFile& golden() {
+  static const SafetensorsFile file = read_safetensors(source_dir() / "tests/golden/pictures.safetensors");
+  return file;
+}
+
+std::vector<std::uint8_t> file_bytes(const std::string& name) {
+  const auto bytes = golden().tensors.at("file." + name).as<std::uint8_t>();
+  return {bytes.begin(), bytes.end()};
+}
+
+Image decode(const std::vector<std::uint8_t>& bytes) {
+  return decode_image(std::as_bytes(std::span(bytes)), "picture");
+}
+
+Image image_of(const Tensor& tensor) {
+  const auto pixels = tensor.as<std::uint8_t>();
+  return {.width = static_cast<int>(tensor.shape()[1]),
+          .height = static_cast<int>(tensor.shape()[0]),
+          .pixels = {pixels.begin(), pixels.end()}};
+}
+
+int largest_difference(const Image& a, const Image& b) {
+  REQUIRE(a.width == b.width);
+  REQUIRE(a.height == b.height);
+  REQUIRE(a.pixels.size() == b.pixels.size());
+  int largest = 0;
+  for (std::size_t i = 0; i < a.pixels.size(); ++i) largest = std::max(largest, std::abs(a.pixels[i] - b.pixels[i]));
+  return largest;
+}
+
+std::string error_of(const std::vector<std::uint8_t>& bytes) {
+  try {
+    prepare_image(decode(bytes), {});
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  INFO(text);
+  CHECK(text.find(part) != std::string::npos);
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("pictures of every kind decode as Pillow decodes them") {
+  int pictures = 0;
+  for (const auto& [name, tensor] : golden().tensors) {
+    if (!name.starts_with("rgb.")) continue;
+    INFO(name);
+    CHECK(largest_difference(decode(file_bytes(name.substr(4))), image_of(tensor)) <= 1);
+    ++pictures;
+  }
+  CHECK(pictures == 21);
+}
+
+TEST_CASE("resizing gives Pillow's pixels, whole and in a window") {
+  const Image image = image_of(golden().tensors.at("rgb.plain.png"));
+  int sizes = 0;
+  for (const auto& [name, tensor] : golden().tensors) {
+    if (!name.starts_with("resize.")) continue;
+    INFO(name);
+    const Image expected = image_of(tensor);
+    const auto method = name.find("bicubic") != std::string::npos ? Interpolation::bicubic : Interpolation::bilinear;
+    CHECK(largest_difference(
+              resize_image(image, expected.width, expected.height, method, {0, 0, expected.width, expected.height}),
+              expected) <= 1);
+    const Image corner = resize_image(image, expected.width, expected.height, method, {1, 1, expected.width - 1, 1});
+    CHECK(std::memcmp(corner.pixels.data(), expected.pixels.data() + 3 * (expected.width + 1), corner.pixels.size()) ==
+          0);
+    ++sizes;
+  }
+  CHECK(sizes == 12);
+}
+
+TEST_CASE("a damaged, foreign or hostile file is an error that says what is wrong, never a picture") {
+  for (const char* name : {"plain.jpg", "progressive.jpg", "plain.png", "plain.ppm"}) {
+    INFO(name);
+    std::vector<std::uint8_t> bytes = file_bytes(name);
+    bytes.resize(bytes.size() * 2 / 3);
+    contains(error_of(bytes), "is a damaged");
+    bytes.resize(20);
+    CHECK(error_of(bytes) != "");
+  }
+  contains(error_of({}), "is empty");
+  const std::string text = "These are words, not a picture.";
+  contains(error_of({text.begin(), text.end()}), "is no JPEG, PNG or binary PPM");
+  const std::string large = "P6 30000 30000 255\n";
+  contains(error_of({large.begin(), large.end()}), "30000 x 30000");
+  const std::string dot = "P6 1 1 255\nabc";
+  contains(error_of({dot.begin(), dot.end()}), "1 x 1 pixels");
+
+  std::vector<std::uint8_t> jpeg = file_bytes("plain.jpg");
+  for (std::size_t i = 0; i + 8 < jpeg.size(); ++i) {
+    if (jpeg[i] == 0xFF && jpeg[i + 1] == 0xC0) {  // the frame's height and width
+      jpeg[i + 5] = jpeg[i + 7] = 30000 >> 8;
+      jpeg[i + 6] = jpeg[i + 8] = 30000 & 255;
+      break;
+    }
+  }
+  contains(error_of(jpeg), "30000 x 30000");
+  std::vector<std::uint8_t> png = file_bytes("plain.png");
+  png[18] = png[22] = 30000 >> 8;
+  png[19] = png[23] = 30000 & 255;
+  CHECK(error_of(png) != "");  // the header's checksum no longer holds either
+}
+
+TEST_CASE("any byte of a picture may be wrong: the answer is a picture or an Error") {
+  for (const char* name :
+       {"plain.jpg", "progressive.jpg", "cmyk.jpg", "orientation_6.jpg", "palette.png", "plain.ppm"}) {
+    const std::vector<std::uint8_t> whole = file_bytes(name);
+    for (std::size_t i = 0; i < whole.size(); i += 1 + whole.size() / 150) {
+      std::vector<std::uint8_t> bytes = whole;
+      bytes[i] ^= 0xFF;
+      error_of(bytes);
+    }
+  }
+  SUCCEED("nothing else was thrown");
+}
+
+TEST_CASE("the centre of a picture that is resized by its shorter edge is what a model sees") {
+  Image wide{.width = 80, .height = 40};
+  for (int y = 0; y < 40; ++y) {
+    for (int x = 0; x < 80; ++x) {
+      for (int c = 0; c < 3; ++c) wide.pixels.push_back(x >= 20 && x < 60 ? 200 : 0);
+    }
+  }
+  const Image centre =
+      prepare_image(wide, {.width = 16, .height = 16, .resize_width = 20, .resize_height = 20, .keep_aspect = true});
+  CHECK(centre.width == 16);
+  CHECK(std::all_of(centre.pixels.begin(), centre.pixels.end(), [](int level) { return level > 190; }));
+}
+
+}  // namespace octavo::test

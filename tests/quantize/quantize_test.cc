@@ -1,0 +1,173 @@
+// quantize(): what callers may hand it beyond a model and its ranges, and how it answers when something is missing.
+#include "quantize/quantize.h"
+
+#include "float/float_executor.h"
+#include "runtime/workspace.h"
+#include "tests/support/support.h"
+#include "tests/support/tiny_bert.h"
+
+#include "octavo/error.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace octavo::test {
+namespace {
+
+constexpr const char* kNorm = "encoder.layer.0.attention.output.LayerNorm";
+constexpr const char* kGelu = "encoder.layer.0.intermediate.dense";
+
+const TokenBatch& calibration_batch() {
+  static const TokenBatch batch = random_batch(64, 40, 50, 5);
+  return batch;
+}
+
+/// Ranges of every value; a LayerNorm that `equalization` names has those of its equalized values.
+Ranges ranges_of(const Model& model, const QuantizeOptions& options = {}) {
+  RangeObserver observer(RangeMethod::minmax);
+  observer.begin_batch();
+  const FloatExecutor executor({std::make_shared<const Model>(model), &model.data()});
+  Workspace::Data workspace(1);
+  executor.run(make_ragged(calibration_batch(), model.info()), workspace,
+               [&](std::string_view name, std::span<const float> values, int columns) {
+                 const auto found = options.equalization.find(name);
+                 if (found == options.equalization.end()) return observer.observe(name, values);
+                 std::vector<float> equalized(values.begin(), values.end());
+                 for (std::size_t i = 0; i < equalized.size(); ++i) {
+                   const std::size_t j = i % static_cast<std::size_t>(columns);
+                   equalized[i] = (equalized[i] - found->second.shift[j]) / found->second.scale[j];
+                 }
+                 observer.observe(name, equalized);
+               });
+  observer.end_batch();
+  return observer.ranges();
+}
+
+Model quantized(const Model& model, const Ranges& ranges, const QuantizeOptions& options) {
+  return Model(std::make_shared<const Model::Data>(quantize(model.data(), ranges, options)));
+}
+
+/// Mean cosine of the last hidden states to float32 on texts that calibration has not seen.
+double closeness(const Model& model, const Model& integer) {
+  const TokenBatch batch = random_batch(32, 40, 50, 99);
+  Workspace workspace({.threads = 1});
+  return mean_row_cosine(Engine(integer).run(batch, workspace), Engine(model).run(batch, workspace));
+}
+
+/// A model in which one column of a LayerNorm is far larger than the others, and shifted.
+Model model_with_norm_outlier() {
+  TinyBert bert;
+  const auto scale = [&](const std::string& name, std::size_t index, float factor, float offset) {
+    float& x = bert.tensors.at(name).writable<float>()[index];
+    x = x * factor + offset;
+  };
+  scale(std::string(kNorm) + ".weight", 5, 40.0f, 0.0f);
+  scale(std::string(kNorm) + ".bias", 5, 1.0f, 30.0f);
+  for (std::size_t n = 0; n < 80; ++n) scale("encoder.layer.0.intermediate.dense.weight", n * 48 + 5, 1.0f / 40, 0.0f);
+  TemporaryDirectory directory;
+  bert.write(directory.path());
+  return Model::from_checkpoint(directory.path());
+}
+
+/// A model in which one GELU neuron is far larger than the others.
+Model model_with_gelu_outlier() {
+  TinyBert bert;
+  for (std::size_t k = 0; k < 48; ++k) {
+    bert.tensors.at("encoder.layer.0.intermediate.dense.weight").writable<float>()[7 * 48 + k] *= 12.0f;
+    bert.tensors.at("encoder.layer.0.output.dense.weight").writable<float>()[k * 80 + 7] /= 12.0f;
+  }
+  TemporaryDirectory directory;
+  bert.write(directory.path());
+  return Model::from_checkpoint(directory.path());
+}
+
+std::string error_of(const Model& model, const Ranges& ranges, const QuantizeOptions& options = {}) {
+  try {
+    quantize(model.data(), ranges, options);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("equalizing a LayerNorm's byte lane by scale and shift brings a model with an outlier column closer") {
+  const Model model = model_with_norm_outlier();
+  Equalization equalization{.scale = std::vector<float>(48, 1.0f), .shift = std::vector<float>(48, 0.0f)};
+  equalization.scale[5] = 40.0f;
+  equalization.shift[5] = 30.0f;
+  const QuantizeOptions options{.equalization = {{kNorm, equalization}}};
+  const double without = closeness(model, quantized(model, ranges_of(model), {}));
+  const double with = closeness(model, quantized(model, ranges_of(model, options), options));
+  CHECK(with > 0.995);
+  CHECK(1.0 - with < 0.5 * (1.0 - without));
+}
+
+TEST_CASE("saturating copies of a GELU neuron bring a model with an outlier neuron closer") {
+  const Model model = model_with_gelu_outlier();
+  const Ranges ranges = ranges_of(model);
+  QuantizeOptions options;
+  options.copies[kGelu] = std::vector<int>(80, 1);
+  options.copies[kGelu][7] = 8;
+  Ranges narrow = ranges;
+  narrow.at(kGelu).high = narrow.at(kGelu).low + (narrow.at(kGelu).high - narrow.at(kGelu).low) / 8;
+  const double without = closeness(model, quantized(model, ranges, {}));
+  const double clipped = closeness(model, quantized(model, narrow, {}));
+  const double with = closeness(model, quantized(model, narrow, options));
+  CHECK(with > 0.995);
+  CHECK(1.0 - with < 0.7 * (1.0 - without));
+  CHECK(with > clipped);
+}
+
+TEST_CASE("equalization and copies are in the model file, and every instruction set agrees on them") {
+  const Model model = model_with_gelu_outlier();
+  QuantizeOptions options;
+  options.equalization[kNorm] = {.scale = std::vector<float>(48, 1.5f), .shift = std::vector<float>(48, 0.1f)};
+  options.copies[kGelu] = std::vector<int>(80, 1);
+  options.copies[kGelu][3] = 2;
+  options.copies[kGelu][7] = 6;
+  const Model made = quantized(model, ranges_of(model, options), options);
+  TemporaryDirectory directory;
+  made.save(directory.path() / "m.octavo");
+  const Model loaded = Model::from_file(directory.path() / "m.octavo");
+  Workspace workspace({.threads = 1});
+  const TokenBatch batch = random_batch(8, 40, 50);
+  const Tensor expected = Engine(made, {.isa = "scalar"}).run(batch, workspace);
+  for (const std::string& isa : available_isas()) {
+    const Tensor found = Engine(loaded, {.isa = isa}).run(batch, workspace);
+    CHECK(std::ranges::equal(found.as<float>(), expected.as<float>()));
+  }
+}
+
+TEST_CASE("a range that is missing or not finite, and options of the wrong size, are errors that name the value") {
+  const Model model = tiny_model();
+  const Ranges ranges = ranges_of(model);
+  for (const char* name :
+       {"embeddings", kNorm, kGelu, "encoder.layer.1.attention.self.key", "encoder.layer.0.attention.self"}) {
+    Ranges broken = ranges;
+    broken.erase(name);
+    CHECK_THAT(error_of(model, broken), Catch::Contains(name));
+    broken[name] = {.low = 0.0f, .high = std::numeric_limits<float>::quiet_NaN()};
+    CHECK_THAT(error_of(model, broken), Catch::Contains(name));
+  }
+  CHECK_THAT(error_of(model, ranges, {.equalization = {{kNorm, {{1.0f}, {0.0f}}}}}), Catch::Contains(kNorm));
+  CHECK_THAT(error_of(model, ranges, {.copies = {{kGelu, {1, 2}}}}), Catch::Contains(kGelu));
+  CHECK_THAT(error_of(model, ranges, {.copies = {{kGelu, std::vector<int>(80, 0)}}}), Catch::Contains(kGelu));
+}
+
+TEST_CASE("values that never vary, and weights of zero, still quantize to a model that runs") {
+  TinyBert bert;
+  for (const char* name : {"encoder.layer.0.intermediate.dense.weight", "encoder.layer.0.attention.self.value.weight",
+                           "encoder.layer.0.attention.self.value.bias", "encoder.layer.1.attention.self.key.weight",
+                           "encoder.layer.1.attention.self.key.bias", "encoder.layer.1.output.dense.weight"}) {
+    std::ranges::fill(bert.tensors.at(name).writable<float>(), 0.0f);
+  }
+  TemporaryDirectory directory;
+  bert.write(directory.path());
+  const Model model = Model::from_checkpoint(directory.path());
+  CHECK(closeness(model, quantized(model, ranges_of(model), {})) > 0.99);
+}
+
+}  // namespace octavo::test

@@ -1,0 +1,161 @@
+// A small random BERT checkpoint, written to a temporary directory: what tests break, convert and run quickly.
+#pragma once
+
+#include "io/safetensors.h"
+#include "tests/support/temporary_directory.h"
+
+#include "octavo/calibration.h"
+#include "octavo/engine.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <random>
+#include <string>
+
+namespace octavo::test {
+
+struct TinyBertOptions {
+  int layers = 2, hidden_size = 48, heads = 3, head_size = 20, intermediate_size = 80, vocab_size = 50, types = 2,
+      positions = 80;
+  bool gate = true, pooler = false;
+  double gamma = 0.0, zeta = 1.0;
+  bool softmax1 = false;
+  std::string prefix = "";
+  std::string activation = "gelu";
+  std::string gate_type = "conditional_per_token", gate_kind = "linear";
+  int gate_hidden = 5;  ///< units of an mlp gate
+  CheckpointOptions checkpoint = {};
+};
+
+/// config.json and tensors, to be changed by a test before they are written.
+struct TinyBert {
+  nlohmann::json config;
+  std::map<std::string, Tensor, std::less<>> tensors;
+
+  explicit TinyBert(const TinyBertOptions& o = {}) {
+    config = {{"model_type", "bert"},
+              {"hidden_size", o.hidden_size},
+              {"num_hidden_layers", o.layers},
+              {"num_attention_heads", o.heads},
+              {"intermediate_size", o.intermediate_size},
+              {"vocab_size", o.vocab_size},
+              {"type_vocab_size", o.types},
+              {"max_position_embeddings", o.positions},
+              {"layer_norm_eps", 1e-12},
+              {"hidden_act", o.activation},
+              {"attention_method", {{"softmax", {{"gamma", o.gamma}, {"zeta", o.zeta}, {"softmax1", o.softmax1}}}}}};
+    const bool unconditional = o.gate_type == "unconditional_per_head";
+    if (o.gate)
+      config["attention_method"]["gate"] = {
+          {"type", o.gate_type}, {"kind", o.gate_kind}, {"scale", unconditional ? 1.0 : 2.0}};
+    const std::int64_t d = o.hidden_size, width = o.heads * o.head_size, f = o.intermediate_size;
+    add(o.prefix + "embeddings.word_embeddings.weight", {o.vocab_size, d}, 0.5f);
+    add(o.prefix + "embeddings.position_embeddings.weight", {o.positions, d}, 0.2f);
+    if (o.types > 0) add(o.prefix + "embeddings.token_type_embeddings.weight", {o.types, d}, 0.2f);
+    norm(o.prefix + "embeddings.LayerNorm", d);
+    for (int i = 0; i < o.layers; ++i) {
+      const std::string layer = o.prefix + "encoder.layer." + std::to_string(i) + ".", self = layer + "attention.self.";
+      for (const char* part : {"query", "key", "value"}) dense(self + part, width, d);
+      if (o.gate) gate(o, self + "alpha");
+      dense(layer + "attention.output.dense", d, width);
+      norm(layer + "attention.output.LayerNorm", d);
+      dense(layer + "intermediate.dense", f, d);
+      dense(layer + "output.dense", d, f);
+      norm(layer + "output.LayerNorm", d);
+    }
+    if (o.pooler) dense(o.prefix + "pooler.dense", d, d);
+  }
+
+  /// The tensors of one layer's gate.
+  void gate(const TinyBertOptions& o, const std::string& alpha) {
+    const std::int64_t d = o.hidden_size, slice = d / o.heads;
+    if (o.gate_type == "unconditional_per_head") return add(alpha, {o.heads}, 1.5f);
+    if (o.gate_kind == "all_heads") return dense(alpha, o.heads, d);
+    for (int h = 0; h < o.heads; ++h) {
+      const std::string own = alpha + "." + std::to_string(h);
+      if (o.gate_kind == "mlp") {
+        dense(own + ".0", o.gate_hidden, slice);
+        dense(own + ".2", 1, o.gate_hidden);
+      } else {
+        add(own + ".weight", {1, slice}, 1.0f);
+        add(own + ".bias", {1}, 1.0f);
+      }
+    }
+  }
+
+  void add(const std::string& name, Tensor::Shape shape, float deviation, float mean = 0.0f) {
+    Tensor tensor(DType::f32, std::move(shape));
+    std::normal_distribution<float> normal(mean, deviation);
+    for (float& x : tensor.writable<float>()) x = normal(random_);
+    tensors[name] = tensor;
+  }
+  void dense(const std::string& name, std::int64_t columns, std::int64_t inputs) {
+    add(name + ".weight", {columns, inputs}, 1.5f / std::sqrt(static_cast<float>(inputs)));
+    add(name + ".bias", {columns}, 0.2f);
+  }
+  void norm(const std::string& name, std::int64_t columns) {
+    add(name + ".weight", {columns}, 0.2f, 1.0f);
+    add(name + ".bias", {columns}, 0.2f);
+  }
+
+  void write(const std::filesystem::path& directory) const {
+    std::ofstream(directory / "config.json") << config.dump();
+    write_safetensors(directory / "model.safetensors", tensors, {{"format", "pt"}});
+  }
+
+ private:
+  std::mt19937 random_{1};
+};
+
+inline Model tiny_model(const TinyBertOptions& options = {}) {
+  TemporaryDirectory directory;
+  TinyBert(options).write(directory.path());
+  return Model::from_checkpoint(directory.path(), options.checkpoint);
+}
+
+/// `count` random sequences of 1 .. `longest` tokens.
+inline TokenBatch random_batch(int count, int longest, int vocab_size, unsigned seed = 7) {
+  std::mt19937 random(seed);
+  TokenBatch batch;
+  for (int i = 0; i < count; ++i) {
+    Tokens tokens;
+    const int length = 1 + static_cast<int>(random() % static_cast<unsigned>(longest));
+    for (int t = 0; t < length; ++t)
+      tokens.ids.push_back(static_cast<std::int32_t>(random() % static_cast<unsigned>(vocab_size)));
+    batch.sequences.push_back(std::move(tokens));
+  }
+  return batch;
+}
+
+inline Model quantized_tiny_model(const TinyBertOptions& options = {}, const CalibrationOptions& calibration = {}) {
+  Calibrator calibrator(tiny_model(options), calibration);
+  Workspace workspace({.threads = 1});
+  for (unsigned seed = 1; seed <= 4; ++seed) {
+    calibrator.observe(random_batch(16, std::min(40, options.positions), options.vocab_size, seed), workspace);
+  }
+  return calibrator.quantize();
+}
+
+/// Mean cosine between rows of equal index.
+inline double mean_row_cosine(const Tensor& a, const Tensor& b) {
+  const auto columns = static_cast<std::size_t>(a.columns());
+  const auto x = a.as<float>(), y = b.as<float>();
+  double sum = 0.0;
+  for (std::size_t first = 0; first < x.size(); first += columns) {
+    double xy = 0.0, xx = 0.0, yy = 0.0;
+    for (std::size_t j = first; j < first + columns; ++j) {
+      xy += double{x[j]} * double{y[j]};
+      xx += double{x[j]} * double{x[j]};
+      yy += double{y[j]} * double{y[j]};
+    }
+    sum += xy / std::sqrt(xx * yy);
+  }
+  return sum / static_cast<double>(a.rows());
+}
+
+}  // namespace octavo::test

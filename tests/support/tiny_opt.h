@@ -1,0 +1,129 @@
+// A small random OPT checkpoint in every variant of the family.
+#pragma once
+
+#include "tests/support/tiny_bert.h"
+
+#include <filesystem>
+#include <map>
+#include <random>
+#include <string>
+
+namespace octavo::test {
+
+struct TinyOptOptions {
+  int layers = 2, hidden_size = 48, heads = 3, intermediate_size = 80, vocab_size = 70, word_size = 48, positions = 40;
+  bool norm_before = true, remove_final_norm = false, tied = true, bias = true, norm_weights = true, gate = true;
+  std::string gate_type = "conditional_per_token";
+  double gamma = 0.0;
+  std::string activation = "relu", prefix = "model.";
+};
+
+/// config.json and tensors, to be changed by a test before they are written.
+struct TinyOpt {
+  nlohmann::json config;
+  std::map<std::string, Tensor, std::less<>> tensors;
+
+  explicit TinyOpt(const TinyOptOptions& options = {}) : o(options) {
+    config = {{"model_type", "opt"},
+              {"hidden_size", o.hidden_size},
+              {"num_hidden_layers", o.layers},
+              {"num_attention_heads", o.heads},
+              {"ffn_dim", o.intermediate_size},
+              {"vocab_size", o.vocab_size},
+              {"word_embed_proj_dim", o.word_size},
+              {"max_position_embeddings", o.positions},
+              {"activation_function", o.activation},
+              {"do_layer_norm_before", o.norm_before},
+              {"_remove_final_layer_norm", o.remove_final_norm},
+              {"tie_word_embeddings", o.tied},
+              {"enable_bias", o.bias},
+              {"layer_norm_elementwise_affine", o.norm_weights},
+              {"attention_method", {{"softmax", {{"gamma", o.gamma}, {"zeta", 1.0}}}}}};
+    if (o.gate)
+      config["attention_method"]["gate"] = {
+          {"type", o.gate_type}, {"kind", "linear"}, {"scale", o.gate_type == "unconditional_per_head" ? 1.0 : 1.5}};
+    const std::string decoder = o.prefix + "decoder.";
+    const std::int64_t d = o.hidden_size;
+    add(decoder + "embed_tokens.weight", {o.vocab_size, o.word_size}, 0.5f);
+    add(decoder + "embed_positions.weight", {o.positions + 2, d}, 0.3f);
+    if (o.word_size != o.hidden_size) {
+      matrix(decoder + "project_in.weight", d, o.word_size);
+      matrix(decoder + "project_out.weight", o.word_size, d);
+    }
+    for (int i = 0; i < o.layers; ++i) layer(decoder + "layers." + std::to_string(i) + ".");
+    if (o.norm_before && !o.remove_final_norm) norm(decoder + "final_layer_norm");
+    if (!o.tied) matrix("lm_head.weight", o.vocab_size, o.word_size);
+  }
+
+  void write(const std::filesystem::path& directory) const {
+    std::ofstream(directory / "config.json") << config.dump();
+    write_safetensors(directory / "model.safetensors", tensors, {{"format", "pt"}});
+  }
+
+  Model model() const {
+    TemporaryDirectory directory;
+    write(directory.path());
+    return Model::from_checkpoint(directory.path());
+  }
+
+  void add(const std::string& name, Tensor::Shape shape, float deviation, float mean = 0.0f) {
+    Tensor tensor(DType::f32, std::move(shape));
+    std::normal_distribution<float> normal(mean, deviation);
+    for (float& x : tensor.writable<float>()) x = normal(random_);
+    tensors[name] = tensor;
+  }
+
+ private:
+  void layer(const std::string& layer) {
+    const std::int64_t d = o.hidden_size;
+    for (const char* part : {"q_proj", "k_proj", "v_proj", "out_proj"}) dense(layer + "self_attn." + part, d, d);
+    const std::string alpha = layer + "self_attn.alpha";
+    if (o.gate && o.gate_type == "unconditional_per_head") add(alpha, {o.heads}, 1.0f);
+    for (int h = 0; o.gate && o.gate_type != "unconditional_per_head" && h < o.heads; ++h) {
+      add(alpha + "." + std::to_string(h) + ".weight", {1, d / o.heads}, 0.5f);
+      add(alpha + "." + std::to_string(h) + ".bias", {1}, 0.5f);
+    }
+    norm(layer + "self_attn_layer_norm");
+    dense(layer + "fc1", o.intermediate_size, d);
+    dense(layer + "fc2", d, o.intermediate_size);
+    norm(layer + "final_layer_norm");
+  }
+  void matrix(const std::string& name, std::int64_t columns, std::int64_t inputs) {
+    add(name, {columns, inputs}, 1.0f / std::sqrt(static_cast<float>(inputs)));
+  }
+  void dense(const std::string& name, std::int64_t columns, std::int64_t inputs) {
+    matrix(name + ".weight", columns, inputs);
+    if (o.bias) add(name + ".bias", {columns}, 0.2f);
+  }
+  void norm(const std::string& name) {
+    if (!o.norm_weights) return;
+    add(name + ".weight", {o.hidden_size}, 0.2f, 1.0f);
+    add(name + ".bias", {o.hidden_size}, 0.2f);
+  }
+
+  const TinyOptOptions o;
+  std::mt19937 random_{11};
+};
+
+/// Every way in which checkpoints of the family differ.
+inline std::vector<TinyOptOptions> opt_variants() {
+  return {{},
+          {.gate = false},
+          {.norm_before = false, .gate = false},
+          {.word_size = 20, .norm_before = false},
+          {.word_size = 20},
+          {.remove_final_norm = true},
+          {.word_size = 20, .remove_final_norm = true, .gamma = -0.02},
+          {.tied = false, .bias = false, .norm_weights = false},
+          {.gate_type = "unconditional_per_head", .activation = "gelu", .prefix = ""}};
+}
+
+inline Model quantized_tiny_opt(const TinyOptOptions& options = {}, const CalibrationOptions& calibration = {}) {
+  Calibrator calibrator(TinyOpt(options).model(), calibration);
+  Workspace workspace({.threads = 1});
+  for (unsigned seed = 1; seed <= 4; ++seed)
+    calibrator.observe(random_batch(16, options.positions, options.vocab_size, seed), workspace);
+  return calibrator.quantize();
+}
+
+}  // namespace octavo::test
