@@ -118,17 +118,6 @@ void take_conditional(CheckpointTensors& tensors, const std::string& alpha, int 
 
 }  // namespace
 
-std::string_view name_of(GateType type) {
-  switch (type) {
-    case GateType::unconditional_per_head:
-      return "unconditional_per_head";
-    case GateType::conditional_per_head:
-      return "conditional_per_head";
-    default:
-      return "conditional_per_token";
-  }
-}
-
 AttentionMethod read_attention_method(const JsonObject& config, const CheckpointOptions& options) {
   const JsonObject section = config.section("attention_method");
   const JsonObject softmax = section.section("softmax");

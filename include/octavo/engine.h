@@ -1,10 +1,12 @@
 // Runs a model on batches: in integers when it is quantized, else in float32 as the reference.
 #pragma once
 
+#include "octavo/batch.h"
 #include "octavo/kv_cache.h"
 #include "octavo/model.h"
+#include "octavo/system.h"
 #include "octavo/tensor.h"
-#include "octavo/tokenizer.h"
+#include "octavo/workspace.h"
 
 #include <cstdint>
 #include <memory>
@@ -15,47 +17,6 @@
 #include <vector>
 
 namespace octavo {
-
-/// A ragged batch: nothing is padded, and a sequence's result does not depend on the others.
-struct TokenBatch {
-  std::vector<Tokens> sequences;
-};
-
-/// Pictures of the size that the model takes (prepare_image()); a picture's result does not depend on the others.
-struct ImageBatch {
-  std::vector<Image> images;
-};
-
-/// What a caller brings to its runs.
-struct WorkspaceOptions {
-  int threads = 0;       ///< 0: the cores that affinity and cgroup quota allow (default_threads())
-  bool profile = false;  ///< note how long each op takes, for Engine::take_profile()
-};
-
-/// How long one op of the graph took, all its runs together.
-struct OpTime {
-  std::string op,
-      name;  ///< "QkvProduct", "encoder.layer.0.attention.self.query": what Model::summary() lists, in that order
-  double seconds = 0.0;  ///< wall time
-};
-
-/// Buffers and threads of one caller. Not shared between concurrent runs.
-class Workspace {
- public:
-  explicit Workspace(const WorkspaceOptions& options = {});
-  ~Workspace();
-  Workspace(Workspace&&) noexcept;
-  Workspace& operator=(Workspace&&) noexcept;
-
-  /// Threads that run work for it, the caller's included.
-  int threads() const;
-
-  struct Data;  // src/workspace.h
-  Data& data() { return *data_; }
-
- private:
-  std::unique_ptr<Data> data_;
-};
 
 /// After which tokens a decoder's logits are wanted.
 enum class LogitRows { last, all };
@@ -133,34 +94,5 @@ class Engine {
  private:
   std::unique_ptr<const Data> data_;
 };
-
-/// Threads that this process may really use: the smaller of its CPU affinity and its cgroup's quota, at least 1.
-int default_threads();
-
-/// Names usable as EngineOptions::isa on this machine, best first.
-std::vector<std::string> available_isas();
-
-/// An instruction set that the library has kernels for, and whether this machine can run them.
-struct IsaInfo {
-  std::string name;
-  bool available;
-  std::string reason;  ///< why it is not available; empty when it is
-};
-
-/// Every instruction set the library was built with, best first.
-std::vector<IsaInfo> isa_report();
-
-/// This CPU's name as it reports it.
-std::string cpu_name();
-
-/// How one kernel of one instruction set compares with scalar.
-struct SelfTestResult {
-  std::string isa, kernel;
-  int cases = 0;       ///< random and extreme inputs compared with scalar
-  int mismatches = 0;  ///< cases with any differing byte
-};
-
-/// Compares every kernel of every available instruction set with the scalar definition on this machine.
-std::vector<SelfTestResult> self_test(unsigned seed = 0);
 
 }  // namespace octavo

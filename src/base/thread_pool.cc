@@ -9,8 +9,8 @@
 // a task that someone took is unfinished, so whoever took a task may read the fields of the job and of the range.
 #include "base/thread_pool.h"
 
-#include "octavo/engine.h"
 #include "octavo/error.h"
+#include "octavo/system.h"
 
 #include <atomic>
 #include <chrono>

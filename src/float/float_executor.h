@@ -4,7 +4,8 @@
 #include "graph/model_data.h"
 #include "runtime/ragged.h"
 
-#include "octavo/engine.h"
+#include "octavo/batch.h"
+#include "octavo/workspace.h"
 
 #include <cstddef>
 #include <functional>

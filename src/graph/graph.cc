@@ -57,6 +57,17 @@ const Node* Graph::language_head() const {
   return found == nodes.end() ? nullptr : &*found;
 }
 
+std::string_view name_of(GateType type) {
+  switch (type) {
+    case GateType::unconditional_per_head:
+      return "unconditional_per_head";
+    case GateType::conditional_per_head:
+      return "conditional_per_head";
+    default:
+      return "conditional_per_token";
+  }
+}
+
 const char* op_name(const Op& op) {
   constexpr const char* names[] = {"EmbedTokens", "QkvProduct",   "Linear", "LinearAdd",   "LayerNorm",
                                    "Attention",   "EmbedPatches", "Head",   "LanguageHead"};

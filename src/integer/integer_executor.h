@@ -5,7 +5,8 @@
 #include "kernels/kernels.h"
 #include "runtime/ragged.h"
 
-#include "octavo/engine.h"
+#include "octavo/batch.h"
+#include "octavo/workspace.h"
 
 #include <cstdint>
 #include <functional>

@@ -109,12 +109,6 @@ std::string encodings(const QuantizedOp& op) {
 
 }  // namespace
 
-const Tensor& tensor(const TensorMap& tensors, std::string_view name) {
-  const auto found = tensors.find(name);
-  if (found == tensors.end()) throw Error("the model has no tensor " + std::string(name));
-  return found->second;
-}
-
 Model Model::from_file(const std::filesystem::path& file) {
   SafetensorsFile contents = read_safetensors(file, LargeFiles::huge_pages);
   try {

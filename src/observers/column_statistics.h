@@ -5,7 +5,7 @@
 #include "base/thread_pool.h"
 #include "observers/histogram.h"
 
-#include "octavo/calibration.h"
+#include "octavo/quantization.h"
 
 #include <cstdint>
 #include <map>

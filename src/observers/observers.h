@@ -1,7 +1,7 @@
 // What calibration remembers of the values that it sees: one range each, however many samples there are.
 #pragma once
 
-#include "octavo/calibration.h"
+#include "octavo/quantization.h"
 
 #include <map>
 #include <span>

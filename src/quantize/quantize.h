@@ -7,7 +7,7 @@
 #include "observers/column_statistics.h"
 #include "observers/observers.h"
 
-#include "octavo/calibration.h"
+#include "octavo/quantization.h"
 
 #include <map>
 #include <memory>

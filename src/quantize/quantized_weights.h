@@ -6,7 +6,7 @@
 #include "observers/column_statistics.h"
 #include "quantize/float_rows.h"
 
-#include "octavo/calibration.h"
+#include "octavo/quantization.h"
 #include "octavo/tensor.h"
 
 #include <string>

@@ -3,7 +3,7 @@
 
 #include "runtime/kv_cache_data.h"
 
-#include "octavo/engine.h"
+#include "octavo/batch.h"
 
 #include <cstdint>
 #include <span>

@@ -3,7 +3,7 @@
 
 #include "base/thread_pool.h"
 
-#include "octavo/engine.h"
+#include "octavo/workspace.h"
 
 #include <chrono>
 #include <cstddef>

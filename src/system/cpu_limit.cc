@@ -3,7 +3,7 @@
 
 #include "system/control_groups.h"
 
-#include "octavo/engine.h"
+#include "octavo/system.h"
 
 #include <algorithm>
 #include <cmath>

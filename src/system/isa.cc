@@ -1,7 +1,7 @@
 #include "system/isa.h"
 
-#include "octavo/engine.h"
 #include "octavo/error.h"
+#include "octavo/system.h"
 
 #include <algorithm>
 #include <cpuid.h>

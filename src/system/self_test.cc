@@ -2,7 +2,7 @@
 #include "kernels/kernels.h"
 #include "system/self_test_cases.h"
 
-#include "octavo/engine.h"
+#include "octavo/system.h"
 
 #include <vector>
 
