@@ -108,6 +108,10 @@ class Model {
   /// Names of the classes, in order; empty when the checkpoint had none.
   const std::vector<std::string>& labels() const;
 
+  /// What a checkpoint says that octavo does not know and that may change results, or that contradicts itself: a
+  /// sentence each that names the file and the key. Empty for a file that save() wrote.
+  const std::vector<std::string>& warnings() const;
+
   /// Human-readable: ops, encodings, softmax and gates, sizes.
   std::string summary() const;
 

@@ -23,6 +23,7 @@ struct Model::Data {
   std::string tokenizer;                  ///< tokenizer.json text, or ""
   std::vector<std::string> labels;        ///< names of the classes, or none
   std::optional<QuantizedGraph> integer;  ///< constants of a quantized model
+  std::vector<std::string> warnings;      ///< what Model::warnings() gives
   std::string provenance;                 ///< calibration data, method, closeness: a JSON object, or ""
 };
 

@@ -139,6 +139,7 @@ JsonObject JsonObject::read(const std::filesystem::path& file, const std::string
 }
 
 const nlohmann::json* JsonObject::find(std::string_view key) const {
+  asked_->emplace(key);
   const auto found = object_.find(std::string(key));
   return found == object_.end() || found->is_null() ? nullptr : &*found;
 }
@@ -164,6 +165,14 @@ void JsonObject::allow_only(std::initializer_list<std::string_view> keys) const 
       expected += (allowed == *keys.begin() ? " " : ", ") + std::string(allowed);
     fail(key, expected);
   }
+}
+
+std::vector<std::string> JsonObject::unread() const {
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : object_.items()) {
+    if (!value.is_null() && !asked_->contains(key)) keys.push_back(key);
+  }
+  return keys;
 }
 
 std::int64_t JsonObject::integer(std::string_view key, std::int64_t smallest, std::int64_t largest) const {

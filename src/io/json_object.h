@@ -5,7 +5,10 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <initializer_list>
+#include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -65,12 +68,17 @@ class JsonObject {
   /// Refuses a key that is none of these, unless it is null.
   void allow_only(std::initializer_list<std::string_view> keys) const;
 
+  /// The keys that nobody has asked for so far, through this object or a copy of it, in the order of their names. A
+  /// section counts as asked for as a whole; its own object knows which of its keys were.
+  std::vector<std::string> unread() const;
+
   [[noreturn]] void fail(std::string_view key, const std::string& expected) const;
 
  private:
   const nlohmann::json* find(std::string_view key) const;
   nlohmann::json object_;
   std::string where_;
+  std::shared_ptr<std::set<std::string, std::less<>>> asked_ = std::make_shared<std::set<std::string, std::less<>>>();
 };
 
 }  // namespace octavo

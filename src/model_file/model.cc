@@ -150,6 +150,8 @@ bool Model::is_quantized() const { return data_->integer.has_value(); }
 
 const ModelInfo& Model::info() const { return data_->info; }
 
+const std::vector<std::string>& Model::warnings() const { return data_->warnings; }
+
 const std::vector<std::string>& Model::labels() const { return data_->labels; }
 
 std::string_view Model::tokenizer_json() const { return data_->tokenizer; }

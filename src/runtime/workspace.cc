@@ -2,6 +2,7 @@
 #include "runtime/workspace.h"
 
 #include "octavo/error.h"
+#include "octavo/system.h"
 
 #include <cstdint>
 #include <cstdlib>

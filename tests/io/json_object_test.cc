@@ -146,3 +146,14 @@ TEST_CASE("read() gives the object of a file, and its Errors name the file") {
   CHECK(refusal([&] { JsonObject::read(path).text("a"); }) == path + ": a is 1, expected a string");
   CHECK(refusal([&] { JsonObject::read(path, "config").text("a"); }) == "config: a is 1, expected a string");
 }
+
+TEST_CASE("keys that nobody asked for are known, also through copies and sections") {
+  const JsonObject object =
+      JsonObject::parse(R"({"read": 1, "left": 2, "nothing": null, "section": {"a": 1, "b": 2}})", "f.json");
+  const JsonObject copy = object;
+  CHECK(object.integer("read", 0, 9) == 1);
+  const JsonObject section = copy.section("section");
+  CHECK(section.has("a"));
+  CHECK(object.unread() == std::vector<std::string>{"left"});
+  CHECK(section.unread() == std::vector<std::string>{"b"});
+}

@@ -3,6 +3,8 @@
 
 #include "tests/support/support.h"
 
+#include "octavo/system.h"
+
 #include <algorithm>
 #include <cstdint>
 #include <cstring>

@@ -14,7 +14,8 @@ using Catch::Approx;
 
 namespace octavo::test {
 
-inline std::filesystem::path source_dir() { return OCTAVO_SOURCE_DIR; }
+/// The project's folder.
+std::filesystem::path source_dir();
 
 /// The checkpoint that ships with the project.
 inline std::filesystem::path shipped_model() { return source_dir() / "models/pretrained/all-MiniLM-L6-v2-gated"; }

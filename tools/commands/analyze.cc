@@ -5,6 +5,7 @@
 #include "commands/method_flags.h"
 #include "data/batching.h"
 #include "data/encoder.h"
+#include "data/open_model.h"
 #include "data/samples.h"
 #include "report/analysis_page.h"
 #include "report/analysis_report.h"
@@ -77,7 +78,7 @@ int run(const Arguments& arguments) {
   read_bits(arguments, options);
   const std::optional<std::string> file = arguments.text("model"), page = arguments.text("html");
   if (page) require_creatable(*page);
-  const Model model = Model::from_checkpoint(arguments.positionals()[0], read_method(arguments));
+  const Model model = open_checkpoint(arguments.positionals()[0], read_method(arguments), log);
   if (file) options.quantized = Model::from_file(*file);
 
   Encoder encoder(model, read_max_length(arguments));

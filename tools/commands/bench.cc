@@ -5,6 +5,7 @@
 #include "cli/stopwatch.h"
 #include "commands/commands.h"
 #include "commands/common_flags.h"
+#include "data/open_model.h"
 #include "data/sample_batches.h"
 #include "report/bench_result.h"
 #include "report/calibration_report.h"
@@ -290,7 +291,7 @@ std::vector<ProfileLine> profile(const Settings& settings, const Engine& engine,
 BenchResult measure(const Settings& settings, const std::vector<std::string>& texts, const Row& row, const Log& log) {
   reset_peak_memory();
   const Stopwatch load;
-  const Engine engine(Model::open(row.model), {.isa = row.isa});
+  const Engine engine(open_model(row.model, log), {.isa = row.isa});
   const double load_ms = 1e3 * load.seconds();
   const ModelInfo& info = engine.model().info();
   const bool directory = std::filesystem::is_directory(row.model);

@@ -5,6 +5,7 @@
 #include "commands/commands.h"
 #include "commands/common_flags.h"
 #include "commands/method_flags.h"
+#include "data/open_model.h"
 #include "data/sample_batches.h"
 #include "data/samples.h"
 #include "report/calibration_report.h"
@@ -248,7 +249,7 @@ class Calibration {
       : settings_(settings),
         options_(settings.calibration),
         log_(log),
-        model_(Model::from_checkpoint(settings.checkpoint, settings.method)),
+        model_(open_checkpoint(settings.checkpoint, settings.method, log_)),
         reference_(model_, {.isa = settings.run.isa, .weight_memory = settings.memory / 2}),
         workspace_({.threads = settings.run.threads}),
         batches_(model_, settings.max_length, settings.run.batch, workspace_.threads(), log) {

@@ -6,6 +6,7 @@
 #include "commands/commands.h"
 #include "commands/common_flags.h"
 #include "data/class_labels.h"
+#include "data/open_model.h"
 #include "data/picture_batches.h"
 
 #include "octavo/error.h"
@@ -71,7 +72,7 @@ class Classification {
   Classification(const Settings& settings, const Log& log)
       : settings_(settings),
         log_(log),
-        engine_(Model::open(settings.model), {.isa = settings.run.isa}),
+        engine_(open_model(settings.model, log_), {.isa = settings.run.isa}),
         workspace_({.threads = settings.run.threads}),
         output_(settings.output) {
     const ModelInfo& info = engine_.model().info();

@@ -4,6 +4,7 @@
 #include "commands/common_flags.h"
 #include "data/batching.h"
 #include "data/encoder.h"
+#include "data/open_model.h"
 #include "data/picture_batches.h"
 #include "report/embedding_writer.h"
 
@@ -145,7 +146,7 @@ int run(const Arguments& arguments) {
   std::optional<Inputs> texts;
   if (!pictures) texts = read_inputs(arguments);
 
-  const Engine engine(Model::open(path), {.isa = options.isa});
+  const Engine engine(open_model(path, log), {.isa = options.isa});
   if (pictures && !engine.model().info().image)
     throw Error(engine.model().info().name + ": takes texts, not pictures.");
   Workspace workspace({.threads = options.threads});

@@ -7,6 +7,7 @@
 #include "commands/commands.h"
 #include "commands/common_flags.h"
 #include "data/encoder.h"
+#include "data/open_model.h"
 
 #include "octavo/error.h"
 
@@ -108,7 +109,7 @@ int run(const Arguments& arguments) {
   const bool json = arguments.on("json");
   Inputs inputs = read_inputs(arguments);
   const Stopwatch loading;
-  const Engine engine(Model::open(path), {.isa = arguments.text("isa").value_or("")});
+  const Engine engine(open_model(path, log), {.isa = arguments.text("isa").value_or("")});
   check_context(options, engine.model().info());
   const Tokenizer tokenizer = tokenizer_of(engine.model());
   Workspace workspace({.threads = threads});

@@ -2,6 +2,7 @@
 #include "cli/output.h"
 #include "commands/commands.h"
 #include "commands/common_flags.h"
+#include "data/open_model.h"
 
 #include "octavo/engine.h"
 
@@ -44,7 +45,7 @@ std::string machine_text() {
 }
 
 std::string model_text(const std::string& path, bool json) {
-  const Model model = Model::open(path);
+  const Model model = open_model(path, Log(Verbosity::normal));
   return json ? model.summary_json() : model.summary();
 }
 

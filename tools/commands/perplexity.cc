@@ -6,6 +6,7 @@
 #include "commands/common_flags.h"
 #include "data/batching.h"
 #include "data/encoder.h"
+#include "data/open_model.h"
 #include "data/token_windows.h"
 
 #include "octavo/error.h"
@@ -85,7 +86,7 @@ int run(const Arguments& arguments) {
   const RunOptions options = read_run_options(arguments);
   const std::string path = arguments.required("model"), file = arguments.required("file"),
                     target = read_output(arguments);
-  const Engine engine(Model::open(path), {.isa = options.isa});
+  const Engine engine(open_model(path, log), {.isa = options.isa});
   const ModelInfo& info = engine.model().info();
   if (!info.decoder) throw Error(info.name + " does not predict the next token, expected a decoder such as OPT.");
   const Blocks blocks = read_blocks(arguments, info);

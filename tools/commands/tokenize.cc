@@ -3,6 +3,7 @@
 #include "commands/commands.h"
 #include "commands/common_flags.h"
 #include "data/encoder.h"
+#include "data/open_model.h"
 
 #include "octavo/tokenizer.h"
 
@@ -47,7 +48,7 @@ int run(const Arguments& arguments) {
   const std::optional<std::int64_t> max_length = read_max_length(arguments);
   const std::string path = arguments.required("model");
   Inputs inputs = read_inputs(arguments);
-  Encoder encoder(Model::open(path), max_length);
+  Encoder encoder(open_model(path, log), max_length);
   Output output(read_output(arguments));
 
   for (std::int64_t index = 0; const std::optional<std::string> text = inputs.next(); ++index) {
