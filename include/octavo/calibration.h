@@ -37,7 +37,9 @@ struct PrecisionChoice {
   std::vector<FrontierPoint> frontier;  ///< by extra_bits
 };
 
-/// Watches a float32 model run over data. Memory does not grow with the number of samples.
+/// Watches a float32 model run over data. Memory does not grow with the number of samples. What comes of it does not
+/// depend on how samples are cut into batches, but for the paper's setting, and for last bits where oneDNN rounds by
+/// the number of rows. One thread at a time.
 class Calibrator {
  public:
   /// `memory` is for what is kept of the observations and for quantized weights; half of it for float32 weights, of
@@ -53,7 +55,8 @@ class Calibrator {
   Calibrator(Calibrator&&) noexcept;
   Calibrator& operator=(Calibrator&&) noexcept;
 
-  /// Runs the float model on one batch and updates the ranges. Throws Error as Engine::run does.
+  /// Runs the float model on one batch and updates the ranges. Throws Error as Engine::run does, and naming a value
+  /// that float32 cannot hold.
   void observe(const TokenBatch& batch, Workspace& workspace);
   void observe(const ImageBatch& batch, Workspace& workspace);
 

@@ -20,6 +20,7 @@ namespace octavo {
 namespace {
 
 constexpr int kSampleRows = 1024;  // of each product's input, for what needs the values themselves
+constexpr int kPart = 16;          // samples between two looks at how ranges converge; kRunningSamples is a multiple
 
 const char* name_of(RangeMethod method) {
   switch (method) {
@@ -140,6 +141,21 @@ std::set<std::string, std::less<>> values_of(const Graph& graph) {
   return names;
 }
 
+/// Some sequences of a batch.
+RaggedBatch sequences_of(const RaggedBatch& batch, int first, int count) {
+  const auto start = batch.start.begin() + first;
+  RaggedBatch part{.prefix = batch.prefix};
+  for (int i = 0; i <= count; ++i) part.start.push_back(start[i] - start[0]);
+  const auto copy = [](const auto& from, auto& to, std::ptrdiff_t begin, std::ptrdiff_t end) {
+    if (!from.empty()) to.assign(from.begin() + begin, from.begin() + end);
+  };
+  copy(batch.ids, part.ids, start[0], start[count]);
+  copy(batch.types, part.types, start[0], start[count]);
+  copy(batch.positions, part.positions, start[0], start[count]);
+  copy(batch.pixels, part.pixels, first, first + count);
+  return part;
+}
+
 std::set<std::string, std::less<>> norm_values(const Graph& graph) {
   std::set<std::string, std::less<>> names;
   for (const Node& node : graph.nodes) {
@@ -187,23 +203,40 @@ Calibrator::~Calibrator() = default;
 Calibrator::Calibrator(Calibrator&&) noexcept = default;
 Calibrator& Calibrator::operator=(Calibrator&&) noexcept = default;
 
+/// Says which value, and of which sample, has no end in float32.
+void Calibrator::Data::refuse(std::string_view name, std::span<const float> values, int width,
+                              const RaggedBatch& batch) const {
+  const auto bad = std::find_if(values.begin(), values.end(), [](float x) { return !std::isfinite(x); });
+  const auto row = static_cast<std::int32_t>((bad - values.begin()) / width);
+  const auto after = std::upper_bound(batch.start.begin(), batch.start.end(), row);
+  const bool per_row = std::ssize(values) == std::ptrdiff_t{batch.rows()} * width;
+  throw Error(std::string(name) + " is " + (std::isnan(*bad) ? "not a number" : "infinite") + " in float32" +
+              (per_row ? ", in sample " + std::to_string(samples + (after - batch.start.begin())) : "") +
+              "; calibration needs values that float32 can hold");
+}
+
+/// All samples of the batch count towards the same kRunningSamples.
 void Calibrator::Data::observe(const RaggedBatch& batch, Workspace& workspace) {
   Transform transform;
   if (options.paper) {
     transform = [&](std::string_view name, std::span<float> values) { quantizers(name, values); };
   }
-  ranges.begin_batch();
+  if (options.paper || samples % kRunningSamples == 0) ranges.begin_batch();
+  const SampleRows rows{.first = samples, .start = batch.start};
+  columns.begin(rows);
+  v_columns.begin(rows);
+  ThreadPool& pool = workspace.data().pool;
   executor.run(
       batch, workspace.data(),
       [&](std::string_view name, std::span<const float> values, int width) {
-        ranges.observe(name, values);
+        if (!std::isfinite(ranges.observe(name, values).low)) refuse(name, values, width, batch);
         if (inputs.contains(name) || head_inputs.contains(name))
-          columns.observe(workspace.data().pool, name, values, width, norms.contains(name));
-        if (v_blocks.contains(name)) v_columns.observe(workspace.data().pool, name, values, width);
+          columns.observe(pool, name, values, width, norms.contains(name));
+        if (v_blocks.contains(name)) v_columns.observe(pool, name, values, width);
         if (bytes.contains(name)) histograms[std::string(name)].add(values);
       },
       ObserveStages::values, transform);
-  ranges.end_batch();
+  ranges.end_part();
   const std::int64_t before = samples;
   samples += batch.sequences();
   if (std::bit_width(static_cast<std::uint64_t>(before)) != std::bit_width(static_cast<std::uint64_t>(samples))) {
@@ -213,18 +246,29 @@ void Calibrator::Data::observe(const RaggedBatch& batch, Workspace& workspace) {
   solved_sites.clear();
 }
 
+/// In parts that end at multiples of kPart samples, whatever the batches are. The paper's setting has batches of its
+/// own: its quantizers look at each as a whole.
+void Calibrator::Data::observe_parts(const RaggedBatch& batch, Workspace& workspace) {
+  for (int first = 0; first < batch.sequences();) {
+    const int left = batch.sequences() - first,
+              count = options.paper ? left : std::min(left, kPart - static_cast<int>(samples % kPart));
+    observe(sequences_of(batch, first, count), workspace);
+    first += count;
+  }
+}
+
 void Calibrator::observe(const TokenBatch& batch, Workspace& workspace) {
   const RaggedBatch ragged = make_ragged(batch, data_->model->info);
-  if (data_->options.method != RangeMethod::automatic) return data_->observe(ragged, workspace);
+  if (data_->options.method != RangeMethod::automatic) return data_->observe_parts(ragged, workspace);
   const TokenBatch observed = data_->set_aside(batch);
-  if (!observed.sequences.empty()) data_->observe(make_ragged(observed, data_->model->info), workspace);
+  if (!observed.sequences.empty()) data_->observe_parts(make_ragged(observed, data_->model->info), workspace);
 }
 
 void Calibrator::observe(const ImageBatch& batch, Workspace& workspace) {
   if (data_->options.method == RangeMethod::automatic) {
     throw Error("automatic ranges need texts; " + data_->model->info.name + " takes pictures");
   }
-  data_->observe(make_ragged(batch, data_->model->info), workspace);
+  data_->observe_parts(make_ragged(batch, data_->model->info), workspace);
 }
 
 std::int64_t Calibrator::samples() const { return data_->samples; }
@@ -324,13 +368,13 @@ Model with_probabilities(const Model& model, ProbabilityType type) {
 
 Model Calibrator::quantize() const { return quantize(data_->options); }
 
-QuantizeOptions Calibrator::Data::settle(const CalibrationOptions& chosen, Ranges& chosen_ranges,
-                                         ThreadPool& pool) const {
+QuantizeOptions Calibrator::Data::settle(const CalibrationOptions& chosen, Ranges& chosen_ranges, ThreadPool& pool) {
   if (samples == 0) throw Error("calibration has observed no samples");
   if (chosen.paper != options.paper || chosen.method != options.method || chosen.percentile != options.percentile ||
       (needs_samples(chosen) && !needs_samples(options)) || (compensates(chosen) && !compensates(options))) {
     throw Error("calibration did not keep what these options need; observe with them");
   }
+  columns.finish(pool);
   QuantizeOptions result{.weights = chosen.weights,
                          .residual = chosen.residual,
                          .head = chosen.head,

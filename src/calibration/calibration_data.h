@@ -38,7 +38,10 @@ struct Calibrator::Data {
   Data(std::shared_ptr<const Model::Data> m, const FloatExecutor& e, const CalibrationOptions& o,
        std::shared_ptr<SpillMemory> spill);
 
+  void observe_parts(const RaggedBatch& batch, Workspace& workspace);
   void observe(const RaggedBatch& batch, Workspace& workspace);
+  [[noreturn]] void refuse(std::string_view name, std::span<const float> values, int width,
+                           const RaggedBatch& batch) const;
 
   // Steps of quantize(): each changes ranges and adds to the options.
   void choose_ranges(Ranges& chosen_ranges) const;
@@ -53,11 +56,11 @@ struct Calibrator::Data {
 
   /// Ranges and options of a model without copies and extra bits. Throws Error when these options were not observed
   /// for.
-  QuantizeOptions settle(const CalibrationOptions& chosen, Ranges& chosen_ranges, ThreadPool& pool) const;
+  QuantizeOptions settle(const CalibrationOptions& chosen, Ranges& chosen_ranges, ThreadPool& pool);
   PrecisionChoice choose_extra_bits(double target, const CalibrationOptions& chosen,
                                     const std::vector<ExtraBits>& candidates, const RaggedBatch& probed,
                                     Workspace& workspace,
-                                    const std::function<double(const CalibrationOptions&)>& closeness) const;
+                                    const std::function<double(const CalibrationOptions&)>& closeness);
   PrecisionChoice choose(double target, const CalibrationOptions& chosen, const std::vector<WorthOfBits>& ranked,
                          const std::function<double(const CalibrationOptions&)>& closeness) const;
 

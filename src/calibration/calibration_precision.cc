@@ -53,10 +53,10 @@ PrecisionChoice Calibrator::Data::choose(double target, const CalibrationOptions
   return result;
 }
 
-PrecisionChoice Calibrator::Data::choose_extra_bits(
-    double target, const CalibrationOptions& chosen, const std::vector<ExtraBits>& candidates,
-    const RaggedBatch& probed, Workspace& workspace,
-    const std::function<double(const CalibrationOptions&)>& closeness) const {
+PrecisionChoice Calibrator::Data::choose_extra_bits(double target, const CalibrationOptions& chosen,
+                                                    const std::vector<ExtraBits>& candidates, const RaggedBatch& probed,
+                                                    Workspace& workspace,
+                                                    const std::function<double(const CalibrationOptions&)>& closeness) {
   if (chosen.paper) throw Error("the paper's setting has no extra bits");
   Ranges chosen_ranges;
   QuantizeOptions plain = settle(chosen, chosen_ranges, workspace.data().pool);

@@ -2,41 +2,22 @@
 
 #include "float/float_matmul.h"
 
-#include <Eigen/Core>
-
 #include <algorithm>
 
 namespace octavo {
 namespace {
 
-using RowMajor = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-
 constexpr float kMomentum = 0.9f;  // of running min-max, as in observers.cc
 
-// Second moments cost columns^2 per row and need no more rows than a few times the columns.
-constexpr std::int64_t kDenseRows = 8192;
-constexpr int kThinning = 8;
+// Second moments cost columns^2 per row and need no more rows than a few times the columns. They take blocks of rows
+// that the rows' numbers alone decide on, so that their sums have the same bits in whatever pieces the rows come.
+constexpr std::int64_t kBlockRows = 256;
+constexpr std::int64_t kDenseBlocks = 32;
+constexpr std::int64_t kThinning = 8;
 
 constexpr int kColumnBins = 1024;
 
 float moved(float running, float batch) { return kMomentum * running + (1.0f - kMomentum) * batch; }
-
-/// Bounds of every column of one batch. What is not finite is left to the range of the whole value, which quantize()
-/// refuses.
-struct Bounds {
-  std::vector<float> low, high;
-
-  explicit Bounds(const Eigen::Map<const RowMajor>& batch) : low(batch.data(), batch.data() + batch.cols()), high(low) {
-    const std::size_t columns = low.size();
-    for (Eigen::Index i = 1; i < batch.rows(); ++i) {
-      const float* row = batch.data() + i * batch.cols();
-      for (std::size_t j = 0; j < columns; ++j) {
-        low[j] = row[j] < low[j] ? row[j] : low[j];
-        high[j] = row[j] > high[j] ? row[j] : high[j];
-      }
-    }
-  }
-};
 
 /// Largest value of every column of some rows, merged into what was found before.
 void raise(std::vector<float>& high, std::span<const float> rows) {
@@ -46,60 +27,131 @@ void raise(std::vector<float>& high, std::span<const float> rows) {
   }
 }
 
-void merge(ColumnStatistics& statistics, const Bounds& batch, RangeMethod method) {
-  for (std::size_t j = 0; j < statistics.columns(); ++j) {
-    float &low = statistics.low[j], &high = statistics.high[j];
-    if (statistics.rows == 0) {
-      low = batch.low[j];
-      high = batch.high[j];
-    } else if (method == RangeMethod::running_minmax) {
-      low = moved(low, batch.low[j]);
-      high = moved(high, batch.high[j]);
-    } else {
-      low = std::min(low, batch.low[j]);
-      high = std::max(high, batch.high[j]);
-    }
+/// Row after row, so that a sum does not depend on where the rows are cut.
+void add_rows(std::vector<double>& sums, std::span<const float> rows) {
+  const std::size_t columns = sums.size();
+  for (std::size_t first = 0; first < rows.size(); first += columns) {
+    for (std::size_t j = 0; j < columns; ++j) sums[j] += static_cast<double>(rows[first + j]);
   }
 }
 
 }  // namespace
 
+/// What is not finite is left to the range of the whole value.
+void ColumnObserver::Bounds::add(std::span<const float> values, std::size_t columns) {
+  if (low.empty()) {
+    low.assign(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(columns));
+    high = low;
+  }
+  for (std::size_t first = 0; first < values.size(); first += columns) {
+    const float* row = values.data() + first;
+    for (std::size_t j = 0; j < columns; ++j) {
+      low[j] = row[j] < low[j] ? row[j] : low[j];
+      high[j] = row[j] > high[j] ? row[j] : high[j];
+    }
+  }
+}
+
+ColumnStatistics& ColumnObserver::make(std::string_view name, std::size_t columns, bool histograms) {
+  ColumnStatistics& made = statistics_.emplace(name, ColumnStatistics(options_.memory)).first->second;
+  made.low.resize(columns);
+  made.high.resize(columns);
+  for (std::vector<float>& high : made.half_highest) high.resize(columns);
+  made.sum.resize(columns);
+  if (options_.second_moments) made.second_moment.resize(columns * columns);
+  made.moment_sum.resize(columns);
+  made.sample.reserve(columns * static_cast<std::size_t>(options_.sample_rows));
+  if (histograms) made.histograms.assign(columns, Histogram(kColumnBins));
+  Progress& progress = progress_.emplace(name, Progress(options_.memory)).first->second;
+  if (options_.second_moments) progress.waiting.reserve(columns * static_cast<std::size_t>(kBlockRows));
+  return made;
+}
+
 void ColumnObserver::observe(ThreadPool& pool, std::string_view name, std::span<const float> values, int columns,
                              bool histograms) {
   if (values.empty()) return;
   const auto width = static_cast<std::size_t>(columns);
-  auto found = statistics_.find(name);
-  if (found == statistics_.end()) {
-    found = statistics_.emplace(name, ColumnStatistics(options_.memory)).first;
-    found->second.low.resize(width);
-    found->second.high.resize(width);
-    for (std::vector<float>& high : found->second.half_highest) high.resize(width);
-    found->second.sum.resize(width);
-    if (options_.second_moments) found->second.second_moment.resize(width * width);
-    found->second.moment_sum.resize(width);
-    found->second.sample.reserve(width * static_cast<std::size_t>(options_.sample_rows));
-    if (histograms) found->second.histograms.assign(width, Histogram(kColumnBins));
-    batches_.emplace(name, 0);
-    random_.emplace(name, std::mt19937_64(0));
-  }
-  ColumnStatistics& statistics = found->second;
-  const Eigen::Map<const RowMajor> batch(values.data(), static_cast<Eigen::Index>(values.size() / width), columns);
-  merge(statistics, Bounds(batch), options_.method);
-  const std::size_t half = static_cast<std::size_t>(batch.rows()) / 2 * width;
-  raise(statistics.half_highest[0], values.first(half));
-  raise(statistics.half_highest[1], values.subspan(half));
-  const Eigen::RowVectorXd sums = batch.cast<double>().colwise().sum();
-  Eigen::Map<Eigen::RowVectorXd>(statistics.sum.data(), columns) += sums;
-  if (options_.second_moments &&
-      (statistics.moment_rows < kDenseRows || batches_.find(name)->second % kThinning == 0)) {
-    add_second_moments(pool, values, columns, statistics.second_moment);
-    Eigen::Map<Eigen::RowVectorXd>(statistics.moment_sum.data(), columns) += sums;
-    statistics.moment_rows += batch.rows();
-  }
-  ++batches_.find(name)->second;
+  const auto found = statistics_.find(name);
+  ColumnStatistics& statistics = found == statistics_.end() ? make(name, width, histograms) : found->second;
+  Progress& progress = progress_.find(name)->second;
+  merge_bounds(statistics, progress, values);
+  raise_halves(statistics, values);
+  add_rows(statistics.sum, values);
+  if (options_.second_moments) add_moments(pool, statistics, progress, values);
   for (std::size_t i = 0; histograms && i < values.size(); ++i) statistics.histograms[i % width].add({&values[i], 1});
-  if (options_.sample_rows > 0) sample(statistics, random_.find(name)->second, values);
-  statistics.rows += batch.rows();
+  if (options_.sample_rows > 0) sample(statistics, progress.random, values);
+  statistics.rows += static_cast<std::int64_t>(values.size() / width);
+}
+
+void ColumnObserver::merge_bounds(ColumnStatistics& statistics, Progress& progress,
+                                  std::span<const float> values) const {
+  if (const std::int64_t batch = samples_.first / kRunningSamples; batch != progress.batch) {
+    progress.before = statistics.rows == 0 ? Bounds{} : Bounds{.low = statistics.low, .high = statistics.high};
+    progress.inside = {};
+    progress.batch = batch;
+  }
+  const Bounds &before = progress.before, &inside = progress.inside;
+  progress.inside.add(values, statistics.columns());
+  for (std::size_t j = 0; j < statistics.columns(); ++j) {
+    float &low = statistics.low[j], &high = statistics.high[j];
+    if (before.low.empty()) {
+      low = inside.low[j];
+      high = inside.high[j];
+    } else if (options_.method == RangeMethod::running_minmax) {
+      low = moved(before.low[j], inside.low[j]);
+      high = moved(before.high[j], inside.high[j]);
+    } else {
+      low = std::min(before.low[j], inside.low[j]);
+      high = std::max(before.high[j], inside.high[j]);
+    }
+  }
+}
+
+void ColumnObserver::raise_halves(ColumnStatistics& statistics, std::span<const float> values) const {
+  const std::size_t columns = statistics.columns();
+  const std::int32_t whole[] = {0, static_cast<std::int32_t>(values.size() / columns)};
+  const std::span<const std::int32_t> start = samples_.start.empty() ? whole : samples_.start;
+  for (std::size_t i = 0; i + 1 < start.size(); ++i) {
+    const std::size_t half = (static_cast<std::size_t>(samples_.first) + i) % 2;
+    const auto first = static_cast<std::size_t>(start[i]), rows = static_cast<std::size_t>(start[i + 1]) - first;
+    raise(statistics.half_highest[half], values.subspan(first * columns, rows * columns));
+    statistics.half_rows[half] += static_cast<std::int64_t>(rows);
+  }
+}
+
+void ColumnObserver::add_moments(ThreadPool& pool, ColumnStatistics& statistics, Progress& progress,
+                                 std::span<const float> values) const {
+  const std::size_t columns = statistics.columns();
+  for (std::int64_t row = statistics.rows; !values.empty();) {
+    const std::int64_t block = row / kBlockRows,
+                       rows = std::min((block + 1) * kBlockRows - row, std::ssize(values) / std::ssize(statistics.low));
+    const std::span<const float> own = values.first(static_cast<std::size_t>(rows) * columns);
+    values = values.subspan(own.size());
+    row += rows;
+    if (block >= kDenseBlocks && block % kThinning != 0) continue;
+    if (rows == kBlockRows) {
+      add_block(pool, statistics, own);
+      continue;
+    }
+    progress.waiting.insert(progress.waiting.end(), own.begin(), own.end());
+    if (row % kBlockRows != 0) continue;
+    add_block(pool, statistics, progress.waiting);
+    progress.waiting.clear();
+  }
+}
+
+void ColumnObserver::add_block(ThreadPool& pool, ColumnStatistics& statistics, std::span<const float> rows) {
+  add_second_moments(pool, rows, static_cast<int>(statistics.columns()), statistics.second_moment);
+  add_rows(statistics.moment_sum, rows);
+  statistics.moment_rows += std::ssize(rows) / std::ssize(statistics.low);
+}
+
+void ColumnObserver::finish(ThreadPool& pool) {
+  for (auto& [name, progress] : progress_) {
+    if (progress.waiting.empty()) continue;
+    add_block(pool, statistics_.find(name)->second, progress.waiting);
+    progress.waiting.clear();
+  }
 }
 
 /// Reservoir sampling. Every value sees the same numbers of rows, hence keeps the same rows.

@@ -51,18 +51,29 @@ void merge(Ranges& ranges, std::string_view name, const Range& range, Range (*co
 
 }  // namespace
 
-void RangeObserver::observe(std::string_view name, std::span<const float> values) {
-  if (!values.empty()) merge(batch_, name, range_of(values), united);
+void RangeObserver::begin_batch() {
+  before_ = ranges_;
+  batch_.clear();
 }
 
-void RangeObserver::end_batch() {
+Range RangeObserver::observe(std::string_view name, std::span<const float> values) {
+  if (values.empty()) return {};
+  const Range range = range_of(values);
+  merge(batch_, name, range, united);
+  return range;
+}
+
+void RangeObserver::end_part() {
   const auto running = [](const Range& old, const Range& batch) {
     return Range{.low = moved(old.low, batch.low), .high = moved(old.high, batch.high)};
   };
   for (const auto& [name, range] : batch_) {
-    merge(ranges_, name, range, method_ == RangeMethod::running_minmax ? +running : united);
+    const auto before = before_.find(name);
+    const bool first = before == before_.end();
+    ranges_[name] = first                                    ? range
+                    : method_ == RangeMethod::running_minmax ? running(before->second, range)
+                                                             : united(before->second, range);
   }
-  batch_.clear();
 }
 
 }  // namespace octavo

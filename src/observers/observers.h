@@ -3,6 +3,7 @@
 
 #include "octavo/quantization.h"
 
+#include <cstdint>
 #include <map>
 #include <span>
 #include <string>
@@ -18,23 +19,28 @@ struct Range {
 /// Ranges by the values' names.
 using Ranges = std::map<std::string, Range, std::less<>>;
 
+/// Samples that running min-max takes for one batch, whatever the batches are that they are run in.
+constexpr std::int64_t kRunningSamples = 32;
+
 /// Estimates ranges from batches. A value may be observed in several parts of one batch.
 class RangeObserver {
  public:
   explicit RangeObserver(RangeMethod method) : method_(method) {}
 
-  void begin_batch() { batch_.clear(); }
-  void observe(std::string_view name, std::span<const float> values);
+  void begin_batch();
 
-  /// Merges the batch into the ranges: r = 0.9 r + 0.1 batch (the first batch as it is) for running_minmax, else
-  /// min-max.
-  void end_batch();
+  /// Gives the range of these values.
+  Range observe(std::string_view name, std::span<const float> values);
+
+  /// Merges what the batch has so far into the ranges before it: r = 0.9 r + 0.1 batch (the first batch as it is) for
+  /// running_minmax, else min-max. More of the same batch may follow.
+  void end_part();
 
   const Ranges& ranges() const { return ranges_; }
 
  private:
   RangeMethod method_;
-  Ranges batch_, ranges_;
+  Ranges before_, batch_, ranges_;
 };
 
 }  // namespace octavo

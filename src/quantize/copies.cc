@@ -26,7 +26,8 @@ std::vector<float> expected_highest(const ColumnStatistics& statistics) {
     missed += all - half;
     reached += all;
   }
-  const double margin = reached > 0.0 ? 1.0 + kDoublings * missed / reached : 1.0;
+  const bool both = statistics.half_rows[0] > 0 && statistics.half_rows[1] > 0;
+  const double margin = both && reached > 0.0 ? 1.0 + kDoublings * missed / reached : 1.0;
   std::vector<float> highest = statistics.high;
   for (float& high : highest) high = static_cast<float>(static_cast<double>(high) * margin);
   return highest;

@@ -14,9 +14,9 @@ struct Copies {
   Range common;            ///< of one copy: what the quantizer of the value is made of
 };
 
-/// What each column may reach on data not seen: its largest value, times 1 + 3 g. Half of the rows miss a share g of
+/// What each column may reach on data not seen: its largest value, times 1 + 3 g. Half of the samples miss a share g of
 /// what all reach, on the average over columns and halves, so g is about what each doubling of the data adds; three of
-/// them is eight times the data.
+/// them is eight times the data. One sample alone does not tell: g is then 0.
 std::vector<float> expected_highest(const ColumnStatistics& statistics);
 
 /// The finest common range with which at most `budget` columns are added, none more than 31 for one neuron. `highest`

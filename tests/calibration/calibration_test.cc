@@ -171,6 +171,40 @@ TEST_CASE("ranges that are chosen by the end of the block are never worse than m
   calibrator.quantize();
 }
 
+TEST_CASE("batches are how calibration runs, not what it finds: the same model in any batches, on any threads") {
+  const Model model = model_with_neuron_outliers("gelu");
+  const std::vector<Tokens> samples = random_batch(75, 40, 50).sequences;
+  const TokenBatch probe = random_batch(8, 40, 50, 99);
+  Workspace workspace({.threads = 1});
+  const auto made = [&](RangeMethod method, std::size_t batch, int threads) {
+    Calibrator calibrator(model, {.method = method});
+    Workspace own({.threads = threads});
+    for (std::size_t first = 0; first < samples.size(); first += batch) {
+      const auto end = samples.begin() + static_cast<std::ptrdiff_t>(std::min(first + batch, samples.size()));
+      calibrator.observe(TokenBatch{{samples.begin() + static_cast<std::ptrdiff_t>(first), end}}, own);
+    }
+    CHECK(calibrator.convergence().samples_before == 32);
+    return calibrator.quantize();
+  };
+  for (const RangeMethod method : {RangeMethod::minmax, RangeMethod::running_minmax, RangeMethod::mse}) {
+    const Model one = made(method, 1, 1);
+    for (const auto& [batch, threads] : {std::pair{32, 1}, {7, 3}, {75, 2}}) {
+      INFO("batches of " << batch);
+      const Model other = made(method, static_cast<std::size_t>(batch), threads);
+      CHECK(mean_row_cosine(Engine(one).run(probe, workspace), Engine(other).run(probe, workspace)) > 0.9999);
+    }
+  }
+}
+
+TEST_CASE("a value that float32 cannot hold stops calibration, which names it and the sample") {
+  TinyBert bert;
+  for (float& x : bert.tensors.at("encoder.layer.1.intermediate.dense.weight").writable<float>()) x = 3e38f;
+  Calibrator calibrator(written(bert));
+  Workspace workspace({.threads = 1});
+  CHECK_THROWS_WITH(calibrator.observe(random_batch(3, 20, 50), workspace),
+                    Catch::Contains("encoder.layer.1.intermediate.dense is ") && Catch::Contains("in sample 1"));
+}
+
 TEST_CASE("convergence compares the ranges with those after half of the samples or somewhat fewer") {
   const Model model = tiny_model();
   CHECK(observed(model, kPlain, 1).convergence().samples_before == 0);

@@ -17,7 +17,7 @@ Range range_after(RangeMethod method, const std::vector<Batch>& batches) {
   for (const Batch& batch : batches) {
     observer.begin_batch();
     for (const std::vector<float>& part : batch) observer.observe("x", part);
-    observer.end_batch();
+    observer.end_part();
   }
   return observer.ranges().at("x");
 }
@@ -58,15 +58,31 @@ TEST_CASE("a value that was ever not finite has no finite range, under either me
   }
 }
 
+TEST_CASE("a batch of running min-max counts once, whether its parts are merged one by one or at its end") {
+  RangeObserver parts(RangeMethod::running_minmax), whole(RangeMethod::running_minmax);
+  for (const float x : {1.0f, -2.0f}) {
+    parts.begin_batch();
+    whole.begin_batch();
+    for (const float factor : {1.0f, 3.0f, 2.0f}) {
+      parts.observe("x", std::vector<float>{x * factor});
+      parts.end_part();
+      whole.observe("x", std::vector<float>{x * factor});
+    }
+    whole.end_part();
+  }
+  CHECK(parts.ranges().at("x").low == whole.ranges().at("x").low);
+  CHECK(parts.ranges().at("x").high == whole.ranges().at("x").high);
+}
+
 TEST_CASE("values are told apart by name, and what a batch does not hold keeps its range") {
   RangeObserver observer(RangeMethod::running_minmax);
   observer.begin_batch();
   observer.observe("a", std::vector<float>{1.0f});
   observer.observe("b", std::vector<float>{2.0f});
-  observer.end_batch();
+  observer.end_part();
   observer.begin_batch();
   observer.observe("a", std::vector<float>{3.0f});
-  observer.end_batch();
+  observer.end_part();
   CHECK(observer.ranges().at("a").high == Approx(1.2));
   CHECK(observer.ranges().at("b").high == 2.0f);
 }

@@ -46,11 +46,13 @@ TEST_CASE("a value whose neurons are alike, or that has no budget, gets no copie
   CHECK(choose_copies(std::vector<float>(3, 0.0f), {0.0f, 0.0f}, 32).count.empty());
 }
 
-TEST_CASE("neurons may be expected to reach further than they were seen to, the more so the less the rows agree") {
+TEST_CASE("neurons may be expected to reach further than they were seen to, the more so the less samples agree") {
   const auto margin = [](float first, float second) {
     ThreadPool pool(1);
     ColumnObserver observer({});
-    observer.observe(pool, "x", std::vector<float>{first, 4.0f, second, 4.0f}, 2);  // two rows of two columns
+    constexpr std::int32_t kStart[] = {0, 1, 2};
+    observer.begin({.start = kStart});
+    observer.observe(pool, "x", std::vector<float>{first, 4.0f, second, 4.0f}, 2);  // a row each
     return expected_highest(observer.statistics().at("x"))[1] / 4.0f;
   };
   CHECK(margin(2.0f, 2.0f) == 1.0f);

@@ -152,6 +152,8 @@ TEST_CASE("statistics of equalized values are those that observing them gives") 
   plain.observe(pool, "x", site.values, kColumns);
   const Equalization e = site.solve(EqualizeMethod::os_plus).equalization;
   moved.observe(pool, "x", equalized(site.values, e), kColumns);
+  plain.finish(pool);
+  moved.finish(pool);
   const ColumnStatistics found = equalized_statistics(plain.statistics().at("x"), e);
   const ColumnStatistics& expected = moved.statistics().at("x");
   const float largest = *std::max_element(expected.second_moment.begin(), expected.second_moment.end());

@@ -32,7 +32,7 @@ Ranges ranges_of(const Model& model, const QuantizeOptions& options = {}) {
   executor.run(make_ragged(calibration_batch(), model.info()), workspace,
                [&](std::string_view name, std::span<const float> values, int columns) {
                  const auto found = options.equalization.find(name);
-                 if (found == options.equalization.end()) return observer.observe(name, values);
+                 if (found == options.equalization.end()) return void(observer.observe(name, values));
                  std::vector<float> equalized(values.begin(), values.end());
                  for (std::size_t i = 0; i < equalized.size(); ++i) {
                    const std::size_t j = i % static_cast<std::size_t>(columns);
@@ -40,7 +40,7 @@ Ranges ranges_of(const Model& model, const QuantizeOptions& options = {}) {
                  }
                  observer.observe(name, equalized);
                });
-  observer.end_batch();
+  observer.end_part();
   return observer.ranges();
 }
 

@@ -39,6 +39,7 @@ struct Product {
     for (int i = 0; i < kOutputs * kColumns; ++i) rows.weight.push_back(0.05f * normal(random));
     rows.weight[7] = 4.0f;
     observer.observe(pool, "x", values, kColumns);
+    observer.finish(pool);
     quantizer = asymmetric_u8(-0.017f, *std::max_element(values.begin(), values.end()));
     rows.scales = weight_scales(rows, WeightScales::per_tensor, quantizer.scale);
   }

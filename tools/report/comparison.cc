@@ -10,15 +10,20 @@ constexpr std::int64_t kImageTokens = 197;  // of a picture of 224 x 224 in patc
 std::int64_t tokens_of(const Tokens& sequence) { return std::ssize(sequence.ids); }
 std::int64_t tokens_of(const Image&) { return kImageTokens; }
 
+/// Copies samples until there are `tokens` of them, counting on from `seen`.
 template <typename Samples>
-void keep_first(Samples& samples, std::int64_t tokens) {
-  std::int64_t seen = 0;
-  auto end = samples.begin();
-  while (end != samples.end() && seen < tokens) seen += tokens_of(*end++);
-  samples.erase(end, samples.end());
+void append(Samples& to, const Samples& from, std::int64_t tokens, std::int64_t& seen) {
+  for (auto next = from.begin(); next != from.end() && seen < tokens; ++next) {
+    seen += tokens_of(*next);
+    to.push_back(*next);
+  }
 }
-void keep_first(TokenBatch& batch, std::int64_t tokens) { keep_first(batch.sequences, tokens); }
-void keep_first(ImageBatch& batch, std::int64_t tokens) { keep_first(batch.images, tokens); }
+void append(TokenBatch& to, const TokenBatch& from, std::int64_t tokens, std::int64_t& seen) {
+  append(to.sequences, from.sequences, tokens, seen);
+}
+void append(ImageBatch& to, const ImageBatch& from, std::int64_t tokens, std::int64_t& seen) {
+  append(to.images, from.images, tokens, seen);
+}
 
 }  // namespace
 
@@ -41,9 +46,14 @@ Closeness Comparison::closeness(const Engine& engine) const {
 }
 
 std::variant<TokenBatch, ImageBatch> Comparison::first(std::int64_t tokens) const {
-  std::variant<TokenBatch, ImageBatch> batch = batches_.at(0);
-  std::visit([&](auto& samples) { keep_first(samples, tokens); }, batch);
-  return batch;
+  return std::visit(
+      [&]<typename Batch>(const Batch&) -> std::variant<TokenBatch, ImageBatch> {
+        Batch result;
+        std::int64_t seen = 0;
+        for (const auto& batch : batches_) append(result, std::get<Batch>(batch), tokens, seen);
+        return result;
+      },
+      batches_.at(0));
 }
 
 }  // namespace octavo::tools
