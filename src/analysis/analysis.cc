@@ -3,6 +3,7 @@
 #include "analysis/analysis_compare.h"
 #include "analysis/analysis_sites.h"
 #include "analysis/analysis_statistics.h"
+#include "base/finite.h"
 #include "calibration/simulated.h"
 #include "float/float_executor.h"
 #include "runtime/workspace.h"
@@ -98,6 +99,8 @@ class Analyzer {
     };
     const Transform watch = [&](std::string_view name, std::span<float> values) {
       const std::string key(name);
+      if (first_not_finite(values) < values.size())
+        throw Error(data_->info.name + ": " + key + " is not a number somewhere: it is too large for float32");
       const int heads = heads_of(name);
       std::size_t begin = 0;
       for (int i = 0; i < batch.sequences(); ++i) {

@@ -1,5 +1,6 @@
 #include "octavo/engine.h"
 
+#include "base/finite.h"
 #include "engine/engine_data.h"
 #include "runtime/workspace.h"
 #include "system/free_memory.h"
@@ -19,7 +20,11 @@ std::shared_ptr<const Model::Data> shared_data(const Model& model) {
 
 Executor make_executor(const Model& model, kernels::Isa isa, const std::optional<std::int64_t>& weight_memory) {
   if (model.is_quantized()) return IntegerExecutor(shared_data(model), isa);
-  return FloatExecutor(shared_data(model), memory_budget(weight_memory));
+  try {
+    return FloatExecutor(shared_data(model), memory_budget(weight_memory));
+  } catch (const Error& error) {
+    throw Error(model.info().name + ": " + error.what());
+  }
 }
 
 /// The boundary: codes of the last hidden state become real numbers.
@@ -100,8 +105,17 @@ std::string_view Engine::isa() const {
   return data_->model.is_quantized() ? kernels::isa_status()[static_cast<int>(data_->isa)].name : "float32";
 }
 
+void Engine::Data::require_numbers(std::span<const float> values, const char* what) const {
+  if (first_not_finite(values) == values.size()) return;
+  throw Error(model.info().name + ": " + what + " is not a number: what the model computes is too large for float32");
+}
+
 Tensor Engine::Data::run(const RaggedBatch& batch, Workspace& workspace) const {
-  if (const auto* reference = std::get_if<FloatExecutor>(&executor)) return reference->run(batch, workspace.data());
+  if (const auto* reference = std::get_if<FloatExecutor>(&executor)) {
+    const Tensor hidden = reference->run(batch, workspace.data());
+    require_numbers(hidden.as<float>(), "the last hidden state");
+    return hidden;
+  }
   const auto& integer = std::get<IntegerExecutor>(executor);
   const std::span<const std::int16_t> codes = integer.forward(batch, workspace.data());
   return dequantize(codes, integer.output_scale(), batch.rows(), model.info().hidden_size);
@@ -138,8 +152,11 @@ Tensor Engine::pool(const ImageBatch& batch, Pooling pooling, Workspace& workspa
 Tensor Engine::logits(const ImageBatch& batch, Workspace& workspace) const {
   if (model().info().classes == 0) throw Error(model().info().name + " has no head, so it tells no classes apart");
   const RaggedBatch ragged = make_ragged(batch, model().info());
-  if (const auto* reference = std::get_if<FloatExecutor>(&data_->executor))
-    return reference->logits(ragged, workspace.data());
+  if (const auto* reference = std::get_if<FloatExecutor>(&data_->executor)) {
+    const Tensor result = reference->logits(ragged, workspace.data());
+    data_->require_numbers(result.as<float>(), "a logit");
+    return result;
+  }
   const auto& integer = std::get<IntegerExecutor>(data_->executor);
   const std::span<const std::int32_t> codes = integer.logits(ragged, workspace.data());
   return dequantize(codes, integer.logit_scale(), ragged.sequences(), model().info().classes);

@@ -25,6 +25,9 @@ struct Engine::Data {
   /// The same as f32 [rows, vocab_size].
   Tensor logits(const RaggedBatch& batch, std::span<const std::int32_t> rows, Workspace& workspace) const;
 
+  /// Throws Error when float32 gave a NaN or an infinity.
+  void require_numbers(std::span<const float> values, const char* what) const;
+
   Model model;
   kernels::Isa isa;
   Executor executor;

@@ -46,7 +46,11 @@ double loss_of(std::span<const float> logits, std::int32_t target) {
 void Engine::Data::token_logits(const RaggedBatch& batch, std::span<const std::int32_t> rows, Workspace& workspace,
                                 const FloatLogits& visit) const {
   if (const auto* reference = std::get_if<FloatExecutor>(&executor))
-    return reference->token_logits(batch, rows, workspace.data(), visit);
+    return reference->token_logits(batch, rows, workspace.data(),
+                                   [&](std::size_t index, std::span<const float> logits) {
+                                     require_numbers(logits, "a logit");
+                                     visit(index, logits);
+                                   });
   const auto& integer = std::get<IntegerExecutor>(executor);
   const float scale = integer.token_logit_scale();
   const std::size_t vocabulary = static_cast<std::size_t>(model.info().vocab_size);

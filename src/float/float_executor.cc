@@ -15,6 +15,7 @@ FloatExecutor::Impl::Impl(std::shared_ptr<const Model::Data> model, std::size_t 
 
 void FloatExecutor::Impl::bind(const Node& node) {
   if (const auto* embed = std::get_if<EmbedTokens>(&node.op)) {
+    require_finite(tensor(data->tensors, embed->word), embed->word);  // read row by row later
     bind({embed->position, embed->type, embed->projection});
   } else if (const auto* norm = std::get_if<LayerNormOp>(&node.op)) {
     bind({norm->gain, norm->bias});

@@ -34,8 +34,10 @@ void write_safetensors(const std::filesystem::path& file, const std::map<std::st
 /// (every shard must exist and hold what the index says). Errors as read_safetensors.
 std::map<std::string, Tensor, std::less<>> read_checkpoint_tensors(const std::filesystem::path& directory);
 
-/// The tensor as f32: itself when it is, else converted exactly from f16 or bf16. Throws Error naming `name` for other
-/// dtypes.
+/// Throws Error naming `name` and the element when one is NaN or infinite, or when the dtype is not f32, f16 or bf16.
+void require_finite(const Tensor& tensor, std::string_view name);
+
+/// The tensor as f32: itself when it is, else converted exactly from f16 or bf16. Throws Error as require_finite does.
 Tensor to_f32(const Tensor& tensor, std::string_view name);
 
 /// The same values in a vector.

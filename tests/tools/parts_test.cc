@@ -84,11 +84,16 @@ TEST_CASE("a float is printed as the shortest number that reads back as the same
   }
 }
 
-TEST_CASE("JSON has null for what is not a number") {
+TEST_CASE("numbers are written with what stands between them, and what is not a number is an Error in any format") {
   std::string text;
-  append_json_array(
-      text, std::vector<float>{0.5f, std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()});
-  CHECK(text == "[0.5,null,null]");
+  append_json_array(text, std::vector<float>{0.5f, -2.0f});
+  append_json_array(text, {});
+  append_numbers(text, std::vector<float>{1.0f, 2.0f}, ' ');
+  CHECK(text == "[0.5,-2][]1 2");
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    CHECK_THROWS_AS(append_json_array(text, std::vector<float>{0.5f, bad}), octavo::Error);
+    CHECK_THROWS_AS(append_numbers(text, std::vector<float>{bad}, ' '), octavo::Error);
+  }
 }
 
 TEST_CASE("the progress line tells share, count, speed and what is left") {

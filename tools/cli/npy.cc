@@ -1,6 +1,8 @@
 // A header of 128 bytes, then the numbers, little-endian and row by row.
 #include "cli/npy.h"
 
+#include "cli/numbers.h"
+
 #include <bit>
 
 namespace octavo::tools {
@@ -12,6 +14,7 @@ NpyWriter::NpyWriter(Output& output, std::int64_t columns) : output_(output), co
 }
 
 void NpyWriter::write(std::span<const float> values) {
+  require_finite(values);
   output_.write({reinterpret_cast<const char*>(values.data()), values.size_bytes()});
   values_ += std::ssize(values);
 }

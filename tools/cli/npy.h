@@ -12,7 +12,7 @@ class NpyWriter {
  public:
   NpyWriter(Output& output, std::int64_t columns);
 
-  /// Any number of whole rows.
+  /// Any number of whole rows of finite numbers.
   void write(std::span<const float> values);
 
   /// Puts the number of rows into the header. The output is then complete, and not yet committed.

@@ -1,11 +1,20 @@
 // std::to_chars, which no locale changes.
 #include "cli/numbers.h"
 
+#include "octavo/error.h"
+
 #include <charconv>
 #include <cmath>
 #include <cstdint>
 
 namespace octavo::tools {
+
+void require_finite(std::span<const float> values) {
+  for (const float value : values) {
+    if (!std::isfinite(value))
+      throw Error("a result is not a number: what the model computes is too large for float32.");
+  }
+}
 
 void append_number(std::string& text, float value) {
   char digits[32];
@@ -18,6 +27,7 @@ void append_fixed(std::string& text, double value, int digits) {
 }
 
 void append_numbers(std::string& text, std::span<const float> values, char separator) {
+  require_finite(values);
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (i > 0) text += separator;
     append_number(text, values[i]);
@@ -26,10 +36,7 @@ void append_numbers(std::string& text, std::span<const float> values, char separ
 
 void append_json_array(std::string& text, std::span<const float> values) {
   text += '[';
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (i > 0) text += ',';
-    std::isfinite(values[i]) ? append_number(text, values[i]) : void(text += "null");
-  }
+  append_numbers(text, values, ',');
   text += ']';
 }
 

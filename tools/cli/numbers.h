@@ -7,16 +7,19 @@
 
 namespace octavo::tools {
 
+/// Throws octavo::Error when one of them is NaN or infinite: no format should say so in words of its own.
+void require_finite(std::span<const float> values);
+
 /// The shortest decimal that reads back as the same float.
 void append_number(std::string& text, float value);
 
 /// A fixed number of digits after the point.
 void append_fixed(std::string& text, double value, int digits);
 
-/// Numbers with `separator` between them.
+/// Finite numbers with `separator` between them.
 void append_numbers(std::string& text, std::span<const float> values, char separator);
 
-/// "[0.5,-1]"; null for what JSON has no number for.
+/// "[0.5,-1]", of finite numbers.
 void append_json_array(std::string& text, std::span<const float> values);
 
 /// "23.1 MB".

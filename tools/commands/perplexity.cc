@@ -45,6 +45,14 @@ class Perplexity {
   std::int64_t tokens() const { return tokens_; }
   double value() const { return std::exp(mean()); }
 
+  /// Throws octavo::Error when the exponential is too large for a number.
+  void require_number() const {
+    if (std::isfinite(value()) && std::isfinite(standard_error())) return;
+    std::string loss;
+    append_fixed(loss, mean(), 2);
+    throw Error("the mean loss per token is " + loss + ", whose exponential is too large for a number.");
+  }
+
   /// By the deviation of single tokens' losses.
   double standard_error() const {
     if (tokens_ < 2) return 0.0;
@@ -113,6 +121,7 @@ int run(const Arguments& arguments) {
     for (const TokenWindow& window : windows) batcher.add(window.tokens);
     batcher.finish();
   }
+  perplexity.require_number();
   const nlohmann::ordered_json json = {{"perplexity", perplexity.value()},
                                        {"stderr", perplexity.standard_error()},
                                        {"tokens", perplexity.tokens()},
