@@ -85,7 +85,7 @@ class Model {
   /// Error naming the file and the tensor or key: what was found, what was expected.
   static Model from_checkpoint(const std::filesystem::path& directory, const CheckpointOptions& options = {});
 
-  /// Maps a .octavo file written by save(); everything is checked here, once.
+  /// Reads a .octavo file written by save() into memory; everything is checked here, once.
   static Model from_file(const std::filesystem::path& file);
 
   /// from_checkpoint for a directory, from_file for a file.

@@ -1,4 +1,5 @@
 // Which safetensors files make up a checkpoint: one, or the shards of an index.
+#include "io/json_object.h"
 #include "io/mapped_file.h"
 #include "io/safetensors.h"
 
@@ -6,7 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include <set>
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -16,28 +17,11 @@ namespace {
 using Json = nlohmann::json;
 using TensorsByName = std::map<std::string, Tensor, std::less<>>;
 
-/// Parses JSON in which no object has a key twice; the library alone would keep the last one without a word.
-Json parse_index(std::string_view text, const std::string& file) {
-  std::vector<std::set<std::string>> open;  // keys of the objects around the current position
-  const auto check_keys = [&](int, Json::parse_event_t event, Json& value) {
-    if (event == Json::parse_event_t::object_start) open.emplace_back();
-    if (event == Json::parse_event_t::object_end) open.pop_back();
-    if (event == Json::parse_event_t::key && !open.back().insert(value.get<std::string>()).second)
-      throw Error(file + ": has the key " + value.get<std::string>() + " twice.");
-    return true;
-  };
-  try {
-    return Json::parse(text, check_keys);
-  } catch (const Json::exception&) {
-    throw Error(file + ": is not valid JSON.");
-  }
-}
-
 /// Shard file name -> the tensors it must hold.
 std::map<std::string, std::vector<std::string>> read_index(const std::filesystem::path& path) {
   const std::string file = path.string();
   const MappedFile mapping(path);
-  const Json index = parse_index(mapping.bytes(), file);
+  const Json index = parse_json(mapping.bytes(), file);
   if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object())
     throw Error(file + ": has no object weight_map.");
   std::map<std::string, std::vector<std::string>> shards;
@@ -68,6 +52,37 @@ TensorsByName read_shards(const std::filesystem::path& directory, const std::fil
   return tensors;
 }
 
+/// A file of the directory that may hold its weights in another form; empty when there is none.
+std::string other_weights(const std::filesystem::path& directory) {
+  constexpr std::string_view kEndings[] = {".safetensors", ".bin", ".bin.index.json", ".pt",   ".pth",
+                                           ".ckpt",        ".h5",  ".msgpack",        ".gguf", ".onnx"};
+  std::vector<std::string> found;
+  for (const std::filesystem::directory_entry& entry : std::filesystem::directory_iterator(directory)) {
+    const std::string name = entry.path().filename().string();
+    const auto ends = [&](std::string_view ending) { return name.ends_with(ending); };
+    if (std::any_of(std::begin(kEndings), std::end(kEndings), ends) && name != "training_args.bin")
+      found.push_back(name);
+  }
+  std::sort(found.begin(), found.end(), [](const std::string& a, const std::string& b) {
+    return std::pair(!a.ends_with(".safetensors"), a) < std::pair(!b.ends_with(".safetensors"), b);
+  });
+  return found.empty() ? "" : found.front();
+}
+
+[[noreturn]] void refuse(const std::filesystem::path& directory) {
+  const std::string found = other_weights(directory), where = directory.string() + ": ";
+  if (found.starts_with("adapter_model."))
+    throw Error(where + "has the adapter " + found +
+                " alone, expected the whole model: merge_and_unload() of PEFT "
+                "makes one.");
+  if (found.empty()) throw Error(where + "has neither model.safetensors nor model.safetensors.index.json.");
+  const std::string wanted = where + "has " + found + ", expected model.safetensors or model.safetensors.index.json";
+  if (found.ends_with(".safetensors")) throw Error(wanted + ".");
+  throw Error(wanted +
+              ", which transformers writes: AutoModel.from_pretrained(DIRECTORY).save_pretrained(DIRECTORY), with the "
+              "class that \"architectures\" in config.json names in place of AutoModel to keep a head.");
+}
+
 }  // namespace
 
 TensorsByName read_checkpoint_tensors(const std::filesystem::path& directory) {
@@ -76,7 +91,7 @@ TensorsByName read_checkpoint_tensors(const std::filesystem::path& directory) {
   std::error_code ignored;
   if (std::filesystem::exists(whole, ignored)) return read_safetensors(whole).tensors;
   if (std::filesystem::exists(index, ignored)) return read_shards(directory, index);
-  throw Error(directory.string() + ": has neither model.safetensors nor model.safetensors.index.json.");
+  refuse(directory);
 }
 
 }  // namespace octavo

@@ -1,5 +1,7 @@
 #include "io/json_object.h"
 
+#include "io/foreign_content.h"
+
 #include "octavo/error.h"
 
 #include <algorithm>
@@ -103,6 +105,11 @@ bool is_integer_in(const nlohmann::json& value, std::int64_t smallest, std::int6
   return value.is_number_integer() && value.get<std::int64_t>() >= smallest && value.get<std::int64_t>() <= largest;
 }
 
+[[noreturn]] void refuse(std::string_view text, const std::string& where) {
+  const std::string found = foreign_content(text);
+  throw Error(where + ": " + (found.empty() ? "is not valid JSON" : found + ", expected JSON"));
+}
+
 std::string integer_range(std::int64_t smallest, std::int64_t largest) {
   return "an integer from " + std::to_string(smallest) + " to " + std::to_string(largest);
 }
@@ -111,13 +118,13 @@ std::string integer_range(std::int64_t smallest, std::int64_t largest) {
 
 nlohmann::json parse_json(std::string_view text, const std::string& where) {
   Builder builder(where);
-  if (!nlohmann::json::sax_parse(text, &builder)) throw Error(where + ": is not valid JSON");
+  if (!nlohmann::json::sax_parse(text, &builder)) refuse(text, where);
   return builder.take();
 }
 
 nlohmann::json parse_json(std::string_view text, const std::string& where, std::string_view key, JsonMembers& members) {
   Builder builder(where, key, members);
-  if (!nlohmann::json::sax_parse(text, &builder)) throw Error(where + ": is not valid JSON");
+  if (!nlohmann::json::sax_parse(text, &builder)) refuse(text, where);
   return builder.take();
 }
 

@@ -1,4 +1,4 @@
-// A file's bytes in memory, mapped read-only or read into huge pages.
+// A file's bytes in memory, mapped read-only or read.
 #pragma once
 
 #include <filesystem>
@@ -6,18 +6,20 @@
 
 namespace octavo {
 
-/// Where the bytes of large files lie, those of 64 MiB and more.
-enum class LargeFiles {
-  mapped,      ///< where the system caches files: nothing is copied, and processes share it
-  huge_pages,  ///< in memory of this process, in huge pages where the system has them: it is then read faster, by an
-               ///< eighth on Zen 4; mapped where more than half of the free memory would go
+/// Where the bytes of a file lie.
+enum class FileBytes {
+  mapped,  ///< where the system caches files: nothing is copied, processes share it, and a file may be larger than
+           ///< memory; it must stay as it is, since what is read of a file that was cut ends the process (SIGBUS)
+  copied,  ///< in memory of this process, whatever becomes of the file, and in huge pages where the system has them: it
+           ///< is then read faster, by an eighth on Zen 4. Mapped after all where a file of 64 MiB or more would take
+           ///< over half of the free memory
 };
 
-/// Maps a regular file for reading for as long as the object lives. The file must not shrink meanwhile.
+/// The bytes of a regular file for as long as the object lives.
 class MappedFile {
  public:
-  /// Throws Error naming the file when it is missing, unreadable or not a regular file.
-  explicit MappedFile(const std::filesystem::path& file, LargeFiles large = LargeFiles::mapped);
+  /// Throws Error naming the file when it is missing, unreadable, not a regular file, or changes while it is read.
+  explicit MappedFile(const std::filesystem::path& file, FileBytes where = FileBytes::mapped);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;

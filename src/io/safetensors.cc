@@ -1,6 +1,7 @@
-// From a safetensors file to tensors that view its mapping.
+// From a safetensors file to tensors that view its bytes.
 #include "io/safetensors.h"
 
+#include "io/foreign_content.h"
 #include "io/mapped_file.h"
 #include "io/safetensors_header.h"
 
@@ -33,6 +34,9 @@ struct Sections {
 };
 
 Sections split(std::string_view bytes, const std::string& file) {
+  const bool has_header = bytes.size() > 8 && bytes[8] == '{';  // a length can look like other files' first bytes
+  if (const std::string found = has_header ? "" : foreign_content(bytes); !found.empty())
+    throw Error(file + ": " + found + ", expected a safetensors file.");
   if (bytes.size() < 8)
     throw Error(file + ": has " + std::to_string(bytes.size()) +
                 " bytes, expected at least the 8 of a safetensors header length.");
@@ -104,9 +108,9 @@ Tensor make_tensor(const SafetensorsEntry& entry, std::string_view data, const s
 
 }  // namespace
 
-SafetensorsFile read_safetensors(const std::filesystem::path& file, LargeFiles large) {
+SafetensorsFile read_safetensors(const std::filesystem::path& file, FileBytes where) {
   const std::string name = file.string();
-  const auto mapping = std::make_shared<const MappedFile>(file, large);
+  const auto mapping = std::make_shared<const MappedFile>(file, where);
   const Sections sections = split(mapping->bytes(), name);
   SafetensorsHeader header = parse_safetensors_header(sections.header, name);
   check_layout(header, sections.data.size(), name);

@@ -13,16 +13,16 @@
 
 namespace octavo {
 
-/// A safetensors file, memory-mapped: tensors are views that keep the mapping alive.
+/// A safetensors file in memory: tensors are views that keep it there.
 struct SafetensorsFile {
   std::map<std::string, Tensor, std::less<>> tensors;
   std::map<std::string, std::string, std::less<>> metadata;  ///< the header's __metadata__
 };
 
-/// Maps and checks a file: header length and JSON, dtypes, shapes, offsets in bounds, without gaps or overlaps, sizes
-/// that agree. Throws Error naming the file, the tensor, what was found and what was expected. Tensor data whose offset
-/// is not aligned to its element size is copied.
-SafetensorsFile read_safetensors(const std::filesystem::path& file, LargeFiles large = LargeFiles::mapped);
+/// Maps or reads a file and checks it: header length and JSON, dtypes, shapes, offsets in bounds, without gaps or
+/// overlaps, sizes that agree. Throws Error naming the file, the tensor, what was found and what was expected. Tensor
+/// data whose offset is not aligned to its element size is copied.
+SafetensorsFile read_safetensors(const std::filesystem::path& file, FileBytes where = FileBytes::mapped);
 
 /// Writes tensors and metadata under a temporary name in the same directory, syncs, and renames: the file is whole or
 /// absent. The header is padded so that data starts 64-byte aligned; tensors whose size is a multiple of 64 come first,

@@ -110,7 +110,7 @@ std::string encodings(const QuantizedOp& op) {
 }  // namespace
 
 Model Model::from_file(const std::filesystem::path& file) {
-  SafetensorsFile contents = read_safetensors(file, LargeFiles::huge_pages);
+  SafetensorsFile contents = read_safetensors(file, FileBytes::copied);
   try {
     return Model(std::make_shared<const Data>(read_model(std::move(contents))));
   } catch (const Error& error) {

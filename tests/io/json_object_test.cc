@@ -118,11 +118,11 @@ TEST_CASE("a key that is not among the allowed ones is an Error unless it is nul
 
 TEST_CASE("text that is not one JSON object, or says something twice, is an Error that names the file") {
   const auto parse = [](const std::string& text) { return refusal([&] { JsonObject::parse(text, "f.json"); }); };
-  for (const char* text :
-       {"", " ", "{", "{}}", "{\"a\":}", "{\"a\" 1}", "{'a':1}", "{\"a\":\"\xff\"}", "{\"a\":1e999}"}) {
+  for (const char* text : {" ", "{", "{}}", "{\"a\":}", "{\"a\" 1}", "{'a':1}", "{\"a\":\"\xff\"}", "{\"a\":1e999}"}) {
     CAPTURE(text);
     CHECK(parse(text) == "f.json: is not valid JSON");
   }
+  CHECK(parse("") == "f.json: is empty, expected JSON");
   CHECK(parse("[1]") == "f.json: is a JSON array, expected an object");
   CHECK(parse("7") == "f.json: is a JSON number, expected an object");
   CHECK(parse(R"({"a":1,"b":{"a":1},"a":1})") == "f.json: has the key \"a\" twice in one object, expected once");

@@ -234,7 +234,7 @@ TEST_CASE("a file that is missing, empty or not a file is refused by its name") 
   REQUIRE_THROWS_WITH(read_safetensors(directory / "absent"), Contains("absent: cannot open the file: No such file"));
   REQUIRE_THROWS_WITH(read_safetensors(directory.path()),
                       Contains(directory.path().string() + ": is a directory, expected a file"));
-  REQUIRE_THROWS_WITH(read(directory, ""), Contains("x.safetensors: has 0 bytes"));
+  REQUIRE_THROWS_WITH(read(directory, ""), Contains("x.safetensors: is empty, expected a safetensors file"));
   REQUIRE_THROWS_WITH(read_safetensors("/dev/null"), Contains("/dev/null: is not a regular file"));
 }
 
@@ -347,7 +347,7 @@ TEST_CASE("a checkpoint is one file, or exactly what its index names") {
     REQUIRE_THROWS_WITH(read_with(R"({"weight_map":[]})"), Contains("has no object weight_map"));
     REQUIRE_THROWS_WITH(read_with(R"({"weight_map":{"a":1}})"), Contains("weight_map names no file for a"));
     REQUIRE_THROWS_WITH(read_with(R"({"weight_map":{"a":"one.safetensors","a":"one.safetensors"}})"),
-                        Contains("has the key a twice"));
+                        Contains("has the key \"a\" twice"));
     REQUIRE_THROWS_AS(read_with(std::string(1'000'000, '[')), Error);
   }
 }

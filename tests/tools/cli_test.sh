@@ -176,6 +176,20 @@ run 2 generate -m model.octavo -p x --temp hot; is_wrong_usage "--temp is 'hot',
 run 2 generate -m model.octavo -p x --beams 2 --temp 1; is_wrong_usage "--beams and --temp exclude each other"
 run 2 perplexity -m model.octavo; is_wrong_usage "--file"
 
+# What a calibration finds does not depend on the batches; weights that are something else are called by their name.
+for batch in 1 32; do
+  run 0 calibrate "$checkpoint" -d data.txt -b $batch -o "batch$batch.octavo" --ablations off -q
+  run 0 embed -m "batch$batch.octavo" -f five.txt -q; cp out "batch$batch.out"
+done
+paste -d ' ' batch1.out batch32.out | awk '{ n = NF / 2; d = 0; for (i = 1; i <= n; ++i) d += $i * $(i + n); if (d < 0.9999) exit 1 }' ||
+  fail "calibrate -b 1 and -b 32 make models further apart than a cosine of 0.9999"
+cp -r "$checkpoint" pointer; chmod -R u+w pointer
+printf 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n' >pointer/model.safetensors
+run 1 embed -m pointer -p a; lines_are err 1; err_has "octavo: pointer/model.safetensors: is a git-lfs pointer"
+rm pointer/model.safetensors; : >pointer/pytorch_model.bin
+run 1 embed -m pointer -p a; lines_are err 1; err_has "octavo: pointer: has pytorch_model.bin, expected model.safetensors"
+rm -r pointer
+
 # Outputs that cannot be written, readers that leave, interrupts.
 if [ -e /dev/full ]; then
   "$octavo" embed -m model.octavo -p a >/dev/full 2>err

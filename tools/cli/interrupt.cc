@@ -1,6 +1,8 @@
 // Signal handlers: they touch only lock-free atomics, a fixed buffer, and functions that are safe in a handler.
 #include "cli/interrupt.h"
 
+#include "cli/mapped_files.h"
+
 #include "octavo/error.h"
 
 #include <atomic>
@@ -23,8 +25,35 @@ void end_by(int signal) {
 }
 
 void on_interrupt(int signal) {
-  if (held && pending.exchange(signal) == 0) return;
+  if (held) {
+    pending = signal;
+    return;
+  }
   end_by(signal);
+}
+
+void print(const char* text) {
+  for (std::size_t left = std::strlen(text); left > 0;) {
+    const ::ssize_t written = ::write(STDERR_FILENO, text, left);
+    if (written <= 0) return;
+    text += written;
+    left -= static_cast<std::size_t>(written);
+  }
+}
+
+/// A fault that no mapped file explains ends the process as it would without us.
+void on_bus_error(int signal, ::siginfo_t* info, void*) {
+  static std::atomic<bool> ended = false;
+  static char file[4096];
+  if (ended.exchange(true)) {
+    for (;;) ::pause();  // another thread found the same, and ends the process
+  }
+  if (info->si_code != BUS_ADRERR || !find_mapped_file(info->si_addr, file, sizeof(file))) return end_by(signal);
+  if (has_path) ::unlink(path_to_remove);
+  print("octavo: ");
+  print(file);
+  print(": was cut, or can no longer be read, while it was in use.\n");
+  ::_exit(1);
 }
 
 }  // namespace
@@ -39,6 +68,10 @@ void handle_interrupts() {
     ::sigaction(signal, nullptr, &before);
     if (before.sa_handler != SIG_IGN) ::sigaction(signal, &action, nullptr);  // nohup stays in force
   }
+  struct sigaction bus_error = {};
+  bus_error.sa_sigaction = on_bus_error;
+  bus_error.sa_flags = SA_SIGINFO;
+  ::sigaction(SIGBUS, &bus_error, nullptr);
 }
 
 RemoveOnInterrupt::RemoveOnInterrupt(const std::string& path) {

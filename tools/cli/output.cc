@@ -53,8 +53,7 @@ Output::Output(const std::string& file) : name_(file) {
 /// The name is registered before the file exists, so that no interrupt can come in between.
 void Output::open_temporary() {
   const std::filesystem::path target(target_);
-  std::string base = ".";
-  base.append(target.filename().string(), 0, 200).append(1, '.').append(std::to_string(::getpid())).append(1, '.');
+  const std::string base = target.filename().string().substr(0, 200) + ".tmp-" + std::to_string(::getpid()) + "-";
   for (int attempt = 0;; ++attempt) {  // a process that was killed may have left a file of this name
     temporary_ = (target.parent_path() / (base + std::to_string(attempt))).string();
     removal_.emplace(temporary_);

@@ -17,8 +17,9 @@ class BrokenPipe : public std::runtime_error {
 };
 
 /// Bytes to standard output, or to a temporary file that commit() renames. Without commit() no file appears, whatever
-/// ends the process. Something that is not a regular file (/dev/null, a named pipe) is written directly. Throws
-/// octavo::Error naming the file when something cannot be written, BrokenPipe for standard output.
+/// ends the process; SIGKILL leaves the temporary one, NAME.tmp-PID-NUMBER. Something that is not a regular file
+/// (/dev/null, a named pipe) is written directly. Throws octavo::Error naming the file when something cannot be
+/// written, BrokenPipe for standard output.
 class Output {
  public:
   /// `file` empty or "-": standard output.
