@@ -50,6 +50,7 @@ std::optional<T> named(const T (&values)[n], std::string_view name) {
 }
 
 void read_gate(const JsonObject& gate, const CheckpointOptions& options, AttentionMethod& method) {
+  gate.allow_only({"type", "kind", "scale"});
   const std::string type = gate.text_or("type", "");
   method.gate_type = named(kTypes, type);
   method.no_gate = type == "none";
@@ -120,7 +121,9 @@ void take_conditional(CheckpointTensors& tensors, const std::string& alpha, int 
 
 AttentionMethod read_attention_method(const JsonObject& config, const CheckpointOptions& options) {
   const JsonObject section = config.section("attention_method");
+  section.allow_only({"softmax", "gate"});
   const JsonObject softmax = section.section("softmax");
+  softmax.allow_only({"gamma", "zeta", "softmax1"});
   AttentionMethod method;
   method.softmax = {.gamma = softmax.number_or("gamma", -100.0, 0.0, 0.0),
                     .zeta = softmax.number_or("zeta", 1.0, 100.0, 1.0)};

@@ -1,5 +1,6 @@
 // BERT: post-LayerNorm encoder. Reads like modeling_bert.py, one line per fused op.
 #include "models/attention_method.h"
+#include "models/config_keys.h"
 #include "models/families.h"
 
 #include "octavo/error.h"
@@ -15,23 +16,25 @@ struct BertConfig {
 
 Activation activation(const JsonObject& config) {
   const std::string name = config.text_or("hidden_act", "gelu");
-  if (name == "gelu") return Activation::gelu;
+  if (name == "gelu" || name == "gelu_python") return Activation::gelu;
   if (name == "relu") return Activation::relu;
   config.fail("hidden_act", "gelu or relu");
 }
 
+/// Where a key is missing, as BertConfig of transformers 5 has it.
 BertConfig read_config(const JsonObject& config) {
+  refuse_unsupported_keys(config);
   if (config.text_or("position_embedding_type", "absolute") != "absolute") {
     config.fail("position_embedding_type", "absolute");
   }
   if (config.flag_or("is_decoder", false)) config.fail("is_decoder", "false");
-  return {.layers = static_cast<int>(config.integer("num_hidden_layers", 1, 1000)),
-          .hidden_size = static_cast<int>(config.integer("hidden_size", 1, 8192)),
-          .heads = static_cast<int>(config.integer("num_attention_heads", 1, 1024)),
-          .intermediate_size = static_cast<int>(config.integer("intermediate_size", 1, 32768)),
-          .vocab_size = static_cast<int>(config.integer("vocab_size", 1, 1 << 24)),
-          .max_positions = static_cast<int>(config.integer("max_position_embeddings", 1, 65536)),
-          .type_vocab_size = config.integer_or("type_vocab_size", 0, 1 << 16, 0),
+  return {.layers = config.integer_or("num_hidden_layers", 1, 1000, 12),
+          .hidden_size = config.integer_or("hidden_size", 1, 8192, 768),
+          .heads = config.integer_or("num_attention_heads", 1, 1024, 12),
+          .intermediate_size = config.integer_or("intermediate_size", 1, 32768, 3072),
+          .vocab_size = config.integer_or("vocab_size", 1, 1 << 24, 30522),
+          .max_positions = config.integer_or("max_position_embeddings", 1, 65536, 512),
+          .type_vocab_size = config.integer_or("type_vocab_size", 0, 1 << 16, 2),
           .epsilon = config.number_or("layer_norm_eps", 0.0, 1.0, 1e-12),
           .activation = activation(config)};
 }
@@ -129,6 +132,7 @@ Model::Data bert_from_checkpoint(const JsonObject& config, TensorMap all, const 
   CheckpointTensors tensors(std::move(all), "bert.");
   Model::Data data;
   data.graph = Bert(bert, method, tensors).graph();
+  tensors.warn_of_unused({"pooler.", "cls.", "classifier.", "qa_outputs."}, data.warnings);
   data.tensors =
       std::move(tensors).finish({"pooler.", "embeddings.position_ids", "cls.", "classifier.", "qa_outputs."});
   data.info = {.family = "bert",
@@ -141,6 +145,11 @@ Model::Data bert_from_checkpoint(const JsonObject& config, TensorMap all, const 
                .max_positions = bert.max_positions,
                .softmax = {}};
   describe_method(data.graph, method, data.info);
+  // Those before bos_token_id are of checkpoints converted from TensorFlow; BertModel never looked at them.
+  warn_of_unread_keys(config,
+                      {"directionality", "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers",
+                       "pooler_size_per_head", "pooler_type", "bos_token_id", "eos_token_id", "tie_word_embeddings"},
+                      data.warnings);
   return data;
 }
 

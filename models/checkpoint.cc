@@ -17,10 +17,33 @@ std::string shape_text(const Tensor::Shape& shape) {
 
 bool is_float(DType dtype) { return dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16; }
 
+/// How long a prefix all names have that is made of names of wrappers: DataParallel's, torch.compile's, and those of a
+/// class that holds the model.
+std::size_t wrapped(const TensorMap& tensors) {
+  constexpr std::string_view kWrappers[] = {"model.", "module.", "_orig_mod."};
+  if (tensors.empty()) return 0;
+  const std::string_view first = tensors.begin()->first;
+  std::size_t length = 0;
+  const auto all_have = [&](std::string_view wrapper) {
+    const std::string_view prefix = first.substr(0, length + wrapper.size());
+    return prefix.ends_with(wrapper) && std::all_of(tensors.begin(), tensors.end(), [&](const auto& named) {
+             return std::string_view(named.first).starts_with(prefix);
+           });
+  };
+  for (bool found = true; found;) {
+    const auto wrapper = std::find_if(std::begin(kWrappers), std::end(kWrappers), all_have);
+    found = wrapper != std::end(kWrappers);
+    if (found) length += wrapper->size();
+  }
+  return length;
+}
+
 }  // namespace
 
-CheckpointTensors::CheckpointTensors(TensorMap tensors, std::string_view prefix) {
-  for (auto& [name, tensor] : tensors) {
+CheckpointTensors::CheckpointTensors(TensorMap tensors, std::string_view prefix) : prefix_(prefix) {
+  const std::size_t wrapper = wrapped(tensors);
+  for (auto& [full, tensor] : tensors) {
+    const std::string name = full.substr(wrapper);
     const std::string bare = name.starts_with(prefix) ? name.substr(prefix.size()) : name;
     if (!tensors_.emplace(bare, std::move(tensor)).second) {
       throw Error("the checkpoint has tensor " + bare + " both with and without the prefix " + std::string(prefix));
@@ -30,8 +53,32 @@ CheckpointTensors::CheckpointTensors(TensorMap tensors, std::string_view prefix)
 
 const Tensor::Shape& CheckpointTensors::shape(std::string_view name) const {
   const auto found = tensors_.find(name);
-  if (found == tensors_.end()) throw Error("the checkpoint has no tensor " + std::string(name));
+  if (found == tensors_.end()) miss(name);
   return found->second.shape();
+}
+
+/// Says so when the tensor is there under a prefix that is not known.
+void CheckpointTensors::miss(std::string_view name) const {
+  const std::string wanted(name), missing = "the checkpoint has no tensor " + wanted;
+  for (const auto& [found, tensor] : tensors_) {
+    if (!found.ends_with("." + wanted)) continue;
+    throw Error(missing + ", but " + found + ": expected names without the prefix " +
+                found.substr(0, found.size() - wanted.size()) + (prefix_.empty() ? "" : ", or with " + prefix_));
+  }
+  throw Error(missing + (tensors_.empty() ? ": it has none at all" : ""));
+}
+
+void CheckpointTensors::warn_of_unused(std::initializer_list<std::string_view> prefixes,
+                                       std::vector<std::string>& warnings) const {
+  std::string found;
+  for (const std::string_view prefix : prefixes) {
+    const auto unused = [&](const auto& named) {
+      return std::string_view(named.first).starts_with(prefix) && !used_.contains(named.first);
+    };
+    if (std::any_of(tensors_.begin(), tensors_.end(), unused))
+      found += (found.empty() ? "" : ", ") + std::string(prefix);
+  }
+  if (!found.empty()) warnings.push_back("the checkpoint's tensors under " + found + " are not run");
 }
 
 std::string CheckpointTensors::take(const std::string& name, const Tensor::Shape& expected) {

@@ -3,6 +3,7 @@
 
 #include "graph/model_data.h"
 
+#include <initializer_list>
 #include <set>
 #include <string>
 #include <string_view>
@@ -10,15 +11,19 @@
 
 namespace octavo {
 
-/// The tensors of a checkpoint, with an optional prefix on every name taken off, and which of them a family has used.
+/// The tensors of a checkpoint, with optional prefixes on every name taken off, and which of them a family has used.
 class CheckpointTensors {
  public:
-  /// Takes `prefix` off names that have it; names that differ only in the prefix are an Error.
+  /// Takes off what training wraps models in (model., module., _orig_mod., in any order), where all names have it, and
+  /// then `prefix` where names have that; names that differ only in the prefix are an Error.
   CheckpointTensors(TensorMap tensors, std::string_view prefix);
 
   bool has(std::string_view name) const { return tensors_.find(name) != tensors_.end(); }
 
-  /// Shape of a tensor that must exist. Throws Error "tensor NAME is missing".
+  /// Adds a warning that names those of these prefixes under which there are tensors that nobody took.
+  void warn_of_unused(std::initializer_list<std::string_view> prefixes, std::vector<std::string>& warnings) const;
+
+  /// Shape of a tensor that must exist. Throws Error that says what there is in its place.
   const Tensor::Shape& shape(std::string_view name) const;
 
   /// Marks a tensor as used; it must exist, be float and have this shape. Gives its name back.
@@ -43,6 +48,9 @@ class CheckpointTensors {
   TensorMap finish(const std::vector<std::string_view>& unneeded) &&;
 
  private:
+  [[noreturn]] void miss(std::string_view name) const;
+
+  const std::string prefix_;
   TensorMap tensors_;
   std::set<std::string, std::less<>> used_;
   TensorMap made_;  // from others

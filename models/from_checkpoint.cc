@@ -49,7 +49,7 @@ std::vector<std::string> read_labels(const std::filesystem::path& directory, int
 }
 
 Model::Data read_family(const std::filesystem::path& directory, const CheckpointOptions& options) {
-  const JsonObject config = JsonObject::read(directory / "config.json", "config.json");
+  const JsonObject config = JsonObject::read(directory / "config.json");
   TensorMap tensors = read_checkpoint_tensors(directory);
   try {
     const std::string type = config.text_or("model_type", "");
@@ -61,7 +61,8 @@ Model::Data read_family(const std::filesystem::path& directory, const Checkpoint
     }
     config.fail("model_type", "bert, opt, vit or deit, or timm's \"architecture\" vit_... or deit_...");
   } catch (const Error& error) {
-    throw Error(directory.string() + ": " + error.what());
+    const std::string message = error.what(), where = directory.string();
+    throw Error(message.starts_with(where) ? message : where + ": " + message);
   }
 }
 

@@ -1,5 +1,6 @@
 // OPT: decoder of text, pre- or post-LayerNorm. Reads like modeling_opt.py, one line per fused op.
 #include "models/attention_method.h"
+#include "models/config_keys.h"
 #include "models/families.h"
 
 #include "octavo/error.h"
@@ -24,27 +25,29 @@ struct OptConfig {
 
 Activation activation(const JsonObject& config) {
   const std::string name = config.text_or("activation_function", "relu");
-  if (name == "gelu") return Activation::gelu;
+  if (name == "gelu" || name == "gelu_python") return Activation::gelu;
   if (name == "relu") return Activation::relu;
   config.fail("activation_function", "relu or gelu");
 }
 
+/// Where a key is missing, as OPTConfig of transformers 5 has it.
 OptConfig read_config(const JsonObject& config) {
-  const int hidden = static_cast<int>(config.integer("hidden_size", 1, 8192));
-  const int heads = static_cast<int>(config.integer("num_attention_heads", 1, 1024));
+  refuse_unsupported_keys(config);
+  const int hidden = config.integer_or("hidden_size", 1, 8192, 768);
+  const int heads = config.integer_or("num_attention_heads", 1, 1024, 12);
   if (hidden % (4 * heads) != 0 || hidden / heads > 256) {
     config.fail("num_attention_heads", "a number of heads whose size is a multiple of 4, at most 256");
   }
   const bool norm_before = config.flag_or("do_layer_norm_before", true);
-  const int vocabulary = static_cast<int>(config.integer("vocab_size", 1, 1 << 24));
-  return {.layers = static_cast<int>(config.integer("num_hidden_layers", 1, 1000)),
+  const int vocabulary = config.integer_or("vocab_size", 1, 1 << 24, 50272);
+  return {.layers = config.integer_or("num_hidden_layers", 1, 1000, 12),
           .hidden_size = hidden,
           .heads = heads,
           .head_size = hidden / heads,
-          .intermediate_size = static_cast<int>(config.integer("ffn_dim", 1, 32768)),
+          .intermediate_size = config.integer_or("ffn_dim", 1, 32768, 3072),
           .vocab_size = vocabulary,
           .word_size = config.integer_or("word_embed_proj_dim", 1, 8192, hidden),
-          .max_positions = static_cast<int>(config.integer("max_position_embeddings", 1, 65536)),
+          .max_positions = config.integer_or("max_position_embeddings", 1, 65536, 2048),
           .bos_token = config.integer_or("bos_token_id", 0, vocabulary - 1, 2),
           .eos_token = config.integer_or("eos_token_id", 0, vocabulary - 1, 2),
           .activation = activation(config),
@@ -188,6 +191,7 @@ Model::Data opt_from_checkpoint(const JsonObject& config, TensorMap all, const C
                .softmax = {},
                .decoder = DecoderInfo{.bos_token = opt.bos_token, .eos_token = opt.eos_token}};
   describe_method(data.graph, method, data.info);
+  warn_of_unread_keys(config, {}, data.warnings);
   return data;
 }
 

@@ -1,0 +1,22 @@
+// Keys of config.json that all Hugging Face models have, and what becomes of those that nobody has asked for.
+#pragma once
+
+#include "io/json_object.h"
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace octavo {
+
+/// Refuses by name what changes every model's weights or results and octavo does not do: quantized weights, pruned
+/// heads, an encoder with a decoder.
+void refuse_unsupported_keys(const JsonObject& config);
+
+/// Adds a warning for each key that nobody has asked for, unless it is known to change no result: of any model, or one
+/// of `harmless` of this family. Of a section that was asked for as a whole nothing is said.
+void warn_of_unread_keys(const JsonObject& config, std::initializer_list<std::string_view> harmless,
+                         std::vector<std::string>& warnings);
+
+}  // namespace octavo
