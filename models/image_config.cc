@@ -70,8 +70,8 @@ ImageSettings read_timm_images(const JsonObject& config) {
   result.resize_height = static_cast<int>(std::floor(result.height / crop));
   const std::string mode = settings.text_or("crop_mode", "center");
   if (mode != "center" && mode != "squash") settings.fail("crop_mode", "center or squash");
-  result.keep_aspect = mode == "center";
-  if (result.keep_aspect && result.width != result.height)
+  result.resize = mode == "center" ? Resize::shortest_edge : Resize::both_edges;
+  if (result.resize == Resize::shortest_edge && result.width != result.height)
     settings.fail("input_size", "a square with crop_mode center");
   return result;
 }
@@ -97,13 +97,13 @@ ImageSettings read_hugging_face_images(const JsonObject& config, const JsonObjec
   if (const auto resized = read_size(preprocessor, "size")) {
     result.resize_width = resized->width;
     result.resize_height = resized->height;
-    result.keep_aspect = resized->shortest_edge;
+    result.resize = resized->shortest_edge ? Resize::shortest_edge : Resize::both_edges;
   }
   const bool crop = preprocessor.flag_or("do_center_crop", false);
   const std::optional<Size> cropped = crop ? read_size(preprocessor, "crop_size") : std::nullopt;
   const int width = cropped ? cropped->width : result.resize_width,
             height = cropped ? cropped->height : result.resize_height;
-  if (width != size || height != size || (result.keep_aspect && !crop)) {
+  if (width != size || height != size || (result.resize == Resize::shortest_edge && !crop)) {
     preprocessor.fail(crop ? "crop_size" : "size", "pictures of image_size " + std::to_string(size));
   }
   return result;

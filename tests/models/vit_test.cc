@@ -137,7 +137,7 @@ TEST_CASE("picture settings come from the checkpoint") {
       *Model::from_checkpoint(source_dir() / "models/pretrained/deit-tiny-patch16-224-gated").info().image;
   CHECK(deit.width == 224);
   CHECK(deit.resize_height == 248);
-  CHECK(deit.keep_aspect);
+  CHECK(deit.resize == Resize::shortest_edge);
   CHECK(deit.interpolation == Interpolation::bicubic);
   TinyVit vit({.names = VitNames::hugging_face});
   vit.preprocessor["size"] = {{"shortest_edge", 40}};
@@ -145,7 +145,7 @@ TEST_CASE("picture settings come from the checkpoint") {
   vit.preprocessor["crop_size"] = 32;
   const ImageSettings cropped = *vit.model().info().image;
   CHECK(cropped.resize_height == 40);
-  CHECK(cropped.keep_aspect);
+  CHECK(cropped.resize == Resize::shortest_edge);
   CHECK(cropped.interpolation == Interpolation::bilinear);
 }
 
