@@ -41,6 +41,11 @@ class JsonObject {
 
   bool has(std::string_view key) const;  ///< present and not null
   bool is_number(std::string_view key) const;
+  bool is_array(std::string_view key) const;
+  bool is_object(std::string_view key) const;
+
+  /// What stands before the colon of messages: a file, or a section of it.
+  const std::string& where() const { return where_; }
 
   std::int64_t integer(std::string_view key, std::int64_t smallest, std::int64_t largest) const;
   double number(std::string_view key, double smallest, double largest) const;
