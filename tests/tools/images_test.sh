@@ -47,6 +47,12 @@ err_has "huge.ppm: claims to be 30000 x 30000 pixels"; err_has "missing.jpg: can
 run 1 classify -m vit.octavo --image words.jpg "$clock" --json; lines_are out 2
 out_has '{"index":0,"input":"words.jpg","error":"words.jpg: is no JPEG'; out_has '{"index":1,"input":"good/clock.png","labels":[{"id":409,"label":"analog clock","score":0.'
 
+# Tabs and line ends in names do not make other fields or lines.
+cp "$clock" "$(printf 'a\tb\nc\\d.png')"
+run 0 classify -m vit.octavo --image "$(printf 'a\tb\nc\\d.png')" --top-k 1; lines_are out 1; out_has "$(printf '%s\t409\t' 'a\tb\nc\\d.png')"
+mkdir named && cp "$checkpoint/config.json" "$checkpoint/model.safetensors" named/ && sed '410s/.*/analog\tclock/' "$checkpoint/labels.txt" >named/labels.txt
+run 0 classify -m named --image "$clock" --top-k 1; out_has 'analog\tclock'
+
 # Accuracy against labels.
 printf 'clock.png\t409\ntraffic-light.jpg\t3\n' >labels.tsv
 run 0 classify -m vit.octavo --image good --labels labels.tsv; err_has "top-1 50.0 %, top-5 50.0 % of 2 labelled inputs"
