@@ -6,6 +6,8 @@
 
 #include "octavo/model.h"
 
+#include <optional>
+
 namespace octavo {
 
 /// BERT encoders (config.json "model_type": "bert"): post-LayerNorm, absolute positions, GELU or ReLU.
@@ -15,8 +17,8 @@ Model::Data bert_from_checkpoint(const JsonObject& config, TensorMap tensors, co
 Model::Data opt_from_checkpoint(const JsonObject& config, TensorMap tensors, const CheckpointOptions& options);
 
 /// ViT and DeiT image encoders: timm's config.json ("architecture"), or Hugging Face's ("model_type": "vit" or "deit")
-/// with its preprocessor_config.json, which may be an empty object.
-Model::Data vit_from_checkpoint(const JsonObject& config, const JsonObject& preprocessor, TensorMap tensors,
+/// with its image processor, nothing when the directory has none.
+Model::Data vit_from_checkpoint(const JsonObject& config, const std::optional<JsonObject>& processor, TensorMap tensors,
                                 const CheckpointOptions& options);
 
 }  // namespace octavo

@@ -26,20 +26,21 @@ Pooling read_pooling(const std::filesystem::path& directory) {
   return cls ? Pooling::cls : Pooling::mean;
 }
 
-JsonObject read_preprocessor(const std::filesystem::path& directory) {
-  const std::filesystem::path file = directory / "preprocessor_config.json";
-  if (!std::filesystem::exists(file)) return JsonObject::parse("{}", "preprocessor_config.json");
-  return JsonObject::read(file, "preprocessor_config.json");
-}
-
 /// Names of the classes: config.json's id2label or label_names, or the lines of labels.txt; none when there are none.
-std::vector<std::string> read_labels(const std::filesystem::path& directory, int classes) {
-  std::vector<std::string> labels =
-      labels_of_config(JsonObject::read(directory / "config.json", "config.json"), classes);
+std::vector<std::string> read_labels(const std::filesystem::path& directory, int classes,
+                                     std::vector<std::string>& warnings) {
+  const JsonObject config = JsonObject::read(directory / "config.json", "config.json");
+  std::vector<std::string> labels = labels_of_config(config, classes);
   std::ifstream file(directory / "labels.txt");
   const bool in_file = labels.empty();
   for (std::string line; in_file && std::getline(file, line); labels.push_back(line)) {
     if (line.ends_with('\r')) line.pop_back();
+  }
+  for (const char* key : {"id2label", "label_names"}) {
+    if (labels.empty() && config.has(key)) {
+      warnings.push_back("config.json: " + std::string(key) + " does not name the " + std::to_string(classes) +
+                         " classes of the checkpoint; they have no names");
+    }
   }
   if (!labels.empty() && static_cast<int>(labels.size()) != classes) {
     throw Error(directory.string() + ": has " + std::to_string(labels.size()) + " labels, expected " +
@@ -57,7 +58,7 @@ Model::Data read_family(const std::filesystem::path& directory, const Checkpoint
     if (type == "opt") return opt_from_checkpoint(config, std::move(tensors), options);
     const std::string architecture = type.empty() ? config.text_or("architecture", "") : "";
     if (type == "vit" || type == "deit" || architecture.starts_with("vit_") || architecture.starts_with("deit_")) {
-      return vit_from_checkpoint(config, read_preprocessor(directory), std::move(tensors), options);
+      return vit_from_checkpoint(config, read_image_processor(directory), std::move(tensors), options);
     }
     config.fail("model_type", "bert, opt, vit or deit, or timm's \"architecture\" vit_... or deit_...");
   } catch (const Error& error) {
@@ -80,7 +81,7 @@ Model Model::from_checkpoint(const std::filesystem::path& directory, const Check
   Data data = read_family(directory, options);
   data.info.name = std::filesystem::weakly_canonical(directory).filename().string();
   if (!data.info.image) data.info.pooling = read_pooling(directory);
-  if (data.info.classes > 0) data.labels = read_labels(directory, data.info.classes);
+  if (data.info.classes > 0) data.labels = read_labels(directory, data.info.classes, data.warnings);
   for (const auto& [name, tensor] : data.tensors) data.info.parameters += tensor.elements();
   data.tokenizer = read_tokenizer(directory);
   return Model(std::make_shared<const Data>(std::move(data)));

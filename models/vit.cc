@@ -2,11 +2,13 @@
 #include "models/attention_method.h"
 #include "models/families.h"
 #include "models/image_config.h"
+#include "models/timm_config.h"
+#include "models/unknown_keys.h"
 
 #include "octavo/error.h"
 
 #include <array>
-#include <cmath>
+#include <optional>
 
 namespace octavo {
 namespace {
@@ -74,6 +76,7 @@ const Names kHuggingFace = {.patches = "embeddings.patch_embeddings.projection",
 struct VitConfig {
   int layers, hidden_size, heads, head_size, intermediate_size;
   double epsilon;
+  Activation activation;
   bool mean_pooling;
   ImageSettings image;
 };
@@ -224,7 +227,7 @@ class Vit {
     x = g.linear_add(layer + names_.attention_output, y, x, {dense(layer + names_.attention_output, size, width)});
     y = g.layer_norm(layer + names_.norm2, x, norm(layer + names_.norm2));
     y = g.linear(layer + names_.hidden, y,
-                 {dense(layer + names_.hidden, config_.intermediate_size, size), Activation::gelu});
+                 {dense(layer + names_.hidden, config_.intermediate_size, size), config_.activation});
     return g.linear_add(layer + names_.output, y, x, {dense(layer + names_.output, size, config_.intermediate_size)});
   }
 
@@ -282,19 +285,6 @@ class Vit {
   int classes_ = 0, prefix_rows_ = 0;
 };
 
-/// Heads of timm's named sizes; its config does not say.
-int timm_heads(const JsonObject& config) {
-  const JsonObject arguments = config.section("model_args");
-  if (arguments.has("num_heads")) return static_cast<int>(arguments.integer("num_heads", 1, 1024));
-  const std::string name = config.text("architecture");
-  const std::pair<const char*, int> sizes[] = {{"_tiny_", 3},   {"_small_", 6}, {"_medium_", 8}, {"_base_", 12},
-                                               {"_large_", 16}, {"_huge_", 16}, {"_giant_", 16}, {"_gigantic_", 16}};
-  for (const auto& [size, heads] : sizes) {
-    if (name.find(size) != std::string::npos) return heads;
-  }
-  config.fail("architecture", "a name with a size (tiny, small, base, large, huge), or model_args.num_heads");
-}
-
 int count_layers(const CheckpointTensors& tensors, const Names& names) {
   int layers = 0;
   while (layers < 1000 && tensors.has(names.layer + std::to_string(layers) + "." + names.norm1 + ".weight")) ++layers;
@@ -302,19 +292,12 @@ int count_layers(const CheckpointTensors& tensors, const Names& names) {
   return layers;
 }
 
-bool read_mean_pooling(const JsonObject& config, const CheckpointTensors& tensors, const Names& names) {
-  const bool mean = tensors.has(names.pooled_norm + ".weight");
-  const std::string pool = config.text_or("global_pool", mean ? "avg" : "token");
-  if (pool != (mean ? "avg" : "token")) {
-    config.fail("global_pool", mean ? "avg, since the checkpoint has " + names.pooled_norm
-                                    : "token, since the checkpoint has no " + names.pooled_norm);
-  }
-  return mean;
-}
-
-VitConfig read_timm_config(const JsonObject& config, const CheckpointTensors& tensors) {
-  const int heads = timm_heads(config);
-  const int hidden = first_dimension(tensors, kTimm.patches + ".weight", 8192);
+VitConfig read_timm_config(const JsonObject& config, const CheckpointTensors& tensors,
+                           std::vector<std::string>& warnings) {
+  const ImageSettings image = read_timm_images(config, warnings);
+  const bool mean_pooling = timm_mean_pooling(config, tensors, warnings);
+  const TimmArchitecture architecture = read_timm_architecture(config, tensors, warnings);
+  const int heads = architecture.heads, hidden = first_dimension(tensors, kTimm.patches + ".weight", 8192);
   if (config.integer_or("num_features", 1, 8192, hidden) != hidden) {
     config.fail("num_features", std::to_string(hidden) + ", as many as tensor " + kTimm.patches + ".weight has rows");
   }
@@ -328,40 +311,80 @@ VitConfig read_timm_config(const JsonObject& config, const CheckpointTensors& te
           .heads = heads,
           .head_size = width / (3 * heads),
           .intermediate_size = first_dimension(tensors, kTimm.layer + "0." + kTimm.hidden + ".weight", 32768),
-          .epsilon = 1e-6,
-          .mean_pooling = read_mean_pooling(config, tensors, kTimm),
-          .image = read_timm_images(config)};
+          .epsilon = architecture.epsilon,
+          .activation = architecture.activation,
+          .mean_pooling = mean_pooling,
+          .image = image};
 }
 
-VitConfig read_hugging_face_config(const JsonObject& config, const JsonObject& preprocessor,
-                                   const CheckpointTensors& tensors) {
-  if (config.text_or("hidden_act", "gelu") != "gelu") config.fail("hidden_act", "gelu");
+// Of Hugging Face's config.json: names, training, and what other heads and tasks read.
+constexpr std::string_view kHarmless[] = {"_name_or_path",
+                                          "architectures",
+                                          "attention_probs_dropout_prob",
+                                          "hidden_dropout_prob",
+                                          "initializer_range",
+                                          "id2label",
+                                          "label2id",
+                                          "num_labels",
+                                          "torch_dtype",
+                                          "dtype",
+                                          "transformers_version",
+                                          "encoder_stride",
+                                          "pooler_output_size",
+                                          "pooler_act",
+                                          "finetuning_task",
+                                          "label_names",
+                                          "output_attentions",
+                                          "output_hidden_states",
+                                          "return_dict",
+                                          "use_cache",
+                                          "_attn_implementation_autoset"};
+
+/// What the tensors show, or what would make other scores of the logits.
+void check_hugging_face_config(const JsonObject& config, const CheckpointTensors& tensors) {
   if (config.integer_or("num_channels", 1, 1000, 3) != 3) config.fail("num_channels", "3");
+  const std::string patches = kHuggingFace.patches + ".weight";
+  if (config.has("patch_size") && tensors.has(patches) && tensors.shape(patches).size() == 4 &&
+      square_edge(config, "patch_size") != tensors.shape(patches)[2])
+    config.fail("patch_size", "that of tensor " + patches);
+  if (!config.flag_or("qkv_bias", true) && tensors.has(kHuggingFace.layer + "0." + kHuggingFace.query + ".bias"))
+    config.fail("qkv_bias", "true, since the checkpoint has biases");
+  if (config.text_or("problem_type", "single_label_classification") != "single_label_classification")
+    config.fail("problem_type", "single_label_classification: scores are a softmax over all classes");
+}
+
+VitConfig read_hugging_face_config(const JsonObject& config, const std::optional<JsonObject>& processor,
+                                   const CheckpointTensors& tensors, std::vector<std::string>& warnings) {
+  check_hugging_face_config(config, tensors);
   const int hidden = static_cast<int>(config.integer("hidden_size", 1, 8192));
   const int heads = static_cast<int>(config.integer("num_attention_heads", 1, 1024));
   if (hidden % (4 * heads) != 0 || hidden / heads > 256) {
     config.fail("num_attention_heads", "a number of heads whose size is a multiple of 4, at most 256");
   }
-  return {.layers = static_cast<int>(config.integer("num_hidden_layers", 1, 1000)),
-          .hidden_size = hidden,
-          .heads = heads,
-          .head_size = hidden / heads,
-          .intermediate_size = static_cast<int>(config.integer("intermediate_size", 1, 32768)),
-          .epsilon = config.number_or("layer_norm_eps", 0.0, 1.0, 1e-12),
-          .mean_pooling = read_mean_pooling(config, tensors, kHuggingFace),
-          .image = read_hugging_face_images(config, preprocessor)};
+  const bool mean_pooling = tensors.has(kHuggingFace.pooled_norm + ".weight");
+  const VitConfig result{.layers = static_cast<int>(config.integer("num_hidden_layers", 1, 1000)),
+                         .hidden_size = hidden,
+                         .heads = heads,
+                         .head_size = hidden / heads,
+                         .intermediate_size = static_cast<int>(config.integer("intermediate_size", 1, 32768)),
+                         .epsilon = config.number_or("layer_norm_eps", 0.0, 1.0, 1e-12),
+                         .activation = read_activation(config, "hidden_act", "gelu"),
+                         .mean_pooling = mean_pooling,
+                         .image = read_hugging_face_images(config, processor, warnings)};
+  warn_of_unknown_keys(config, kHarmless, warnings);
+  return result;
 }
 
 }  // namespace
 
-Model::Data vit_from_checkpoint(const JsonObject& config, const JsonObject& preprocessor, TensorMap all,
+Model::Data vit_from_checkpoint(const JsonObject& config, const std::optional<JsonObject>& processor, TensorMap all,
                                 const CheckpointOptions& options) {
   const bool timm = config.has("architecture") && !config.has("model_type");
   const AttentionMethod method = read_attention_method(config, options);
   CheckpointTensors tensors(std::move(all), timm ? "" : config.text("model_type") + ".");
-  const VitConfig vit =
-      timm ? read_timm_config(config, tensors) : read_hugging_face_config(config, preprocessor, tensors);
   Model::Data data;
+  const VitConfig vit = timm ? read_timm_config(config, tensors, data.warnings)
+                             : read_hugging_face_config(config, processor, tensors, data.warnings);
   Vit builder(vit, timm ? kTimm : kHuggingFace, method, tensors);
   data.graph = builder.graph();
   data.tensors = std::move(tensors).finish({"pooler.", "embeddings.mask_token", "fc_norm."});

@@ -15,12 +15,32 @@ namespace {
 constexpr std::uint64_t kMostPixels = std::uint64_t{1} << 27;
 constexpr std::uint64_t kMostFileBytes = std::uint64_t{1} << 30;
 
+using Decode = Image (*)(std::span<const std::byte>);
+
+/// How the files of a format begin, and who reads them.
+struct Format {
+  std::string_view begin;
+  Decode decode;
+};
+
+constexpr Format kFormats[] = {{"\xFF\xD8\xFF", decode_jpeg},
+                               {"\x89PNG\r\n\x1A\n", decode_png},
+                               {"P5", decode_ppm},
+                               {"P6", decode_ppm},
+                               {"RIFF", decode_webp},
+                               {"GIF87a", decode_gif},
+                               {"GIF89a", decode_gif},
+                               {"BM", decode_bmp},
+                               {std::string_view("II*\0", 4), decode_tiff},
+                               {std::string_view("MM\0*", 4), decode_tiff}};
+
 Image decode_bytes(std::span<const std::byte> bytes) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), std::min<std::size_t>(bytes.size(), 16));
-  if (text.starts_with("\xFF\xD8\xFF")) return decode_jpeg(bytes);
-  if (text.starts_with("\x89PNG\r\n\x1A\n")) return decode_png(bytes);
-  if (text.starts_with("P5") || text.starts_with("P6")) return decode_ppm(bytes);
-  throw Error(bytes.empty() ? "is empty, expected a picture" : "is no JPEG, PNG or binary PPM/PGM picture");
+  for (const Format& format : kFormats) {
+    if (text.starts_with(format.begin)) return format.decode(bytes);
+  }
+  throw Error(bytes.empty() ? "is empty, expected a picture"
+                            : "is no JPEG, PNG, WebP, GIF, BMP, TIFF or binary PPM/PGM picture");
 }
 
 }  // namespace

@@ -1,8 +1,9 @@
-// The one EXIF entry that matters to a model: how the camera was held.
+// The one entry of EXIF and XMP that matters to a model: how the camera was held.
 #include "image/image_decoders.h"
 
 #include <algorithm>
-#include <cstring>
+#include <optional>
+#include <string_view>
 
 namespace octavo {
 namespace {
@@ -28,21 +29,52 @@ class Tiff {
   bool little_;
 };
 
-}  // namespace
-
-int exif_orientation(std::span<const std::byte> payload) {
-  constexpr char kMagic[] = {'E', 'x', 'i', 'f', 0, 0};
-  if (payload.size() < 14 || std::memcmp(payload.data(), kMagic, sizeof(kMagic)) != 0) return 1;
-  const Tiff tiff(payload.subspan(sizeof(kMagic)));
+/// Orientation of a TIFF structure's first directory, a SHORT or a LONG.
+std::optional<int> exif_orientation(std::span<const std::byte> exif) {
+  constexpr std::string_view magic("Exif\0\0", 6);
+  const auto begins_with_magic = [&] {
+    return std::string_view(reinterpret_cast<const char*>(exif.data()), exif.size()).starts_with(magic);
+  };
+  for (int i = 0; i < 2 && begins_with_magic(); ++i) exif = exif.subspan(magic.size());
+  const Tiff tiff(exif);
+  if (tiff.half(0) != 0x4949 && tiff.half(0) != 0x4D4D) return {};
   const std::size_t directory = tiff.word(4);
   const std::uint32_t entries = tiff.half(directory);
   for (std::uint32_t i = 0; i < entries; ++i) {
     const std::size_t entry = directory + 2 + std::size_t{12} * i;
     if (tiff.half(entry) != kOrientation) continue;
-    const auto orientation = static_cast<int>(tiff.half(entry + 8));
-    return orientation >= 1 && orientation <= 8 ? orientation : 1;
+    constexpr std::uint32_t short_type = 3, long_type = 4;
+    const std::uint32_t type = tiff.half(entry + 2);
+    if (type == short_type) return static_cast<int>(tiff.half(entry + 8));
+    if (type == long_type) return static_cast<int>(tiff.word(entry + 8) & 0xFFFF);
+    return {};
   }
-  return 1;
+  return {};
+}
+
+/// tiff:Orientation of an XMP packet, as an attribute or an element.
+std::optional<int> xmp_orientation(std::span<const std::byte> xmp) {
+  const std::string_view text(reinterpret_cast<const char*>(xmp.data()), xmp.size());
+  constexpr std::string_view key = "tiff:Orientation";
+  for (std::size_t at = text.find(key); at != std::string_view::npos; at = text.find(key, at + 1)) {
+    std::string_view value = text.substr(at + key.size());
+    if (value.starts_with("=\""))
+      value.remove_prefix(2);
+    else if (value.starts_with(">"))
+      value.remove_prefix(1);
+    else
+      continue;
+    if (!value.empty() && value[0] >= '0' && value[0] <= '9') return value[0] - '0';
+  }
+  return {};
+}
+
+}  // namespace
+
+int orientation_of(const Metadata& metadata) {
+  std::optional<int> orientation = exif_orientation(metadata.exif);
+  if (!orientation) orientation = xmp_orientation(metadata.xmp);
+  return orientation && *orientation >= 1 && *orientation <= 8 ? *orientation : 1;
 }
 
 Image upright(Image image, int orientation) {

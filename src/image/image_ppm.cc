@@ -1,11 +1,11 @@
-// Binary PPM (P6) and PGM (P5), 8 and 16 bits.
+// Binary PPM (P6) and PGM (P5), 8 and 16 bits, scaled as Pillow scales them.
 #include "image/image_decoders.h"
 
 #include "octavo/error.h"
 
 #include <algorithm>
 #include <cctype>
-#include <optional>
+#include <cmath>
 #include <string>
 
 namespace octavo {
@@ -47,6 +47,12 @@ class Header {
   std::size_t position_ = 2;
 };
 
+/// A sample of 0 .. largest in 8 bits. Grey of more than 8 bits becomes 16, of which what is above 255 becomes 255.
+std::uint8_t level(std::uint32_t sample, std::uint32_t largest, bool grey) {
+  const double top = grey && largest > 255 ? 65535 : 255;
+  return static_cast<std::uint8_t>(std::min(std::nearbyint(static_cast<double>(sample) / largest * top), 255.0));
+}
+
 }  // namespace
 
 Image decode_ppm(std::span<const std::byte> bytes) {
@@ -66,9 +72,7 @@ Image decode_ppm(std::span<const std::byte> bytes) {
   for (std::size_t i = 0; i < count; ++i) {
     auto value = std::to_integer<std::uint32_t>(samples[i * size]);
     if (size == 2) value = 256 * value + std::to_integer<std::uint32_t>(samples[2 * i + 1]);
-    const auto top = static_cast<std::uint32_t>(largest);
-    const auto level = static_cast<std::uint8_t>(top == 255 ? value : (std::min(value, top) * 255 + top / 2) / top);
-    image.pixels.insert(image.pixels.end(), grey ? 3 : 1, level);
+    image.pixels.insert(image.pixels.end(), grey ? 3 : 1, level(value, static_cast<std::uint32_t>(largest), grey));
   }
   return image;
 }

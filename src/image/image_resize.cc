@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <string>
 
 namespace octavo {
@@ -12,14 +13,30 @@ namespace {
 
 constexpr int kWeightBits = 22;
 
-/// Keys' cubic with a = -1/2, and the triangle.
-double kernel(Interpolation interpolation, double x) {
-  x = std::abs(x);
-  if (interpolation == Interpolation::bilinear) return std::max(1.0 - x, 0.0);
+double sinc(double x) { return x == 0.0 ? 1.0 : std::sin(x * std::numbers::pi) / (x * std::numbers::pi); }
+
+/// Keys' cubic with a = -1/2.
+double cubic(double x) {
   constexpr double a = -0.5;
   if (x < 1.0) return ((a + 2.0) * x - (a + 3.0)) * x * x + 1;
-  if (x < 2.0) return (((x - 5) * x + 8) * x - 4) * a;
-  return 0.0;
+  return x < 2.0 ? (((x - 5) * x + 8) * x - 4) * a : 0.0;
+}
+
+/// How far a filter reaches, in inputs of a picture that keeps its size.
+double reach(Interpolation interpolation) {
+  if (interpolation == Interpolation::lanczos) return 3.0;
+  if (interpolation == Interpolation::bicubic) return 2.0;
+  return interpolation == Interpolation::box ? 0.5 : 1.0;
+}
+
+double kernel(Interpolation interpolation, double x) {
+  if (interpolation == Interpolation::box) return x > -0.5 && x <= 0.5 ? 1.0 : 0.0;
+  if (interpolation == Interpolation::lanczos) return x >= -3.0 && x < 3.0 ? sinc(x) * sinc(x / 3) : 0.0;
+  x = std::abs(x);
+  if (interpolation == Interpolation::bicubic) return cubic(x);
+  if (interpolation == Interpolation::bilinear) return std::max(1.0 - x, 0.0);
+  // Pillow's constants are of single precision.
+  return x < 1.0 ? sinc(x) * (0.54f + 0.46f * std::cos(x * std::numbers::pi)) : 0.0;
 }
 
 /// Which inputs an output is made of.
@@ -31,7 +48,7 @@ struct Tap {
 /// Taps of outputs first .. first + count - 1 of `to` that `from` inputs become.
 std::vector<Tap> make_taps(int from, int to, int first, int count, Interpolation interpolation) {
   const double scale = static_cast<double>(from) / to, stretch = std::max(scale, 1.0);
-  const double support = (interpolation == Interpolation::bicubic ? 2.0 : 1.0) * stretch, inverse = 1.0 / stretch;
+  const double support = reach(interpolation) * stretch, inverse = 1.0 / stretch;
   std::vector<Tap> taps;
   std::vector<double> weights;
   for (int i = first; i < first + count; ++i) {
@@ -109,8 +126,30 @@ bool lies_inside(const ImageWindow& w, int width, int height) {
          w.top <= height - w.height;
 }
 
-/// The middle of `size` of which `part` is kept: half of the rest, rounded half to even.
-int centre(int size, int part) { return static_cast<int>(std::nearbyint((size - part) / 2.0)); }
+/// Which input each of `count` outputs from `first` on is, when `from` inputs become `to`; sums as Pillow adds them up.
+std::vector<int> nearest_inputs(int from, int to, int first, int count) {
+  const double step = static_cast<double>(from) / to;
+  std::vector<int> inputs;
+  double position = step * 0.5;
+  for (int i = 0; i < first + count; ++i, position += step) {
+    if (i >= first) inputs.push_back(std::min(static_cast<int>(position), from - 1));
+  }
+  return inputs;
+}
+
+Image nearest_pixels(const Image& image, int width, int height, const ImageWindow& window) {
+  const std::vector<int> columns = nearest_inputs(image.width, width, window.left, window.width);
+  Image result{.width = window.width, .height = window.height};
+  result.pixels.reserve(3 * columns.size() * static_cast<std::size_t>(window.height));
+  for (const int row : nearest_inputs(image.height, height, window.top, window.height)) {
+    const std::uint8_t* from =
+        image.pixels.data() + std::size_t{3} * static_cast<std::size_t>(image.width) * static_cast<std::size_t>(row);
+    for (const int column : columns)
+      result.pixels.insert(result.pixels.end(), from + std::ptrdiff_t{3} * column,
+                           from + std::ptrdiff_t{3} * column + 3);
+  }
+  return result;
+}
 
 }  // namespace
 
@@ -123,6 +162,7 @@ Image resize_image(const Image& image, int width, int height, Interpolation inte
                 " pixels cannot become " + std::to_string(width) + " x " + std::to_string(height) +
                 " with that window");
   }
+  if (interpolation == Interpolation::nearest) return nearest_pixels(image, width, height, window);
   const std::vector<Tap> across = make_taps(image.width, width, window.left, window.width, interpolation);
   std::vector<Tap> down = make_taps(image.height, height, window.top, window.height, interpolation);
   const std::size_t in_bytes = 3 * static_cast<std::size_t>(image.width),
@@ -140,30 +180,6 @@ Image resize_image(const Image& image, int width, int height, Interpolation inte
       across_rows(image.pixels.data() + static_cast<std::size_t>(first) * in_bytes, in_bytes, last - first, across);
   result.pixels = down_columns(rows.data(), row_bytes, down);
   return result;
-}
-
-Image prepare_image(const Image& image, const ImageSettings& settings) {
-  if (image.width < 2 || image.height < 2) {
-    throw Error("is " + std::to_string(image.width) + " x " + std::to_string(image.height) +
-                " pixels, expected at least 2 x 2");
-  }
-  std::int64_t width = settings.resize_width, height = settings.resize_height;
-  if (settings.keep_aspect) {  // the longer edge is rounded down
-    const std::int64_t shorter = settings.resize_height;
-    const bool wide = image.width >= image.height;
-    width = wide ? shorter * image.width / image.height : shorter;
-    height = wide ? shorter : shorter * image.height / image.width;
-  }
-  if (width < settings.width || height < settings.height || width > (1 << 24) || height > (1 << 24)) {
-    throw Error("is " + std::to_string(image.width) + " x " + std::to_string(image.height) +
-                " pixels, which cannot be resized for this model");
-  }
-  const int w = static_cast<int>(width), h = static_cast<int>(height);
-  return resize_image(image, w, h, settings.interpolation,
-                      {.left = centre(w, settings.width),
-                       .top = centre(h, settings.height),
-                       .width = settings.width,
-                       .height = settings.height});
 }
 
 }  // namespace octavo

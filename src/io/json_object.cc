@@ -158,6 +158,16 @@ bool JsonObject::is_number(std::string_view key) const {
   return value && value->is_number();
 }
 
+bool JsonObject::is_array(std::string_view key) const {
+  const nlohmann::json* value = find(key);
+  return value && value->is_array();
+}
+
+bool JsonObject::is_object(std::string_view key) const {
+  const nlohmann::json* value = find(key);
+  return value && value->is_object();
+}
+
 void JsonObject::fail(std::string_view key, const std::string& expected) const {
   const nlohmann::json* value = find(key);
   throw Error(where_ + ": " + std::string(key) + " is " + (value ? shortened(*value) : "missing") + ", expected " +

@@ -41,6 +41,11 @@ class JsonObject {
 
   bool has(std::string_view key) const;  ///< present and not null
   bool is_number(std::string_view key) const;
+  bool is_array(std::string_view key) const;
+  bool is_object(std::string_view key) const;
+
+  /// What stands before the colon of messages: a file, or a section of it.
+  const std::string& where() const { return where_; }
 
   /// What stands before the colon of messages: a file, or a section of it.
   const std::string& where() const { return where_; }

@@ -26,8 +26,13 @@ inline constexpr Name<Pooling> kPoolings[] = {{Pooling::mean, "mean"}, {Pooling:
 inline constexpr Name<Activation> kActivations[] = {
     {Activation::none, "none"}, {Activation::gelu, "gelu"}, {Activation::relu, "relu"}};
 inline constexpr Name<HeadRows> kHeadRows[] = {{HeadRows::first, "first"}, {HeadRows::mean, "mean"}};
-inline constexpr Name<Interpolation> kInterpolations[] = {{Interpolation::bilinear, "bilinear"},
-                                                          {Interpolation::bicubic, "bicubic"}};
+inline constexpr Name<Interpolation> kInterpolations[] = {
+    {Interpolation::nearest, "nearest"}, {Interpolation::box, "box"},         {Interpolation::bilinear, "bilinear"},
+    {Interpolation::hamming, "hamming"}, {Interpolation::bicubic, "bicubic"}, {Interpolation::lanczos, "lanczos"}};
+inline constexpr Name<Resize> kResizes[] = {
+    {Resize::none, "none"}, {Resize::both_edges, "both_edges"}, {Resize::shortest_edge, "shortest_edge"}};
+inline constexpr Name<Crop> kCrops[] = {
+    {Crop::none, "none"}, {Crop::centre_rounded, "centre_rounded"}, {Crop::centre_down, "centre_down"}};
 inline constexpr Name<GateKind> kGateKinds[] = {
     {GateKind::linear, "linear"}, {GateKind::mlp, "mlp"}, {GateKind::all_heads, "all_heads"}};
 inline constexpr Name<GateType> kGateTypes[] = {{GateType::unconditional_per_head, "unconditional_per_head"},

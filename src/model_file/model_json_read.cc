@@ -356,11 +356,16 @@ std::array<double, 3> read_triple(const JsonObject& json, std::string_view key) 
 ImageSettings image_from_json(const JsonObject& json) {
   const auto [width, height] = read_size(json, "size");
   const auto [resize_width, resize_height] = read_size(json, "resize");
+  // Files of before had keep_aspect for resize_mode, and no crop.
+  const Resize resize = json.has("resize_mode")    ? read_name(json, "resize_mode", kResizes)
+                        : json.flag("keep_aspect") ? Resize::shortest_edge
+                                                   : Resize::both_edges;
   return {.width = width,
           .height = height,
           .resize_width = resize_width,
           .resize_height = resize_height,
-          .keep_aspect = json.flag("keep_aspect"),
+          .resize = resize,
+          .crop = json.has("crop") ? read_name(json, "crop", kCrops) : Crop::centre_rounded,
           .interpolation = read_name(json, "interpolation", kInterpolations),
           .mean = read_triple(json, "mean"),
           .deviation = read_triple(json, "std")};

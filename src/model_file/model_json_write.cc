@@ -177,7 +177,8 @@ struct Writer {
 json image_to_json(const ImageSettings& image) {
   return {{"size", {image.width, image.height}},
           {"resize", {image.resize_width, image.resize_height}},
-          {"keep_aspect", image.keep_aspect},
+          {"resize_mode", name_in(kResizes, image.resize)},
+          {"crop", name_in(kCrops, image.crop)},
           {"interpolation", name_in(kInterpolations, image.interpolation)},
           {"mean", image.mean},
           {"std", image.deviation}};

@@ -63,33 +63,41 @@ TEST_CASE("pictures of every kind decode as Pillow decodes them") {
   for (const auto& [name, tensor] : golden().tensors) {
     if (!name.starts_with("rgb.")) continue;
     INFO(name);
-    CHECK(largest_difference(decode(file_bytes(name.substr(4))), image_of(tensor)) <= 1);
+    // Libraries may round what is lossy another way.
+    const bool lossy = name.find("jp") != std::string::npos || name.find("lossy") != std::string::npos;
+    CHECK(largest_difference(decode(file_bytes(name.substr(4))), image_of(tensor)) <= (lossy ? 1 : 0));
     ++pictures;
   }
-  CHECK(pictures == 21);
+  CHECK(pictures == 61);
 }
 
 TEST_CASE("resizing gives Pillow's pixels, whole and in a window") {
+  constexpr std::pair<const char*, Interpolation> filters[] = {
+      {"nearest", Interpolation::nearest}, {"box", Interpolation::box},         {"bilinear", Interpolation::bilinear},
+      {"hamming", Interpolation::hamming}, {"bicubic", Interpolation::bicubic}, {"lanczos", Interpolation::lanczos}};
   const Image image = image_of(golden().tensors.at("rgb.plain.png"));
   int sizes = 0;
-  for (const auto& [name, tensor] : golden().tensors) {
-    if (!name.starts_with("resize.")) continue;
-    INFO(name);
-    const Image expected = image_of(tensor);
-    const auto method = name.find("bicubic") != std::string::npos ? Interpolation::bicubic : Interpolation::bilinear;
-    CHECK(largest_difference(
-              resize_image(image, expected.width, expected.height, method, {0, 0, expected.width, expected.height}),
-              expected) <= 1);
-    const Image corner = resize_image(image, expected.width, expected.height, method, {1, 1, expected.width - 1, 1});
-    CHECK(std::memcmp(corner.pixels.data(), expected.pixels.data() + 3 * (expected.width + 1), corner.pixels.size()) ==
-          0);
-    ++sizes;
+  for (const auto& [filter, interpolation] : filters) {
+    for (const auto& [name, tensor] : golden().tensors) {
+      if (!name.starts_with(std::string("resize.") + filter + ".")) continue;
+      INFO(name);
+      const Image expected = image_of(tensor);
+      CHECK(largest_difference(resize_image(image, expected.width, expected.height, interpolation,
+                                            {0, 0, expected.width, expected.height}),
+                               expected) == 0);
+      const Image corner =
+          resize_image(image, expected.width, expected.height, interpolation, {1, 1, expected.width - 1, 1});
+      CHECK(std::memcmp(corner.pixels.data(), expected.pixels.data() + 3 * (expected.width + 1),
+                        corner.pixels.size()) == 0);
+      ++sizes;
+    }
   }
-  CHECK(sizes == 12);
+  CHECK(sizes == 24);
 }
 
 TEST_CASE("a damaged, foreign or hostile file is an error that says what is wrong, never a picture") {
-  for (const char* name : {"plain.jpg", "progressive.jpg", "plain.png", "plain.ppm"}) {
+  for (const char* name : {"plain.jpg", "progressive.jpg", "plain.png", "plain.ppm", "lossless.webp", "lossy.webp",
+                           "plain.gif", "plain.bmp", "runs.bmp", "plain.tif", "deflate.tif", "jpeg.tif"}) {
     INFO(name);
     std::vector<std::uint8_t> bytes = file_bytes(name);
     bytes.resize(bytes.size() * 2 / 3);
@@ -99,11 +107,9 @@ TEST_CASE("a damaged, foreign or hostile file is an error that says what is wron
   }
   contains(error_of({}), "is empty");
   const std::string text = "These are words, not a picture.";
-  contains(error_of({text.begin(), text.end()}), "is no JPEG, PNG or binary PPM");
+  contains(error_of({text.begin(), text.end()}), "is no JPEG, PNG, WebP, GIF, BMP, TIFF or binary PPM");
   const std::string large = "P6 30000 30000 255\n";
   contains(error_of({large.begin(), large.end()}), "30000 x 30000");
-  const std::string dot = "P6 1 1 255\nabc";
-  contains(error_of({dot.begin(), dot.end()}), "1 x 1 pixels");
 
   std::vector<std::uint8_t> jpeg = file_bytes("plain.jpg");
   for (std::size_t i = 0; i + 8 < jpeg.size(); ++i) {
@@ -120,9 +126,37 @@ TEST_CASE("a damaged, foreign or hostile file is an error that says what is wron
   CHECK(error_of(png) != "");  // the header's checksum no longer holds either
 }
 
+TEST_CASE("a picture that claims a huge size is refused before memory is taken") {
+  const auto claim = [](const char* name, std::size_t at, int bytes) {
+    std::vector<std::uint8_t> file = file_bytes(name);
+    const int edge = bytes == 4 ? 2'000'000 : 60'000;
+    for (int i = 0; i < 2 * bytes; ++i)
+      file[at + static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(edge >> 8 * (i % bytes));
+    return error_of(file);
+  };
+  contains(claim("plain.gif", 6, 2), "claims to be 60000 x 60000 pixels");
+  contains(claim("plain.bmp", 18, 4), "claims to be 2000000 x 2000000 pixels");
+  contains(claim("frames.webp", 24, 3), "claims to be 60001 x 60001 pixels");
+}
+
+TEST_CASE("a progressive JPEG of very many scans is an error, soon") {
+  std::vector<std::uint8_t> bytes = file_bytes("progressive.jpg");
+  const auto marker = [&bytes](std::size_t from) {
+    while (bytes[from] != 0xFF || bytes[from + 1] == 0) ++from;
+    return from;
+  };
+  std::size_t begin = 2;
+  while (bytes[begin + 1] != 0xDA) begin = marker(begin + 2);
+  const std::vector<std::uint8_t> scan(bytes.begin() + static_cast<std::ptrdiff_t>(begin),
+                                       bytes.begin() + static_cast<std::ptrdiff_t>(marker(begin + 2)));
+  for (int i = 0; i < 300; ++i) bytes.insert(bytes.end() - 2, scan.begin(), scan.end());
+  contains(error_of(bytes), "more than 100 scans");
+}
+
 TEST_CASE("any byte of a picture may be wrong: the answer is a picture or an Error") {
   for (const char* name :
-       {"plain.jpg", "progressive.jpg", "cmyk.jpg", "orientation_6.jpg", "palette.png", "plain.ppm"}) {
+       {"plain.jpg", "progressive.jpg", "cmyk.jpg", "orientation_6.jpg", "palette.png", "exif_6.png", "plain.ppm",
+        "lossy.webp", "frames.webp", "frames.gif", "runs.bmp", "top_down.bmp", "deflate.tif", "palette.tif"}) {
     const std::vector<std::uint8_t> whole = file_bytes(name);
     for (std::size_t i = 0; i < whole.size(); i += 1 + whole.size() / 150) {
       std::vector<std::uint8_t> bytes = whole;
@@ -131,19 +165,6 @@ TEST_CASE("any byte of a picture may be wrong: the answer is a picture or an Err
     }
   }
   SUCCEED("nothing else was thrown");
-}
-
-TEST_CASE("the centre of a picture that is resized by its shorter edge is what a model sees") {
-  Image wide{.width = 80, .height = 40};
-  for (int y = 0; y < 40; ++y) {
-    for (int x = 0; x < 80; ++x) {
-      for (int c = 0; c < 3; ++c) wide.pixels.push_back(x >= 20 && x < 60 ? 200 : 0);
-    }
-  }
-  const Image centre =
-      prepare_image(wide, {.width = 16, .height = 16, .resize_width = 20, .resize_height = 20, .keep_aspect = true});
-  CHECK(centre.width == 16);
-  CHECK(std::all_of(centre.pixels.begin(), centre.pixels.end(), [](int level) { return level > 190; }));
 }
 
 }  // namespace octavo::test

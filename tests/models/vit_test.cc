@@ -127,9 +127,6 @@ TEST_CASE("a ViT checkpoint that is not what it says is an error that names the 
   contains(read_error(pool), "global_pool");
   size.config["pretrained_cfg"]["input_size"] = {3, 30, 30};
   contains(read_error(size), "patches of 8");
-  TinyVit resample({.names = VitNames::hugging_face});
-  resample.preprocessor["resample"] = 1;
-  contains(read_error(resample), "resample");
 }
 
 TEST_CASE("picture settings come from the checkpoint") {
@@ -137,16 +134,8 @@ TEST_CASE("picture settings come from the checkpoint") {
       *Model::from_checkpoint(source_dir() / "models/pretrained/deit-tiny-patch16-224-gated").info().image;
   CHECK(deit.width == 224);
   CHECK(deit.resize_height == 248);
-  CHECK(deit.keep_aspect);
+  CHECK(deit.resize == Resize::shortest_edge);
   CHECK(deit.interpolation == Interpolation::bicubic);
-  TinyVit vit({.names = VitNames::hugging_face});
-  vit.preprocessor["size"] = {{"shortest_edge", 40}};
-  vit.preprocessor["do_center_crop"] = true;
-  vit.preprocessor["crop_size"] = 32;
-  const ImageSettings cropped = *vit.model().info().image;
-  CHECK(cropped.resize_height == 40);
-  CHECK(cropped.keep_aspect);
-  CHECK(cropped.interpolation == Interpolation::bilinear);
 }
 
 }  // namespace octavo::test

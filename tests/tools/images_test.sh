@@ -38,14 +38,20 @@ done
 # Bad files: one line each, the rest answered, exit code 1.
 head -c 4000 "$light" >truncated.jpg
 echo "These are words." >words.jpg
-printf 'P6 1 1 255\nabc' >dot.ppm
+printf 'P6 1 1 255\nab' >dot.ppm
 printf 'P6 30000 30000 255\n' >huge.ppm
 run 1 classify -m vit.octavo --image truncated.jpg "$clock" words.jpg dot.ppm huge.ppm missing.jpg "$light" --top-k 2
 cmp -s out expected || fail "bad files change the answers of the good ones"
-err_has "truncated.jpg: is a damaged JPEG"; err_has "words.jpg: is no JPEG, PNG"; err_has "dot.ppm: is 1 x 1 pixels"
+err_has "truncated.jpg: is a damaged JPEG"; err_has "words.jpg: is no JPEG, PNG"; err_has "dot.ppm: is a damaged PPM"
 err_has "huge.ppm: claims to be 30000 x 30000 pixels"; err_has "missing.jpg: cannot be opened"; err_has "5 of 7 pictures could not be read"
 run 1 classify -m vit.octavo --image words.jpg "$clock" --json; lines_are out 2
 out_has '{"index":0,"input":"words.jpg","error":"words.jpg: is no JPEG'; out_has '{"index":1,"input":"good/clock.png","labels":[{"id":409,"label":"analog clock","score":0.'
+
+# Tabs and line ends in names do not make other fields or lines.
+cp "$clock" "$(printf 'a\tb\nc\\d.png')"
+run 0 classify -m vit.octavo --image "$(printf 'a\tb\nc\\d.png')" --top-k 1; lines_are out 1; out_has "$(printf '%s\t409\t' 'a\tb\nc\\d.png')"
+mkdir named && cp "$checkpoint/config.json" "$checkpoint/model.safetensors" named/ && sed '410s/.*/analog\tclock/' "$checkpoint/labels.txt" >named/labels.txt
+run 0 classify -m named --image "$clock" --top-k 1; out_has 'analog\tclock'
 
 # Accuracy against labels.
 printf 'clock.png\t409\ntraffic-light.jpg\t3\n' >labels.tsv

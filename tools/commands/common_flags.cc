@@ -38,10 +38,11 @@ Flags input_flags() {
 }
 
 Flags image_flags() {
-  return {
-      {"image", "a picture (JPEG, PNG, PPM) or a folder of them; may be repeated, and more may follow as plain words",
-       "FILE"},
-      {"f,file", "pictures or folders, one per line; - is standard input", "FILE"}};
+  return {{"image",
+           "a picture (JPEG, PNG, WebP, GIF, BMP, TIFF, PPM) or a folder of them; may be repeated, and more may follow "
+           "as plain words",
+           "FILE"},
+          {"f,file", "pictures or folders, one per line; - is standard input", "FILE"}};
 }
 
 Flags run_flags(const std::string& batch_tokens) {

@@ -12,7 +12,7 @@ namespace {
 bool is_picture(const std::filesystem::path& file) {
   std::string extension = file.extension().string();
   for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  const char* known[] = {".jpg", ".jpeg", ".png", ".ppm", ".pgm"};
+  const char* known[] = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm"};
   return std::find(std::begin(known), std::end(known), extension) != std::end(known);
 }
 
@@ -32,7 +32,8 @@ std::vector<std::string> expand_folders(const std::vector<std::string>& names) {
     for (const auto& entry : entries) {
       if (is_picture(entry.path())) files.push_back(entry.path().string());
     }
-    if (std::ssize(files) == first) throw Error(name + ": holds no picture (.jpg, .jpeg, .png, .ppm, .pgm).");
+    if (std::ssize(files) == first)
+      throw Error(name + ": holds no picture (.jpg, .jpeg, .png, .webp, .gif, .bmp, .tif, .tiff, .ppm, .pgm).");
     std::sort(files.begin() + first, files.end());
   }
   return files;

@@ -1,0 +1,34 @@
+// What timm's config.json says about a ViT beyond its tensors: model_args, and what a name of an architecture stands
+// for.
+#pragma once
+
+#include "graph/graph.h"
+#include "io/json_object.h"
+#include "models/checkpoint.h"
+
+#include <string>
+#include <vector>
+
+namespace octavo {
+
+/// What leaves no trace in the tensors.
+struct TimmArchitecture {
+  int heads = 0;
+  double epsilon = 1e-6;
+  Activation activation = Activation::gelu;
+};
+
+/// Reads "architecture" and model_args, and compares with the tensors what they show. Throws Error that names the key
+/// for an architecture or an argument that octavo does not have; keys of config.json that it does not know are
+/// warnings.
+TimmArchitecture read_timm_architecture(const JsonObject& config, const CheckpointTensors& tensors,
+                                        std::vector<std::string>& warnings);
+
+/// global_pool: whether the head reads the mean of the patches, the checkpoint then having fc_norm, and not the class
+/// token.
+bool timm_mean_pooling(const JsonObject& config, const CheckpointTensors& tensors, std::vector<std::string>& warnings);
+
+/// The activation that a config calls `name` under `key`; `gelu` (with erf) or `relu`.
+Activation read_activation(const JsonObject& config, std::string_view key, std::string_view otherwise);
+
+}  // namespace octavo
