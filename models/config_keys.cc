@@ -46,12 +46,19 @@ void refuse_unsupported_keys(const JsonObject& config) {
   if (config.has("cross_attention_hidden_size")) config.fail("cross_attention_hidden_size", "no such key");
 }
 
+void warn_of_unknown_keys(const JsonObject& object, std::span<const std::string_view> harmless,
+                          std::vector<std::string>& warnings) {
+  for (const std::string& key : object.unread()) {
+    if (!is_one_of(key, harmless))
+      warnings.push_back(object.where() + ": " + key + " is not known to octavo, so whatever it changes is not done");
+  }
+}
+
 void warn_of_unread_keys(const JsonObject& config, std::initializer_list<std::string_view> harmless,
                          std::vector<std::string>& warnings) {
-  for (const std::string& key : config.unread()) {
-    if (!is_one_of(key, kHarmless) && !is_one_of(key, harmless))
-      warnings.push_back(config.where() + ": " + key + " is not known to octavo, so whatever it changes is not done");
-  }
+  std::vector<std::string_view> all(std::begin(kHarmless), std::end(kHarmless));
+  all.insert(all.end(), harmless.begin(), harmless.end());
+  warn_of_unknown_keys(config, all, warnings);
 }
 
 }  // namespace octavo

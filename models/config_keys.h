@@ -1,9 +1,11 @@
-// Keys of config.json that all Hugging Face models have, and what becomes of those that nobody has asked for.
+// Keys of a checkpoint's JSON files that nobody has asked for, and those of config.json that all Hugging Face models
+// have.
 #pragma once
 
 #include "io/json_object.h"
 
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,8 +16,14 @@ namespace octavo {
 /// heads, an encoder with a decoder.
 void refuse_unsupported_keys(const JsonObject& config);
 
-/// Adds a warning for each key that nobody has asked for, unless it is known to change no result: of any model, or one
-/// of `harmless` of this family. Of a section that was asked for as a whole nothing is said.
+/// Adds a warning for every key of `object` that nobody has asked for and that is not among `harmless`, the keys known
+/// not to change results. To be called when everything has been read.
+void warn_of_unknown_keys(const JsonObject& object, std::span<const std::string_view> harmless,
+                          std::vector<std::string>& warnings);
+
+/// The same of config.json of a Hugging Face model: adds a warning for each key that nobody has asked for, unless it is
+/// known to change no result: of any model, or one of `harmless` of this family. Of a section that was asked for as a
+/// whole nothing is said.
 void warn_of_unread_keys(const JsonObject& config, std::initializer_list<std::string_view> harmless,
                          std::vector<std::string>& warnings);
 

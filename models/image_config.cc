@@ -1,7 +1,7 @@
 // timm's pretrained_cfg, and the names of classes.
 #include "models/image_config.h"
 
-#include "models/unknown_keys.h"
+#include "models/config_keys.h"
 
 #include <cmath>
 

@@ -1,6 +1,6 @@
 // The image processors of Hugging Face: preprocessor_config.json, or a section of processor_config.json.
+#include "models/config_keys.h"
 #include "models/image_config.h"
-#include "models/unknown_keys.h"
 
 #include <algorithm>
 #include <array>

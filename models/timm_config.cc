@@ -1,7 +1,7 @@
 #include "models/timm_config.h"
 
+#include "models/config_keys.h"
 #include "models/image_config.h"
-#include "models/unknown_keys.h"
 
 #include <algorithm>
 #include <cctype>

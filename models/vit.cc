@@ -1,9 +1,9 @@
 // ViT and DeiT: pre-LayerNorm encoder of image patches. One line per fused op; timm's and Hugging Face's names.
 #include "models/attention_method.h"
+#include "models/config_keys.h"
 #include "models/families.h"
 #include "models/image_config.h"
 #include "models/timm_config.h"
-#include "models/unknown_keys.h"
 
 #include "octavo/error.h"
 
@@ -317,29 +317,6 @@ VitConfig read_timm_config(const JsonObject& config, const CheckpointTensors& te
           .image = image};
 }
 
-// Of Hugging Face's config.json: names, training, and what other heads and tasks read.
-constexpr std::string_view kHarmless[] = {"_name_or_path",
-                                          "architectures",
-                                          "attention_probs_dropout_prob",
-                                          "hidden_dropout_prob",
-                                          "initializer_range",
-                                          "id2label",
-                                          "label2id",
-                                          "num_labels",
-                                          "torch_dtype",
-                                          "dtype",
-                                          "transformers_version",
-                                          "encoder_stride",
-                                          "pooler_output_size",
-                                          "pooler_act",
-                                          "finetuning_task",
-                                          "label_names",
-                                          "output_attentions",
-                                          "output_hidden_states",
-                                          "return_dict",
-                                          "use_cache",
-                                          "_attn_implementation_autoset"};
-
 /// What the tensors show, or what would make other scores of the logits.
 void check_hugging_face_config(const JsonObject& config, const CheckpointTensors& tensors) {
   if (config.integer_or("num_channels", 1, 1000, 3) != 3) config.fail("num_channels", "3");
@@ -371,7 +348,7 @@ VitConfig read_hugging_face_config(const JsonObject& config, const std::optional
                          .activation = read_activation(config, "hidden_act", "gelu"),
                          .mean_pooling = mean_pooling,
                          .image = read_hugging_face_images(config, processor, warnings)};
-  warn_of_unknown_keys(config, kHarmless, warnings);
+  warn_of_unread_keys(config, {"encoder_stride", "pooler_output_size", "pooler_act", "label_names"}, warnings);
   return result;
 }
 

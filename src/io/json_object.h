@@ -47,9 +47,6 @@ class JsonObject {
   /// What stands before the colon of messages: a file, or a section of it.
   const std::string& where() const { return where_; }
 
-  /// What stands before the colon of messages: a file, or a section of it.
-  const std::string& where() const { return where_; }
-
   std::int64_t integer(std::string_view key, std::int64_t smallest, std::int64_t largest) const;
   double number(std::string_view key, double smallest, double largest) const;
   std::string text(std::string_view key) const;
