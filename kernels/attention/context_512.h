@@ -58,14 +58,14 @@ void store_two(const Attention& attention, const Block& block, int row, int colu
   const __m512i two = context_row(*attention.constants, block, row + 1, second[0], second[1]);
   const int query = block.first + row, rows = least(2, block.rows - row);
   if (attention.fine.data == nullptr) {
-    store_rows(attention, attention.context, query, rows, column, count, to_bytes(one, two));
+    store_rows(attention, attention.context, query, rows, column, count, to_u8(one, two));
     return;
   }
   const __m512i code_one = eleven_bits(one), code_two = eleven_bits(two), seven = _mm512_set1_epi16(7);
   store_rows(attention, attention.context, query, rows, column, count,
-             to_bytes(_mm512_srli_epi16(code_one, 3), _mm512_srli_epi16(code_two, 3)));
+             to_u8(_mm512_srli_epi16(code_one, 3), _mm512_srli_epi16(code_two, 3)));
   store_rows(attention, attention.fine, query, rows, column, count,
-             to_bytes(_mm512_and_si512(code_one, seven), _mm512_and_si512(code_two, seven)));
+             to_u8(_mm512_and_si512(code_one, seven), _mm512_and_si512(code_two, seven)));
 }
 
 }  // namespace

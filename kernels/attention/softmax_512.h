@@ -133,7 +133,7 @@ void find_plain_probabilities(const AttentionConstants& constants, const Rows& r
       return _mm512_maskz_mulhrs_epi16(seen, exponential(rows.score(step, row), largest), _mm512_set1_epi16(255));
     };
     for_each_chunk(*block, row, codes, [&](int chunk, __m512i first, __m512i second) {
-      const __m512i bytes = to_bytes(first, second);
+      const __m512i bytes = to_u8(first, second);
       _mm512_storeu_si512(rows.probability(chunk, row), bytes);
       row_sum = _mm512_dpbusd_epi32(row_sum, bytes, _mm512_set1_epi8(1));
     });
@@ -163,8 +163,8 @@ void find_wide_probabilities(const AttentionConstants& constants, const Rows& ro
       return _mm512_maskz_mov_epi16(seen, exponential(rows.score(step, row), largest));
     };
     for_each_chunk(*block, row, codes, [&](int chunk, __m512i first, __m512i second) {
-      const __m512i high_bytes = to_bytes(_mm512_srli_epi16(first, 8), _mm512_srli_epi16(second, 8));
-      const __m512i low_bytes = to_bytes(_mm512_and_si512(first, low), _mm512_and_si512(second, low));
+      const __m512i high_bytes = to_u8(_mm512_srli_epi16(first, 8), _mm512_srli_epi16(second, 8));
+      const __m512i low_bytes = to_u8(_mm512_and_si512(first, low), _mm512_and_si512(second, low));
       _mm512_storeu_si512(rows.probability(chunk, row), high_bytes);
       _mm512_storeu_si512(rows.low_probability(chunk, row), low_bytes);
       row_sum = _mm512_dpwssd_epi32(_mm512_dpwssd_epi32(row_sum, first, ones), second, ones);
@@ -225,7 +225,7 @@ void find_clipped_row(const AttentionConstants& constants, const Rows& rows, Blo
     return _mm512_srli_epi16(scaled, 6);
   };
   for_each_chunk(*block, row, codes, [&](int chunk, __m512i first, __m512i second) {
-    _mm512_storeu_si512(rows.probability(chunk, row), to_bytes(first, second));
+    _mm512_storeu_si512(rows.probability(chunk, row), to_u8(first, second));
   });
   block->multiplier[row] = clip.multiplier;
   block->shift[row] = clip.shift;
@@ -255,7 +255,7 @@ void find_level_row(const AttentionConstants& constants, const Rows& rows, Block
     return code;
   };
   for_each_chunk(*block, row, code_of, [&](int chunk, __m512i first, __m512i second) {
-    _mm512_storeu_si512(rows.probability(chunk, row), to_bytes(first, second));
+    _mm512_storeu_si512(rows.probability(chunk, row), to_u8(first, second));
   });
   block->multiplier[row] = levels.multiplier[top];
   block->shift[row] = levels.shift[top];
