@@ -1,5 +1,6 @@
 // Row by row in plain C++: LayerNorm, embedding sum, column sum. Every other instruction set gives these bits.
 #include "kernels/kernels.h"
+#include "kernels/rowwise/reciprocal_root.h"
 
 #include <stdint.h>
 
@@ -8,15 +9,6 @@ namespace {
 
 int32_t clamp(int32_t value, int32_t low, int32_t high) { return value < low ? low : value > high ? high : value; }
 int32_t mulhi32(int32_t a, int32_t b) { return static_cast<int32_t>((int64_t{a} * b) >> 32); }
-
-// round(2^30 / sqrt((i + 0.5) / 64)) for i = 16..63.
-constexpr int64_t kReciprocalRoot[48] = {
-    2114695713, 2053387115, 1997119227, 1945237133, 1897199172, 1852552937, 1810917218, 1771968208,
-    1735428857, 1701060526, 1668656406, 1638036256, 1609042172, 1581535151, 1555392273, 1530504391,
-    1506774204, 1484114654, 1462447584, 1441702596, 1421816090, 1402730445, 1384393311, 1366757007,
-    1349778000, 1333416450, 1317635818, 1302402522, 1287685637, 1273456629, 1259689126, 1246358707,
-    1233442724, 1220920139, 1208771378, 1196978204, 1185523604, 1174391680, 1163567563, 1153037323,
-    1142787899, 1132807028, 1123083182, 1113605518, 1104363818, 1095348453, 1086550331, 1077960865};
 
 // 1 / sqrt(V) = y * 2^-(46 + e).
 struct ReciprocalRoot {
