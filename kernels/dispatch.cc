@@ -8,7 +8,6 @@ namespace octavo::kernels {
 void install_gemm_scalar(KernelTable&);
 void install_attention_scalar(KernelTable&);
 void install_rowwise_scalar(KernelTable&);
-void install_paper_scalar(KernelTable&);
 
 void install_gemm_avx2(KernelTable&);
 void install_attention_avx2(KernelTable&);
@@ -58,7 +57,6 @@ KernelTable table_for(Isa isa) {
   install_gemm_scalar(table);
   install_attention_scalar(table);
   install_rowwise_scalar(table);
-  install_paper_scalar(table);
   if (avx2) {
     install_gemm_avx2(table);
     install_attention_avx2(table);

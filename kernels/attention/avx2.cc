@@ -119,9 +119,8 @@ void attend(const Attention& attention, const Scratch& scratch, int first, int r
   const AttentionConstants& constants = *attention.constants;
   Block block(attention, first, rows);
   find_scores(block, constants.head_size, scratch);
-  for (int row = 0; row < kBlockRows; ++row) find_row(constants, scratch, &block, row);
+  find_rows(attention, scratch, kBlockRows, &block);
   find_runs(constants.clipped, scratch, &block);
-  apply_gate(attention, &block);
   for (int column = 0; column < constants.head_size; column += 16) find_context(attention, scratch, block, column);
 }
 

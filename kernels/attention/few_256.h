@@ -33,7 +33,7 @@ struct Shared {
   explicit Shared(const Scratch& scratch)
       : columns(scratch.columns),
         sums(reinterpret_cast<int32_t*>(scratch.keys)),
-        kept(reinterpret_cast<Kept*>(scratch.values)) {}
+        by(reinterpret_cast<RowMultipliers<kBlockRows>*>(scratch.values)) {}
   // Of 16 columns from `column` on.
   void put_sum(int share, int row, int column, const WideSum& sum) const {
     int32_t* to = at(share, row, column);
@@ -49,13 +49,9 @@ struct Shared {
   int32_t* at(int share, int row, int column) const {
     return sums + (ptrdiff_t{share} * kFewQueries + row) * 2 * columns + column;
   }
-  struct Kept {
-    int32_t multiplier[kFewQueries];
-    int shift[kFewQueries];
-  };
   int columns;
   int32_t* sums;  // [shares][queries][high, low][columns]
-  Kept* kept;
+  RowMultipliers<kBlockRows>* by;
 };
 
 // One row's scores from keys first .. end - 1 as they lie.
@@ -111,12 +107,8 @@ void attention_share(const Attention& attention, const AttentionShare& share) {
       for (int row = 0; row < block.rows; ++row) find_scores_of_row(attention, scratch, block, row, first, end);
       break;
     case AttentionShare::probabilities:
-      for (int row = 0; row < block.rows; ++row) find_row(constants, scratch, &block, row);
-      apply_gate(attention, &block);
-      for (int row = 0; row < block.rows; ++row) {
-        shared.kept->multiplier[row] = block.multiplier[row];
-        shared.kept->shift[row] = block.shift[row];
-      }
+      find_rows(attention, scratch, block.rows, &block);
+      *shared.by = block.by;
       break;
     case AttentionShare::sums:
       for (int row = 0; row < block.rows; ++row) {
@@ -126,9 +118,8 @@ void attention_share(const Attention& attention, const AttentionShare& share) {
       }
       break;
     case AttentionShare::context:
+      block.by = *shared.by;
       for (int row = 0; row < block.rows; ++row) {
-        block.multiplier[row] = shared.kept->multiplier[row];
-        block.shift[row] = shared.kept->shift[row];
         for (int column = 0; column < constants.head_size; column += 16) {
           WideSum total;
           for (int part = 0; part < share.shares; ++part) {

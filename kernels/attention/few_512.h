@@ -11,10 +11,6 @@ namespace {
 
 // What the shares of a call have in common.
 struct Shared {
-  struct Kept {
-    int32_t multiplier[kFewQueries];
-    int shift[kFewQueries];
-  };
   explicit Shared(const Attention& attention) {
     const ptrdiff_t chunks = (attention.length + kChunkKeys - 1) / kChunkKeys, keys = chunks * kChunkKeys;
     columns = (attention.constants->head_size + kTileDepth - 1) / kTileDepth * kTileDepth;
@@ -23,7 +19,7 @@ struct Shared {
     rows.exponentials = reinterpret_cast<int16_t*>(rows.scores + keys * kBlockRows);
     rows.probabilities = reinterpret_cast<uint8_t*>(rows.exponentials + keys * kBlockRows);
     rows.low_probabilities = reinterpret_cast<uint8_t*>(rows.exponentials);  // nothing else is there when they are wide
-    kept = reinterpret_cast<Kept*>(rows.probabilities + keys * kBlockRows);
+    by = reinterpret_cast<RowMultipliers<kBlockRows>*>(rows.probabilities + keys * kBlockRows);
   }
   // Of 64 columns from `column` on, of high bytes or (1) low ones.
   int32_t* sum(int share, int row, int low, int column) const {
@@ -32,7 +28,7 @@ struct Shared {
   ptrdiff_t columns;  // head_size rounded up to 64
   int32_t* sums;      // [shares][queries][2][columns]
   Rows<kBlockRows> rows;
-  Kept* kept;
+  RowMultipliers<kBlockRows>* by;
 };
 
 __mmask16 dwords_from(int column, int head_size) {
@@ -156,10 +152,7 @@ void attention_share(const Attention& attention, const AttentionShare& share) {
     case AttentionShare::probabilities:
       for (int row = 0; row < block.rows; ++row) block.largest[row] = find_largest_of_row(block, shared, row);
       find_probabilities(attention, shared.rows, &block);
-      for (int row = 0; row < block.rows; ++row) {
-        shared.kept->multiplier[row] = block.multiplier[row];
-        shared.kept->shift[row] = block.shift[row];
-      }
+      *shared.by = block.by;
       break;
     case AttentionShare::sums:
       for (int row = 0; row < block.rows; ++row) {
@@ -170,10 +163,7 @@ void attention_share(const Attention& attention, const AttentionShare& share) {
       }
       break;
     case AttentionShare::context:
-      for (int row = 0; row < block.rows; ++row) {
-        block.multiplier[row] = shared.kept->multiplier[row];
-        block.shift[row] = shared.kept->shift[row];
-      }
+      block.by = *shared.by;
       store_context(attention, shared, block, share.shares);
       break;
   }

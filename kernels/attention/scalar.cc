@@ -1,6 +1,6 @@
 // Attention in plain C++: what scores, probabilities, gate and context are. Every other instruction set gives these
 // bits.
-#include "kernels/attention/sigmoid.h"
+#include "kernels/attention/tables.h"
 #include "kernels/kernels.h"
 
 #include <stddef.h>
@@ -33,6 +33,12 @@ struct Multiplier {
 
 int32_t mulhrs(int32_t a, int32_t b) { return (a * b + (1 << 14)) >> 15; }
 uint32_t mulhu16(uint32_t a, uint32_t b) { return (a * b) >> 16; }
+// (6) Q15, by symmetry and 64 linear cells over [0, 8).
+int32_t sigmoid(int32_t x) {
+  const int32_t magnitude = x < 0 ? -x : x, a = magnitude < 16384 ? magnitude : 16384, cell = a >> 8;
+  const int32_t s = kSigmoid[cell] + (((kSigmoid[cell + 1] - kSigmoid[cell]) * (a & 255) + 128) >> 8);
+  return x < 0 ? 32768 - s : s;
+}
 int bit_length(uint32_t value) {
   int bits = 0;
   for (; value != 0; value >>= 1) ++bits;
@@ -260,12 +266,70 @@ void attention_share(const Attention& attention, const AttentionShare& share) {
   }
 }
 
+// The paper's setting (9): static 8-bit quantizers of scores and probabilities. It exists to be measured, not to be
+// fast, so there is no other instruction set.
+
+int64_t clamp(int64_t value, int64_t low, int64_t high) { return value < low ? low : value > high ? high : value; }
+int64_t requantize(int64_t value, int64_t multiplier, int shift) {
+  return (value * multiplier + (int64_t{1} << (shift - 1))) >> shift;
+}
+
+// u8 codes of one query's scores.
+void find_score_codes(const Attention& attention, const PaperAttention& paper, int query, int keys, uint8_t* score) {
+  const AttentionConstants& constants = *attention.constants;
+  const uint8_t* q = attention.q + query * attention.stride;
+  for (int key = 0; key < keys; ++key) {
+    const int8_t* k = attention.k + key * attention.key_stride;
+    int64_t sum = 0;
+    for (int d = 0; d < constants.head_size; ++d) {
+      sum += (q[d] - constants.query_zero_point) * (k[d] - paper.key_zero_point);
+    }
+    const int64_t code = requantize(sum, paper.score_multiplier, paper.score_shift) + paper.score_zero_point;
+    score[key] = static_cast<uint8_t>(clamp(code, 0, 255));
+  }
+}
+
+// u8 codes of the probabilities, in place of the scores; their sum.
+int64_t find_probability_codes(const PaperAttention& paper, int keys, uint8_t* code) {
+  int largest = 0;
+  for (int key = 0; key < keys; ++key) largest = code[key] > largest ? code[key] : largest;
+  int64_t total = 0;
+  for (int key = 0; key < keys; ++key) total += paper.exponential[largest - code[key]];
+  const int64_t factor = (paper.slope << 24) / total;
+  int64_t sum = 0;
+  for (int key = 0; key < keys; ++key) {
+    const int64_t scaled = paper.exponential[largest - code[key]] * factor + paper.offset * (int64_t{1} << 24);
+    code[key] = static_cast<uint8_t>(clamp((scaled + (int64_t{1} << 45)) >> 46, 0, paper.most));
+    sum += code[key];
+  }
+  return sum;
+}
+
+void attention_paper(const Attention& attention, const PaperAttention& paper) {
+  const AttentionConstants& constants = *attention.constants;
+  auto* codes = static_cast<uint8_t*>(attention.scratch);
+  for (int query = attention.first_query; query < attention.first_query + attention.queries; ++query) {
+    const int keys = keys_seen(attention, query);
+    find_score_codes(attention, paper, query, keys, codes);
+    const int64_t mass = find_probability_codes(paper, keys, codes);
+    Multiplier by = {constants.multiplier, constants.shift};
+    apply_gate(attention, query, &by);
+    for (int d = 0; d < constants.head_size; ++d) {
+      int64_t sum = -paper.value_zero_point * mass;
+      for (int key = 0; key < keys; ++key) sum += codes[key] * attention.v[key * attention.key_stride + d];
+      const int64_t code = requantize(sum, by.multiplier, by.shift) + constants.zero_point;
+      store(attention.context, attention.context_row + query, attention.context_column + d, clamp(code, 0, 255));
+    }
+  }
+}
+
 }  // namespace
 
 void install_attention_scalar(KernelTable& table);
 void install_attention_scalar(KernelTable& table) {
   table.attention = attention;
   table.attention_share = attention_share;
+  table.attention_paper = attention_paper;
 }
 
 }  // namespace octavo::kernels

@@ -7,7 +7,7 @@
 namespace octavo::kernels {
 namespace {
 
-int32_t clamp(int32_t value, int32_t low, int32_t high) { return value < low ? low : value > high ? high : value; }
+int64_t clamp(int64_t value, int64_t low, int64_t high) { return value < low ? low : value > high ? high : value; }
 int32_t mulhi32(int32_t a, int32_t b) { return static_cast<int32_t>((int64_t{a} * b) >> 32); }
 
 // 1 / sqrt(V) = y * 2^-(46 + e).
@@ -52,7 +52,8 @@ int32_t normalized(int32_t x, int columns, const RowConstants& row) {
 }
 
 int32_t lane_value(const NormLane& lane, int column, int32_t n) {
-  return clamp((mulhi32(n, lane.gain[column]) + lane.offset[column]) >> lane.shift, lane.low, lane.high);
+  const int32_t value = (mulhi32(n, lane.gain[column]) + lane.offset[column]) >> lane.shift;
+  return static_cast<int32_t>(clamp(value, lane.low, lane.high));
 }
 
 void store(const ByteMatrix& out, int row, int column, int32_t value) {
@@ -87,6 +88,23 @@ void embedding_sum(const EmbeddingSum& embed) {
   }
 }
 
+// The paper's setting (9), which exists to be measured, not to be fast.
+void embedding_sum_paper(const EmbeddingSum& sum, const PaperEmbeddingSum& paper) {
+  for (int row = 0; row < sum.rows; ++row) {
+    for (int column = 0; column < sum.columns; ++column) {
+      const auto term = [&](int t) {
+        const EmbeddingTable& table = sum.table[t];
+        const ptrdiff_t index = table.index[row];
+        return int32_t{table.rows[index * sum.columns + column]} * table.multiplier[index];
+      };
+      const int32_t first = term(0) + (sum.tables == 3 ? term(2) : 0);
+      const int64_t partial = clamp((first + (1 << 19)) >> 20, paper.partial_low, paper.partial_high);
+      const int64_t both = partial * paper.partial_multiplier + term(1);
+      sum.out[row * sum.stride + column] = static_cast<int16_t>(clamp((both + (1 << 19)) >> 20, paper.low, paper.high));
+    }
+  }
+}
+
 void column_sum(const ColumnSum& sum) {
   for (int j = 0; j < sum.columns; ++j) {
     int32_t total = 0;
@@ -101,6 +119,7 @@ void install_rowwise_scalar(KernelTable& table);
 void install_rowwise_scalar(KernelTable& table) {
   table.layer_norm = layer_norm;
   table.embedding_sum = embedding_sum;
+  table.embedding_sum_paper = embedding_sum_paper;
   table.column_sum = column_sum;
 }
 
