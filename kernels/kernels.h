@@ -7,6 +7,8 @@
 // s32; mulhrs(a, b) = (a * b + 2^14) >> 15 of two s16; mulhu16(a, b) = (a * b) >> 16 of two u16.
 #pragma once
 
+#include "kernels/isa.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -293,27 +295,8 @@ struct KernelTable {
   void (*embedding_sum_paper)(const EmbeddingSum&, const PaperEmbeddingSum&);
 };
 
-/// Instruction sets a choice can be limited to, worst first. They are sets of CPU features, not a chain.
-enum class Isa { scalar, avx2, avxvnni, avx512vnni, amx };
-constexpr int kIsaCount = 5;
-
-struct IsaStatus {
-  Isa isa;
-  const char* name;     ///< "scalar", "avx2", "avxvnni", "avx512vnni", "amx"
-  bool available;       ///< the CPU has the instructions and the operating system saves their registers
-  const char* missing;  ///< why not, in words a user understands; "" when available
-};
-
-/// What this CPU has, worst first; the answer never changes during a process.
-const IsaStatus* isa_status();  // array of kIsaCount
-
-/// Gets from the operating system what kernels of `isa`, which is available, need for this process; false if it
-/// refuses. Only the tiles of AMX are such a thing.
-bool prepare(Isa isa);
-
-/// The kernels to use when the choice is limited to `isa` and what it builds on (avxvnni and avx512vnni: + avx2; amx:
-/// + avx512vnni). Each family installs what is available, best last. `isa` must be available; where prepare() fails,
-/// the kernels are those that it builds on.
+/// The kernels to use when the choice is limited to `isa` and what it builds on (isas.inc). `isa` must be available;
+/// where prepare() fails, the kernels are those that it builds on.
 KernelTable table_for(Isa isa);
 
 }  // namespace octavo::kernels
