@@ -8,24 +8,13 @@
 #pragma once
 
 #include "kernels/isa.h"
+#include "kernels/layout.h"
+#include "kernels/rows.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
 namespace octavo::kernels {
-
-constexpr int kTileRows = 16;      ///< rows of an activation tile
-constexpr int kTileDepth = 64;     ///< bytes of a tile row; depth of a weight tile
-constexpr int kPanelColumns = 32;  ///< columns of a packed weight panel
-
-/// A matrix of bytes in one of two orders. Element (row, column) is at
-///   data + (row / 16) * tile_stride + (row % 16) * row_stride + (column / 64) * chunk_stride + column % 64.
-/// Tile order, what GEMMs read: row_stride 64, chunk_stride 1024, tile_stride (depth / 64) * 1024.
-/// Row-major order, what attention reads: row_stride = columns, chunk_stride 64, tile_stride 16 * columns.
-struct ByteMatrix {
-  uint8_t* data;
-  ptrdiff_t tile_stride, row_stride, chunk_stride;
-};
 
 /// The integer product that every linear layer is made of (2):
 ///   accumulator[i][j] = bias[j] + sum over k of a[i][k] * b[k][j], exact in s32.
@@ -42,12 +31,6 @@ struct Gemm {
   int shift;                  ///< 33..62, common to the layer
   int pre_shift = 0;          ///< 0..15; above 0 for real multipliers of 1/4 and more, where shift is 33
 };
-
-/// Byte offset of weight (n, k) in a packed matrix whose depth is padded to `depth`. Tile row r of a 64 x 16 tile holds
-/// k = 4r .. 4r+3 of 16 columns: one 64-byte row is one operand of vpdpbusd.
-constexpr size_t packed_index(size_t n, size_t k, size_t depth) {
-  return (((n / 32) * (depth / 64) + k / 64) * 2 + (n % 32) / 16) * 1024 + (k % 64 / 4) * 64 + (n % 16) * 4 + k % 4;
-}
 
 /// The one requantization rule (2): with p = pre_shift and acc = clamp(accumulator, -2^(31-p), 2^(31-p) - 1) << p,
 ///   r[i][j] = (acc * multiplier[j] + 2^(shift-1)) >> shift.
@@ -293,6 +276,20 @@ struct KernelTable {
   void (*column_sum)(const ColumnSum&);
   void (*attention_paper)(const Attention&, const PaperAttention&);
   void (*embedding_sum_paper)(const EmbeddingSum&, const PaperEmbeddingSum&);
+  // rows.h
+  void (*split_s16)(const SplitS16&);
+  void (*join_to_s32)(const JoinedRow&, int32_t* out);
+  void (*join_to_s16)(const JoinedRow&, int16_t* out);
+  void (*shift_s16)(const ShiftS16&);
+  void (*requantize_s16)(const RequantizeS16&);
+  void (*split_u11)(const SplitU11&);
+  void (*shift_tiles)(const ShiftTiles&);
+  void (*scale_s32)(const ScaleS32&);
+  void (*divide_sums)(const DivideSums&);
+  void (*mean_gate_logits)(const MeanGateLogits&);
+  void (*copy_patch)(const CopyPatch&);
+  void (*add_patch)(const AddPatch&);
+  void (*copy_u8_row)(const CopyU8Row&);
 };
 
 /// The kernels to use when the choice is limited to `isa` and what it builds on (isas.inc). `isa` must be available;

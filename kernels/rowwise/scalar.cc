@@ -56,9 +56,12 @@ int32_t lane_value(const NormLane& lane, int column, int32_t n) {
   return static_cast<int32_t>(clamp(value, lane.low, lane.high));
 }
 
-void store(const ByteMatrix& out, int row, int column, int32_t value) {
-  out.data[row / kTileRows * out.tile_stride + row % kTileRows * out.row_stride +
-           column / kTileDepth * out.chunk_stride + column % kTileDepth] = static_cast<uint8_t>(value);
+uint8_t* at(const ByteMatrix& m, int row, int column) {
+  return m.data + row / kTileRows * m.tile_stride + row % kTileRows * m.row_stride +
+         column / kTileDepth * m.chunk_stride + column % kTileDepth;
+}
+void store(const ByteMatrix& out, int row, int column, int64_t value) {
+  *at(out, row, column) = static_cast<uint8_t>(value);
 }
 
 void layer_norm(const LayerNorm& norm) {
@@ -113,6 +116,155 @@ void column_sum(const ColumnSum& sum) {
   }
 }
 
+int64_t scaled(int64_t value, int64_t multiplier, int shift) {
+  return (value * multiplier + (int64_t{1} << (shift - 1))) >> shift;
+}
+
+// sum / count, rounded half up.
+int64_t mean(int64_t sum, int64_t count) {
+  const int64_t doubled = 2 * sum + count, divisor = 2 * count;
+  return doubled / divisor - (doubled % divisor < 0 ? 1 : 0);
+}
+
+// Calls work(column, count) for the parts of a row that lie in one chunk.
+template <class Work>
+void for_chunks(int columns, Work work) {
+  for (int column = 0; column < columns; column += kTileDepth) {
+    work(column, columns - column < kTileDepth ? columns - column : kTileDepth);
+  }
+}
+
+void split_s16(const SplitS16& split) {
+  constexpr int kLargest = 32639;  // its two codes are 255 and 255
+  for (int row = 0; row < split.rows; ++row) {
+    for_chunks(split.columns, [&](int column, int count) {
+      const int16_t* in = split.in + row * split.stride + column;
+      uint8_t *high = at(split.out, 2 * row, column), *low = at(split.out, 2 * row + 1, column);
+      for (int j = 0; j < count; ++j) {
+        const int shifted = (in[j] < kLargest ? in[j] : kLargest) + 32768 + 128;
+        high[j] = static_cast<uint8_t>(shifted >> 8);
+        low[j] = static_cast<uint8_t>(shifted & 255);
+      }
+    });
+  }
+}
+
+// Calls put(column, value) for the columns of a joined row.
+template <class Put>
+void join(const JoinedRow& row, int64_t low, int64_t high, Put put) {
+  const JoinedRow own = row;  // which nothing that is put can change
+  for (int j = 0; j < own.columns; ++j) {
+    const int64_t sum = int64_t{8} * own.high[j] + (own.low[j] >> 5);
+    put(j, clamp(scaled(sum, own.multiplier[j], own.shift), low, high));
+  }
+}
+
+void join_to_s32(const JoinedRow& row, int32_t* out) {
+  join(row, INT32_MIN, INT32_MAX, [&](int j, int64_t value) { out[j] = static_cast<int32_t>(value); });
+}
+
+void join_to_s16(const JoinedRow& row, int16_t* out) {
+  join(row, INT16_MIN, INT16_MAX, [&](int j, int64_t value) { out[j] = static_cast<int16_t>(value); });
+}
+
+void shift_s16(const ShiftS16& shift) {
+  const int rounding = 1 << (shift.shift - 1);
+  for (int row = 0; row < shift.rows; ++row) {
+    int16_t* x = shift.data + row * shift.stride;
+    for (int j = 0; j < shift.columns; ++j) x[j] = static_cast<int16_t>((x[j] + rounding) >> shift.shift);
+  }
+}
+
+void requantize_s16(const RequantizeS16& requantize) {
+  const RequantizeS16 own = requantize;
+  for (int row = 0; row < own.rows; ++row) {
+    for_chunks(own.columns, [&](int column, int count) {
+      const int16_t* in = own.in + row * own.stride + column;
+      uint8_t* out = at(own.out, row, column);
+      for (int j = 0; j < count; ++j) {
+        out[j] = static_cast<uint8_t>(clamp(scaled(in[j], own.multiplier, own.shift) + own.zero_point, 0, 255));
+      }
+    });
+  }
+}
+
+void split_u11(const SplitU11& split) {
+  for (int row = 0; row < split.rows; ++row) {
+    for_chunks(split.columns, [&](int column, int count) {
+      const int16_t* in = split.in + row * split.stride + column;
+      uint8_t *out = at(split.out, row, column), *fine = at(split.fine, row, column);
+      for (int j = 0; j < count; ++j) {
+        out[j] = static_cast<uint8_t>(in[j] >> 3);
+        fine[j] = static_cast<uint8_t>(in[j] & 7);
+      }
+    });
+  }
+}
+
+void shift_tiles(const ShiftTiles& shift) {
+  const ptrdiff_t bytes = ptrdiff_t{kTileRows} * shift.columns;
+  for (int tile = 0; tile < shift.tiles; ++tile) {
+    const uint8_t* in = shift.in + tile * shift.stride;
+    uint8_t* out = shift.out + tile * shift.stride;
+    for (ptrdiff_t i = 0; i < bytes; ++i) out[i] = static_cast<uint8_t>(in[i] >> 3);
+  }
+}
+
+void scale_s32(const ScaleS32& row) {
+  const ScaleS32 own = row;
+  for (int j = 0; j < own.columns; ++j) {
+    const int64_t value = scaled(own.in[j], own.multiplier[j], own.shift);
+    own.out[j] = static_cast<int32_t>(clamp(value, INT32_MIN, INT32_MAX));
+  }
+}
+
+void divide_sums(const DivideSums& divide) {
+  for (int j = 0; j < divide.columns; ++j) divide.out[j] = static_cast<int16_t>(mean(divide.sums[j], divide.count));
+}
+
+void mean_gate_logits(const MeanGateLogits& gate) {
+  for (int head = 0; head < gate.heads; ++head) {
+    int64_t sum = 0;
+    for (int row = 0; row < gate.rows; ++row) sum += gate.in[row * gate.stride + head];
+    const int64_t logit = scaled(mean(sum, gate.rows), gate.multiplier[head], gate.shift);
+    gate.out[head] = static_cast<int16_t>(clamp(logit, INT16_MIN, INT16_MAX));
+  }
+}
+
+// Bytes to a run of columns, which may cross chunks.
+void write_bytes(const uint8_t* from, int count, const ByteMatrix& to, int row, int column) {
+  while (count > 0) {
+    const int room = kTileDepth - column % kTileDepth, part = count < room ? count : room;
+    __builtin_memcpy(at(to, row, column), from, static_cast<size_t>(part));
+    from += part;
+    column += part;
+    count -= part;
+  }
+}
+
+void copy_patch(const CopyPatch& copy) {
+  const int width = 3 * copy.patch_size;
+  const ptrdiff_t stride = ptrdiff_t{width} * copy.grid_width;
+  const uint8_t* from =
+      copy.pixels + copy.patch / copy.grid_width * copy.patch_size * stride + copy.patch % copy.grid_width * width;
+  for (int y = 0; y < copy.patch_size; ++y) write_bytes(from + y * stride, width, copy.out, copy.row, y * width);
+}
+
+void add_patch(const AddPatch& add) {
+  const AddPatch own = add;
+  for (int j = 0; j < own.columns; ++j) {
+    const int32_t sum = own.position[j] + (own.patch != nullptr ? own.patch[j] : 0);
+    const int32_t clamped = sum < own.low ? own.low : sum > own.high ? own.high : sum;
+    own.out[j] = static_cast<int16_t>(own.patch != nullptr ? clamped : sum);
+  }
+}
+
+void copy_u8_row(const CopyU8Row& copy) {
+  for_chunks(copy.columns, [&](int column, int count) {
+    write_bytes(at(copy.from, copy.row, column), count, copy.to, copy.to_row, copy.first_column + column);
+  });
+}
+
 }  // namespace
 
 void install_rowwise_scalar(KernelTable& table);
@@ -121,6 +273,19 @@ void install_rowwise_scalar(KernelTable& table) {
   table.embedding_sum = embedding_sum;
   table.embedding_sum_paper = embedding_sum_paper;
   table.column_sum = column_sum;
+  table.split_s16 = split_s16;
+  table.join_to_s32 = join_to_s32;
+  table.join_to_s16 = join_to_s16;
+  table.shift_s16 = shift_s16;
+  table.requantize_s16 = requantize_s16;
+  table.split_u11 = split_u11;
+  table.shift_tiles = shift_tiles;
+  table.scale_s32 = scale_s32;
+  table.divide_sums = divide_sums;
+  table.mean_gate_logits = mean_gate_logits;
+  table.copy_patch = copy_patch;
+  table.add_patch = add_patch;
+  table.copy_u8_row = copy_u8_row;
 }
 
 }  // namespace octavo::kernels

@@ -89,5 +89,6 @@ struct Kernel {
 std::span<const Kernel> gemm_kernels();
 std::span<const Kernel> attention_kernels();
 std::span<const Kernel> rowwise_kernels();
+std::span<const Kernel> small_row_kernels();  ///< of kernels/rows.h
 
 }  // namespace octavo::problems
