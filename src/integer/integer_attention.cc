@@ -1,5 +1,4 @@
 // Attention in integers: the product of queries, keys, values and gates, and what is made from it.
-#include "integer/gate_mean.h"
 #include "integer/integer_run.h"
 
 namespace octavo {
@@ -81,12 +80,16 @@ void IntegerExecutor::Impl::gate_logits(IntegerRun& run, const Product& product,
       table.gemm_to_shorts(gemm, {.zero_point = 0, .out = run.gate + first, .stride = gate_stride});
   });
   if (!mean) return;
-  mean_gate_logits({.values = run.gate_accumulator,
-                    .stride = gate_stride,
-                    .heads = block.columns,
-                    .multiplier = product.multiplier + block.first_column,
-                    .shift = block.shift},
-                   run.batch, run.gate, gate_stride);
+  for (int sequence = 0; sequence < run.batch.sequences(); ++sequence) {
+    const std::ptrdiff_t first = run.batch.start[static_cast<std::size_t>(sequence)];
+    table.mean_gate_logits({.rows = run.batch.length(sequence),
+                            .heads = block.columns,
+                            .in = run.gate_accumulator + first * gate_stride,
+                            .stride = gate_stride,
+                            .multiplier = product.multiplier + block.first_column,
+                            .shift = block.shift,
+                            .out = run.gate + sequence * gate_stride});
+  }
 }
 
 IntegerExecutor::Impl::GateRows IntegerExecutor::Impl::gate_rows(const IntegerRun& run, const Node& node,

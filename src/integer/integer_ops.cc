@@ -1,6 +1,5 @@
 // Ops on rows of tokens in integers: embeddings, linear layers, LayerNorm.
 #include "integer/integer_run.h"
-#include "integer/wide_rows.h"
 
 #include <utility>
 
@@ -45,8 +44,14 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
     else
       table.embedding_sum(part);
     if (!constants.bytes) return;
-    for (int i = 0; i < rows; ++i)
-      requantize_row(part.out + i * stream_stride, sum.columns, *constants.bytes, bytes, row + i);
+    table.requantize_s16({.rows = rows,
+                          .columns = sum.columns,
+                          .in = part.out,
+                          .stride = stream_stride,
+                          .multiplier = constants.bytes->multiplier,
+                          .shift = constants.bytes->shift,
+                          .zero_point = constants.bytes->encoding.zero_point,
+                          .out = at(bytes, row, 0)});
   });
   return {.stream = run.stream, .stream_stride = stream_stride, .bytes = constants.bytes ? bytes : ByteMatrix{}};
 }
@@ -94,8 +99,11 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
   const QuantizedBlock& block = constants.block;
   if (constants.stream_shift > 0) {
     for_rows(run.pool, run.rows, block.columns, [&](int row, int rows) {
-      for (int i = row; i < row + rows; ++i)
-        shift_row(run.stream + i * stream_stride, block.columns, constants.stream_shift);
+      table.shift_s16({.rows = rows,
+                       .columns = block.columns,
+                       .data = run.stream + row * stream_stride,
+                       .stride = stream_stride,
+                       .shift = constants.stream_shift});
     });
   }
   for_parts(run.pool, run.rows, block.columns, constants.depth, [&](const Part& part) {
@@ -151,11 +159,15 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
       eleven_bits.bytes = {};
       eleven_bits.stream_out = run.eleven_bits + static_cast<std::ptrdiff_t>(row) * stream_stride;
       table.layer_norm(eleven_bits);
-      for (int i = 0; i < rows; ++i)
-        split_fine_row(eleven_bits.stream_out + i * stream_stride, norm.columns, bytes, fine, row + i);
+      table.split_u11({.rows = rows,
+                       .columns = norm.columns,
+                       .in = eleven_bits.stream_out,
+                       .stride = stream_stride,
+                       .out = at(bytes, row, 0),
+                       .fine = at(fine, row, 0)});
     }
     if (part.bytes.gain || part.stream.gain) table.layer_norm(part);
-    if (refined.coarse) write_coarse_rows(bytes, norm.columns, refined, row, rows);
+    if (refined.coarse) table.shift_tiles(coarse_tiles(bytes, norm.columns, refined, row, rows));
   });
   return {.stream = constants.stream.exists ? run.stream : nullptr,
           .stream_stride = stream_stride,

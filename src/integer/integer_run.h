@@ -153,7 +153,7 @@ struct IntegerExecutor::Impl {
   kernels::KernelTable table, scalar = kernels::table_for(kernels::Isa::scalar);
   std::vector<std::size_t> layer_of;  // of each node that is an AttentionOp: its place among them
   /// Coarse codes of all rows of a value, where it has them.
-  static void write_coarse(IntegerRun& run, const kernels::ByteMatrix& first, int columns, const Refined& refined);
+  void write_coarse(IntegerRun& run, const kernels::ByteMatrix& first, int columns, const Refined& refined) const;
 
   int stream_columns = 1, qkv_columns = 1, heads = 0, head_size = 0;
   int norm_depth = 64, hidden_depth = 64, context_depth = 64;  // of the widest u8 value of each kind
