@@ -58,22 +58,22 @@ void register_all(const IsaStatus& status) {
     Product product;
     GemmShape shape;
   };
-  const std::vector<Case> cases = {{"to_bytes", problems::gemm_to_bytes, {128, 768, 768}},
-                                   {"to_bytes", problems::gemm_to_bytes, {128, 1152, 384}},
-                                   {"to_bytes", problems::gemm_to_bytes, {128, 384, 384}},
-                                   {"to_bytes", problems::gemm_to_bytes, {128, 1536, 384}},
-                                   {"to_bytes", problems::gemm_to_bytes, {32, 1536, 384}},
-                                   {"to_bytes", problems::gemm_to_bytes, {128, 384, 1536}},
-                                   {"to_bytes", problems::gemm_to_bytes, {1024, 768, 768}},
-                                   {"to_bytes", problems::gemm_to_bytes, {1024, 1536, 384}},
-                                   {"to_bytes", problems::gemm_to_bytes, {16, 768, 768}},
-                                   {"to_bytes", problems::gemm_to_bytes, {9, 384, 384}},
-                                   {"to_bytes", problems::gemm_to_bytes, {4, 768, 768}},
-                                   {"to_bytes", problems::gemm_to_bytes, {1, 768, 768}},
+  const std::vector<Case> cases = {{"to_bytes", problems::gemm_to_u8, {128, 768, 768}},
+                                   {"to_bytes", problems::gemm_to_u8, {128, 1152, 384}},
+                                   {"to_bytes", problems::gemm_to_u8, {128, 384, 384}},
+                                   {"to_bytes", problems::gemm_to_u8, {128, 1536, 384}},
+                                   {"to_bytes", problems::gemm_to_u8, {32, 1536, 384}},
+                                   {"to_bytes", problems::gemm_to_u8, {128, 384, 1536}},
+                                   {"to_bytes", problems::gemm_to_u8, {1024, 768, 768}},
+                                   {"to_bytes", problems::gemm_to_u8, {1024, 1536, 384}},
+                                   {"to_bytes", problems::gemm_to_u8, {16, 768, 768}},
+                                   {"to_bytes", problems::gemm_to_u8, {9, 384, 384}},
+                                   {"to_bytes", problems::gemm_to_u8, {4, 768, 768}},
+                                   {"to_bytes", problems::gemm_to_u8, {1, 768, 768}},
                                    {"gelu", problems::gemm_gelu, {128, 1536, 384}},
                                    {"gelu", problems::gemm_gelu, {128, 3072, 768}},
-                                   {"add_to_stream", problems::gemm_add_to_stream, {128, 384, 1536}},
-                                   {"add_to_stream", problems::gemm_add_to_stream, {128, 768, 3072}}};
+                                   {"add_to_stream", problems::gemm_add_to_s16, {128, 384, 1536}},
+                                   {"add_to_stream", problems::gemm_add_to_s16, {128, 768, 3072}}};
   for (const Case& c : cases) {
     const std::string name = "gemm_" + std::string(c.name) + "/" + status.name + "/" + std::to_string(c.shape.rows) +
                              "x" + std::to_string(c.shape.columns) + "x" + std::to_string(c.shape.depth);

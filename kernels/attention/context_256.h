@@ -61,11 +61,11 @@ void store_context(const Attention& attention, const Block& block, int row, int 
 
 Row add(Row a, Row b) { return {_mm256_add_epi32(a.left, b.left), _mm256_add_epi32(a.right, b.right)}; }
 
-// Sums of wide probabilities times values: of e = 256 h + l the sum over h, and that over l, which is added in the end.
-// Each part is of at most kWideKeys keys, whose sum over e is exact in 32 bits. Of other probabilities, the sum is
+// Sums of 16-bit probabilities times values: of e = 256 h + l the sum over h, and that over l, which is added in the
+// end. Each part is of at most kU16Keys keys, whose sum over e is exact in 32 bits. Of other probabilities, the sum is
 // `high` alone.
-constexpr int kWideKeys = 512;
-struct WideSum {
+constexpr int kU16Keys = 512;
+struct U16Sum {
   void add_part(Row part) {
     const __m256i byte = _mm256_set1_epi32(255);
     high = add(high, {_mm256_srai_epi32(part.left, 8), _mm256_srai_epi32(part.right, 8)});

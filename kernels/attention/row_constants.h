@@ -37,7 +37,7 @@ RowMultiplier divided_by_sum(const AttentionConstants& constants, uint32_t sum) 
 }
 
 // (5 e) The same of 16-bit ones, whose sums with values are in steps of 256.
-RowMultiplier wide_divided_by_sum(const AttentionConstants& constants, uint32_t sum) {
+RowMultiplier u16_divided_by_sum(const AttentionConstants& constants, uint32_t sum) {
   const RowMultiplier by = divided_by_sum(constants, sum);
   return {by.multiplier, by.shift - 8};
 }

@@ -46,7 +46,7 @@ int32_t largest_lane(__m256i x) {
 }
 
 // The largest of one row's scores that it sees.
-int32_t find_largest(const int32_t* scores, int visible) {
+int32_t compute_largest(const int32_t* scores, int visible) {
   const __m256i least_value = _mm256_set1_epi32(INT32_MIN);
   __m256i largest = least_value;
   for (int key = 0; key < visible; key += kStepKeys, scores += kBlockRows * kStepKeys) {
@@ -131,11 +131,11 @@ void put(int16_t* to, Step values) {
 }
 
 // Exponentials of one row, 0 for the keys that it does not see; their sum, with that of softmax-1's key of score 0.
-uint32_t find_exponentials(const Exponential& exponential, bool softmax1, const Scratch& scratch, const Block& block,
-                           int row) {
+uint32_t compute_exponentials(const Exponential& exponential, bool softmax1, const Scratch& scratch, const Block& block,
+                              int row) {
   const int visible = block.visible[row];
   ptrdiff_t index = row * kStepKeys;
-  const int32_t largest_seen = find_largest(scratch.scores + index, visible);
+  const int32_t largest_seen = compute_largest(scratch.scores + index, visible);
   const __m256i largest = _mm256_set1_epi32(softmax1 && largest_seen < 0 ? 0 : largest_seen);
   const __m256i ones = _mm256_set1_epi16(1);
   __m256i sum = _mm256_setzero_si256();
@@ -154,7 +154,7 @@ uint32_t find_exponentials(const Exponential& exponential, bool softmax1, const 
 
 // probability = code(exponential) for one row; their sum.
 template <class Code>
-uint32_t find_codes(const Scratch& scratch, const Block& block, int row, Code code) {
+uint32_t compute_codes(const Scratch& scratch, const Block& block, int row, Code code) {
   const __m256i ones = _mm256_set1_epi16(1);
   __m256i sum = _mm256_setzero_si256();
   ptrdiff_t index = row * kStepKeys;
@@ -168,22 +168,22 @@ uint32_t find_codes(const Scratch& scratch, const Block& block, int row, Code co
 }
 
 // (5 a) The largest probability is always 255.
-RowMultiplier find_probabilities(const AttentionConstants& constants, const Scratch& scratch, const Block& block,
-                                 int row) {
+RowMultiplier compute_probabilities(const AttentionConstants& constants, const Scratch& scratch, const Block& block,
+                                    int row) {
   const auto code = [](__m256i e) { return _mm256_mulhrs_epi16(e, _mm256_set1_epi16(255)); };
-  return divided_by_sum(constants, find_codes(scratch, block, row, code));
+  return divided_by_sum(constants, compute_codes(scratch, block, row, code));
 }
 
 // (5 b, c) Clipped: what is above the threshold, in units of its largest value in this row.
-RowMultiplier find_clipped_probabilities(const AttentionConstants& constants, const Scratch& scratch, uint32_t sum,
-                                         const Block& block, int row) {
+RowMultiplier compute_clipped_probabilities(const AttentionConstants& constants, const Scratch& scratch, uint32_t sum,
+                                            const Block& block, int row) {
   const Clip clip(constants, sum);
   const __m256i thresholds = _mm256_set1_epi16(static_cast<int16_t>(clip.threshold)),
                 prunes = _mm256_set1_epi16(static_cast<int16_t>(clip.prune));
   const __m256i tops = _mm256_set1_epi16(static_cast<int16_t>(clip.top));
   const __m256i inverses = _mm256_set1_epi16(static_cast<int16_t>(clip.inverse));
   const __m128i normalize = _mm_cvtsi32_si128(clip.normalize);
-  find_codes(scratch, block, row, [&](__m256i e) {
+  compute_codes(scratch, block, row, [&](__m256i e) {
     const __m256i capped = _mm256_min_epu16(_mm256_subs_epu16(e, thresholds), tops);
     const __m256i kept = _mm256_sll_epi16(_mm256_and_si256(capped, _mm256_cmpgt_epi16(capped, prunes)), normalize);
     return _mm256_srli_epi16(_mm256_add_epi16(_mm256_mulhi_epu16(kept, inverses), _mm256_set1_epi16(32)), 6);
@@ -192,8 +192,8 @@ RowMultiplier find_clipped_probabilities(const AttentionConstants& constants, co
 }
 
 // (5 d) The level of each, in units of the row's highest one.
-RowMultiplier find_levels(const AttentionConstants& constants, const Scratch& scratch, uint32_t sum, const Block& block,
-                          int row) {
+RowMultiplier compute_levels(const AttentionConstants& constants, const Scratch& scratch, uint32_t sum,
+                             const Block& block, int row) {
   const RowLevels levels(constants, sum);
   __m256i edges[kMostLevels], codes[kMostLevels];
   for (int level = 0; level <= levels.top; ++level) {
@@ -201,7 +201,7 @@ RowMultiplier find_levels(const AttentionConstants& constants, const Scratch& sc
     codes[level] = _mm256_set1_epi16(static_cast<int16_t>(levels.code[level]));
   }
   const __m256i thresholds = _mm256_set1_epi16(static_cast<int16_t>(levels.threshold));
-  find_codes(scratch, block, row, [&](__m256i e) {
+  compute_codes(scratch, block, row, [&](__m256i e) {
     const __m256i above = _mm256_subs_epu16(e, thresholds);
     __m256i code = _mm256_setzero_si256();
     for (int level = 0; level <= levels.top; ++level) {
@@ -212,17 +212,17 @@ RowMultiplier find_levels(const AttentionConstants& constants, const Scratch& sc
   return levels.by;
 }
 
-RowMultiplier find_row(const AttentionConstants& constants, const Scratch& scratch, const Block& block, int row) {
-  const uint32_t sum = find_exponentials(Exponential(constants), constants.softmax1, scratch, block, row);
-  if (constants.levels != nullptr) return find_levels(constants, scratch, sum, block, row);
-  if (constants.clipped) return find_clipped_probabilities(constants, scratch, sum, block, row);
-  if (constants.wide) return wide_divided_by_sum(constants, sum);  // exponentials are the probabilities
-  return find_probabilities(constants, scratch, block, row);
+RowMultiplier compute_row(const AttentionConstants& constants, const Scratch& scratch, const Block& block, int row) {
+  const uint32_t sum = compute_exponentials(Exponential(constants), constants.softmax1, scratch, block, row);
+  if (constants.levels != nullptr) return compute_levels(constants, scratch, sum, block, row);
+  if (constants.clipped) return compute_clipped_probabilities(constants, scratch, sum, block, row);
+  if (constants.u16_probabilities) return u16_divided_by_sum(constants, sum);  // exponentials are the probabilities
+  return compute_probabilities(constants, scratch, block, row);
 }
 
 // Probabilities of the block's first rows from their scores, and the multipliers of their contexts.
-void find_rows(const Attention& attention, const Scratch& scratch, int rows, Block* block) {
-  for (int row = 0; row < rows; ++row) block->by.set(row, find_row(*attention.constants, scratch, *block, row));
+void compute_rows(const Attention& attention, const Scratch& scratch, int rows, Block* block) {
+  for (int row = 0; row < rows; ++row) block->by.set(row, compute_row(*attention.constants, scratch, *block, row));
   apply_gates(attention, block->first, block->rows, block->by.multiplier);
 }
 

@@ -31,7 +31,7 @@ struct Rows {
   int32_t* scores;             // [steps][kTogether][32]
   int16_t* exponentials;       // [steps][8 rows][32], in lane order
   uint8_t* probabilities;      // [chunks][kTogether][64]; 0 behind the block's keys
-  uint8_t* low_probabilities;  // of wide ones, whose high bytes are the others
+  uint8_t* low_probabilities;  // of 16-bit ones, whose high bytes are the others
 };
 
 // out[i] = all lanes of rows[i] combined, by a tree that halves the number of registers at each level.
@@ -110,7 +110,7 @@ __m512i add(__m512i a, __m512i b) { return _mm512_add_epi32(a, b); }
 
 // (5 a) The largest probability is always 255; the row's multiplier divides by their sum.
 template <bool kLeftShift, class Rows>
-void find_plain_probabilities(const AttentionConstants& constants, const Rows& rows, Block* block) {
+void compute_plain_probabilities(const AttentionConstants& constants, const Rows& rows, Block* block) {
   const Exponential<kLeftShift> exponential(constants);
   __m512i sum[kBlockRows];
   for (int row = 0; row < kBlockRows; ++row) sum[row] = _mm512_setzero_si512();
@@ -135,7 +135,7 @@ void find_plain_probabilities(const AttentionConstants& constants, const Rows& r
 
 // (5 e) Exponentials are the probabilities, in high and low bytes; the row's multiplier divides by their sum.
 template <bool kLeftShift, class Rows>
-void find_wide_probabilities(const AttentionConstants& constants, const Rows& rows, Block* block) {
+void compute_u16_probabilities(const AttentionConstants& constants, const Rows& rows, Block* block) {
   const Exponential<kLeftShift> exponential(constants);
   __m512i sum[kBlockRows];
   for (int row = 0; row < kBlockRows; ++row) sum[row] = _mm512_setzero_si512();
@@ -157,13 +157,13 @@ void find_wide_probabilities(const AttentionConstants& constants, const Rows& ro
   }
   combine_lanes(sum, block->sum, add);
   for (int row = 0; row < block->rows; ++row) {
-    block->by.set(row, wide_divided_by_sum(constants, static_cast<uint32_t>(block->sum[row])));
+    block->by.set(row, u16_divided_by_sum(constants, static_cast<uint32_t>(block->sum[row])));
   }
 }
 
 // (5 b, c) What is above the threshold, in units of its largest value in this row.
 template <class Rows>
-void find_clipped_row(const AttentionConstants& constants, const Rows& rows, Block* block, int row) {
+void compute_clipped_row(const AttentionConstants& constants, const Rows& rows, Block* block, int row) {
   const Clip clip(constants, static_cast<uint32_t>(block->sum[row]));
   const __m512i threshold = _mm512_set1_epi16(static_cast<int16_t>(clip.threshold)),
                 prune = _mm512_set1_epi16(static_cast<int16_t>(clip.prune));
@@ -185,7 +185,7 @@ void find_clipped_row(const AttentionConstants& constants, const Rows& rows, Blo
 
 // (5 d) The level of each, in units of the row's highest one.
 template <class Rows>
-void find_level_row(const AttentionConstants& constants, const Rows& rows, Block* block, int row) {
+void compute_level_row(const AttentionConstants& constants, const Rows& rows, Block* block, int row) {
   const RowLevels levels(constants, static_cast<uint32_t>(block->sum[row]));
   __m512i edges[kMostLevels], codes[kMostLevels];
   for (int level = 0; level <= levels.top; ++level) {
@@ -208,7 +208,7 @@ void find_level_row(const AttentionConstants& constants, const Rows& rows, Block
 }
 
 template <bool kLeftShift, class Rows>
-void find_clipped_probabilities(const AttentionConstants& constants, const Rows& rows, Block* block) {
+void compute_clipped_probabilities(const AttentionConstants& constants, const Rows& rows, Block* block) {
   const Exponential<kLeftShift> exponential(constants);
   const int32_t zeros[kStepKeys] = {};
   int32_t more[kBlockRows] = {};  // exponentials of softmax-1's key of score 0
@@ -231,31 +231,31 @@ void find_clipped_probabilities(const AttentionConstants& constants, const Rows&
   for (int row = 0; row < block->rows; ++row) {
     block->sum[row] += more[row];
     if (constants.levels != nullptr) {
-      find_level_row(constants, rows, block, row);
+      compute_level_row(constants, rows, block, row);
     } else {
-      find_clipped_row(constants, rows, block, row);
+      compute_clipped_row(constants, rows, block, row);
     }
   }
 }
 
 template <bool kLeftShift, class Rows>
-void find_probabilities_of(const AttentionConstants& constants, const Rows& rows, Block* block) {
+void compute_probabilities_of(const AttentionConstants& constants, const Rows& rows, Block* block) {
   if (constants.clipped)
-    find_clipped_probabilities<kLeftShift>(constants, rows, block);
-  else if (constants.wide)
-    find_wide_probabilities<kLeftShift>(constants, rows, block);
+    compute_clipped_probabilities<kLeftShift>(constants, rows, block);
+  else if (constants.u16_probabilities)
+    compute_u16_probabilities<kLeftShift>(constants, rows, block);
   else
-    find_plain_probabilities<kLeftShift>(constants, rows, block);
+    compute_plain_probabilities<kLeftShift>(constants, rows, block);
 }
 
 // From scores, and the largest of each row, probabilities and the multipliers of contexts.
 template <class Rows>
-void find_probabilities(const Attention& attention, const Rows& rows, Block* block) {
+void compute_probabilities(const Attention& attention, const Rows& rows, Block* block) {
   const AttentionConstants& constants = *attention.constants;
   if (constants.score_shift < 0)
-    find_probabilities_of<true>(constants, rows, block);
+    compute_probabilities_of<true>(constants, rows, block);
   else
-    find_probabilities_of<false>(constants, rows, block);
+    compute_probabilities_of<false>(constants, rows, block);
   apply_gates(attention, block->first, block->rows, block->by.multiplier);
 }
 

@@ -77,9 +77,9 @@ class Requantize {
 // Epilogues: start_columns(column), then store(row, accumulators) for two rows at a time, the first one even.
 
 // clamp(r + zero_point, low, high) = low + min(satu8(r + zero_point - low), high - low).
-class BytesEpilogue {
+class U8Epilogue {
  public:
-  BytesEpilogue(const Gemm& gemm, const ToBytes& to)
+  U8Epilogue(const Gemm& gemm, const ToU8& to)
       : requantize_(gemm),
         out_(to.out),
         offset_(all_16(to.zero_point - to.low)),
@@ -91,12 +91,12 @@ class BytesEpilogue {
   }
   template <class AnyRow>
   [[gnu::always_inline]] void store(unsigned row, AnyRow first, AnyRow second) const {
-    out_.store(row, add_8(min_u8(to_u8(shorts(first), shorts(second)), range_), low_));
+    out_.store(row, add_8(min_u8(to_u8(s16(first), s16(second)), range_), low_));
   }
 
  private:
   template <class AnyRow>
-  [[gnu::always_inline]] Vector shorts(AnyRow accumulator) const {
+  [[gnu::always_inline]] Vector s16(AnyRow accumulator) const {
     return add_saturating_s16(pack(requantize_(accumulator)), offset_);
   }
   Requantize requantize_;
@@ -161,9 +161,9 @@ class GeluEpilogue {
   bool has_fine_;
 };
 
-class StreamEpilogue {
+class AddS16Epilogue {
  public:
-  StreamEpilogue(const Gemm& gemm, const AddToStream& to) : requantize_(gemm), to_(to), column_(to.stream) {}
+  AddS16Epilogue(const Gemm& gemm, const AddToS16& to) : requantize_(gemm), to_(to), column_(to.stream) {}
   void start_columns(int column) {
     requantize_.start_columns(column);
     column_ = to_.stream + column;
@@ -181,13 +181,13 @@ class StreamEpilogue {
     kernels::store(stream, add_saturating_s16(r, load(stream)));
   }
   Requantize requantize_;
-  AddToStream to_;
+  AddToS16 to_;
   int16_t* column_;
 };
 
-class Stream8Epilogue {
+class AddU8Epilogue {
  public:
-  Stream8Epilogue(const Gemm& gemm, const AddToStream8& to)
+  AddU8Epilogue(const Gemm& gemm, const AddToU8& to)
       : requantize_(gemm),
         to_(to),
         column_(to.stream),
@@ -219,14 +219,14 @@ class Stream8Epilogue {
   }
   static Vector clamp(Vector value, Vector low, Vector high) { return min_s32(max_s32(value, low), high); }
   Requantize requantize_;
-  AddToStream8 to_;
+  AddToU8 to_;
   int16_t* column_;
   Vector zero_point_, product_multiplier_, stream_multiplier_, low_, high_;
 };
 
-class ShortsEpilogue {
+class S16Epilogue {
  public:
-  ShortsEpilogue(const Gemm& gemm, const ToShorts& to)
+  S16Epilogue(const Gemm& gemm, const ToS16& to)
       : requantize_(gemm), to_(to), column_(to.out), zero_point_(all_32(to.zero_point)) {}
   void start_columns(int column) {
     requantize_.start_columns(column);
@@ -243,14 +243,14 @@ class ShortsEpilogue {
     kernels::store(out, to_column_order(pack({add_32(r.left, zero_point_), add_32(r.right, zero_point_)})));
   }
   Requantize requantize_;
-  ToShorts to_;
+  ToS16 to_;
   int16_t* column_;
   Vector zero_point_;
 };
 
-class AccumulatorsEpilogue {
+class S32Epilogue {
  public:
-  AccumulatorsEpilogue(const Gemm&, const ToAccumulators& to) : to_(to), column_(to.out) {}
+  S32Epilogue(const Gemm&, const ToS32& to) : to_(to), column_(to.out) {}
   void start_columns(int column) { column_ = to_.out + column; }
   template <class AnyRow>
   [[gnu::always_inline]] void store(unsigned row, AnyRow first, AnyRow second) const {
@@ -263,7 +263,7 @@ class AccumulatorsEpilogue {
     kernels::store(out, accumulator.left);
     kernels::store(out + kRowColumns / 2, accumulator.right);
   }
-  ToAccumulators to_;
+  ToS32 to_;
   int32_t* column_;
 };
 
@@ -271,12 +271,12 @@ class AccumulatorsEpilogue {
 // hands its accumulators to the epilogue.
 template <class Products>
 void write_table(KernelTable& table) {
-  table.gemm_to_bytes = Products::template product<BytesEpilogue>;
+  table.gemm_to_u8 = Products::template product<U8Epilogue>;
   table.gemm_gelu = Products::template product<GeluEpilogue>;
-  table.gemm_add_to_stream = Products::template product<StreamEpilogue>;
-  table.gemm_add_to_stream8 = Products::template product<Stream8Epilogue>;
-  table.gemm_to_shorts = Products::template product<ShortsEpilogue>;
-  table.gemm_to_accumulators = Products::template product<AccumulatorsEpilogue>;
+  table.gemm_add_to_s16 = Products::template product<AddS16Epilogue>;
+  table.gemm_add_to_u8 = Products::template product<AddU8Epilogue>;
+  table.gemm_to_s16 = Products::template product<S16Epilogue>;
+  table.gemm_to_s32 = Products::template product<S32Epilogue>;
 }
 
 }  // namespace

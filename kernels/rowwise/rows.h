@@ -84,22 +84,22 @@ Quarters quarters(Vector even, Vector odd) { return {{even, odd, odd_32(even), o
   return even_odd_32(load_some(values, count), load_some(values + kColumns32, count - kColumns32));
 }
 
-// One lane's constants for a block of columns.
-struct LaneBlock {
+// One output's constants for a block of columns.
+struct OutputBlock {
   Quarters gain[2];
   EvenOdd offset[2];
   Vector shift, low, high;
 };
 
-[[gnu::always_inline]] inline void load(LaneBlock& block, const NormLane& lane, int column, int count) {
+[[gnu::always_inline]] inline void load(OutputBlock& block, const NormConstants& constants, int column, int count) {
 #pragma GCC unroll 2
   for (int half = 0; half < 2; ++half, column += kColumns16, count -= kColumns16) {
     if (count <= 0) break;
-    const EvenOdd gain = load_even_odd(lane.gain + column, count);
+    const EvenOdd gain = load_even_odd(constants.gain + column, count);
     block.gain[half] = quarters(gain.even, gain.odd);
-    block.offset[half] = load_even_odd(lane.offset + column, count);
+    block.offset[half] = load_even_odd(constants.offset + column, count);
   }
-  block.shift = all_32(lane.shift);
+  block.shift = all_32(constants.shift);
 }
 
 Quarters normalized(Vector x, int columns, const RowConstants& row) {
@@ -118,42 +118,42 @@ Quarters normalized(Vector x, int columns, const RowConstants& row) {
 
 // (mulhi32(n, gain) + offset) >> shift, saturated to s16; each 128-bit lane holds its 8 elements in the order
 // 0 2 4 6 1 3 5 7.
-Vector lane_values(const Quarters& n, const LaneBlock& lane, int half) {
+Vector output_values(const Quarters& n, const OutputBlock& constants, int half) {
   Vector product[4];
 #pragma GCC unroll 4
-  for (int k = 0; k < 4; ++k) product[k] = mul_even_s32(n.at[k], lane.gain[half].at[k]);
-  const Vector even = add_32(high_halves(product[0], product[2]), lane.offset[half].even);
-  const Vector odd = add_32(high_halves(product[1], product[3]), lane.offset[half].odd);
-  return pack_s32(shift_each_right_s32(even, lane.shift), shift_each_right_s32(odd, lane.shift));
+  for (int k = 0; k < 4; ++k) product[k] = mul_even_s32(n.at[k], constants.gain[half].at[k]);
+  const Vector even = add_32(high_halves(product[0], product[2]), constants.offset[half].even);
+  const Vector odd = add_32(high_halves(product[1], product[3]), constants.offset[half].odd);
+  return pack_s32(shift_each_right_s32(even, constants.shift), shift_each_right_s32(odd, constants.shift));
 }
 
-[[gnu::always_inline]] inline void store_shorts(int16_t* out, int count, Vector values, const LaneBlock& lane) {
+[[gnu::always_inline]] inline void store_s16(int16_t* out, int count, Vector values, const OutputBlock& constants) {
   values = shuffle_lanes(values, _mm_setr_epi8(0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15));
-  store_some(out, count, max_s16(min_s16(values, lane.high), lane.low));
+  store_some(out, count, max_s16(min_s16(values, constants.high), constants.low));
 }
 
-[[gnu::always_inline]] inline void store_bytes(uint8_t* out, int count, Vector first, Vector second,
-                                               const LaneBlock& lane) {
+[[gnu::always_inline]] inline void store_u8(uint8_t* out, int count, Vector first, Vector second,
+                                            const OutputBlock& constants) {
   const Vector values =
       shuffle_lanes(pack_u8(first, second), _mm_setr_epi8(0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15));
-  store_some(out, count, max_u8(min_u8(to_column_order(values), lane.high), lane.low));
+  store_some(out, count, max_u8(min_u8(to_column_order(values), constants.high), constants.low));
 }
 
-// The constants of both lanes for the columns being worked on.
+// The constants of both outputs for the columns being worked on.
 struct ColumnBlock {
-  LaneBlock bytes, stream;
+  OutputBlock u8, s16;
 };
 
 [[gnu::always_inline]] inline void load(ColumnBlock& block, const LayerNorm& norm, int first, int count) {
-  if (norm.bytes.gain != nullptr) {
-    load(block.bytes, norm.bytes, first, count);
-    block.bytes.low = all_8(norm.bytes.low);
-    block.bytes.high = all_8(norm.bytes.high);
+  if (norm.u8.gain != nullptr) {
+    load(block.u8, norm.u8, first, count);
+    block.u8.low = all_8(norm.u8.low);
+    block.u8.high = all_8(norm.u8.high);
   }
-  if (norm.stream.gain != nullptr) {
-    load(block.stream, norm.stream, first, count);
-    block.stream.low = all_16(norm.stream.low);
-    block.stream.high = all_16(norm.stream.high);
+  if (norm.s16.gain != nullptr) {
+    load(block.s16, norm.s16, first, count);
+    block.s16.low = all_16(norm.s16.low);
+    block.s16.high = all_16(norm.s16.high);
   }
 }
 
@@ -166,17 +166,17 @@ struct ColumnBlock {
     if (rest <= 0) break;
     const Vector x = load_some(norm.in + row * norm.in_stride + column, rest);
     const Quarters n = normalized(x, norm.columns, constants);
-    if (norm.bytes.gain != nullptr) bytes[half] = lane_values(n, block.bytes, half);
-    if (norm.stream.gain != nullptr) {
-      int16_t* out = norm.stream_out + row * norm.stream_stride + column;
-      store_shorts(out, rest, lane_values(n, block.stream, half), block.stream);
+    if (norm.u8.gain != nullptr) bytes[half] = output_values(n, block.u8, half);
+    if (norm.s16.gain != nullptr) {
+      int16_t* out = norm.s16_output + row * norm.s16_stride + column;
+      store_s16(out, rest, output_values(n, block.s16, half), block.s16);
     }
   }
-  if (norm.bytes.gain != nullptr) {
-    uint8_t* out = norm.bytes_out.data + row / kTileRows * norm.bytes_out.tile_stride +
-                   row % kTileRows * norm.bytes_out.row_stride + first / kTileDepth * norm.bytes_out.chunk_stride +
+  if (norm.u8.gain != nullptr) {
+    uint8_t* out = norm.u8_output.data + row / kTileRows * norm.u8_output.tile_stride +
+                   row % kTileRows * norm.u8_output.row_stride + first / kTileDepth * norm.u8_output.chunk_stride +
                    first % kTileDepth;
-    store_bytes(out, count, bytes[0], bytes[1], block.bytes);
+    store_u8(out, count, bytes[0], bytes[1], block.u8);
   }
 }
 

@@ -51,9 +51,9 @@ int32_t normalized(int32_t x, int columns, const RowConstants& row) {
   return mulhi32(e <= 8 ? centered << (8 - e) : centered >> (e - 8), row.root.y);
 }
 
-int32_t lane_value(const NormLane& lane, int column, int32_t n) {
-  const int32_t value = (mulhi32(n, lane.gain[column]) + lane.offset[column]) >> lane.shift;
-  return static_cast<int32_t>(clamp(value, lane.low, lane.high));
+int32_t output_value(const NormConstants& output, int column, int32_t n) {
+  const int32_t value = (mulhi32(n, output.gain[column]) + output.offset[column]) >> output.shift;
+  return static_cast<int32_t>(clamp(value, output.low, output.high));
 }
 
 uint8_t* at(const ByteMatrix& m, int row, int column) {
@@ -70,9 +70,9 @@ void layer_norm(const LayerNorm& norm) {
     const RowConstants constants = row_constants(in, norm.columns, norm.epsilon);
     for (int j = 0; j < norm.columns; ++j) {
       const int32_t n = normalized(in[j], norm.columns, constants);
-      if (norm.bytes.gain != nullptr) store(norm.bytes_out, row, j, lane_value(norm.bytes, j, n));
-      if (norm.stream.gain != nullptr) {
-        norm.stream_out[row * norm.stream_stride + j] = static_cast<int16_t>(lane_value(norm.stream, j, n));
+      if (norm.u8.gain != nullptr) store(norm.u8_output, row, j, output_value(norm.u8, j, n));
+      if (norm.s16.gain != nullptr) {
+        norm.s16_output[row * norm.s16_stride + j] = static_cast<int16_t>(output_value(norm.s16, j, n));
       }
     }
   }
@@ -91,8 +91,8 @@ void embedding_sum(const EmbeddingSum& embed) {
   }
 }
 
-// The paper's setting (9), which exists to be measured, not to be fast.
-void embedding_sum_paper(const EmbeddingSum& sum, const PaperEmbeddingSum& paper) {
+// Static W8A8 (9), the paper's setting, which exists to be measured, not to be fast.
+void embedding_sum_static_w8a8(const EmbeddingSum& sum, const StaticW8A8EmbeddingSum& w8a8) {
   for (int row = 0; row < sum.rows; ++row) {
     for (int column = 0; column < sum.columns; ++column) {
       const auto term = [&](int t) {
@@ -101,9 +101,9 @@ void embedding_sum_paper(const EmbeddingSum& sum, const PaperEmbeddingSum& paper
         return int32_t{table.rows[index * sum.columns + column]} * table.multiplier[index];
       };
       const int32_t first = term(0) + (sum.tables == 3 ? term(2) : 0);
-      const int64_t partial = clamp((first + (1 << 19)) >> 20, paper.partial_low, paper.partial_high);
-      const int64_t both = partial * paper.partial_multiplier + term(1);
-      sum.out[row * sum.stride + column] = static_cast<int16_t>(clamp((both + (1 << 19)) >> 20, paper.low, paper.high));
+      const int64_t partial = clamp((first + (1 << 19)) >> 20, w8a8.partial_low, w8a8.partial_high);
+      const int64_t both = partial * w8a8.partial_multiplier + term(1);
+      sum.out[row * sum.stride + column] = static_cast<int16_t>(clamp((both + (1 << 19)) >> 20, w8a8.low, w8a8.high));
     }
   }
 }
@@ -271,7 +271,7 @@ void install_rowwise_scalar(KernelTable& table);
 void install_rowwise_scalar(KernelTable& table) {
   table.layer_norm = layer_norm;
   table.embedding_sum = embedding_sum;
-  table.embedding_sum_paper = embedding_sum_paper;
+  table.embedding_sum_static_w8a8 = embedding_sum_static_w8a8;
   table.column_sum = column_sum;
   table.split_s16 = split_s16;
   table.join_to_s32 = join_to_s32;

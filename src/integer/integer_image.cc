@@ -32,7 +32,7 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
   });
   const Product product(data->tensors, name(node), constants.depth);
   for_parts(run.pool, count, constants.block.columns, constants.depth, [&](const Part& part) {
-    table.gemm_to_shorts(
+    table.gemm_to_s16(
         product.part(constants.block, pixels.data, part),
         {.zero_point = 0, .out = patches + part.row * stream_stride + part.column, .stride = stream_stride});
   });
@@ -42,15 +42,15 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
                          .in = nullptr,
                          .in_stride = stream_stride,
                          .epsilon = constants.epsilon,
-                         .bytes = {},
-                         .bytes_out = {},
-                         .stream = lane(node, ".stream", constants.norm),
-                         .stream_out = nullptr,
-                         .stream_stride = stream_stride};
+                         .u8 = {},
+                         .u8_output = {},
+                         .s16 = lane(node, ".stream", constants.norm),
+                         .s16_output = nullptr,
+                         .s16_stride = stream_stride};
     for_rows(run.pool, count, norm.columns, [&](int row, int part_rows) {
       LayerNorm part = norm;
       part.rows = part_rows;
-      part.in = part.stream_out = patches + static_cast<std::ptrdiff_t>(row) * stream_stride;
+      part.in = part.s16_output = patches + static_cast<std::ptrdiff_t>(row) * stream_stride;
       table.layer_norm(part);
     });
   }
@@ -89,11 +89,11 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
                     .in = rows,
                     .in_stride = width,
                     .epsilon = constants.epsilon,
-                    .bytes = lane(node, ".bytes", constants.bytes),
-                    .bytes_out = norm,
-                    .stream = {},
-                    .stream_out = nullptr,
-                    .stream_stride = width});
+                    .u8 = lane(node, ".bytes", constants.bytes),
+                    .u8_output = norm,
+                    .s16 = {},
+                    .s16_output = nullptr,
+                    .s16_stride = width});
   for (int row = 0; row < images * per_image; ++row) {
     table.copy_u8_row({.from = norm,
                        .row = row,
@@ -106,8 +106,8 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
   run.logits = run.workspace.get<std::int32_t>("logits", head_bytes(images, stride));
   const Product product(data->tensors, name(node), constants.depth);
   for_parts(run.pool, images, constants.block.columns, constants.depth, [&](const Part& part) {
-    table.gemm_to_accumulators(product.part(constants.block, input.data, part),
-                               {.out = run.logits + std::ptrdiff_t{part.row} * stride + part.column, .stride = stride});
+    table.gemm_to_s32(product.part(constants.block, input.data, part),
+                      {.out = run.logits + std::ptrdiff_t{part.row} * stride + part.column, .stride = stride});
   });
   for (int image = 0; image < images;
        ++image) {  // in place: a row without its padding never lies behind the row with it

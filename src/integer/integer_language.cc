@@ -71,8 +71,8 @@ struct HeadRun {
     const int stride = round_up(block.columns, kPanelColumns);
     auto* sums = workspace.get<std::int32_t>("language.sums", elements(rows, stride));
     for_parts(workspace.pool, rows, block.columns, product.depth, [&](const Part& part) {
-      table.gemm_to_accumulators(product.part(block, bytes.data, part),
-                                 {.out = sums + std::ptrdiff_t{part.row} * stride + part.column, .stride = stride});
+      table.gemm_to_s32(product.part(block, bytes.data, part),
+                        {.out = sums + std::ptrdiff_t{part.row} * stride + part.column, .stride = stride});
       finish(sums, stride, part);
     });
   }

@@ -28,11 +28,11 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
   }
   if (constants.fine_words) ++sum.tables;
   const Encoding partial = constants.partial.value_or(Encoding{});
-  const PaperEmbeddingSum paper{.partial_low = -partial.zero_point,
-                                .partial_high = 255 - partial.zero_point,
-                                .partial_multiplier = constants.partial_multiplier,
-                                .low = -constants.sum.zero_point,
-                                .high = 255 - constants.sum.zero_point};
+  const StaticW8A8EmbeddingSum paper{.partial_low = -partial.zero_point,
+                                     .partial_high = 255 - partial.zero_point,
+                                     .partial_multiplier = constants.partial_multiplier,
+                                     .low = -constants.sum.zero_point,
+                                     .high = 255 - constants.sum.zero_point};
   const ByteMatrix bytes = tile_order(run.norm, sum.columns);
   for_rows(run.pool, run.rows, sum.columns, [&](int row, int rows) {
     EmbeddingSum part = sum;
@@ -40,7 +40,7 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
     part.out = run.stream + static_cast<std::ptrdiff_t>(row) * stream_stride;
     for (int t = 0; t < sum.tables; ++t) part.table[t].index += row;
     if (constants.partial)
-      table.embedding_sum_paper(part, paper);
+      table.embedding_sum_static_w8a8(part, paper);
     else
       table.embedding_sum(part);
     if (!constants.bytes) return;
@@ -84,8 +84,8 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
   } else {
     const int zero_point = block.encoding.zero_point, low = op.activation == Activation::relu ? zero_point : 0;
     for_parts(run.pool, run.rows, block.columns, constants.depth, [&](const Part& part) {
-      table.gemm_to_bytes(product.part(block, a, part),
-                          {.zero_point = zero_point, .low = low, .high = 255, .out = at(out, part.row, part.column)});
+      table.gemm_to_u8(product.part(block, a, part),
+                       {.zero_point = zero_point, .low = low, .high = 255, .out = at(out, part.row, part.column)});
     });
   }
   write_coarse(run, out, block.columns, refined);
@@ -109,22 +109,22 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
   for_parts(run.pool, run.rows, block.columns, constants.depth, [&](const Part& part) {
     std::int16_t* stream = run.stream + part.row * stream_stride + part.column;
     if (!constants.eight_bit) {
-      table.gemm_add_to_stream(product.part(block, a, part), {.stream = stream, .stride = stream_stride});
+      table.gemm_add_to_s16(product.part(block, a, part), {.stream = stream, .stride = stream_stride});
       return;
     }
     const int zero_point = block.encoding.zero_point;
-    table.gemm_add_to_stream8(product.part(block, a, part), {.zero_point = constants.product.zero_point,
-                                                             .product_multiplier = constants.product_multiplier,
-                                                             .stream_multiplier = constants.stream_multiplier,
-                                                             .low = -zero_point,
-                                                             .high = 255 - zero_point,
-                                                             .stream = stream,
-                                                             .stride = stream_stride});
+    table.gemm_add_to_u8(product.part(block, a, part), {.zero_point = constants.product.zero_point,
+                                                        .product_multiplier = constants.product_multiplier,
+                                                        .stream_multiplier = constants.stream_multiplier,
+                                                        .low = -zero_point,
+                                                        .high = 255 - zero_point,
+                                                        .stream = stream,
+                                                        .stride = stream_stride});
   });
   return {.stream = run.stream, .stream_stride = stream_stride};
 }
 
-NormLane IntegerExecutor::Impl::lane(const Node& node, const char* part, const QuantizedLane& constants) const {
+NormConstants IntegerExecutor::Impl::lane(const Node& node, const char* part, const QuantizedLane& constants) const {
   if (!constants.exists) return {};
   const std::string prefix = name(node) + part;
   return {.gain = tensor(data->tensors, prefix + ".gain").as<std::int32_t>().data(),
@@ -143,30 +143,30 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
                        .in = nullptr,
                        .in_stride = stream_stride,
                        .epsilon = constants.epsilon,
-                       .bytes = lane(node, ".bytes", constants.bytes),
-                       .bytes_out = bytes,
-                       .stream = lane(node, ".stream", constants.stream),
-                       .stream_out = nullptr,
-                       .stream_stride = stream_stride};
+                       .u8 = lane(node, ".bytes", constants.bytes),
+                       .u8_output = bytes,
+                       .s16 = lane(node, ".stream", constants.stream),
+                       .s16_output = nullptr,
+                       .s16_stride = stream_stride};
   for_rows(run.pool, run.rows, norm.columns, [&](int row, int rows) {
     LayerNorm part = norm;
     part.rows = rows;
-    part.in = part.stream_out = run.stream + static_cast<std::ptrdiff_t>(row) * stream_stride;
-    part.bytes_out = at(bytes, row, 0);
+    part.in = part.s16_output = run.stream + static_cast<std::ptrdiff_t>(row) * stream_stride;
+    part.u8_output = at(bytes, row, 0);
     if (refined.fine_bits > 0) {
       LayerNorm eleven_bits = part;  // first: the stream's lane is written in place
-      eleven_bits.stream = std::exchange(part.bytes, {});
-      eleven_bits.bytes = {};
-      eleven_bits.stream_out = run.eleven_bits + static_cast<std::ptrdiff_t>(row) * stream_stride;
+      eleven_bits.s16 = std::exchange(part.u8, {});
+      eleven_bits.u8 = {};
+      eleven_bits.s16_output = run.eleven_bits + static_cast<std::ptrdiff_t>(row) * stream_stride;
       table.layer_norm(eleven_bits);
       table.split_u11({.rows = rows,
                        .columns = norm.columns,
-                       .in = eleven_bits.stream_out,
+                       .in = eleven_bits.s16_output,
                        .stride = stream_stride,
                        .out = at(bytes, row, 0),
                        .fine = at(fine, row, 0)});
     }
-    if (part.bytes.gain || part.stream.gain) table.layer_norm(part);
+    if (part.u8.gain || part.s16.gain) table.layer_norm(part);
     if (refined.coarse) table.shift_tiles(coarse_tiles(bytes, norm.columns, refined, row, rows));
   });
   return {.stream = constants.stream.exists ? run.stream : nullptr,

@@ -96,7 +96,7 @@ struct IntegerExecutor::Impl {
   /// u8 form of a product's input: who made it decides where it lies.
   const std::uint8_t* input(const IntegerRun& run, const Node& node) const;
 
-  kernels::NormLane lane(const Node& node, const char* part, const QuantizedLane& constants) const;
+  kernels::NormConstants lane(const Node& node, const char* part, const QuantizedLane& constants) const;
 
   // integer_ops.cc
   NodeCodes run(IntegerRun& run, std::size_t index) const;
@@ -143,7 +143,7 @@ struct IntegerExecutor::Impl {
     std::ptrdiff_t stride;
   };
   KeyRows key_rows(const IntegerRun& run, const Node& node, const AttentionOp& op, int sequence, int head) const;
-  kernels::PaperAttention paper_constants(const Node& node, const QuantizedPaperAttention& constants,
+  kernels::StaticW8A8Attention paper_constants(const Node& node, const QuantizedPaperAttention& constants,
                                           const QuantizedQkv& qkv) const;
 
   /// What a head reads of one image's rows of the stream.

@@ -15,12 +15,12 @@ constexpr std::int64_t kMostS32 = 2147483647;
 AttentionConstants random_layer(int length, int head_size, Random& random) {
   const bool clipped = random.one_in(2);
   const bool softmax1 = clipped && random.one_in(2), prunes = clipped && random.one_in(2);
-  const bool wide = !clipped && random.one_in(3);
+  const bool u16 = !clipped && random.one_in(3);
   // What a row adds: bits of its sum, less one, two or nine.
   const auto bits = [](int largest, int keys) {
     return std::bit_width(static_cast<std::uint64_t>(largest) * static_cast<std::uint64_t>(keys));
   };
-  const int most = clipped ? bits(32767, length + 1) - 2 : wide ? bits(32767, length) - 9 : bits(255, length) - 1;
+  const int most = clipped ? bits(32767, length + 1) - 2 : u16 ? bits(32767, length) - 9 : bits(255, length) - 1;
   return {.head_size = head_size,
           .causal = random.one_in(2),
           .query_zero_point = random.one_of({0, 255, 128, random.integer(0, 255)}),
@@ -31,7 +31,7 @@ AttentionConstants random_layer(int length, int head_size, Random& random) {
           .cap = static_cast<std::uint32_t>(random.between(random.one_of({0, 1 << 30, 2147483647}), kMostS32 + 1)),
           .multiplier = random.integer(1 << 30, 2147483647),
           .shift = random.integer(clipped ? 34
-                                  : wide  ? 27
+                                  : u16   ? 27
                                           : 26,
                                   62 - most),
           .zero_point = random.integer(0, 255),
@@ -39,7 +39,7 @@ AttentionConstants random_layer(int length, int head_size, Random& random) {
           .prune =
               static_cast<std::uint32_t>(prunes ? random.integer(0, random.one_of({1 << 22, 1 << 28, 2147483647})) : 0),
           .levels = nullptr,
-          .wide = wide};
+          .u16_probabilities = u16};
 }
 
 // Levels as of 1 to 4 bits, with any edges.
@@ -124,29 +124,29 @@ void AttentionProblem::put_behind(int past) {
   args.context_row += past;
 }
 
-void AttentionProblem::use_shares(int shares, Random& random) {
+void AttentionProblem::use_splits(int splits, Random& random) {
   const auto any_order = [&] {
-    std::vector<int> order(static_cast<std::size_t>(shares));
+    std::vector<int> order(static_cast<std::size_t>(splits));
     std::iota(order.begin(), order.end(), 0);
     std::shuffle(order.begin(), order.end(), random);
     return order;
   };
-  call = [state = state_, shares, scores = any_order(), sums = any_order()](const KernelTable& table) {
+  call = [state = state_, splits, scores = any_order(), sums = any_order()](const KernelTable& table) {
     const Attention& args = state->args;
-    const auto all = [&](AttentionShare::Phase phase) {
-      table.attention_share(args, {.phase = phase, .share = 0, .shares = shares, .first_key = 0, .keys = args.length});
+    const auto all = [&](AttentionSplit::Phase phase) {
+      table.attention_split(args, {.phase = phase, .split = 0, .splits = splits, .first_key = 0, .keys = args.length});
     };
-    const auto each = [&](AttentionShare::Phase phase, const std::vector<int>& order) {
-      for (const int share : order) {
-        const int first = share_begin(args.length, share, shares), end = share_begin(args.length, share + 1, shares);
-        table.attention_share(
-            args, {.phase = phase, .share = share, .shares = shares, .first_key = first, .keys = end - first});
+    const auto each = [&](AttentionSplit::Phase phase, const std::vector<int>& order) {
+      for (const int split : order) {
+        const int first = split_begin(args.length, split, splits), end = split_begin(args.length, split + 1, splits);
+        table.attention_split(
+            args, {.phase = phase, .split = split, .splits = splits, .first_key = first, .keys = end - first});
       }
     };
-    each(AttentionShare::scores, scores);
-    all(AttentionShare::probabilities);
-    each(AttentionShare::sums, sums);
-    all(AttentionShare::context);
+    each(AttentionSplit::scores, scores);
+    all(AttentionSplit::probabilities);
+    each(AttentionSplit::sums, sums);
+    all(AttentionSplit::context);
   };
 }
 
@@ -160,7 +160,8 @@ AttentionProblem random_attention(const AttentionOptions& options, Random& rando
   shape.tile_order = random.one_in(2);
   shape.fine = random.one_in(3);
   if (options.queries || random.one_in(2)) {  // a step of decoding has few
-    shape.queries = random.integer(1, std::min(length, options.queries.value_or(random.one_of({kFewQueries, length}))));
+    shape.queries =
+        random.integer(1, std::min(length, options.queries.value_or(random.one_of({kDecodeQueries, length}))));
     shape.first_query = random.integer(0, length - shape.queries);
   }
   AttentionProblem problem(shape, random_layer(length, head_size, random));
@@ -174,9 +175,9 @@ AttentionProblem random_attention(const AttentionOptions& options, Random& rando
   fill(problem.v, Fill::any, -127, 127, random);
   fill(problem.gate, Fill::any, -32768, 32767, random);
   if (random.one_in(3)) problem.put_behind(random.integer(0, shape.first_query));
-  const bool few = problem.args.queries <= kFewQueries, by_chance = few && !options.shares && random.one_in(2);
-  const int shares = by_chance ? random.integer(1, (length + 63) / 64) : options.shares.value_or(0);
-  if (shares > 0) problem.use_shares(shares, random);
+  const bool few = problem.args.queries <= kDecodeQueries, by_chance = few && !options.splits && random.one_in(2);
+  const int splits = by_chance ? random.integer(1, (length + 63) / 64) : options.splits.value_or(0);
+  if (splits > 0) problem.use_splits(splits, random);
   return problem;
 }
 

@@ -35,8 +35,8 @@ class AttentionProblem : public Problem {
   /// The same queries as the first ones behind `past` tokens, past <= first_query.
   void put_behind(int past);
 
-  /// Lets `call` go through all phases of so many shares of the keys, in any order within a phase.
-  void use_shares(int shares, Random& random);
+  /// Lets `call` go through all phases of so many splits of the keys, in any order within a phase.
+  void use_splits(int splits, Random& random);
 
  private:
   struct State {
@@ -63,7 +63,7 @@ class AttentionProblem : public Problem {
 struct AttentionOptions {
   std::optional<int> length = {}, head_size = {};
   std::optional<int> queries = {};  ///< at most these, somewhere
-  std::optional<int> shares = {};   ///< of the keys; 0: one call for all
+  std::optional<int> splits = {};   ///< of the keys; 0: one call for all
 };
 AttentionProblem random_attention(const AttentionOptions& options, Random& random);
 

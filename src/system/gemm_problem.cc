@@ -73,13 +73,13 @@ GemmProblem::GemmProblem(GemmShape shape)
   std::fill(multiplier.begin(), multiplier.end(), 0);
 }
 
-GemmProblem gemm_to_bytes(const GemmOptions& options, Random& random) {
+GemmProblem gemm_to_u8(const GemmOptions& options, Random& random) {
   GemmProblem problem = random_product(options, random);
   const std::int32_t zero_point = options.typical ? 128 : random.integer(0, 255);
-  kernels::ToBytes to = {zero_point, 0, 255, bytes_of(problem, options, random)};
+  kernels::ToU8 to = {zero_point, 0, 255, bytes_of(problem, options, random)};
   if (!options.typical && random.one_in(3)) to.zero_point = 0, to.low = -127, to.high = 127;
   if (!options.typical && random.one_in(3)) to.zero_point = to.low = zero_point, to.high = 255;
-  problem.call = [gemm = problem.gemm, to](const KernelTable& table) { table.gemm_to_bytes(gemm, to); };
+  problem.call = [gemm = problem.gemm, to](const KernelTable& table) { table.gemm_to_u8(gemm, to); };
   return problem;
 }
 
@@ -109,20 +109,20 @@ GemmProblem gemm_gelu(const GemmOptions& options, Random& random) {
   return problem;
 }
 
-GemmProblem gemm_add_to_stream(const GemmOptions& options, Random& random) {
+GemmProblem gemm_add_to_s16(const GemmOptions& options, Random& random) {
   GemmProblem problem = random_product(options, random);
   const auto [data, stride] = rows_of<std::int16_t>(problem, -32768, 32767, random);
-  const kernels::AddToStream to = {data, stride};
-  problem.call = [gemm = problem.gemm, to](const KernelTable& table) { table.gemm_add_to_stream(gemm, to); };
+  const kernels::AddToS16 to = {data, stride};
+  problem.call = [gemm = problem.gemm, to](const KernelTable& table) { table.gemm_add_to_s16(gemm, to); };
   return problem;
 }
 
-GemmProblem gemm_add_to_stream8(const GemmOptions& options, Random& random) {
+GemmProblem gemm_add_to_u8(const GemmOptions& options, Random& random) {
   constexpr int kMost = 1 << 22;
   GemmProblem problem = random_product(options, random);
   const auto [data, stride] = rows_of<std::int16_t>(problem, -255, 255, random);
   const std::int32_t low = -random.integer(0, 255);
-  const kernels::AddToStream8 to = {
+  const kernels::AddToU8 to = {
       .zero_point = random.integer(0, 255),
       .product_multiplier = random.one_of({-kMost, 3 << 19, random.integer(-kMost, kMost)}),  // 3 << 19: ties
       .stream_multiplier = random.one_of({kMost, 1 << 20, random.integer(-kMost, kMost)}),
@@ -130,23 +130,23 @@ GemmProblem gemm_add_to_stream8(const GemmOptions& options, Random& random) {
       .high = 255 + low,
       .stream = data,
       .stride = stride};
-  problem.call = [gemm = problem.gemm, to](const KernelTable& table) { table.gemm_add_to_stream8(gemm, to); };
+  problem.call = [gemm = problem.gemm, to](const KernelTable& table) { table.gemm_add_to_u8(gemm, to); };
   return problem;
 }
 
-GemmProblem gemm_to_shorts(const GemmOptions& options, Random& random) {
+GemmProblem gemm_to_s16(const GemmOptions& options, Random& random) {
   GemmProblem problem = random_product(options, random);
   const auto [data, stride] = rows_of<std::int16_t>(problem, -32768, 32767, random);
-  const kernels::ToShorts to = {random.integer(-32768, 32767), data, stride};
-  problem.call = [gemm = problem.gemm, to](const KernelTable& table) { table.gemm_to_shorts(gemm, to); };
+  const kernels::ToS16 to = {random.integer(-32768, 32767), data, stride};
+  problem.call = [gemm = problem.gemm, to](const KernelTable& table) { table.gemm_to_s16(gemm, to); };
   return problem;
 }
 
-GemmProblem gemm_to_accumulators(const GemmOptions& options, Random& random) {
+GemmProblem gemm_to_s32(const GemmOptions& options, Random& random) {
   GemmProblem problem = random_product(options, random);
   const auto [data, stride] = rows_of<std::int32_t>(problem, -kMostS32, kMostS32, random);
-  const kernels::ToAccumulators to = {data, stride};
-  problem.call = [gemm = problem.gemm, to](const KernelTable& table) { table.gemm_to_accumulators(gemm, to); };
+  const kernels::ToS32 to = {data, stride};
+  problem.call = [gemm = problem.gemm, to](const KernelTable& table) { table.gemm_to_s32(gemm, to); };
   return problem;
 }
 
@@ -161,9 +161,9 @@ Problem any(Random& random) {
 
 std::span<const Kernel> gemm_kernels() {
   static constexpr Kernel kKernels[] = {
-      {"gemm_to_bytes", 200, any<gemm_to_bytes>},           {"gemm_gelu", 200, any<gemm_gelu>},
-      {"gemm_add_to_stream", 100, any<gemm_add_to_stream>}, {"gemm_add_to_stream8", 100, any<gemm_add_to_stream8>},
-      {"gemm_to_shorts", 100, any<gemm_to_shorts>},         {"gemm_to_accumulators", 100, any<gemm_to_accumulators>}};
+      {"gemm_to_u8", 200, any<gemm_to_u8>},           {"gemm_gelu", 200, any<gemm_gelu>},
+      {"gemm_add_to_s16", 100, any<gemm_add_to_s16>}, {"gemm_add_to_u8", 100, any<gemm_add_to_u8>},
+      {"gemm_to_s16", 100, any<gemm_to_s16>},         {"gemm_to_s32", 100, any<gemm_to_s32>}};
   return kKernels;
 }
 

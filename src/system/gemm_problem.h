@@ -36,15 +36,15 @@ struct GemmOptions {
   bool typical = false;  ///< constants as of most models, in place of random ones
 };
 
-GemmProblem gemm_to_bytes(const GemmOptions& options, Random& random);
+GemmProblem gemm_to_u8(const GemmOptions& options, Random& random);
 GemmProblem gemm_gelu(const GemmOptions& options, Random& random);
-GemmProblem gemm_add_to_stream(const GemmOptions& options, Random& random);
-GemmProblem gemm_add_to_stream8(const GemmOptions& options, Random& random);
-GemmProblem gemm_to_shorts(const GemmOptions& options, Random& random);
-GemmProblem gemm_to_accumulators(const GemmOptions& options, Random& random);
+GemmProblem gemm_add_to_s16(const GemmOptions& options, Random& random);
+GemmProblem gemm_add_to_u8(const GemmOptions& options, Random& random);
+GemmProblem gemm_to_s16(const GemmOptions& options, Random& random);
+GemmProblem gemm_to_s32(const GemmOptions& options, Random& random);
 
 /// All six.
-constexpr GemmProblem (*kGemmProblems[])(const GemmOptions&, Random&) = {
-    gemm_to_bytes, gemm_gelu, gemm_add_to_stream, gemm_add_to_stream8, gemm_to_shorts, gemm_to_accumulators};
+constexpr GemmProblem (*kGemmProblems[])(const GemmOptions&, Random&) = {gemm_to_u8,     gemm_gelu,   gemm_add_to_s16,
+                                                                         gemm_add_to_u8, gemm_to_s16, gemm_to_s32};
 
 }  // namespace octavo::problems

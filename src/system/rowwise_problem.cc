@@ -33,9 +33,9 @@ void randomize(NormOutput& output, int lowest, int highest, Random& random) {
                      offset = random.one_of({1 << 30, 1 << 18, 0});
   fill(output.gain, Fill::any, -gain, gain, random);
   fill(output.offset, Fill::any, -offset, offset, random);
-  output.lane.shift = random.one_in(3) ? random.integer(1, 30) : random.integer(4, 14);
-  output.lane.low = random.one_in(2) ? lowest : random.integer(lowest, highest);
-  output.lane.high = random.one_in(2) ? highest : random.integer(output.lane.low, highest);
+  output.constants.shift = random.one_in(3) ? random.integer(1, 30) : random.integer(4, 14);
+  output.constants.low = random.one_in(2) ? lowest : random.integer(lowest, highest);
+  output.constants.high = random.one_in(2) ? highest : random.integer(output.constants.low, highest);
 }
 
 }  // namespace
@@ -46,39 +46,39 @@ LayerNormProblem::LayerNormProblem(int rows, int columns, Order order)
       columns(columns),
       args(*args_),
       in(array<std::int16_t>(elements(rows, columns + kGap) - kGap)),
-      bytes_out(array<std::uint8_t>(order == Order::tiles
+      u8_output(array<std::uint8_t>(order == Order::tiles
                                         ? elements(round_up(rows, kTileRows), round_up(columns, kTileDepth))
                                         : elements(rows, columns + kGap) - kGap,
                                     order == Order::tiles ? 64 : 1)),
-      stream_out(array<std::int16_t>(elements(rows, columns + kGap + 1) - kGap)),
-      bytes{array<std::int32_t>(static_cast<std::size_t>(columns)),
-            array<std::int32_t>(static_cast<std::size_t>(columns)), args.bytes},
-      stream{array<std::int32_t>(static_cast<std::size_t>(columns)),
-             array<std::int32_t>(static_cast<std::size_t>(columns)), args.stream} {
+      s16_output(array<std::int16_t>(elements(rows, columns + kGap + 1) - kGap)),
+      u8{array<std::int32_t>(static_cast<std::size_t>(columns)), array<std::int32_t>(static_cast<std::size_t>(columns)),
+         args.u8},
+      s16{array<std::int32_t>(static_cast<std::size_t>(columns)),
+          array<std::int32_t>(static_cast<std::size_t>(columns)), args.s16} {
   std::fill(in.begin(), in.end(), std::int16_t{0});
-  std::fill(bytes_out.begin(), bytes_out.end(), std::uint8_t{0xA5});
-  std::fill(stream_out.begin(), stream_out.end(), static_cast<std::int16_t>(0xA5A5));
-  output(bytes_out, bytes_out.size());
-  output(stream_out, stream_out.size());
-  bytes.set(0, 0), stream.set(0, 0);
+  std::fill(u8_output.begin(), u8_output.end(), std::uint8_t{0xA5});
+  std::fill(s16_output.begin(), s16_output.end(), static_cast<std::int16_t>(0xA5A5));
+  output(u8_output, u8_output.size());
+  output(s16_output, s16_output.size());
+  u8.set(0, 0), s16.set(0, 0);
   const int stride = columns + kGap, tile = kTileRows * round_up(columns, kTileDepth);
   args = {.rows = rows,
           .columns = columns,
           .in = in.data(),
           .in_stride = stride,
           .epsilon = 0,
-          .bytes = {bytes.gain.data(), bytes.offset.data(), 10, 0, 255},
-          .bytes_out = order == Order::tiles ? ByteMatrix{bytes_out.data(), tile, kTileDepth, kTileRows * kTileDepth}
-                                             : ByteMatrix{bytes_out.data(), kTileRows * stride, stride, kTileDepth},
-          .stream = {stream.gain.data(), stream.offset.data(), 10, -32768, 32767},
-          .stream_out = stream_out.data(),
-          .stream_stride = stride + 1};
+          .u8 = {u8.gain.data(), u8.offset.data(), 10, 0, 255},
+          .u8_output = order == Order::tiles ? ByteMatrix{u8_output.data(), tile, kTileDepth, kTileRows * kTileDepth}
+                                             : ByteMatrix{u8_output.data(), kTileRows * stride, stride, kTileDepth},
+          .s16 = {s16.gain.data(), s16.offset.data(), 10, -32768, 32767},
+          .s16_output = s16_output.data(),
+          .s16_stride = stride + 1};
   call = [args = args_](const KernelTable& table) { table.layer_norm(*args); };
 }
 
 void LayerNormProblem::use_place_of_input() {
-  args.stream_out = in.data();
-  args.stream_stride = args.in_stride;
+  args.s16_output = in.data();
+  args.s16_stride = args.in_stride;
   output(in, in.size());
 }
 
@@ -104,11 +104,11 @@ LayerNormProblem random_layer_norm(const RowOptions& options, Random& random) {
                            options.columns.value_or(random_columns(random)), order);
   fill_rows(problem.in, problem.args.in_stride, random);
   problem.args.epsilon = random.one_in(3) ? 0 : random.between(0, std::int64_t{1} << random.integer(0, 58));
-  randomize(problem.bytes, 0, 255, random);
-  randomize(problem.stream, -32768, 32767, random);
+  randomize(problem.u8, 0, 255, random);
+  randomize(problem.s16, -32768, 32767, random);
   const int one = random.integer(0, 3);
-  if (one == 0) problem.args.bytes = {};
-  if (one == 1) problem.args.stream = {};
+  if (one == 0) problem.args.u8 = {};
+  if (one == 1) problem.args.s16 = {};
   if (random.one_in(2)) problem.use_place_of_input();
   return problem;
 }

@@ -14,7 +14,7 @@ struct NormOutput {
     std::fill(offset.begin(), offset.end(), every_offset);
   }
   Guarded<std::int32_t>&gain, &offset;
-  kernels::NormLane& lane;
+  kernels::NormConstants& constants;
 };
 
 /// One LayerNorm of zeros. Rows end with the last element that may be read or written; outputs hold 0xA5 bytes where
@@ -24,9 +24,9 @@ class LayerNormProblem : public Problem {
   LayerNormProblem(int rows, int columns, Order order);
 
   std::int16_t& x(int row, int column) { return in[elements(row, columns + kGap) + static_cast<std::size_t>(column)]; }
-  int short_at(int row, int column) const { return args.stream_out[row * args.stream_stride + column]; }
-  int byte_at(int row, int column) const {
-    const kernels::ByteMatrix& m = args.bytes_out;
+  int s16_at(int row, int column) const { return args.s16_output[row * args.s16_stride + column]; }
+  int u8_at(int row, int column) const {
+    const kernels::ByteMatrix& m = args.u8_output;
     return m.data[row / 16 * m.tile_stride + row % 16 * m.row_stride + column / 64 * m.chunk_stride + column % 64];
   }
   /// Writes the new stream over the input.
@@ -40,9 +40,9 @@ class LayerNormProblem : public Problem {
   int rows, columns;
   kernels::LayerNorm& args;
   Guarded<std::int16_t>& in;
-  Guarded<std::uint8_t>& bytes_out;
-  Guarded<std::int16_t>& stream_out;
-  NormOutput bytes, stream;
+  Guarded<std::uint8_t>& u8_output;
+  Guarded<std::int16_t>& s16_output;
+  NormOutput u8, s16;
 };
 
 /// Tables, indices and output of an embedding sum.

@@ -1,4 +1,4 @@
-// Attention kernels of every instruction set against the scalar one, in one call and in shares of the keys.
+// Attention kernels of every instruction set against the scalar one, in one call and in splits of the keys.
 #include "tests/kernels/attention_support.h"
 
 namespace octavo::test {
@@ -21,17 +21,18 @@ TEST_CASE("Every instruction set computes the scalar attention bit for bit and t
   for (int length : {1, 17, 64}) require_equal(length, 256);
 }
 
-TEST_CASE("Shares of the keys give the context of the whole call, however many they are", "[kernels]") {
+TEST_CASE("Splits of the keys give the context of the whole call, however many they are", "[kernels]") {
   Random random(14);
   for (int length : {1, 2, 63, 64, 65, 130, 200, 700}) {
     for (int head_size : {4, 20, 64, 80, 128, 256}) {
-      for (int shares : {1, 2, 3, 11}) {
-        if (shares > (length + 63) / 64) continue;
-        AttentionProblem problem =
-            random_attention({.length = length, .head_size = head_size, .queries = kFewQueries, .shares = 0}, random);
-        CAPTURE(length, head_size, shares, problem.args.queries, problem.constants.wide, problem.constants.clipped);
+      for (int splits : {1, 2, 3, 11}) {
+        if (splits > (length + 63) / 64) continue;
+        AttentionProblem problem = random_attention(
+            {.length = length, .head_size = head_size, .queries = kDecodeQueries, .splits = 0}, random);
+        CAPTURE(length, head_size, splits, problem.args.queries, problem.constants.u16_probabilities,
+                problem.constants.clipped);
         const Bytes whole = problem.run(scalar_table());
-        problem.use_shares(shares, random);
+        problem.use_splits(splits, random);
         REQUIRE((problem.run(scalar_table()) == whole));
         require_scalar_bytes(problem);
       }

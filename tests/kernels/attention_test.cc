@@ -191,13 +191,13 @@ TEST_CASE("A sequence of one key has that key's value as its context", "[kernels
   }
 }
 
-TEST_CASE("Wide probabilities keep what hundreds of small ones add beside an attention sink", "[kernels]") {
+TEST_CASE("16-bit probabilities keep what hundreds of small ones add beside an attention sink", "[kernels]") {
   // One key far ahead of 299 others, each of which has less than half of a 255th of its weight.
-  for (const bool wide : {false, true}) {
+  for (const bool u16 : {false, true}) {
     AttentionConstants constants = layer(0.001, 5);
-    constants.wide = wide;
+    constants.u16_probabilities = u16;
     for (const NamedTable& named : available_tables()) {
-      CAPTURE(named.isa, wide);
+      CAPTURE(named.isa, u16);
       AttentionProblem problem({.length = 300, .head_size = 32}, constants);
       for (int key = 0; key < 300; ++key) {
         problem.query(key, 0) = 200;
@@ -209,7 +209,7 @@ TEST_CASE("Wide probabilities keep what hundreds of small ones add beside an att
       problem.run(named.table);
       const double exact = 128 + 5 * 60 * 299 * small / (1 + 299 * small);
       REQUIRE(exact > 150);
-      if (wide)
+      if (u16)
         REQUIRE(std::abs(problem.context(5, 0) - exact) < 0.02 * (exact - 128) + 0.5);
       else
         REQUIRE(problem.context(5, 0) == 128);
@@ -217,9 +217,9 @@ TEST_CASE("Wide probabilities keep what hundreds of small ones add beside an att
   }
 }
 
-TEST_CASE("Wide probabilities of thousands of equal keys with extreme values add up exactly", "[kernels]") {
+TEST_CASE("16-bit probabilities of thousands of equal keys with extreme values add up exactly", "[kernels]") {
   AttentionConstants constants = layer(0.001, 1);
-  constants.wide = true;
+  constants.u16_probabilities = true;
   for (const NamedTable& named : available_tables()) {
     CAPTURE(named.isa);
     for (const int queries : {1, 5}) {

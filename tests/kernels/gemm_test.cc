@@ -35,12 +35,12 @@ uint8_t at(const ByteMatrix& m, int row, int column) {
   return m.data[row / 16 * m.tile_stride + row % 16 * m.row_stride + column / 64 * m.chunk_stride + column % 64];
 }
 
-// The first row of gemm_to_bytes on r = 0, 1/8, ... of a constant problem.
+// The first row of gemm_to_u8 on r = 0, 1/8, ... of a constant problem.
 std::vector<int> bytes_of(const KernelTable& table, const std::vector<int32_t>& accumulators, int32_t zero_point,
                           int32_t low, int32_t high) {
   const GemmProblem problem = constant_problem(accumulators);
   Guarded<uint8_t> out(16 * static_cast<size_t>(problem.gemm.columns));
-  table.gemm_to_bytes(problem.gemm, {zero_point, low, high, row_major(out.data(), problem.gemm.columns)});
+  table.gemm_to_u8(problem.gemm, {zero_point, low, high, row_major(out.data(), problem.gemm.columns)});
   return {out.begin(), out.begin() + accumulators.size()};
 }
 
@@ -48,7 +48,7 @@ std::vector<int> add_to_stream_of(const KernelTable& table, const std::vector<in
   const GemmProblem problem = constant_problem(accumulators);
   Guarded<int16_t> out(16 * static_cast<size_t>(problem.gemm.columns));
   for (int16_t& value : out) value = stream;
-  table.gemm_add_to_stream(problem.gemm, {out.data(), problem.gemm.columns});
+  table.gemm_add_to_s16(problem.gemm, {out.data(), problem.gemm.columns});
   return {out.begin(), out.begin() + accumulators.size()};
 }
 
@@ -137,7 +137,7 @@ TEST_CASE("an accumulator is the bias plus the products of one row and one colum
     problem.activation(0, 0) = 7, problem.activation(0, 1) = 255, problem.activation(0, 63) = 3;
     problem.activation(1, 63) = 200;
     Guarded<int32_t> out(16 * 32);
-    table.gemm_to_accumulators(problem.gemm, {out.data(), 32});
+    table.gemm_to_s32(problem.gemm, {out.data(), 32});
     REQUIRE(out[0] == 7 - 255 - 48);
     REQUIRE(out[31] == 31000 + 7 - 255 + 45);
     REQUIRE(out[32 + 0] == 200 * -16);
@@ -151,7 +151,7 @@ TEST_CASE("weights are read where packed_index() puts them, activations in tile 
     GemmProblem problem(shape);
     randomize(problem, random);
     Guarded<int32_t> out(static_cast<size_t>(round_up(shape.rows, 16)) * shape.columns);
-    scalar_table().gemm_to_accumulators(problem.gemm, {out.data(), shape.columns});
+    scalar_table().gemm_to_s32(problem.gemm, {out.data(), shape.columns});
     const std::vector<int64_t> expected = accumulators_of(problem);
     REQUIRE(std::vector<int64_t>(out.begin(), out.begin() + expected.size()) == expected);
   }
@@ -165,7 +165,7 @@ TEST_CASE("extreme activations and weights do not saturate inside the product") 
       for (uint8_t& value : problem.a) value = 255;
       for (int8_t& value : problem.b) value = static_cast<int8_t>(weight);
       Guarded<int32_t> out(16 * 32);
-      table.gemm_to_accumulators(problem.gemm, {out.data(), 32});
+      table.gemm_to_s32(problem.gemm, {out.data(), 32});
       REQUIRE(std::all_of(out.begin(), out.begin() + 9 * 32, [&](int32_t v) { return v == 768 * 255 * weight; }));
     }
   }
@@ -216,14 +216,14 @@ TEST_CASE("the scalar epilogues are their formulas") {
 
     Guarded<uint8_t> bytes(32 * columns);
     const ByteMatrix out = tile_order(bytes.data(), columns);
-    table.gemm_to_bytes(problem.gemm, {77, 3, 250, out});
+    table.gemm_to_u8(problem.gemm, {77, 3, 250, out});
     Guarded<int16_t> shorts(32 * columns), stream(32 * columns), stream8(32 * columns);
-    table.gemm_to_shorts(problem.gemm, {-300, shorts.data(), columns});
+    table.gemm_to_s16(problem.gemm, {-300, shorts.data(), columns});
     fill(stream, Fill::uniform, -32768, 32767, random);
     fill(stream8, Fill::uniform, -255, 255, random);
     const std::vector<int16_t> before(stream.begin(), stream.end()), before8(stream8.begin(), stream8.end());
-    table.gemm_add_to_stream(problem.gemm, {stream.data(), columns});
-    table.gemm_add_to_stream8(problem.gemm, {77, 1500000, -3000000, -90, 165, stream8.data(), columns});
+    table.gemm_add_to_s16(problem.gemm, {stream.data(), columns});
+    table.gemm_add_to_u8(problem.gemm, {77, 1500000, -3000000, -90, 165, stream8.data(), columns});
 
     int different = 0;
     for (int i = 0; i < count; ++i) {

@@ -17,7 +17,7 @@ TEST_CASE("every instruction set gives the scalar LayerNorm bit for bit") {
     for (const int rows : {1, 2, 15, 16, 17, 33}) {
       for (int repeat = 0; repeat < (columns < 1000 ? 12 : 3); ++repeat) {
         LayerNormProblem problem = random_layer_norm({.rows = rows, .columns = columns}, random);
-        CAPTURE(rows, columns, repeat, problem.args.epsilon, problem.args.bytes.shift, problem.args.stream.shift);
+        CAPTURE(rows, columns, repeat, problem.args.epsilon, problem.args.u8.shift, problem.args.s16.shift);
         require_scalar_bytes(problem);
       }
     }

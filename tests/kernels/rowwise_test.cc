@@ -26,13 +26,13 @@ constexpr auto kRowMajor = Problem::Order::rows;
 // 2^(8 + fraction_bits).
 std::vector<int> normalized(const KernelTable& table, const std::vector<int>& values, std::int64_t epsilon) {
   LayerNormProblem norm(1, static_cast<int>(values.size()), kRowMajor);
-  norm.args.bytes = {};
-  norm.stream.set(1 << 30, 1 << 11);  // one half
-  norm.args.stream.shift = 12;
+  norm.args.u8 = {};
+  norm.s16.set(1 << 30, 1 << 11);  // one half
+  norm.args.s16.shift = 12;
   norm.args.epsilon = epsilon;
   for (int j = 0; j < norm.columns; ++j) norm.x(0, j) = static_cast<std::int16_t>(values[static_cast<std::size_t>(j)]);
   norm.run(table);
-  return {norm.stream_out.begin(), norm.stream_out.begin() + norm.columns};
+  return {norm.s16_output.begin(), norm.s16_output.begin() + norm.columns};
 }
 
 // The sums of a row that decide its outputs, exact: below 2^63.
@@ -52,14 +52,14 @@ Statistics statistics_of(LayerNormProblem& norm, int row) {
 struct Expected {
   long double value, error;
 };
-Expected expected_output(const NormLane& lane, int column, long double normalized) {
+Expected expected_output(const NormConstants& lane, int column, long double normalized) {
   const long double n = std::ldexp(normalized, 22);
   const long double n_error = std::abs(n) * std::exp2(-29.9L) + 2;  // the root; halves of two floors
   const long double gain = lane.gain[column];
   const long double sum = std::ldexp(n * gain, -32) + lane.offset[column];
   return {std::ldexp(sum, -lane.shift), std::ldexp(n_error * std::abs(gain) / 4294967296.0L + 1, -lane.shift)};
 }
-bool within(const NormLane& lane, Expected expected, int actual) {
+bool within(const NormConstants& lane, Expected expected, int actual) {
   const auto clamped = [&](long double value) {
     return std::clamp<long double>(std::floor(value), lane.low, lane.high);
   };
@@ -74,9 +74,9 @@ void require_formula(LayerNormProblem& norm) {
     const long double root = std::sqrt(static_cast<long double>(std::max<std::int64_t>(row_is.variance, 1)));
     for (int j = 0; j < norm.columns; ++j) {
       const long double value = static_cast<long double>(norm.columns * norm.x(row, j) - row_is.sum) / root;
-      const NormLane &bytes = norm.args.bytes, &stream = norm.args.stream;
-      if (bytes.gain) different += !within(bytes, expected_output(bytes, j, value), norm.byte_at(row, j));
-      if (stream.gain) different += !within(stream, expected_output(stream, j, value), norm.short_at(row, j));
+      const NormConstants &bytes = norm.args.u8, &stream = norm.args.s16;
+      if (bytes.gain) different += !within(bytes, expected_output(bytes, j, value), norm.u8_at(row, j));
+      if (stream.gain) different += !within(stream, expected_output(stream, j, value), norm.s16_at(row, j));
     }
   }
   REQUIRE(different == 0);
@@ -113,15 +113,15 @@ TEST_CASE("a row of equal values gives beta") {
         LayerNormProblem norm(2, 77, kRowMajor);
         norm.args.epsilon = epsilon;
         std::fill(norm.in.begin(), norm.in.end(), static_cast<std::int16_t>(value));
-        norm.bytes.set(kMostS32, 0), norm.stream.set(-kMostS32, 0);
+        norm.u8.set(kMostS32, 0), norm.s16.set(-kMostS32, 0);
         for (int j = 0; j < 77; ++j) {
-          norm.bytes.offset[j] = (3 * j << 10) + 512;
-          norm.stream.offset[j] = (-400 * j << 10) + 512;
+          norm.u8.offset[j] = (3 * j << 10) + 512;
+          norm.s16.offset[j] = (-400 * j << 10) + 512;
         }
         norm.run(table);
         for (int j = 0; j < 77; ++j) {
-          REQUIRE(norm.byte_at(1, j) == 3 * j);
-          REQUIRE(norm.short_at(1, j) == -400 * j);
+          REQUIRE(norm.u8_at(1, j) == 3 * j);
+          REQUIRE(norm.s16_at(1, j) == -400 * j);
         }
       }
     }
@@ -132,16 +132,16 @@ TEST_CASE("each lane is clamped to limits of its own, far outside too") {
   for (const auto& [isa, table] : available_tables()) {
     INFO(isa);
     LayerNormProblem norm(1, 40, kRowMajor);
-    norm.args.bytes.low = 10, norm.args.bytes.high = 200, norm.args.stream.low = -3000, norm.args.stream.high = 31000;
+    norm.args.u8.low = 10, norm.args.u8.high = 200, norm.args.s16.low = -3000, norm.args.s16.high = 31000;
     const std::int32_t codes[] = {9, 10, 11, 199, 200, 201, -(1 << 20), 1 << 20, -3001, -3000, 30999, 31001};
-    for (int j = 0; j < 12; ++j) norm.bytes.offset[j] = norm.stream.offset[j] = codes[j] * 1024;
+    for (int j = 0; j < 12; ++j) norm.u8.offset[j] = norm.s16.offset[j] = codes[j] * 1024;
     norm.run(table);
     const int bytes[] = {10, 10, 11, 199, 200, 200, 10, 200, 10, 10, 200, 200};
     const int shorts[] = {9, 10, 11, 199, 200, 201, -3000, 31000, -3000, -3000, 30999, 31000};
     for (int j = 0; j < 12; ++j) {
       CAPTURE(j);
-      REQUIRE(norm.byte_at(0, j) == bytes[j]);
-      REQUIRE(norm.short_at(0, j) == shorts[j]);
+      REQUIRE(norm.u8_at(0, j) == bytes[j]);
+      REQUIRE(norm.s16_at(0, j) == shorts[j]);
     }
   }
 }
@@ -154,16 +154,16 @@ TEST_CASE("a LayerNorm of quantized values is the real one to half a step") {
   for (const auto& [isa, table] : available_tables()) {
     LayerNormProblem norm(5, kWidth, kRowMajor);
     std::vector<double> gamma(kWidth), beta(kWidth);
-    norm.args.bytes.shift = 15, norm.args.stream.shift = 9;  // the largest whose gains fit 32 bits
+    norm.args.u8.shift = 15, norm.args.s16.shift = 9;  // the largest whose gains fit 32 bits
     for (int j = 0; j < kWidth; ++j) {
       gamma[j] = 0.7 + 0.2 * normal(random), beta[j] = 0.1 * normal(random);
       const auto set = [&](NormOutput& output, double step, double zero_point) {
         const double offset = beta[j] / step + zero_point + 0.5;
-        const int shift = output.lane.shift;
+        const int shift = output.constants.shift;
         output.gain[j] = static_cast<std::int32_t>(std::lround(std::ldexp(gamma[j] / step, shift + 10)));
         output.offset[j] = static_cast<std::int32_t>(std::lround(std::ldexp(offset, shift)));
       };
-      set(norm.bytes, kByteStep, kZeroPoint), set(norm.stream, kStreamStep, 0);
+      set(norm.u8, kByteStep, kZeroPoint), set(norm.s16, kStreamStep, 0);
       for (int row = 0; row < norm.rows; ++row) norm.x(row, j) = static_cast<std::int16_t>(300 + 800 * normal(random));
     }
     norm.args.epsilon = std::lround(kEpsilon * kWidth * kWidth / (kInStep * kInStep));
@@ -176,8 +176,8 @@ TEST_CASE("a LayerNorm of quantized values is the real one to half a step") {
       for (int j = 0; j < kWidth; ++j) {
         const double y = (norm.x(row, j) * kInStep - mean) / std::sqrt(variance + kEpsilon) * gamma[j] + beta[j];
         const double code = std::clamp(y / kByteStep + kZeroPoint, 0.0, 255.0);
-        worst_byte = std::max(worst_byte, std::abs(norm.byte_at(row, j) - code));
-        worst_short = std::max(worst_short, std::abs(norm.short_at(row, j) - y / kStreamStep));
+        worst_byte = std::max(worst_byte, std::abs(norm.u8_at(row, j) - code));
+        worst_short = std::max(worst_short, std::abs(norm.s16_at(row, j) - y / kStreamStep));
       }
     }
     CAPTURE(isa, worst_byte, worst_short);
@@ -192,7 +192,7 @@ TEST_CASE("the scalar LayerNorm is its formula for all inputs of the contract") 
     for (int repeat = 0; repeat < 20; ++repeat) {
       CAPTURE(columns, repeat);
       LayerNormProblem norm = random_layer_norm({.rows = 3, .columns = columns}, random);
-      if (norm.args.stream_out != norm.in.data()) require_formula(norm);
+      if (norm.args.s16_output != norm.in.data()) require_formula(norm);
     }
   }
 }
@@ -241,18 +241,18 @@ TEST_CASE("an output without gain is not written, and neither is anything past t
         for (const int missing : {0, 1, 2}) {
           CAPTURE(isa, static_cast<int>(order), columns, missing);
           LayerNormProblem norm(17, columns, order);
-          norm.bytes.set(0, 7 << 10), norm.stream.set(0, 9 << 10);
-          if (missing == 1) norm.args.bytes = {};
-          if (missing == 2) norm.args.stream = {};
+          norm.u8.set(0, 7 << 10), norm.s16.set(0, 9 << 10);
+          if (missing == 1) norm.args.u8 = {};
+          if (missing == 2) norm.args.s16 = {};
           norm.run(table);
           std::size_t bytes = 0, shorts = 0;
-          for (const std::uint8_t value : norm.bytes_out) bytes += value == 7;
-          for (const std::int16_t value : norm.stream_out) shorts += value == 9;
+          for (const std::uint8_t value : norm.u8_output) bytes += value == 7;
+          for (const std::int16_t value : norm.s16_output) shorts += value == 9;
           const std::size_t all = std::size_t{17} * static_cast<std::size_t>(columns);
           REQUIRE(bytes == (missing != 1 ? all : 0));
           REQUIRE(shorts == (missing != 2 ? all : 0));
-          const auto untouched = std::count(norm.bytes_out.begin(), norm.bytes_out.end(), 0xA5);
-          REQUIRE(bytes + static_cast<std::size_t>(untouched) == norm.bytes_out.size());
+          const auto untouched = std::count(norm.u8_output.begin(), norm.u8_output.end(), 0xA5);
+          REQUIRE(bytes + static_cast<std::size_t>(untouched) == norm.u8_output.size());
         }
       }
     }
@@ -263,12 +263,12 @@ TEST_CASE("a LayerNorm in place gives what it gives elsewhere") {
   Random random(24);
   for (const int columns : kColumns) {
     LayerNormProblem norm = random_layer_norm({.rows = 18, .columns = columns}, random);
-    norm.args.stream = {norm.stream.gain.data(), norm.stream.offset.data(), 10, -32768, 32767};
-    norm.args.stream_out = norm.stream_out.data(), norm.args.stream_stride = columns + 6;
+    norm.args.s16 = {norm.s16.gain.data(), norm.s16.offset.data(), 10, -32768, 32767};
+    norm.args.s16_output = norm.s16_output.data(), norm.args.s16_stride = columns + 6;
     norm.run(scalar_table());
     std::vector<int> elsewhere;
     for (int row = 0; row < norm.rows; ++row) {
-      for (int j = 0; j < columns; ++j) elsewhere.push_back(norm.short_at(row, j));
+      for (int j = 0; j < columns; ++j) elsewhere.push_back(norm.s16_at(row, j));
     }
     norm.use_place_of_input();
     for (const auto& [isa, table] : available_tables()) {
@@ -276,7 +276,7 @@ TEST_CASE("a LayerNorm in place gives what it gives elsewhere") {
       norm.run(table);
       std::vector<int> in_place;
       for (int row = 0; row < norm.rows; ++row) {
-        for (int j = 0; j < columns; ++j) in_place.push_back(norm.short_at(row, j));
+        for (int j = 0; j < columns; ++j) in_place.push_back(norm.s16_at(row, j));
       }
       REQUIRE(in_place == elsewhere);
     }
