@@ -16,10 +16,12 @@
 #include <time.h>
 #include <vector>
 
-int64_t run_peak_amx(int rounds);         // tdpbusd
-int64_t run_peak_avx512vnni(int rounds);  // vpdpbusd on 512-bit registers
-int64_t run_peak_avxvnni(int rounds);     // vpdpbusd on 256-bit registers
-int64_t run_peak_avx2(int rounds);        // vpmaddwd and vpaddd on 256-bit registers: bytes widened to 16 bits
+// Multiply-adds done by the product instruction of each instruction set, in peak_<isa>.cc; a set without such a file is
+// measured by that of the set it builds on.
+#define ISA(name, base, kernels) [[gnu::weak]] int64_t run_peak_##name(int rounds);
+#include "kernels/isas.inc"
+#undef ISA
+
 void read_in_order_avx2(const uint8_t* from, int64_t bytes);  // a multiple of 256; 256-bit loads
 
 /// CPU seconds of this thread.
@@ -32,16 +34,26 @@ inline double thread_seconds() {
 /// Multiply-adds per second of one short window with the product instruction of `isa`; 0 for scalar and for what this
 /// CPU lacks.
 inline double peak_rate(std::string_view isa) {
-  const auto is_this = [&](const octavo::kernels::IsaStatus& status) { return status.available && isa == status.name; };
-  const octavo::kernels::IsaStatus* all = octavo::kernels::isa_status();
-  bool available = false;
-  for (int i = 0; i < octavo::kernels::kIsaCount; ++i) available = available || is_this(all[i]);
-  if (!available || isa == "scalar") return 0;
+  struct Peak {
+    std::string_view isa, base;
+    int64_t (*run)(int rounds);
+  };
+  static const Peak peaks[] = {
+#define ISA(name, base, kernels) {#name, #base, run_peak_##name},
+#include "kernels/isas.inc"
+#undef ISA
+  };
+  const octavo::kernels::IsaStatus* statuses = octavo::kernels::isa_status();
+  int64_t (*run)(int rounds) = nullptr;
+  for (int i = octavo::kernels::kIsaCount - 1; i >= 0 && run == nullptr; --i) {
+    if (isa != peaks[i].isa) continue;
+    if (!statuses[i].available) return 0;
+    run = peaks[i].run;
+    isa = peaks[i].base;
+  }
+  if (run == nullptr) return 0;
   const double start = thread_seconds();
-  const int64_t done = isa == "avx2"      ? run_peak_avx2(20000)
-                       : isa == "avxvnni" ? run_peak_avxvnni(20000)
-                       : isa == "amx"     ? run_peak_amx(10000)
-                                          : run_peak_avx512vnni(20000);
+  const int64_t done = run(20000);
   return static_cast<double>(done) / (thread_seconds() - start);
 }
 

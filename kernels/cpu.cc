@@ -37,56 +37,64 @@ bool offers_tiles() {
   return syscall(SYS_arch_prctl, kGetSupportedFeatures, &features) == 0 && (features >> kTileData & 1) != 0;
 }
 
+struct Cpu {
+  Leaf one = leaf(1), seven = leaf(7), seven_one = seven.eax >= 1 ? leaf(7, 1) : Leaf();
+  uint64_t saved = (one.ecx & bit_OSXSAVE) != 0 ? saved_registers() : 0;
+};
+
+const Cpu& cpu() {
+  static const Cpu found;
+  return found;
+}
+
 struct Requirement {
   bool met;
   const char* missing;
 };
 
-const char* first_missing(const Requirement* requirements, size_t count) {
-  for (size_t i = 0; i < count; ++i) {
-    if (!requirements[i].met) return requirements[i].missing;
+template <size_t kCount>
+const char* first_missing(const Requirement (&requirements)[kCount]) {
+  for (const Requirement& each : requirements) {
+    if (!each.met) return each.missing;
   }
   return "";
 }
 
+// xmm, ymm; then also mask, upper zmm, zmm16-31; the configuration of the tiles and the tiles
+constexpr uint64_t kAvxRegisters = 0x6, kAvx512Registers = 0xe6, kTileRegisters = 0x60000;
+bool saves(uint64_t registers) { return (cpu().saved & registers) == registers; }
+
 }  // namespace
 
-CpuFeatures cpu_features() {
-  const Leaf one = leaf(1), seven = leaf(7);
-  const uint64_t saved = (one.ecx & bit_OSXSAVE) != 0 ? saved_registers() : 0;
-  // xmm, ymm; then also mask, upper zmm, zmm16-31; the configuration of the tiles and the tiles
-  constexpr uint64_t kAvxRegisters = 0x6, kAvx512Registers = 0xe6, kTileRegisters = 0x60000;
-  const Requirement avx2[] = {
-      {(one.ecx & bit_AVX) != 0, "the CPU lacks AVX"},
-      {(seven.ebx & bit_AVX2) != 0, "the CPU lacks AVX2"},
-      {(saved & kAvxRegisters) == kAvxRegisters, "the operating system does not save the AVX registers"},
-  };
-  const char* missing_avx2 = first_missing(avx2, sizeof avx2 / sizeof avx2[0]);
+const char* missing_scalar() { return ""; }
+
+const char* missing_avx2() {
+  return first_missing({{(cpu().one.ecx & bit_AVX) != 0, "the CPU lacks AVX"},
+                        {(cpu().seven.ebx & bit_AVX2) != 0, "the CPU lacks AVX2"},
+                        {saves(kAvxRegisters), "the operating system does not save the AVX registers"}});
+}
+
+const char* missing_avxvnni() {
   constexpr unsigned kAvxVnni = 1u << 4;
-  const Requirement avxvnni[] = {
-      {missing_avx2[0] == '\0', missing_avx2},
-      {seven.eax >= 1 && (leaf(7, 1).eax & kAvxVnni) != 0, "the CPU lacks AVX-VNNI"},
-  };
-  const Requirement avx512vnni[] = {
-      {missing_avx2[0] == '\0', missing_avx2},
-      {(seven.ebx & bit_AVX512F) != 0, "the CPU lacks AVX-512 F"},
-      {(seven.ebx & bit_AVX512BW) != 0, "the CPU lacks AVX-512 BW"},
-      {(seven.ebx & bit_AVX512DQ) != 0, "the CPU lacks AVX-512 DQ"},
-      {(seven.ebx & bit_AVX512VL) != 0, "the CPU lacks AVX-512 VL"},
-      {(seven.ecx & bit_AVX512VNNI) != 0, "the CPU lacks AVX-512 VNNI"},
-      {(saved & kAvx512Registers) == kAvx512Registers, "the operating system does not save the AVX-512 registers"},
-  };
-  const char* missing_avx512vnni = first_missing(avx512vnni, sizeof avx512vnni / sizeof avx512vnni[0]);
+  return first_missing({{(cpu().seven_one.eax & kAvxVnni) != 0, "the CPU lacks AVX-VNNI"}});
+}
+
+const char* missing_avx512vnni() {
+  const Leaf& seven = cpu().seven;
+  return first_missing({{(seven.ebx & bit_AVX512F) != 0, "the CPU lacks AVX-512 F"},
+                        {(seven.ebx & bit_AVX512BW) != 0, "the CPU lacks AVX-512 BW"},
+                        {(seven.ebx & bit_AVX512DQ) != 0, "the CPU lacks AVX-512 DQ"},
+                        {(seven.ebx & bit_AVX512VL) != 0, "the CPU lacks AVX-512 VL"},
+                        {(seven.ecx & bit_AVX512VNNI) != 0, "the CPU lacks AVX-512 VNNI"},
+                        {saves(kAvx512Registers), "the operating system does not save the AVX-512 registers"}});
+}
+
+const char* missing_amx() {
   constexpr unsigned kAmxTile = 1u << 24, kAmxInt8 = 1u << 25;
-  const Requirement amx[] = {
-      {missing_avx512vnni[0] == '\0', missing_avx512vnni},
-      {(seven.edx & kAmxTile) != 0, "the CPU lacks AMX"},
-      {(seven.edx & kAmxInt8) != 0, "the CPU lacks AMX INT8"},
-      {(saved & kTileRegisters) == kTileRegisters, "the operating system does not save the AMX tiles"},
-      {offers_tiles(), "the operating system does not offer the AMX tiles"},
-  };
-  return {missing_avx2, first_missing(avxvnni, sizeof avxvnni / sizeof avxvnni[0]), missing_avx512vnni,
-          first_missing(amx, sizeof amx / sizeof amx[0])};
+  return first_missing({{(cpu().seven.edx & kAmxTile) != 0, "the CPU lacks AMX"},
+                        {(cpu().seven.edx & kAmxInt8) != 0, "the CPU lacks AMX INT8"},
+                        {saves(kTileRegisters), "the operating system does not save the AMX tiles"},
+                        {offers_tiles(), "the operating system does not offer the AMX tiles"}});
 }
 
 bool request_tiles() { return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0; }

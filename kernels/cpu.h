@@ -3,17 +3,11 @@
 
 namespace octavo::kernels {
 
-/// For each instruction set above scalar, the first thing that is missing, in words a user understands; "" when nothing
-/// is.
-struct CpuFeatures {
-  const char* missing_avx2;
-  const char* missing_avxvnni;
-  const char* missing_avx512vnni;
-  const char* missing_amx;
-};
-
-/// Asks the CPU and the operating system; the answer never changes during a process.
-CpuFeatures cpu_features();
+/// For each instruction set of isas.inc, missing_<name>(): what this machine lacks of what the set has beyond its base,
+/// the first thing, in words a user understands; "" when nothing. The answers never change during a process.
+#define ISA(name, base, kernels) const char* missing_##name();
+#include "kernels/isas.inc"
+#undef ISA
 
 /// Asks Linux for the AMX tiles, for all threads of this process, whose signal frames grow by them. False if it
 /// refuses, as it does where an alternative signal stack is too small for such a frame.

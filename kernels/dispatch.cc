@@ -5,37 +5,49 @@
 namespace octavo::kernels {
 
 // The one external function of every kernels/<family>/<isa>.cc.
-void install_gemm_scalar(KernelTable&);
-void install_attention_scalar(KernelTable&);
-void install_rowwise_scalar(KernelTable&);
-void install_paper_scalar(KernelTable&);
-
-void install_gemm_avx2(KernelTable&);
-void install_attention_avx2(KernelTable&);
-void install_rowwise_avx2(KernelTable&);
-
-void install_gemm_avxvnni(KernelTable&);
-
-void install_gemm_avx512vnni(KernelTable&);
-void install_attention_avx512vnni(KernelTable&);
-void install_rowwise_avx512vnni(KernelTable&);
-
-void install_gemm_amx(KernelTable&);
-void install_attention_amx(KernelTable&);
+#define KERNELS(family, isa) void install_##family##_##isa(KernelTable&);
+#define ISA(name, base, kernels) kernels
+#include "kernels/isas.inc"
+#undef ISA
+#undef KERNELS
 
 namespace {
+
+struct Entry {
+  const char* name;
+  Isa isa, base;
+  const char* (*missing)();  // beyond what `base` has
+  void (*install)(KernelTable&);
+};
+
+constexpr Entry kEntries[kIsaCount] = {
+#define KERNELS(family, isa) install_##family##_##isa(table);
+#define ISA(name, base, kernels) {#name, Isa::name, Isa::base, missing_##name, [](KernelTable& table) { kernels }},
+#include "kernels/isas.inc"
+#undef ISA
+#undef KERNELS
+};
+
+const Entry& entry(Isa isa) { return kEntries[static_cast<int>(isa)]; }
 
 struct Statuses {
   IsaStatus of[kIsaCount];
 };
 
-IsaStatus status(Isa isa, const char* name, const char* missing) { return {isa, name, missing[0] == '\0', missing}; }
-
 Statuses detect() {
-  const CpuFeatures cpu = cpu_features();
-  return {{status(Isa::scalar, "scalar", ""),  //
-           status(Isa::avx2, "avx2", cpu.missing_avx2), status(Isa::avxvnni, "avxvnni", cpu.missing_avxvnni),
-           status(Isa::avx512vnni, "avx512vnni", cpu.missing_avx512vnni), status(Isa::amx, "amx", cpu.missing_amx)}};
+  Statuses statuses = {};
+  for (const Entry& each : kEntries) {
+    const IsaStatus& base = statuses.of[static_cast<int>(each.base)];  // further up, or scalar's own
+    const char* missing = each.base == each.isa || base.available ? each.missing() : base.missing;
+    statuses.of[static_cast<int>(each.isa)] = {each.isa, each.name, missing[0] == '\0', missing};
+  }
+  return statuses;
+}
+
+void install(Isa isa, KernelTable& table) {
+  const Entry& its = entry(isa);
+  if (its.base != isa) install(its.base, table);
+  if (prepare(isa)) its.install(table);
 }
 
 }  // namespace
@@ -45,35 +57,14 @@ const IsaStatus* isa_status() {
   return statuses.of;
 }
 
-bool prepare(Isa isa) { return isa != Isa::amx || request_tiles(); }
+bool prepare(Isa isa) {
+  const Isa base = entry(isa).base;
+  return (base == isa || prepare(base)) && (isa != Isa::amx || request_tiles());
+}
 
 KernelTable table_for(Isa isa) {
-  // Sets of features, not a chain: each set that `isa` builds on is named here.
-  const bool amx = isa == Isa::amx && prepare(isa);
-  const bool avx512vnni = isa == Isa::avx512vnni || isa == Isa::amx;
-  const bool avxvnni = isa == Isa::avxvnni;
-  const bool avx2 = isa == Isa::avx2 || avxvnni || avx512vnni;
-
   KernelTable table = {};
-  install_gemm_scalar(table);
-  install_attention_scalar(table);
-  install_rowwise_scalar(table);
-  install_paper_scalar(table);
-  if (avx2) {
-    install_gemm_avx2(table);
-    install_attention_avx2(table);
-    install_rowwise_avx2(table);
-  }
-  if (avxvnni) install_gemm_avxvnni(table);
-  if (avx512vnni) {
-    install_gemm_avx512vnni(table);
-    install_attention_avx512vnni(table);
-    install_rowwise_avx512vnni(table);
-  }
-  if (amx) {
-    install_gemm_amx(table);
-    install_attention_amx(table);
-  }
+  install(isa, table);
   return table;
 }
 

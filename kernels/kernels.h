@@ -7,23 +7,14 @@
 // s32; mulhrs(a, b) = (a * b + 2^14) >> 15 of two s16; mulhu16(a, b) = (a * b) >> 16 of two u16.
 #pragma once
 
+#include "kernels/isa.h"
+#include "kernels/layout.h"
+#include "kernels/rows.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
 namespace octavo::kernels {
-
-constexpr int kTileRows = 16;      ///< rows of an activation tile
-constexpr int kTileDepth = 64;     ///< bytes of a tile row; depth of a weight tile
-constexpr int kPanelColumns = 32;  ///< columns of a packed weight panel
-
-/// A matrix of bytes in one of two orders. Element (row, column) is at
-///   data + (row / 16) * tile_stride + (row % 16) * row_stride + (column / 64) * chunk_stride + column % 64.
-/// Tile order, what GEMMs read: row_stride 64, chunk_stride 1024, tile_stride (depth / 64) * 1024.
-/// Row-major order, what attention reads: row_stride = columns, chunk_stride 64, tile_stride 16 * columns.
-struct ByteMatrix {
-  uint8_t* data;
-  ptrdiff_t tile_stride, row_stride, chunk_stride;
-};
 
 /// The integer product that every linear layer is made of (2):
 ///   accumulator[i][j] = bias[j] + sum over k of a[i][k] * b[k][j], exact in s32.
@@ -41,12 +32,6 @@ struct Gemm {
   int pre_shift = 0;          ///< 0..15; above 0 for real multipliers of 1/4 and more, where shift is 33
 };
 
-/// Byte offset of weight (n, k) in a packed matrix whose depth is padded to `depth`. Tile row r of a 64 x 16 tile holds
-/// k = 4r .. 4r+3 of 16 columns: one 64-byte row is one operand of vpdpbusd.
-constexpr size_t packed_index(size_t n, size_t k, size_t depth) {
-  return (((n / 32) * (depth / 64) + k / 64) * 2 + (n % 32) / 16) * 1024 + (k % 64 / 4) * 64 + (n % 16) * 4 + k % 4;
-}
-
 /// The one requantization rule (2): with p = pre_shift and acc = clamp(accumulator, -2^(31-p), 2^(31-p) - 1) << p,
 ///   r[i][j] = (acc * multiplier[j] + 2^(shift-1)) >> shift.
 /// The epilogues below turn r into what the next op reads. The fast form (mulhi32(acc, m) + 2^(shift-33)) >> (shift-32)
@@ -54,7 +39,7 @@ constexpr size_t packed_index(size_t n, size_t k, size_t depth) {
 
 /// out = clamp(r + zero_point, low, high), stored as its low byte. u8 activations: [0, 255]; symmetric s8 K and V: zero
 /// point 0, [-127, 127]; ReLU is low = zero_point. `out` is at column 0 of this product, 32-column groups aligned.
-struct ToBytes {
+struct ToU8 {
   int32_t zero_point, low, high;
   ByteMatrix out;
 };
@@ -79,16 +64,16 @@ struct Gelu {
 };
 
 /// Residual add (3), in place on the s16 stream: stream = sat16(sat16(r) + stream).
-struct AddToStream {
+struct AddToS16 {
   int16_t* stream;   ///< row-major, at column 0 of this product
   ptrdiff_t stride;  ///< elements between rows, at least columns
 };
 
-/// The paper's 8-bit residual sum (3), on codes held without zero point in the s16 stream:
+/// The 8-bit residual sum of static W8A8 (3), on codes held without zero point in the s16 stream:
 ///   a = clamp(r + zero_point, 0, 255) - zero_point
 ///   stream = clamp((a * product_multiplier + stream * stream_multiplier + 2^19) >> 20, low, high)
 /// |multipliers| <= 2^22, |stream| <= 255 on entry, low = -z, high = 255 - z of the sum's encoding.
-struct AddToStream8 {
+struct AddToU8 {
   int32_t zero_point;
   int32_t product_multiplier, stream_multiplier;
   int32_t low, high;
@@ -97,14 +82,14 @@ struct AddToStream8 {
 };
 
 /// out = sat16(r + zero_point): gate logits, ViT patches.
-struct ToShorts {
+struct ToS16 {
   int32_t zero_point;
   int16_t* out;      ///< row-major
   ptrdiff_t stride;  ///< elements between rows
 };
 
 /// out = accumulator, not requantized: logits, whose scale is known per column.
-struct ToAccumulators {
+struct ToS32 {
   int32_t* out;      ///< row-major
   ptrdiff_t stride;  ///< elements between rows
 };
@@ -137,14 +122,14 @@ struct AttentionConstants {
   int32_t zero_point;         ///< of the context, 0..255; with fine codes 0..2040
   bool softmax1;              ///< every query sees one key more, of score 0 and without a value (5 c); clipped only
   uint32_t prune;  ///< PR = round(tau / (zeta - gamma) * 2^31), [0, 2^31): e' up to Z * PR is 0; clipped only
-  const AttentionLevels* levels;  ///< clipped only; null: 255 equal steps
-  bool wide = false;              ///< row mode with 16-bit probabilities (5 e); not with clipped
+  const AttentionLevels* levels;   ///< clipped only; null: 255 equal steps
+  bool u16_probabilities = false;  ///< row mode with 16-bit probabilities (5 e); not with clipped
 };
 
 /// Attention of one head over one sequence, for queries first_query .. first_query + queries - 1 (5, 6):
 ///   score -> t = max over visible keys - score -> e = 2^-u in Q15 -> u8 probabilities -> context
 ///   context = clamp(((sum_j p_j v_j) * m_r + 2^(s_r - 1)) >> s_r) + zero_point, 0, 255)
-/// with the row's own (m_r, s_r); the gate multiplies m_r. Wide probabilities p = 256 h + l are e itself, and the sum
+/// with the row's own (m_r, s_r); the gate multiplies m_r. 16-bit probabilities p = 256 h + l are e itself, and the sum
 /// is
 ///   sum_j h_j v_j + ((sum_j l_j v_j + 128) >> 8). With fine codes (11) the clamp is to [0, 2047], and of that code c
 /// context = c >> 3, fine = c & 7. Row pointers are at the head's first column of a first row: of keys and
@@ -171,30 +156,31 @@ struct Attention {
   ByteMatrix fine = {};              ///< as context; null data: no fine codes
 };
 
-/// Queries of a call that reads keys and values as they lie, and that threads can share: those of a step of decoding.
-constexpr int kFewQueries = 2;
+/// Most queries of a step of decoding: such a call reads keys and values as they lie, and threads can split its keys.
+constexpr int kDecodeQueries = 2;
 
-/// A share of a call of up to kFewQueries queries. All shares of a phase are done before the next phase begins; then
-/// the bits are those of the whole call. The call's scratch is common to the shares.
-struct AttentionShare {
+/// A split of the keys of a call of up to kDecodeQueries queries (split-KV, flash decoding). All splits of a phase are
+/// done before the next phase begins; then the bits are those of the whole call. The call's scratch is common to the
+/// splits.
+struct AttentionSplit {
   enum Phase {
-    scores,         ///< of the share's keys
-    probabilities,  ///< of all keys; one share
-    sums,           ///< of the share's values
-    context,        ///< from the sums of all shares; one share
+    scores,         ///< of the split's keys
+    probabilities,  ///< of all keys; one split
+    sums,           ///< of the split's values
+    context,        ///< from the sums of all splits; one split
   };
   Phase phase;
-  int share, shares;    ///< the same number in all phases, at most one for each 64 keys
-  int first_key, keys;  ///< the share's keys, from share_begin() on, whether seen or not; in the other phases all
+  int split, splits;    ///< the same number in all phases, at most one for each 64 keys
+  int first_key, keys;  ///< the split's keys, from split_begin() on, whether seen or not; in the other phases all
 };
 
-/// The first key of a share of `length` keys, a multiple of 64; of share `shares`, where the last one ends.
-constexpr int share_begin(int length, int share, int shares) {
-  const int units = (length + 63) / 64, key = static_cast<int>(int64_t{units} * share / shares) * 64;
+/// The first key of a split of `length` keys, a multiple of 64; of split `splits`, where the last one ends.
+constexpr int split_begin(int length, int split, int splits) {
+  const int units = (length + 63) / 64, key = static_cast<int>(int64_t{units} * split / splits) * 64;
   return key < length ? key : length;
 }
 
-/// Scratch one attention call needs: packed K and V, or the sums of shares; and a block of up to 16 queries' scores and
+/// Scratch one attention call needs: packed K and V, or the sums of splits; and a block of up to 16 queries' scores and
 /// probabilities. One formula for all instruction sets, generous, so that src/ need not know which runs.
 constexpr size_t attention_scratch_bytes(int length, int head_size) {
   const size_t keys = (static_cast<size_t>(length) + 63) / 64 * 64,
@@ -202,13 +188,13 @@ constexpr size_t attention_scratch_bytes(int length, int head_size) {
   return 2 * keys * size + keys * 8 + 16 * keys * (4 + 2 + 1) + 16 * size * 4 + 4096;
 }
 
-/// The paper's static quantizers inside attention (9), without fine codes. With asymmetric K and V, and scores and
-/// probabilities in u8:
+/// The static quantizers of W8A8 inside attention (9), the paper's setting, without fine codes. With asymmetric K and
+/// V, and scores and probabilities in u8:
 ///   score = clamp(requantized sum_d (q_d - z_q)(k_d - z_k) + z_s, 0, 255), t = largest visible score - score
 ///   Z = sum exponential[t], R = (slope << 24) / Z
 ///   p = clamp((exponential[t] * R + (offset << 24) + 2^45) >> 46, 0, most)
 ///   context as above with sum_j p_j (v_j - z_v) and the layer's own multiplier and shift, gated.
-struct PaperAttention {
+struct StaticW8A8Attention {
   int32_t key_zero_point, value_zero_point;  ///< -128..127
   int32_t score_multiplier;                  ///< [0, 2^31)
   int score_shift;                           ///< 18..62
@@ -219,27 +205,27 @@ struct PaperAttention {
   int32_t most;                              ///< code of probability 1, at most 255
 };
 
-/// One output of a LayerNorm (4): out = clamp((mulhi32(n, gain[j]) + offset[j]) >> shift, low, high), n the normalised
-/// value in Q22. Zero point and rounding are inside `offset`.
-struct NormLane {
-  const int32_t* gain;    ///< [columns]; null: the lane does not exist
+/// The constants of one output of a LayerNorm (4): out = clamp((mulhi32(n, gain[j]) + offset[j]) >> shift, low, high),
+/// n the normalised value in Q22. Zero point and rounding are inside `offset`.
+struct NormConstants {
+  const int32_t* gain;    ///< [columns]; null: the output does not exist
   const int32_t* offset;  ///< [columns]
   int shift;              ///< 1..30
   int32_t low, high;
 };
 
-/// Integer LayerNorm (4) over rows of the s16 stream, two lanes: a u8 one for the next GEMM and an s16 one for the
-/// stream. Columns past `columns` of the byte lane's last 64-byte chunk are left alone.
+/// Integer LayerNorm (4) over rows of the s16 stream, two outputs: u8 for the next GEMM and s16 for the stream. Columns
+/// past `columns` of the last 64-byte chunk of u8 are left alone.
 struct LayerNorm {
   int rows, columns;    ///< columns 1..8192
   const int16_t* in;    ///< row-major
   ptrdiff_t in_stride;  ///< elements between rows
   int64_t epsilon;      ///< E = round(eps * D^2 / S_x^2), 0..2^58
-  NormLane bytes;
-  ByteMatrix bytes_out;
-  NormLane stream;
-  int16_t* stream_out;  ///< row-major; may equal `in`
-  ptrdiff_t stream_stride;
+  NormConstants u8;
+  ByteMatrix u8_output;
+  NormConstants s16;
+  int16_t* s16_output;  ///< row-major; may equal `in`
+  ptrdiff_t s16_stride;
 };
 
 /// One table of an embedding sum: s8 rows, each with its multiplier in Q15 of the sum's step.
@@ -258,11 +244,11 @@ struct EmbeddingSum {
   ptrdiff_t stride;
 };
 
-/// The paper's two quantizers of an embedding sum (9), of codes without zero point. Tables are words, positions, types,
-/// with multipliers in Q20 of the step of the sum that they go into, |multiplier| <= 2^22:
+/// The two static quantizers of an embedding sum of W8A8 (9), of codes without zero point. Tables are words, positions,
+/// types, with multipliers in Q20 of the step of the sum that they go into, |multiplier| <= 2^22:
 ///   partial = clamp((words + types + 2^19) >> 20, partial_low, partial_high)
 ///   out = clamp((partial * partial_multiplier + positions + 2^19) >> 20, low, high)
-struct PaperEmbeddingSum {
+struct StaticW8A8EmbeddingSum {
   int32_t partial_low, partial_high;
   int32_t partial_multiplier;  ///< 0..2^22
   int32_t low, high;
@@ -278,42 +264,37 @@ struct ColumnSum {
 
 /// The kernels of one choice of instruction sets. Every slot is filled.
 struct KernelTable {
-  void (*gemm_to_bytes)(const Gemm&, const ToBytes&);
+  void (*gemm_to_u8)(const Gemm&, const ToU8&);
   void (*gemm_gelu)(const Gemm&, const Gelu&);
-  void (*gemm_add_to_stream)(const Gemm&, const AddToStream&);
-  void (*gemm_add_to_stream8)(const Gemm&, const AddToStream8&);
-  void (*gemm_to_shorts)(const Gemm&, const ToShorts&);
-  void (*gemm_to_accumulators)(const Gemm&, const ToAccumulators&);
+  void (*gemm_add_to_s16)(const Gemm&, const AddToS16&);
+  void (*gemm_add_to_u8)(const Gemm&, const AddToU8&);
+  void (*gemm_to_s16)(const Gemm&, const ToS16&);
+  void (*gemm_to_s32)(const Gemm&, const ToS32&);
   void (*attention)(const Attention&);
-  void (*attention_share)(const Attention&, const AttentionShare&);
+  void (*attention_split)(const Attention&, const AttentionSplit&);
   void (*layer_norm)(const LayerNorm&);
   void (*embedding_sum)(const EmbeddingSum&);
   void (*column_sum)(const ColumnSum&);
-  void (*attention_paper)(const Attention&, const PaperAttention&);
-  void (*embedding_sum_paper)(const EmbeddingSum&, const PaperEmbeddingSum&);
+  void (*attention_static_w8a8)(const Attention&, const StaticW8A8Attention&);
+  void (*embedding_sum_static_w8a8)(const EmbeddingSum&, const StaticW8A8EmbeddingSum&);
+  // rows.h
+  void (*split_s16)(const SplitS16&);
+  void (*join_to_s32)(const JoinedRow&, int32_t* out);
+  void (*join_to_s16)(const JoinedRow&, int16_t* out);
+  void (*shift_s16)(const ShiftS16&);
+  void (*requantize_s16)(const RequantizeS16&);
+  void (*split_u11)(const SplitU11&);
+  void (*shift_tiles)(const ShiftTiles&);
+  void (*scale_s32)(const ScaleS32&);
+  void (*divide_sums)(const DivideSums&);
+  void (*mean_gate_logits)(const MeanGateLogits&);
+  void (*copy_patch)(const CopyPatch&);
+  void (*add_patch)(const AddPatch&);
+  void (*copy_u8_row)(const CopyU8Row&);
 };
 
-/// Instruction sets a choice can be limited to, worst first. They are sets of CPU features, not a chain.
-enum class Isa { scalar, avx2, avxvnni, avx512vnni, amx };
-constexpr int kIsaCount = 5;
-
-struct IsaStatus {
-  Isa isa;
-  const char* name;     ///< "scalar", "avx2", "avxvnni", "avx512vnni", "amx"
-  bool available;       ///< the CPU has the instructions and the operating system saves their registers
-  const char* missing;  ///< why not, in words a user understands; "" when available
-};
-
-/// What this CPU has, worst first; the answer never changes during a process.
-const IsaStatus* isa_status();  // array of kIsaCount
-
-/// Gets from the operating system what kernels of `isa`, which is available, need for this process; false if it
-/// refuses. Only the tiles of AMX are such a thing.
-bool prepare(Isa isa);
-
-/// The kernels to use when the choice is limited to `isa` and what it builds on (avxvnni and avx512vnni: + avx2; amx:
-/// + avx512vnni). Each family installs what is available, best last. `isa` must be available; where prepare() fails,
-/// the kernels are those that it builds on.
+/// The kernels to use when the choice is limited to `isa` and what it builds on (isas.inc). `isa` must be available;
+/// where prepare() fails, the kernels are those that it builds on.
 KernelTable table_for(Isa isa);
 
 }  // namespace octavo::kernels

@@ -23,7 +23,7 @@ enum class LogitRows { last, all };
 
 /// How an engine runs a model.
 struct EngineOptions {
-  /// The best instruction set to use: "scalar", "avx2", "avxvnni", "avx512vnni", "amx". Empty: OCTAVO_ISA from the
+  /// The best instruction set to use, one of available_isas() (`octavo info`). Empty: OCTAVO_ISA from the
   /// environment, else the best available. An unknown or unavailable name is an Error that lists what is available.
   /// "amx" asks Linux for the tile registers, with which the process's signal frames become 8 KB larger: alternative
   /// signal stacks must have room for them.
@@ -85,7 +85,7 @@ class Engine {
   /// The model that it runs.
   const Model& model() const;
 
-  /// What runs: "amx", "avx512vnni", "avxvnni", "avx2", "scalar"; "float32" for a model that is not quantized.
+  /// What runs: one of available_isas(); "float32" for a model that is not quantized.
   std::string_view isa() const;
 
   struct Data;  // src/engine_data.h

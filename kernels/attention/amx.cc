@@ -3,7 +3,7 @@
 // Keys and values are packed as for vpdpbusd, whose operands are rows of tiles. A block of 16 queries takes whole rows
 // through scores, probabilities and context, which lie in scratch in the L1 cache between the tiles, which multiply,
 // and the vector units, which do the rest for eight rows at a time.
-#include "kernels/attention/few_512.h"
+#include "kernels/attention/decode_512.h"
 #include "kernels/tiles.h"
 
 namespace octavo::kernels {
@@ -26,7 +26,8 @@ struct Scratch {
     rows.scores = packed.key_bias + keys;
     rows.exponentials = reinterpret_cast<int16_t*>(rows.scores + keys * kTileRows);
     rows.probabilities = reinterpret_cast<uint8_t*>(rows.exponentials + keys * kBlockRows);
-    rows.low_probabilities = reinterpret_cast<uint8_t*>(rows.exponentials);  // nothing else is there when they are wide
+    rows.low_probabilities =
+        reinterpret_cast<uint8_t*>(rows.exponentials);  // nothing else is there where they have 16 bits
   }
   using BlockRows = Rows<kTileRows>;
   // Those of the block's rows from `first` on.
@@ -54,7 +55,7 @@ struct Queries {
 };
 
 // Scores of the block's queries with keys 0 .. keys - 1 and those that fill the last step.
-void find_scores(int head_size, const Scratch& scratch, const Queries& queries, int keys) {
+void compute_scores(int head_size, const Scratch& scratch, const Queries& queries, int keys) {
   constexpr ptrdiff_t kKeyRow = 4 * kStepKeys, kScoreRow = sizeof(int32_t) * kStepKeys;
   const int step_bytes = round_up(head_size, 16) * kStepKeys;
   const int8_t* k = scratch.packed.keys;
@@ -77,7 +78,7 @@ void find_scores(int head_size, const Scratch& scratch, const Queries& queries, 
 }
 
 // The largest score that each row sees.
-void find_largest(const Scratch::BlockRows& rows, Block* block) {
+void compute_largest(const Scratch::BlockRows& rows, Block* block) {
   const __m512i lowest = _mm512_set1_epi32(INT32_MIN);
   __m512i largest[kBlockRows];
 #pragma GCC unroll 8
@@ -148,7 +149,7 @@ void multiply_values(const uint8_t* probabilities, int keys, int sparse_rows, co
   if constexpr (kColumnTiles > 3) store_tile<3>(sums->row[0] + 48, kSumRow);
 }
 
-// Of wide probabilities: high + (low + 128) / 256.
+// Of 16-bit probabilities: high + (low + 128) / 256.
 void add_low(const Sums& low, Sums* sums) {
   for (int i = 0; i < kTileRows; ++i) {
     for (int j = 0; j < kMostColumnTiles * 16; j += 16) {
@@ -160,14 +161,14 @@ void add_low(const Sums& low, Sums* sums) {
 
 // Columns column .. column + 16 * kColumnTiles - 1 of the context of 16 queries, which are two blocks of eight.
 template <int kColumnTiles>
-void find_context(const Attention& attention, const Scratch& scratch, const Block (&blocks)[2], int column) {
+void compute_context(const Attention& attention, const Scratch& scratch, const Block (&blocks)[2], int column) {
   const AttentionConstants& constants = *attention.constants;
   const ptrdiff_t group_bytes = round_up(constants.head_size, 16) * 4;
   const int8_t* values = scratch.packed.values + column * 4;
   const int keys = blocks[0].keys, sparse_rows = constants.clipped ? blocks[0].rows + blocks[1].rows : 0;
   Sums sums;
   multiply_values<kColumnTiles>(scratch.rows.probabilities, keys, sparse_rows, values, group_bytes, &sums);
-  if (constants.wide) {
+  if (constants.u16_probabilities) {
     Sums low;
     multiply_values<kColumnTiles>(scratch.rows.low_probabilities, keys, 0, values, group_bytes, &low);
     add_low(low, &sums);
@@ -190,24 +191,24 @@ void attend(const Attention& attention, const Scratch& scratch, int first, int r
   Block blocks[2] = {Block(attention, first, least(rows, kBlockRows)),
                      Block(attention, first + least(rows - 1, kBlockRows), at_least_zero(rows - kBlockRows))};
   blocks[0].keys = blocks[1].keys;
-  find_scores(constants.head_size, scratch, Queries(attention, first, rows), blocks[0].keys);
+  compute_scores(constants.head_size, scratch, Queries(attention, first, rows), blocks[0].keys);
   for (Block& block : blocks) {
     if (block.rows == 0) continue;
     const Scratch::BlockRows its = scratch.from(block.first - first);
-    find_largest(its, &block);
-    find_probabilities(attention, its, &block);
+    compute_largest(its, &block);
+    compute_probabilities(attention, its, &block);
   }
   int column = 0;
-  for (; constants.head_size - column > 48; column += 64) find_context<4>(attention, scratch, blocks, column);
+  for (; constants.head_size - column > 48; column += 64) compute_context<4>(attention, scratch, blocks, column);
   switch ((constants.head_size - column + 15) / 16) {
     case 3:
-      find_context<3>(attention, scratch, blocks, column);
+      compute_context<3>(attention, scratch, blocks, column);
       break;
     case 2:
-      find_context<2>(attention, scratch, blocks, column);
+      compute_context<2>(attention, scratch, blocks, column);
       break;
     case 1:
-      find_context<1>(attention, scratch, blocks, column);
+      compute_context<1>(attention, scratch, blocks, column);
       break;
     default:
       break;
@@ -215,7 +216,7 @@ void attend(const Attention& attention, const Scratch& scratch, int first, int r
 }
 
 void attention(const Attention& attention) {
-  if (attention.queries <= kFewQueries) return attend_as_one_share(attention, attention_share);
+  if (attention.queries <= kDecodeQueries) return attend_as_one_split(attention, attention_split);
   const Tiles tiles;
   const Scratch scratch(attention);
   const int end = attention.first_query + attention.queries;
@@ -232,7 +233,7 @@ void attention(const Attention& attention) {
 void install_attention_amx(KernelTable& table);
 void install_attention_amx(KernelTable& table) {
   table.attention = attention;
-  table.attention_share = attention_share;
+  table.attention_split = attention_split;
 }
 
 }  // namespace octavo::kernels

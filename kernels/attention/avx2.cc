@@ -3,7 +3,7 @@
 // vpmaddubsw would saturate (255 * 127 * 2), so bytes are widened to 16 bits in registers. Keys are packed in fours of
 // bytes, widened to even and odd ones; values in pairs of keys, widened in order. A block of four queries takes whole
 // rows through scores, probabilities and context, which communicate through scratch in the L1 cache.
-#include "kernels/attention/few_256.h"
+#include "kernels/attention/decode_256.h"
 
 namespace octavo::kernels {
 namespace {
@@ -19,7 +19,7 @@ Row multiply_four(Row sum, const int16_t* query, Row even, Row odd) {
 }
 
 // Scores of the block's rows with 16 keys; those of a row are kStepKeys apart from the next one's.
-void find_sixteen_scores(const Block& block, int head_size, const int8_t* k, int32_t* scores) {
+void compute_sixteen_scores(const Block& block, int head_size, const int8_t* k, int32_t* scores) {
   const __m256i zero = _mm256_setzero_si256();
   Row sum[kBlockRows] = {{zero, zero}, {zero, zero}, {zero, zero}, {zero, zero}};
   for (int d = 0; d < head_size; d += 4, k += 64) {
@@ -37,12 +37,12 @@ void find_sixteen_scores(const Block& block, int head_size, const int8_t* k, int
   }
 }
 
-void find_scores(const Block& block, int head_size, const Scratch& scratch) {
+void compute_scores(const Block& block, int head_size, const Scratch& scratch) {
   int32_t* scores = scratch.scores;
   for (int key = 0; key < block.most_visible; key += kStepKeys, scores += kBlockRows * kStepKeys) {
     const int8_t* k = scratch.keys + static_cast<ptrdiff_t>(key) * head_size;
-    find_sixteen_scores(block, head_size, k, scores);
-    find_sixteen_scores(block, head_size, k + 16 * head_size, scores + 16);
+    compute_sixteen_scores(block, head_size, k, scores);
+    compute_sixteen_scores(block, head_size, k + 16 * head_size, scores + 16);
   }
 }
 
@@ -56,7 +56,7 @@ bool is_empty(const int16_t* probabilities, int begin, int end) {
   return _mm256_testz_si256(all, all) != 0;
 }
 
-void find_runs(bool clipped, const Scratch& scratch, Block* block) {
+void compute_runs(bool clipped, const Scratch& scratch, Block* block) {
   block->runs[0] = {0, block->most_visible};
   block->run_count = 1;
   if (!clipped) return;
@@ -73,8 +73,8 @@ void find_runs(bool clipped, const Scratch& scratch, Block* block) {
 }
 
 // The products of the block's probabilities with 16 columns of values, over `count` runs of keys.
-void find_products(const Scratch& scratch, const int16_t* probabilities, const Block::Run* runs, int count, int column,
-                   Row (&result)[kBlockRows]) {
+void compute_products(const Scratch& scratch, const int16_t* probabilities, const Block::Run* runs, int count,
+                      int column, Row (&result)[kBlockRows]) {
   const __m256i zero = _mm256_setzero_si256();
   Row sum[kBlockRows] = {{zero, zero}, {zero, zero}, {zero, zero}, {zero, zero}};
   for (int run = 0; run < count; ++run) {
@@ -99,34 +99,33 @@ void find_products(const Scratch& scratch, const int16_t* probabilities, const B
 }
 
 // 16 columns of the context of the block's rows.
-void find_context(const Attention& attention, const Scratch& scratch, const Block& block, int column) {
+void compute_context(const Attention& attention, const Scratch& scratch, const Block& block, int column) {
   Row sum[kBlockRows];
-  if (!attention.constants->wide) {
-    find_products(scratch, scratch.probabilities, block.runs, block.run_count, column, sum);
+  if (!attention.constants->u16_probabilities) {
+    compute_products(scratch, scratch.probabilities, block.runs, block.run_count, column, sum);
     for (int i = 0; i < block.rows; ++i) store_context(attention, block, i, column, sum[i]);
     return;
   }
-  WideSum wide[kBlockRows];
-  for (int begin = 0; begin < block.most_visible; begin += kWideKeys) {
-    const Block::Run part = {begin, least(begin + kWideKeys, block.most_visible)};
-    find_products(scratch, scratch.exponentials, &part, 1, column, sum);
-    for (int i = 0; i < kBlockRows; ++i) wide[i].add_part(sum[i]);
+  U16Sum total[kBlockRows];
+  for (int begin = 0; begin < block.most_visible; begin += kU16Keys) {
+    const Block::Run part = {begin, least(begin + kU16Keys, block.most_visible)};
+    compute_products(scratch, scratch.exponentials, &part, 1, column, sum);
+    for (int i = 0; i < kBlockRows; ++i) total[i].add_part(sum[i]);
   }
-  for (int i = 0; i < block.rows; ++i) store_context(attention, block, i, column, wide[i].total());
+  for (int i = 0; i < block.rows; ++i) store_context(attention, block, i, column, total[i].total());
 }
 
 void attend(const Attention& attention, const Scratch& scratch, int first, int rows) {
   const AttentionConstants& constants = *attention.constants;
   Block block(attention, first, rows);
-  find_scores(block, constants.head_size, scratch);
-  for (int row = 0; row < kBlockRows; ++row) find_row(constants, scratch, &block, row);
-  find_runs(constants.clipped, scratch, &block);
-  apply_gate(attention, &block);
-  for (int column = 0; column < constants.head_size; column += 16) find_context(attention, scratch, block, column);
+  compute_scores(block, constants.head_size, scratch);
+  compute_rows(attention, scratch, kBlockRows, &block);
+  compute_runs(constants.clipped, scratch, &block);
+  for (int column = 0; column < constants.head_size; column += 16) compute_context(attention, scratch, block, column);
 }
 
 void attention(const Attention& attention) {
-  if (attention.queries <= kFewQueries) return attend_as_one_share(attention, attention_share);
+  if (attention.queries <= kDecodeQueries) return attend_as_one_split(attention, attention_split);
   const Scratch scratch(attention);
   const int end = attention.first_query + attention.queries;
   const int visible = attention.constants->causal ? attention.past + end : attention.length;
@@ -142,7 +141,7 @@ void attention(const Attention& attention) {
 void install_attention_avx2(KernelTable& table);
 void install_attention_avx2(KernelTable& table) {
   table.attention = attention;
-  table.attention_share = attention_share;
+  table.attention_split = attention_split;
 }
 
 }  // namespace octavo::kernels

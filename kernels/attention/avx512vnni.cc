@@ -4,7 +4,7 @@
 // of depth (four keys). A block of eight queries then takes whole rows through three steps that communicate through
 // scratch in the L1 cache: scores and their maximum, probabilities and the row's multiplier, context. A step of keys is
 // 32 keys of the block's rows, stored together.
-#include "kernels/attention/few_512.h"
+#include "kernels/attention/decode_512.h"
 
 namespace octavo::kernels {
 namespace {
@@ -22,7 +22,8 @@ struct Scratch {
     rows.scores = packed.key_bias + padded_keys;
     rows.exponentials = reinterpret_cast<int16_t*>(rows.scores + padded_keys * kBlockRows);
     rows.probabilities = reinterpret_cast<uint8_t*>(rows.exponentials + padded_keys * kBlockRows);
-    rows.low_probabilities = reinterpret_cast<uint8_t*>(rows.exponentials);  // nothing else is there when they are wide
+    rows.low_probabilities =
+        reinterpret_cast<uint8_t*>(rows.exponentials);  // nothing else is there where they have 16 bits
   }
   Packed packed;
   Rows<kBlockRows> rows;
@@ -91,7 +92,7 @@ template <int kRows>
 
 // Scores of the block's rows, and the largest that each row sees.
 template <int kRows>
-void find_scores(int head_size, const Scratch& scratch, const uint8_t* query, Block* block) {
+void compute_scores(int head_size, const Scratch& scratch, const uint8_t* query, Block* block) {
   const int chunks = (head_size + 15) / 16;
   __m512i largest[kBlockRows];
 #pragma GCC unroll 8
@@ -149,8 +150,8 @@ struct Runs {
 
 // Columns column .. column + 16 * kVectors - 1 of the context of the block's rows.
 template <int kRows, int kVectors>
-void find_context(const Attention& attention, const Scratch& scratch, const Block& block, const Runs& runs,
-                  int column) {
+void compute_context(const Attention& attention, const Scratch& scratch, const Block& block, const Runs& runs,
+                     int column) {
   const int head_size = attention.constants->head_size, group_bytes = (head_size + 15) / 16 * 64;
   __m512i sum[kRows][kVectors];
 #pragma GCC unroll 8
@@ -158,7 +159,7 @@ void find_context(const Attention& attention, const Scratch& scratch, const Bloc
 #pragma GCC unroll 2
     for (int j = 0; j < kVectors; ++j) sum[i][j] = _mm512_setzero_si512();
   }
-  if (attention.constants->wide) {
+  if (attention.constants->u16_probabilities) {
     multiply(scratch.rows.low_probabilities, (block.keys + 15) / 16, scratch.packed.values + column * 4, group_bytes,
              sum);
 #pragma GCC unroll 8
@@ -187,17 +188,17 @@ void attend(const Attention& attention, const Scratch& scratch, int first, int r
   const AttentionConstants& constants = *attention.constants;
   Block block(attention, first, rows);
   const Queries queries(attention, block, kRows);
-  find_scores<kRows>(constants.head_size, scratch, queries.codes, &block);
-  find_probabilities(attention, scratch.rows, &block);
+  compute_scores<kRows>(constants.head_size, scratch, queries.codes, &block);
+  compute_probabilities(attention, scratch.rows, &block);
   const Runs runs(block, constants.clipped, scratch.rows);
   int column = 0;
   for (; column + 16 < constants.head_size; column += 32)
-    find_context<kRows, 2>(attention, scratch, block, runs, column);
-  if (column < constants.head_size) find_context<kRows, 1>(attention, scratch, block, runs, column);
+    compute_context<kRows, 2>(attention, scratch, block, runs, column);
+  if (column < constants.head_size) compute_context<kRows, 1>(attention, scratch, block, runs, column);
 }
 
 void attention(const Attention& attention) {
-  if (attention.queries <= kFewQueries) return attend_as_one_share(attention, attention_share);
+  if (attention.queries <= kDecodeQueries) return attend_as_one_split(attention, attention_split);
   const Scratch scratch(attention);
   const int end = attention.first_query + attention.queries;
   const int visible = attention.constants->causal ? attention.past + end : attention.length;
@@ -215,7 +216,7 @@ void attention(const Attention& attention) {
 void install_attention_avx512vnni(KernelTable& table);
 void install_attention_avx512vnni(KernelTable& table) {
   table.attention = attention;
-  table.attention_share = attention_share;
+  table.attention_split = attention_split;
 }
 
 }  // namespace octavo::kernels

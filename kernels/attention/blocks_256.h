@@ -2,6 +2,7 @@
 // avx2.cc includes this and the other headers of 256 bits.
 #pragma once
 
+#include "kernels/attention/row_constants.h"
 #include "kernels/kernels.h"
 
 #include <immintrin.h>
@@ -25,7 +26,6 @@ __m256i broadcast_pair(const int16_t* from) {
   return _mm256_set1_epi32(pair);
 }
 int least(int a, int b) { return a < b ? a : b; }
-int bit_length(uint32_t value) { return 32 - __builtin_clz(value); }  // value > 0
 
 // Packed operands and the rows of a block, all in scratch.
 struct Scratch {
@@ -104,8 +104,7 @@ struct Block {
   int most_visible;
   Run runs[kMostRuns];  // the keys that have a probability
   int run_count;
-  int32_t multiplier[kBlockRows];  // of the row's context
-  int shift[kBlockRows];
+  RowMultipliers<kBlockRows> by;          // of the row's context
   int16_t query[kBlockRows][kMostDepth];  // minus zero point; of each four, the even two first
 };
 

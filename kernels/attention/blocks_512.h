@@ -2,6 +2,7 @@
 // Included by avx512vnni.cc and amx.cc only, as are the other headers of 512 bits; each has its own copy.
 #pragma once
 
+#include "kernels/attention/row_constants.h"
 #include "kernels/kernels.h"
 #include "kernels/vectors_512.h"
 
@@ -24,7 +25,6 @@ __m512i broadcast_four(const uint8_t* from) {
 }
 int least(int a, int b) { return a < b ? a : b; }
 int at_least_zero(int a) { return a < 0 ? 0 : a; }
-int bit_length(uint32_t value) { return 32 - __builtin_clz(value); }  // value > 0
 uint32_t low_bits(int count) { return count <= 0 ? 0 : count >= 32 ? ~0u : (1u << count) - 1; }
 
 // Up to eight queries, first .. first + rows - 1, whose softmax is found together.
@@ -33,18 +33,16 @@ struct Block {
     for (int i = 0; i < kBlockRows; ++i) {
       const int row = first + least(i, at_least_zero(rows - 1));
       visible[i] = attention.constants->causal ? attention.past + row + 1 : attention.length;
-      multiplier[i] = 0;
-      shift[i] = 33;
+      by.set(i, {0, 33});
     }
     keys = visible[kBlockRows - 1];
   }
   int first, rows;
-  int keys;                        // that have probabilities; those that a row does not see have 0
-  int visible[kBlockRows];         // keys that the row sees, ascending; those behind the last row repeat it
-  int32_t largest[kBlockRows];     // score of the row
-  int32_t sum[kBlockRows];         // of its probabilities, or of its exponentials when clipped
-  int32_t multiplier[kBlockRows];  // of its context
-  int shift[kBlockRows];
+  int keys;                       // that have probabilities; those that a row does not see have 0
+  int visible[kBlockRows];        // keys that the row sees, ascending; those behind the last row repeat it
+  int32_t largest[kBlockRows];    // score of the row
+  int32_t sum[kBlockRows];        // of its probabilities, or of its exponentials when clipped
+  RowMultipliers<kBlockRows> by;  // of its context
 };
 
 // Keys and values of a head in scratch, packed so that a register holds 16 keys (16 columns of V) by four steps of

@@ -12,12 +12,12 @@ struct Row {
 };
 
 // (sum * multiplier + 2^(shift-1)) >> shift by high halves of even and odd lanes, see kernels.h.
-__m256i requantize(__m256i sum, int32_t multiplier, int shift) {
-  const __m256i m = _mm256_set1_epi32(multiplier);
+__m256i requantize(__m256i sum, RowMultiplier by) {
+  const __m256i m = _mm256_set1_epi32(by.multiplier);
   const __m256i even = _mm256_mul_epi32(sum, m), odd = _mm256_mul_epi32(_mm256_srli_epi64(sum, 32), m);
   const __m256i high = _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0b10101010);
-  const __m256i rounded = _mm256_add_epi32(high, _mm256_set1_epi32(int32_t{1} << (shift - 33)));
-  return _mm256_sra_epi32(rounded, _mm_cvtsi32_si128(shift - 32));
+  const __m256i rounded = _mm256_add_epi32(high, _mm256_set1_epi32(int32_t{1} << (by.shift - 33)));
+  return _mm256_sra_epi32(rounded, _mm_cvtsi32_si128(by.shift - 32));
 }
 
 // `count` columns of one row of the context. They may reach into the next 64-column chunk, which need not follow.
@@ -44,9 +44,9 @@ __m128i to_bytes(__m256i shorts) {
 // 16 columns of one row of the context from their sums.
 void store_context(const Attention& attention, const Block& block, int row, int column, Row sum) {
   const AttentionConstants& constants = *attention.constants;
+  const RowMultiplier by = {block.by.multiplier[row], block.by.shift[row]};
   const __m256i zero_point = _mm256_set1_epi16(static_cast<int16_t>(constants.zero_point));
-  const __m256i packed = _mm256_packs_epi32(requantize(sum.left, block.multiplier[row], block.shift[row]),
-                                            requantize(sum.right, block.multiplier[row], block.shift[row]));
+  const __m256i packed = _mm256_packs_epi32(requantize(sum.left, by), requantize(sum.right, by));
   const __m256i shorts = _mm256_permute4x64_epi64(_mm256_adds_epi16(packed, zero_point), 0b11011000);
   const ptrdiff_t line = attention.context_row + block.first + row;
   const int to = attention.context_column + column, count = least(16, constants.head_size - column);
@@ -61,11 +61,11 @@ void store_context(const Attention& attention, const Block& block, int row, int 
 
 Row add(Row a, Row b) { return {_mm256_add_epi32(a.left, b.left), _mm256_add_epi32(a.right, b.right)}; }
 
-// Sums of wide probabilities times values: of e = 256 h + l the sum over h, and that over l, which is added in the end.
-// Each part is of at most kWideKeys keys, whose sum over e is exact in 32 bits. Of other probabilities, the sum is
+// Sums of 16-bit probabilities times values: of e = 256 h + l the sum over h, and that over l, which is added in the
+// end. Each part is of at most kU16Keys keys, whose sum over e is exact in 32 bits. Of other probabilities, the sum is
 // `high` alone.
-constexpr int kWideKeys = 512;
-struct WideSum {
+constexpr int kU16Keys = 512;
+struct U16Sum {
   void add_part(Row part) {
     const __m256i byte = _mm256_set1_epi32(255);
     high = add(high, {_mm256_srai_epi32(part.left, 8), _mm256_srai_epi32(part.right, 8)});

@@ -16,9 +16,9 @@ __m512i requantize(__m512i sum, __m512i multiplier, __m512i rounding, __m512i sh
 
 // 32 columns of one row of the block, 16-bit values in the order that vpackssdw leaves.
 __m512i context_row(const AttentionConstants& constants, const Block& block, int row, __m512i left, __m512i right) {
-  const __m512i multiplier = _mm512_set1_epi32(block.multiplier[row]);
-  const __m512i rounding = _mm512_set1_epi32(int32_t{1} << (block.shift[row] - 33));
-  const __m512i shift = _mm512_set1_epi32(block.shift[row] - 32);
+  const __m512i multiplier = _mm512_set1_epi32(block.by.multiplier[row]);
+  const __m512i rounding = _mm512_set1_epi32(int32_t{1} << (block.by.shift[row] - 33));
+  const __m512i shift = _mm512_set1_epi32(block.by.shift[row] - 32);
   const __m512i shorts =
       _mm512_packs_epi32(requantize(left, multiplier, rounding, shift), requantize(right, multiplier, rounding, shift));
   return _mm512_adds_epi16(shorts, _mm512_set1_epi16(static_cast<int16_t>(constants.zero_point)));
@@ -58,14 +58,14 @@ void store_two(const Attention& attention, const Block& block, int row, int colu
   const __m512i two = context_row(*attention.constants, block, row + 1, second[0], second[1]);
   const int query = block.first + row, rows = least(2, block.rows - row);
   if (attention.fine.data == nullptr) {
-    store_rows(attention, attention.context, query, rows, column, count, to_bytes(one, two));
+    store_rows(attention, attention.context, query, rows, column, count, to_u8(one, two));
     return;
   }
   const __m512i code_one = eleven_bits(one), code_two = eleven_bits(two), seven = _mm512_set1_epi16(7);
   store_rows(attention, attention.context, query, rows, column, count,
-             to_bytes(_mm512_srli_epi16(code_one, 3), _mm512_srli_epi16(code_two, 3)));
+             to_u8(_mm512_srli_epi16(code_one, 3), _mm512_srli_epi16(code_two, 3)));
   store_rows(attention, attention.fine, query, rows, column, count,
-             to_bytes(_mm512_and_si512(code_one, seven), _mm512_and_si512(code_two, seven)));
+             to_u8(_mm512_and_si512(code_one, seven), _mm512_and_si512(code_two, seven)));
 }
 
 }  // namespace

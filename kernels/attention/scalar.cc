@@ -1,6 +1,6 @@
 // Attention in plain C++: what scores, probabilities, gate and context are. Every other instruction set gives these
 // bits.
-#include "kernels/attention/sigmoid.h"
+#include "kernels/attention/tables.h"
 #include "kernels/kernels.h"
 
 #include <stddef.h>
@@ -33,6 +33,12 @@ struct Multiplier {
 
 int32_t mulhrs(int32_t a, int32_t b) { return (a * b + (1 << 14)) >> 15; }
 uint32_t mulhu16(uint32_t a, uint32_t b) { return (a * b) >> 16; }
+// (6) Q15, by symmetry and 64 linear cells over [0, 8).
+int32_t sigmoid(int32_t x) {
+  const int32_t magnitude = x < 0 ? -x : x, a = magnitude < 16384 ? magnitude : 16384, cell = a >> 8;
+  const int32_t s = kSigmoid[cell] + (((kSigmoid[cell + 1] - kSigmoid[cell]) * (a & 255) + 128) >> 8);
+  return x < 0 ? 32768 - s : s;
+}
 int bit_length(uint32_t value) {
   int bits = 0;
   for (; value != 0; value >>= 1) ++bits;
@@ -40,7 +46,7 @@ int bit_length(uint32_t value) {
 }
 
 // Of keys first .. end - 1.
-void find_scores(const Attention& attention, int query, const Row& row, int first, int end) {
+void compute_scores(const Attention& attention, int query, const Row& row, int first, int end) {
   const AttentionConstants& constants = *attention.constants;
   const uint8_t* q = attention.q + query * attention.stride;
   for (int key = first; key < end; ++key) {
@@ -64,7 +70,7 @@ int32_t exp2_negative(uint32_t distance) {
   return (kExp[cell] - mulhrs(slope, static_cast<int32_t>(within << 9))) >> (distance >> 11);
 }
 
-void find_exponentials(const AttentionConstants& constants, Row* row) {
+void compute_exponentials(const AttentionConstants& constants, Row* row) {
   int32_t largest = constants.softmax1 ? 0 : row->score[0];
   for (int key = 0; key < row->keys; ++key) largest = row->score[key] > largest ? row->score[key] : largest;
   const auto exponential = [&](int32_t score) {
@@ -81,7 +87,7 @@ void find_exponentials(const AttentionConstants& constants, Row* row) {
 int64_t part_of_sum(const Row& row, uint32_t part) { return (row.sum * part + (1 << 30)) >> 31; }
 
 // (5 a) The largest probability is always 255; the row's multiplier divides by their sum.
-Multiplier find_probabilities(const AttentionConstants& constants, const Row& row) {
+Multiplier compute_probabilities(const AttentionConstants& constants, const Row& row) {
   uint32_t sum = 0;
   for (int key = 0; key < row.keys; ++key) {
     row.probability[key] = static_cast<uint8_t>(mulhrs(row.exponential[key], 255));
@@ -92,14 +98,14 @@ Multiplier find_probabilities(const AttentionConstants& constants, const Row& ro
 }
 
 // (5 e) Exponentials are the probabilities; the row's multiplier divides by their sum, in steps of 256.
-Multiplier find_wide_probabilities(const AttentionConstants& constants, const Row& row) {
+Multiplier compute_u16_probabilities(const AttentionConstants& constants, const Row& row) {
   const int bits = bit_length(static_cast<uint32_t>(row.sum));
   return {(int64_t{constants.multiplier} << (bits - 1)) / row.sum, constants.shift + bits - 9};
 }
 
 // (5 b) clamp((zeta - gamma) * p + gamma, 0, 1) in units of its largest value in this row, `top` / sum * (zeta -
 // gamma). (5 c) What is not above `prune` is 0.
-Multiplier find_clipped_probabilities(const AttentionConstants& constants, const Row& row) {
+Multiplier compute_clipped_probabilities(const AttentionConstants& constants, const Row& row) {
   const int64_t threshold = part_of_sum(row, static_cast<uint32_t>(constants.theta));
   const int64_t cap = part_of_sum(row, constants.cap), prune = part_of_sum(row, constants.prune);
   int64_t top = 32767 - threshold < cap ? 32767 - threshold : cap;
@@ -118,7 +124,7 @@ Multiplier find_clipped_probabilities(const AttentionConstants& constants, const
 }
 
 // (5 d) The level of each, in units of the row's highest one.
-Multiplier find_levels(const AttentionConstants& constants, const Row& row) {
+Multiplier compute_levels(const AttentionConstants& constants, const Row& row) {
   const AttentionLevels& levels = *constants.levels;
   const int64_t threshold = part_of_sum(row, static_cast<uint32_t>(constants.theta));
   int64_t edge[kMostLevels];
@@ -147,18 +153,18 @@ void store(const ByteMatrix& out, ptrdiff_t row, int column, int64_t value) {
            column / kTileDepth * out.chunk_stride + column % kTileDepth] = static_cast<uint8_t>(value);
 }
 
-// Of probabilities times values: those of wide ones are 256 high + low.
+// Of probabilities times values: those of 16-bit ones are 256 high + low.
 struct Sum {
   int64_t high = 0, low = 0;
 };
 
 // Of column d, over keys first .. end - 1.
-Sum find_sum(const Attention& attention, const Row& row, int d, int first, int end) {
+Sum compute_sum(const Attention& attention, const Row& row, int d, int first, int end) {
   Sum sum;
   for (int key = first; key < end; ++key) {
     const int32_t value = attention.v[key * attention.key_stride + d], e = row.exponential[key];
-    sum.high += (attention.constants->wide ? e >> 8 : row.probability[key]) * value;
-    sum.low += (attention.constants->wide ? e & 255 : 0) * value;
+    sum.high += (attention.constants->u16_probabilities ? e >> 8 : row.probability[key]) * value;
+    sum.low += (attention.constants->u16_probabilities ? e & 255 : 0) * value;
   }
   return sum;
 }
@@ -179,13 +185,13 @@ int keys_seen(const Attention& attention, int query) {
 }
 
 // From scores: exponentials, probabilities, the multiplier of the context.
-Multiplier find_row(const Attention& attention, int query, Row* row) {
+Multiplier compute_row(const Attention& attention, int query, Row* row) {
   const AttentionConstants& constants = *attention.constants;
-  find_exponentials(constants, row);
-  Multiplier multiplier = constants.levels    ? find_levels(constants, *row)
-                          : constants.clipped ? find_clipped_probabilities(constants, *row)
-                          : constants.wide    ? find_wide_probabilities(constants, *row)
-                                              : find_probabilities(constants, *row);
+  compute_exponentials(constants, row);
+  Multiplier multiplier = constants.levels              ? compute_levels(constants, *row)
+                          : constants.clipped           ? compute_clipped_probabilities(constants, *row)
+                          : constants.u16_probabilities ? compute_u16_probabilities(constants, *row)
+                                                        : compute_probabilities(constants, *row);
   apply_gate(attention, query, &multiplier);
   return multiplier;
 }
@@ -199,57 +205,57 @@ void attention(const Attention& attention) {
     row.keys = keys_seen(attention, query);
     if (attention.probabilities != nullptr)
       row.probability = attention.probabilities + ptrdiff_t{query} * attention.length;
-    find_scores(attention, query, row, 0, row.keys);
-    const Multiplier multiplier = find_row(attention, query, &row);
+    compute_scores(attention, query, row, 0, row.keys);
+    const Multiplier multiplier = compute_row(attention, query, &row);
     for (int d = 0; d < attention.constants->head_size; ++d) {
-      store_context(attention, query, d, find_sum(attention, row, d, 0, row.keys), multiplier);
+      store_context(attention, query, d, compute_sum(attention, row, d, 0, row.keys), multiplier);
     }
   }
 }
 
-// What the shares of a call have in common, of each of its queries.
+// What the splits of a call have in common, of each of its queries.
 struct Shared {
   explicit Shared(const Attention& attention) : head_size(attention.constants->head_size) {
     const ptrdiff_t keys = (attention.length + 63) / 64 * 64;
     sums = static_cast<Sum*>(attention.scratch);
-    multiplier = reinterpret_cast<Multiplier*>(sums + keys / 64 * kFewQueries * head_size);
-    int32_t* scores = reinterpret_cast<int32_t*>(multiplier + kFewQueries);
+    multiplier = reinterpret_cast<Multiplier*>(sums + keys / 64 * kDecodeQueries * head_size);
+    int32_t* scores = reinterpret_cast<int32_t*>(multiplier + kDecodeQueries);
     for (int i = 0; i < attention.queries; ++i) {
       row[i] = {.keys = keys_seen(attention, attention.first_query + i),
                 .score = scores + i * keys,
-                .exponential = reinterpret_cast<int16_t*>(scores + kFewQueries * keys) + i * keys,
-                .probability = reinterpret_cast<uint8_t*>(scores + 2 * kFewQueries * keys) + i * keys,
+                .exponential = reinterpret_cast<int16_t*>(scores + kDecodeQueries * keys) + i * keys,
+                .probability = reinterpret_cast<uint8_t*>(scores + 2 * kDecodeQueries * keys) + i * keys,
                 .sum = 0};
     }
   }
-  Sum& sum(int share, int i, int d) const { return sums[(ptrdiff_t{share} * kFewQueries + i) * head_size + d]; }
+  Sum& sum(int split, int i, int d) const { return sums[(ptrdiff_t{split} * kDecodeQueries + i) * head_size + d]; }
   int head_size;
-  Row row[kFewQueries];
+  Row row[kDecodeQueries];
   Multiplier* multiplier;
   Sum* sums;
 };
 
-void attention_share(const Attention& attention, const AttentionShare& share) {
+void attention_split(const Attention& attention, const AttentionSplit& split) {
   Shared shared(attention);
   for (int i = 0; i < attention.queries; ++i) {
     const int query = attention.first_query + i;
     Row& row = shared.row[i];
-    const int end = share.first_key + share.keys < row.keys ? share.first_key + share.keys : row.keys;
-    switch (share.phase) {
-      case AttentionShare::scores:
-        find_scores(attention, query, row, share.first_key, end);
+    const int end = split.first_key + split.keys < row.keys ? split.first_key + split.keys : row.keys;
+    switch (split.phase) {
+      case AttentionSplit::scores:
+        compute_scores(attention, query, row, split.first_key, end);
         break;
-      case AttentionShare::probabilities:
-        shared.multiplier[i] = find_row(attention, query, &row);
+      case AttentionSplit::probabilities:
+        shared.multiplier[i] = compute_row(attention, query, &row);
         break;
-      case AttentionShare::sums:
+      case AttentionSplit::sums:
         for (int d = 0; d < shared.head_size; ++d)
-          shared.sum(share.share, i, d) = find_sum(attention, row, d, share.first_key, end);
+          shared.sum(split.split, i, d) = compute_sum(attention, row, d, split.first_key, end);
         break;
-      case AttentionShare::context:
+      case AttentionSplit::context:
         for (int d = 0; d < shared.head_size; ++d) {
           Sum total;
-          for (int part = 0; part < share.shares; ++part) {
+          for (int part = 0; part < split.splits; ++part) {
             total.high += shared.sum(part, i, d).high;
             total.low += shared.sum(part, i, d).low;
           }
@@ -260,12 +266,71 @@ void attention_share(const Attention& attention, const AttentionShare& share) {
   }
 }
 
+// Static W8A8 (9), the paper's setting: static 8-bit quantizers of scores and probabilities. It exists to be measured,
+// not to be fast, so there is no other instruction set.
+
+int64_t clamp(int64_t value, int64_t low, int64_t high) { return value < low ? low : value > high ? high : value; }
+int64_t requantize(int64_t value, int64_t multiplier, int shift) {
+  return (value * multiplier + (int64_t{1} << (shift - 1))) >> shift;
+}
+
+// u8 codes of one query's scores.
+void compute_score_codes(const Attention& attention, const StaticW8A8Attention& w8a8, int query, int keys,
+                         uint8_t* score) {
+  const AttentionConstants& constants = *attention.constants;
+  const uint8_t* q = attention.q + query * attention.stride;
+  for (int key = 0; key < keys; ++key) {
+    const int8_t* k = attention.k + key * attention.key_stride;
+    int64_t sum = 0;
+    for (int d = 0; d < constants.head_size; ++d) {
+      sum += (q[d] - constants.query_zero_point) * (k[d] - w8a8.key_zero_point);
+    }
+    const int64_t code = requantize(sum, w8a8.score_multiplier, w8a8.score_shift) + w8a8.score_zero_point;
+    score[key] = static_cast<uint8_t>(clamp(code, 0, 255));
+  }
+}
+
+// u8 codes of the probabilities, in place of the scores; their sum.
+int64_t compute_probability_codes(const StaticW8A8Attention& w8a8, int keys, uint8_t* code) {
+  int largest = 0;
+  for (int key = 0; key < keys; ++key) largest = code[key] > largest ? code[key] : largest;
+  int64_t total = 0;
+  for (int key = 0; key < keys; ++key) total += w8a8.exponential[largest - code[key]];
+  const int64_t factor = (w8a8.slope << 24) / total;
+  int64_t sum = 0;
+  for (int key = 0; key < keys; ++key) {
+    const int64_t scaled = w8a8.exponential[largest - code[key]] * factor + w8a8.offset * (int64_t{1} << 24);
+    code[key] = static_cast<uint8_t>(clamp((scaled + (int64_t{1} << 45)) >> 46, 0, w8a8.most));
+    sum += code[key];
+  }
+  return sum;
+}
+
+void attention_static_w8a8(const Attention& attention, const StaticW8A8Attention& w8a8) {
+  const AttentionConstants& constants = *attention.constants;
+  auto* codes = static_cast<uint8_t*>(attention.scratch);
+  for (int query = attention.first_query; query < attention.first_query + attention.queries; ++query) {
+    const int keys = keys_seen(attention, query);
+    compute_score_codes(attention, w8a8, query, keys, codes);
+    const int64_t mass = compute_probability_codes(w8a8, keys, codes);
+    Multiplier by = {constants.multiplier, constants.shift};
+    apply_gate(attention, query, &by);
+    for (int d = 0; d < constants.head_size; ++d) {
+      int64_t sum = -w8a8.value_zero_point * mass;
+      for (int key = 0; key < keys; ++key) sum += codes[key] * attention.v[key * attention.key_stride + d];
+      const int64_t code = requantize(sum, by.multiplier, by.shift) + constants.zero_point;
+      store(attention.context, attention.context_row + query, attention.context_column + d, clamp(code, 0, 255));
+    }
+  }
+}
+
 }  // namespace
 
 void install_attention_scalar(KernelTable& table);
 void install_attention_scalar(KernelTable& table) {
   table.attention = attention;
-  table.attention_share = attention_share;
+  table.attention_split = attention_split;
+  table.attention_static_w8a8 = attention_static_w8a8;
 }
 
 }  // namespace octavo::kernels

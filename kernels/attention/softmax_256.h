@@ -3,7 +3,7 @@
 #pragma once
 
 #include "kernels/attention/blocks_256.h"
-#include "kernels/attention/sigmoid.h"
+#include "kernels/attention/row_constants.h"
 
 namespace octavo::kernels {
 namespace {
@@ -21,17 +21,7 @@ constexpr Table table_of(const int16_t (&values)[32]) {
   return table;
 }
 
-// 2^-x in 32 cells c: T[c] - mulhrs(D[c], within << 9), T = round(2^15 * 2^(-c / 32)), D[c] = T[c] - T[c + 1]. In an
-// odd cell, bit 15 of u << 9 is the cell's lowest bit and takes away 2^15 of the factor, so D[c] of the product: kBase
-// has T[c + 1] there, and `u << 9` needs no mask.
-constexpr Table kBase = table_of({
-    32767, 31379, 31379, 30048, 30048, 28774, 28774, 27554, 27554, 26386, 26386, 25268, 25268, 24196, 24196, 23170,
-    23170, 22188, 22188, 21247, 21247, 20347, 20347, 19484, 19484, 18658, 18658, 17867, 17867, 17109, 17109, 16384,
-});
-constexpr Table kSlope = table_of({
-    701, 687, 673, 658, 643, 631, 616, 604, 590, 578, 565, 553, 542, 530, 518, 508,
-    496, 486, 475, 466, 455, 445, 436, 427, 418, 408, 400, 391, 383, 375, 366, 359,
-});
+constexpr Table kBaseBytes = table_of(kExpBase), kSlopeBytes = table_of(kExpSlope);
 
 // All ones in the lanes whose number, counted from `first`, is below `count`.
 __m256i lanes_below_32(int first, int count) {
@@ -56,7 +46,7 @@ int32_t largest_lane(__m256i x) {
 }
 
 // The largest of one row's scores that it sees.
-int32_t find_largest(const int32_t* scores, int visible) {
+int32_t compute_largest(const int32_t* scores, int visible) {
   const __m256i least_value = _mm256_set1_epi32(INT32_MIN);
   __m256i largest = least_value;
   for (int key = 0; key < visible; key += kStepKeys, scores += kBlockRows * kStepKeys) {
@@ -112,7 +102,7 @@ class Exponential {
                                              _mm256_and_si256(_mm256_srli_epi16(second, 6), five_bits));
     const __m256i whole = _mm256_packus_epi16(_mm256_srli_epi16(first, 11), _mm256_srli_epi16(second, 11));
     const __m256i upper = _mm256_slli_epi16(cell, 3);
-    const Step base = look_up(kBase, cell, upper), slope = look_up(kSlope, cell, upper);
+    const Step base = look_up(kBaseBytes, cell, upper), slope = look_up(kSlopeBytes, cell, upper);
     const Step power = power_of_two(_mm256_min_epu8(whole, _mm256_set1_epi8(15)));
     return {interpolate(first, base.first, slope.first, power.first),
             interpolate(second, base.second, slope.second, power.second)};
@@ -141,11 +131,11 @@ void put(int16_t* to, Step values) {
 }
 
 // Exponentials of one row, 0 for the keys that it does not see; their sum, with that of softmax-1's key of score 0.
-uint32_t find_exponentials(const Exponential& exponential, bool softmax1, const Scratch& scratch, const Block& block,
-                           int row) {
+uint32_t compute_exponentials(const Exponential& exponential, bool softmax1, const Scratch& scratch, const Block& block,
+                              int row) {
   const int visible = block.visible[row];
   ptrdiff_t index = row * kStepKeys;
-  const int32_t largest_seen = find_largest(scratch.scores + index, visible);
+  const int32_t largest_seen = compute_largest(scratch.scores + index, visible);
   const __m256i largest = _mm256_set1_epi32(softmax1 && largest_seen < 0 ? 0 : largest_seen);
   const __m256i ones = _mm256_set1_epi16(1);
   __m256i sum = _mm256_setzero_si256();
@@ -164,7 +154,7 @@ uint32_t find_exponentials(const Exponential& exponential, bool softmax1, const 
 
 // probability = code(exponential) for one row; their sum.
 template <class Code>
-uint32_t find_codes(const Scratch& scratch, const Block& block, int row, Code code) {
+uint32_t compute_codes(const Scratch& scratch, const Block& block, int row, Code code) {
   const __m256i ones = _mm256_set1_epi16(1);
   __m256i sum = _mm256_setzero_si256();
   ptrdiff_t index = row * kStepKeys;
@@ -177,95 +167,63 @@ uint32_t find_codes(const Scratch& scratch, const Block& block, int row, Code co
   return static_cast<uint32_t>(sum_of_lanes(sum));
 }
 
-// (5 a) The largest probability is always 255; the row's multiplier divides by their sum.
-void find_probabilities(const AttentionConstants& constants, const Scratch& scratch, Block* block, int row) {
-  const uint32_t sum =
-      find_codes(scratch, *block, row, [](__m256i e) { return _mm256_mulhrs_epi16(e, _mm256_set1_epi16(255)); });
-  const int bits = bit_length(sum);
-  block->multiplier[row] = static_cast<int32_t>((static_cast<uint64_t>(constants.multiplier) << (bits - 1)) / sum);
-  block->shift[row] = constants.shift + bits - 1;
+// (5 a) The largest probability is always 255.
+RowMultiplier compute_probabilities(const AttentionConstants& constants, const Scratch& scratch, const Block& block,
+                                    int row) {
+  const auto code = [](__m256i e) { return _mm256_mulhrs_epi16(e, _mm256_set1_epi16(255)); };
+  return divided_by_sum(constants, compute_codes(scratch, block, row, code));
 }
-
-// (5 e) Exponentials are the probabilities; the row's multiplier divides by their sum.
-void find_wide_probabilities(const AttentionConstants& constants, uint32_t sum, Block* block, int row) {
-  const int bits = bit_length(sum);
-  block->multiplier[row] = static_cast<int32_t>((static_cast<uint64_t>(constants.multiplier) << (bits - 1)) / sum);
-  block->shift[row] = constants.shift + bits - 9;
-}
-
-// A part, in Q31, of the row's sum.
-uint64_t part_of(uint32_t sum, uint32_t part) { return (uint64_t{sum} * part + (1u << 30)) >> 31; }
-
-// A bound on 16-bit values that are at most 32767, in all lanes.
-__m256i bound(uint64_t value) { return _mm256_set1_epi16(static_cast<int16_t>(value < 32767 ? value : 32767)); }
 
 // (5 b, c) Clipped: what is above the threshold, in units of its largest value in this row.
-void find_clipped_probabilities(const AttentionConstants& constants, const Scratch& scratch, uint32_t sum, Block* block,
-                                int row) {
-  const uint64_t threshold = part_of(sum, static_cast<uint32_t>(constants.theta)), cap = part_of(sum, constants.cap);
-  const uint64_t range = threshold < 32766 ? 32767 - threshold : 1;
-  const uint32_t smaller = static_cast<uint32_t>(range < cap ? range : cap), top = smaller < 1 ? 1 : smaller;
-  const int bits = bit_length(top), sum_bits = bit_length(sum);
-  const uint32_t normalized = top << (15 - bits);
-
-  const __m256i thresholds = bound(threshold), prunes = bound(part_of(sum, constants.prune));
-  const __m256i tops = _mm256_set1_epi16(static_cast<int16_t>(top));
-  const __m256i inverses = _mm256_set1_epi16(static_cast<int16_t>((255u << 22) / normalized));
-  const __m128i normalize = _mm_cvtsi32_si128(15 - bits);
-  find_codes(scratch, *block, row, [&](__m256i e) {
+RowMultiplier compute_clipped_probabilities(const AttentionConstants& constants, const Scratch& scratch, uint32_t sum,
+                                            const Block& block, int row) {
+  const Clip clip(constants, sum);
+  const __m256i thresholds = _mm256_set1_epi16(static_cast<int16_t>(clip.threshold)),
+                prunes = _mm256_set1_epi16(static_cast<int16_t>(clip.prune));
+  const __m256i tops = _mm256_set1_epi16(static_cast<int16_t>(clip.top));
+  const __m256i inverses = _mm256_set1_epi16(static_cast<int16_t>(clip.inverse));
+  const __m128i normalize = _mm_cvtsi32_si128(clip.normalize);
+  compute_codes(scratch, block, row, [&](__m256i e) {
     const __m256i capped = _mm256_min_epu16(_mm256_subs_epu16(e, thresholds), tops);
     const __m256i kept = _mm256_sll_epi16(_mm256_and_si256(capped, _mm256_cmpgt_epi16(capped, prunes)), normalize);
     return _mm256_srli_epi16(_mm256_add_epi16(_mm256_mulhi_epu16(kept, inverses), _mm256_set1_epi16(32)), 6);
   });
-  const uint64_t numerator = (static_cast<uint64_t>(constants.multiplier) * normalized) << (sum_bits - 15);
-  block->multiplier[row] = static_cast<int32_t>(numerator / (2 * uint64_t{sum}));
-  block->shift[row] = constants.shift + sum_bits - bits - 1;
+  return clip.by;
 }
 
 // (5 d) The level of each, in units of the row's highest one.
-void find_levels(const AttentionConstants& constants, const Scratch& scratch, uint32_t sum, Block* block, int row) {
-  const AttentionLevels& levels = *constants.levels;
-  const uint64_t threshold = part_of(sum, static_cast<uint32_t>(constants.theta));
+RowMultiplier compute_levels(const AttentionConstants& constants, const Scratch& scratch, uint32_t sum,
+                             const Block& block, int row) {
+  const RowLevels levels(constants, sum);
   __m256i edges[kMostLevels], codes[kMostLevels];
-  int top = 0;
-  for (int level = 0; level < levels.count; ++level) {
-    const uint64_t edge = part_of(sum, levels.edge[level]);
-    if (threshold + edge < 32767) top = level;
-    edges[level] = bound(edge);
+  for (int level = 0; level <= levels.top; ++level) {
+    edges[level] = _mm256_set1_epi16(static_cast<int16_t>(levels.edge[level]));
+    codes[level] = _mm256_set1_epi16(static_cast<int16_t>(levels.code[level]));
   }
-  for (int level = 0; level <= top; ++level) codes[level] = _mm256_set1_epi16(levels.code[top - level]);
-  const __m256i thresholds = bound(threshold);
-  find_codes(scratch, *block, row, [&](__m256i e) {
+  const __m256i thresholds = _mm256_set1_epi16(static_cast<int16_t>(levels.threshold));
+  compute_codes(scratch, block, row, [&](__m256i e) {
     const __m256i above = _mm256_subs_epu16(e, thresholds);
     __m256i code = _mm256_setzero_si256();
-    for (int level = 0; level <= top; ++level) {
+    for (int level = 0; level <= levels.top; ++level) {
       code = _mm256_blendv_epi8(code, codes[level], _mm256_cmpgt_epi16(above, edges[level]));
     }
     return code;
   });
-  block->multiplier[row] = levels.multiplier[top];
-  block->shift[row] = levels.shift[top];
+  return levels.by;
 }
 
-void apply_gate(const Attention& attention, Block* block) {
-  if (attention.gate == nullptr) return;
-  for (int i = 0; i < block->rows; ++i) {
-    const int64_t gate = sigmoid(attention.gate[(block->first + i) * attention.gate_stride]);
-    block->multiplier[i] = static_cast<int32_t>((block->multiplier[i] * gate + (1 << 14)) >> 15);
-  }
+RowMultiplier compute_row(const AttentionConstants& constants, const Scratch& scratch, const Block& block, int row) {
+  const uint32_t sum = compute_exponentials(Exponential(constants), constants.softmax1, scratch, block, row);
+  if (constants.levels != nullptr) return compute_levels(constants, scratch, sum, block, row);
+  if (constants.clipped) return compute_clipped_probabilities(constants, scratch, sum, block, row);
+  if (constants.u16_probabilities) return u16_divided_by_sum(constants, sum);  // exponentials are the probabilities
+  return compute_probabilities(constants, scratch, block, row);
 }
 
-void find_row(const AttentionConstants& constants, const Scratch& scratch, Block* block, int row) {
-  const uint32_t sum = find_exponentials(Exponential(constants), constants.softmax1, scratch, *block, row);
-  if (constants.levels != nullptr) {
-    find_levels(constants, scratch, sum, block, row);
-  } else if (constants.clipped) {
-    find_clipped_probabilities(constants, scratch, sum, block, row);
-  } else if (constants.wide) {
-    find_wide_probabilities(constants, sum, block, row);
-  } else {
-    find_probabilities(constants, scratch, block, row);
-  }
+// Probabilities of the block's first rows from their scores, and the multipliers of their contexts.
+void compute_rows(const Attention& attention, const Scratch& scratch, int rows, Block* block) {
+  for (int row = 0; row < rows; ++row) block->by.set(row, compute_row(*attention.constants, scratch, *block, row));
+  apply_gates(attention, block->first, block->rows, block->by.multiplier);
 }
 
 }  // namespace

@@ -3,22 +3,10 @@
 #pragma once
 
 #include "kernels/attention/blocks_512.h"
-#include "kernels/attention/sigmoid.h"
+#include "kernels/attention/row_constants.h"
 
 namespace octavo::kernels {
 namespace {
-
-// 2^-x in 32 cells c: T[c] - mulhrs(D[c], within << 9), T = round(2^15 * 2^(-c / 32)), D[c] = T[c] - T[c + 1]. In an
-// odd cell, bit 15 of u << 9 is the cell's lowest bit and takes away 2^15 of the factor, so D[c] of the product: kBase
-// has T[c + 1] there, and `u << 9` needs no mask.
-alignas(64) constexpr int16_t kBase[32] = {
-    32767, 31379, 31379, 30048, 30048, 28774, 28774, 27554, 27554, 26386, 26386, 25268, 25268, 24196, 24196, 23170,
-    23170, 22188, 22188, 21247, 21247, 20347, 20347, 19484, 19484, 18658, 18658, 17867, 17867, 17109, 17109, 16384,
-};
-alignas(64) constexpr int16_t kSlope[32] = {
-    701, 687, 673, 658, 643, 631, 616, 604, 590, 578, 565, 553, 542, 530, 518, 508,
-    496, 486, 475, 466, 455, 445, 436, 427, 418, 408, 400, 391, 383, 375, 366, 359,
-};
 
 // The key, counted from the step's first, of each 16-bit lane after vpackusdw of 32 scores.
 alignas(64) constexpr int16_t kKeyOfLane[32] = {
@@ -43,7 +31,7 @@ struct Rows {
   int32_t* scores;             // [steps][kTogether][32]
   int16_t* exponentials;       // [steps][8 rows][32], in lane order
   uint8_t* probabilities;      // [chunks][kTogether][64]; 0 behind the block's keys
-  uint8_t* low_probabilities;  // of wide ones, whose high bytes are the others
+  uint8_t* low_probabilities;  // of 16-bit ones, whose high bytes are the others
 };
 
 // out[i] = all lanes of rows[i] combined, by a tree that halves the number of registers at each level.
@@ -78,8 +66,8 @@ class Exponential {
         right_(_mm512_set1_epi32(kLeftShift ? 0 : constants.score_shift)),
         left_(_mm512_set1_epi16(static_cast<int16_t>(kLeftShift ? -constants.score_shift : 0))),
         limit_(_mm512_srlv_epi16(_mm512_set1_epi16(-1), left_)),
-        base_(load(kBase)),
-        slope_(load(kSlope)) {}
+        base_(load(kExpBase)),
+        slope_(load(kExpSlope)) {}
   __m512i operator()(const int32_t* scores, __m512i largest) const {
     __m512i scaled = _mm512_packus_epi32(difference(largest, load(scores)), difference(largest, load(scores + 16)));
     if constexpr (kLeftShift) scaled = _mm512_sllv_epi16(_mm512_min_epu16(scaled, limit_), left_);
@@ -122,7 +110,7 @@ __m512i add(__m512i a, __m512i b) { return _mm512_add_epi32(a, b); }
 
 // (5 a) The largest probability is always 255; the row's multiplier divides by their sum.
 template <bool kLeftShift, class Rows>
-void find_plain_probabilities(const AttentionConstants& constants, const Rows& rows, Block* block) {
+void compute_plain_probabilities(const AttentionConstants& constants, const Rows& rows, Block* block) {
   const Exponential<kLeftShift> exponential(constants);
   __m512i sum[kBlockRows];
   for (int row = 0; row < kBlockRows; ++row) sum[row] = _mm512_setzero_si512();
@@ -133,7 +121,7 @@ void find_plain_probabilities(const AttentionConstants& constants, const Rows& r
       return _mm512_maskz_mulhrs_epi16(seen, exponential(rows.score(step, row), largest), _mm512_set1_epi16(255));
     };
     for_each_chunk(*block, row, codes, [&](int chunk, __m512i first, __m512i second) {
-      const __m512i bytes = to_bytes(first, second);
+      const __m512i bytes = to_u8(first, second);
       _mm512_storeu_si512(rows.probability(chunk, row), bytes);
       row_sum = _mm512_dpbusd_epi32(row_sum, bytes, _mm512_set1_epi8(1));
     });
@@ -141,17 +129,13 @@ void find_plain_probabilities(const AttentionConstants& constants, const Rows& r
   }
   combine_lanes(sum, block->sum, add);
   for (int row = 0; row < block->rows; ++row) {
-    const uint32_t total = static_cast<uint32_t>(block->sum[row]);
-    const int bits = bit_length(total);
-    const uint64_t numerator = static_cast<uint64_t>(constants.multiplier) << (bits - 1);
-    block->multiplier[row] = static_cast<int32_t>(numerator / total);
-    block->shift[row] = constants.shift + bits - 1;
+    block->by.set(row, divided_by_sum(constants, static_cast<uint32_t>(block->sum[row])));
   }
 }
 
 // (5 e) Exponentials are the probabilities, in high and low bytes; the row's multiplier divides by their sum.
 template <bool kLeftShift, class Rows>
-void find_wide_probabilities(const AttentionConstants& constants, const Rows& rows, Block* block) {
+void compute_u16_probabilities(const AttentionConstants& constants, const Rows& rows, Block* block) {
   const Exponential<kLeftShift> exponential(constants);
   __m512i sum[kBlockRows];
   for (int row = 0; row < kBlockRows; ++row) sum[row] = _mm512_setzero_si512();
@@ -163,8 +147,8 @@ void find_wide_probabilities(const AttentionConstants& constants, const Rows& ro
       return _mm512_maskz_mov_epi16(seen, exponential(rows.score(step, row), largest));
     };
     for_each_chunk(*block, row, codes, [&](int chunk, __m512i first, __m512i second) {
-      const __m512i high_bytes = to_bytes(_mm512_srli_epi16(first, 8), _mm512_srli_epi16(second, 8));
-      const __m512i low_bytes = to_bytes(_mm512_and_si512(first, low), _mm512_and_si512(second, low));
+      const __m512i high_bytes = to_u8(_mm512_srli_epi16(first, 8), _mm512_srli_epi16(second, 8));
+      const __m512i low_bytes = to_u8(_mm512_and_si512(first, low), _mm512_and_si512(second, low));
       _mm512_storeu_si512(rows.probability(chunk, row), high_bytes);
       _mm512_storeu_si512(rows.low_probability(chunk, row), low_bytes);
       row_sum = _mm512_dpwssd_epi32(_mm512_dpwssd_epi32(row_sum, first, ones), second, ones);
@@ -173,47 +157,16 @@ void find_wide_probabilities(const AttentionConstants& constants, const Rows& ro
   }
   combine_lanes(sum, block->sum, add);
   for (int row = 0; row < block->rows; ++row) {
-    const uint32_t total = static_cast<uint32_t>(block->sum[row]);
-    const int bits = bit_length(total);
-    block->multiplier[row] = static_cast<int32_t>((static_cast<uint64_t>(constants.multiplier) << (bits - 1)) / total);
-    block->shift[row] = constants.shift + bits - 9;
+    block->by.set(row, u16_divided_by_sum(constants, static_cast<uint32_t>(block->sum[row])));
   }
 }
 
-// A part, in Q31, of the row's sum.
-uint64_t part_of(uint32_t sum, uint32_t part) { return (uint64_t{sum} * part + (1u << 30)) >> 31; }
-
-// A bound on 16-bit values that are at most 32767, in all lanes.
-__m512i bound(uint64_t value) { return _mm512_set1_epi16(static_cast<int16_t>(value < 32767 ? value : 32767)); }
-
-// The row's constants of clipping (5 b).
-struct Clip {
-  Clip(const AttentionConstants& constants, uint32_t sum) {
-    const uint64_t threshold = part_of(sum, static_cast<uint32_t>(constants.theta)), cap = part_of(sum, constants.cap);
-    const uint64_t below = threshold < 32766 ? threshold : 32766;
-    top = static_cast<uint16_t>(32767 - below < cap ? 32767 - below : cap);
-    if (top < 1) top = 1;
-    const int bits = bit_length(top), sum_bits = bit_length(sum);
-    normalize = 15 - bits;
-    const uint32_t normalized = static_cast<uint32_t>(top) << normalize;
-    inverse = static_cast<uint16_t>((255u << 22) / normalized);
-    const uint64_t numerator = (static_cast<uint64_t>(constants.multiplier) * normalized) << (sum_bits - 15);
-    multiplier = static_cast<int32_t>(numerator / (2 * uint64_t{sum}));
-    shift = constants.shift + sum_bits - bits - 1;
-  }
-  uint16_t top, inverse;
-  int normalize;
-  int32_t multiplier;
-  int shift;
-};
-
 // (5 b, c) What is above the threshold, in units of its largest value in this row.
 template <class Rows>
-void find_clipped_row(const AttentionConstants& constants, const Rows& rows, Block* block, int row) {
-  const uint32_t sum = static_cast<uint32_t>(block->sum[row]);
-  const Clip clip(constants, sum);
-  const __m512i threshold = bound(part_of(sum, static_cast<uint32_t>(constants.theta)));
-  const __m512i prune = bound(part_of(sum, constants.prune));
+void compute_clipped_row(const AttentionConstants& constants, const Rows& rows, Block* block, int row) {
+  const Clip clip(constants, static_cast<uint32_t>(block->sum[row]));
+  const __m512i threshold = _mm512_set1_epi16(static_cast<int16_t>(clip.threshold)),
+                prune = _mm512_set1_epi16(static_cast<int16_t>(clip.prune));
   const __m512i top = _mm512_set1_epi16(static_cast<int16_t>(clip.top));
   const __m512i normalize = _mm512_set1_epi16(static_cast<int16_t>(clip.normalize));
   const __m512i inverse = _mm512_set1_epi16(static_cast<int16_t>(clip.inverse));
@@ -225,44 +178,37 @@ void find_clipped_row(const AttentionConstants& constants, const Rows& rows, Blo
     return _mm512_srli_epi16(scaled, 6);
   };
   for_each_chunk(*block, row, codes, [&](int chunk, __m512i first, __m512i second) {
-    _mm512_storeu_si512(rows.probability(chunk, row), to_bytes(first, second));
+    _mm512_storeu_si512(rows.probability(chunk, row), to_u8(first, second));
   });
-  block->multiplier[row] = clip.multiplier;
-  block->shift[row] = clip.shift;
+  block->by.set(row, clip.by);
 }
 
 // (5 d) The level of each, in units of the row's highest one.
 template <class Rows>
-void find_level_row(const AttentionConstants& constants, const Rows& rows, Block* block, int row) {
-  const AttentionLevels& levels = *constants.levels;
-  const uint32_t sum = static_cast<uint32_t>(block->sum[row]);
-  const uint64_t threshold = part_of(sum, static_cast<uint32_t>(constants.theta));
+void compute_level_row(const AttentionConstants& constants, const Rows& rows, Block* block, int row) {
+  const RowLevels levels(constants, static_cast<uint32_t>(block->sum[row]));
   __m512i edges[kMostLevels], codes[kMostLevels];
-  int top = 0;
-  for (int level = 0; level < levels.count; ++level) {
-    const uint64_t edge = part_of(sum, levels.edge[level]);
-    if (threshold + edge < 32767) top = level;
-    edges[level] = bound(edge);
+  for (int level = 0; level <= levels.top; ++level) {
+    edges[level] = _mm512_set1_epi16(static_cast<int16_t>(levels.edge[level]));
+    codes[level] = _mm512_set1_epi16(static_cast<int16_t>(levels.code[level]));
   }
-  for (int level = 0; level <= top; ++level) codes[level] = _mm512_set1_epi16(levels.code[top - level]);
-  const __m512i thresholds = bound(threshold);
+  const __m512i thresholds = _mm512_set1_epi16(static_cast<int16_t>(levels.threshold));
   const auto code_of = [&](int step, __mmask32) {
     const __m512i above = _mm512_subs_epu16(load(rows.exponential(step, row)), thresholds);
     __m512i code = _mm512_setzero_si512();
-    for (int level = 0; level <= top; ++level) {
+    for (int level = 0; level <= levels.top; ++level) {
       code = _mm512_mask_mov_epi16(code, _mm512_cmpgt_epi16_mask(above, edges[level]), codes[level]);
     }
     return code;
   };
   for_each_chunk(*block, row, code_of, [&](int chunk, __m512i first, __m512i second) {
-    _mm512_storeu_si512(rows.probability(chunk, row), to_bytes(first, second));
+    _mm512_storeu_si512(rows.probability(chunk, row), to_u8(first, second));
   });
-  block->multiplier[row] = levels.multiplier[top];
-  block->shift[row] = levels.shift[top];
+  block->by.set(row, levels.by);
 }
 
 template <bool kLeftShift, class Rows>
-void find_clipped_probabilities(const AttentionConstants& constants, const Rows& rows, Block* block) {
+void compute_clipped_probabilities(const AttentionConstants& constants, const Rows& rows, Block* block) {
   const Exponential<kLeftShift> exponential(constants);
   const int32_t zeros[kStepKeys] = {};
   int32_t more[kBlockRows] = {};  // exponentials of softmax-1's key of score 0
@@ -285,40 +231,32 @@ void find_clipped_probabilities(const AttentionConstants& constants, const Rows&
   for (int row = 0; row < block->rows; ++row) {
     block->sum[row] += more[row];
     if (constants.levels != nullptr) {
-      find_level_row(constants, rows, block, row);
+      compute_level_row(constants, rows, block, row);
     } else {
-      find_clipped_row(constants, rows, block, row);
+      compute_clipped_row(constants, rows, block, row);
     }
   }
 }
 
-void apply_gate(const Attention& attention, Block* block) {
-  if (attention.gate == nullptr) return;
-  for (int i = 0; i < block->rows; ++i) {
-    const int64_t gate = sigmoid(attention.gate[(block->first + i) * attention.gate_stride]);
-    block->multiplier[i] = static_cast<int32_t>((block->multiplier[i] * gate + (1 << 14)) >> 15);
-  }
-}
-
 template <bool kLeftShift, class Rows>
-void find_probabilities_of(const AttentionConstants& constants, const Rows& rows, Block* block) {
+void compute_probabilities_of(const AttentionConstants& constants, const Rows& rows, Block* block) {
   if (constants.clipped)
-    find_clipped_probabilities<kLeftShift>(constants, rows, block);
-  else if (constants.wide)
-    find_wide_probabilities<kLeftShift>(constants, rows, block);
+    compute_clipped_probabilities<kLeftShift>(constants, rows, block);
+  else if (constants.u16_probabilities)
+    compute_u16_probabilities<kLeftShift>(constants, rows, block);
   else
-    find_plain_probabilities<kLeftShift>(constants, rows, block);
+    compute_plain_probabilities<kLeftShift>(constants, rows, block);
 }
 
 // From scores, and the largest of each row, probabilities and the multipliers of contexts.
 template <class Rows>
-void find_probabilities(const Attention& attention, const Rows& rows, Block* block) {
+void compute_probabilities(const Attention& attention, const Rows& rows, Block* block) {
   const AttentionConstants& constants = *attention.constants;
   if (constants.score_shift < 0)
-    find_probabilities_of<true>(constants, rows, block);
+    compute_probabilities_of<true>(constants, rows, block);
   else
-    find_probabilities_of<false>(constants, rows, block);
-  apply_gate(attention, block);
+    compute_probabilities_of<false>(constants, rows, block);
+  apply_gates(attention, block->first, block->rows, block->by.multiplier);
 }
 
 }  // namespace

@@ -6,7 +6,6 @@
 // are at work, the vector units make the block before it, which lies in scratch, into the output: its epilogue is
 // spread over the steps.
 #include "kernels/gemm/vpdpbusd_512.h"
-#include "kernels/gemm/write_table.h"
 #include "kernels/tiles.h"
 
 namespace octavo::kernels {
@@ -23,6 +22,22 @@ struct alignas(64) Sums {
   int32_t row[kRowTiles * kTileRows][kPanelColumns];
 };
 
+// A row of sums in memory, whence the loads bring odd elements into the places of the even ones without a vector
+// instruction.
+struct StoredRow {
+  explicit StoredRow(const int32_t* from) : left(load(from)), right(load(from + 16)), from(from) {}
+  operator Row() const { return {left, right}; }
+  __m512i odd_left() const { return odd(from); }
+  __m512i odd_right() const { return odd(from + 16); }
+  static __m512i odd(const int32_t* from) {
+    __m512i result;  // the compiler would shift what it has loaded already
+    __asm__("vmovshdup %1, %0" : "=v"(result) : "m"(*reinterpret_cast<const __m512i*>(from)));
+    return result;
+  }
+  __m512i left, right;
+  const int32_t* from;
+};
+
 template <int kTile>
 [[gnu::always_inline]] inline void store_sums(Sums* to) {
   store_tile<kTile>(to->row[kTile / kColumnTiles * kTileRows] + kTile % kColumnTiles * 16, sizeof to->row[0]);
@@ -37,7 +52,7 @@ class Pending {
   /// A block whose sums will be in `sums` after the first products of the next one.
   void start(const Sums& sums, int column, int row, int rows) {
     sums_ = &sums;
-    if (column != column_) epilogue_.start_panel(column);
+    if (column != column_) epilogue_.start_columns(column);
     column_ = column;
     row_ = static_cast<unsigned>(row);
     done_ = due_ = 0;

@@ -6,18 +6,15 @@
 //
 // A block is 4 rows x 16 columns: 8 accumulators, four registers of widened weights, two of activations. The
 // activations of 4 rows are widened once for 128 columns.
-#include "kernels/gemm/epilogues_256.h"
-#include "kernels/gemm/write_table.h"
-#include "kernels/kernels.h"
-
-#include <immintrin.h>
-#include <stdint.h>
+#include "kernels/gemm/epilogues.h"
 
 namespace octavo::kernels {
 namespace {
 
 constexpr int kBlockRows = 4;
 constexpr int kColumnsPerPass = 128;
+// Bytes ahead in the weights of few rows: the processor's own prefetch stops at every page.
+constexpr int kPrefetch = 4096;
 
 // Four steps of depth for 8 columns, as 16-bit pairs of the even and of the odd steps.
 struct Widened {
@@ -70,8 +67,8 @@ class WidenedRows {
  private:
   static void widen(const uint8_t* from, int32_t* to) {
     const __m256i bytes = load(from);
-    put(to, _mm256_and_si256(bytes, _mm256_set1_epi16(255)));
-    put(to + 8, _mm256_srli_epi16(bytes, 8));
+    store(to, _mm256_and_si256(bytes, _mm256_set1_epi16(255)));
+    store(to + 8, _mm256_srli_epi16(bytes, 8));
   }
   alignas(32) int32_t pairs_[kBlockRows][kDepth / 2];
 };
@@ -128,7 +125,7 @@ void panel(const Activations& activations, int chunks, const int8_t* weights, co
   }
 #pragma GCC unroll 2
   for (int tile = 0; tile < 2; ++tile) {
-    epilogue.start_columns(column + tile * kBlockColumns);
+    epilogue.start_columns(column + tile * kRowColumns);
     epilogue.store(row, sum[tile][0], sum[tile][kRows - 1]);
   }
 }
@@ -158,8 +155,8 @@ void columns(const Gemm& gemm, int first, int last, Epilogue& epilogue) {
       panels(gemm, activations, row, first, last, epilogue);
       continue;
     }
-    for (int column = first; column < last; column += kBlockColumns) {
-      const int panel_column = column / kPanelColumns * kPanelColumns, tile = column % kPanelColumns / kBlockColumns;
+    for (int column = first; column < last; column += kRowColumns) {
+      const int panel_column = column / kPanelColumns * kPanelColumns, tile = column % kPanelColumns / kRowColumns;
       const int8_t* weights = gemm.b + static_cast<ptrdiff_t>(panel_column) * gemm.depth + tile * kTileBytes;
       const Row bias = {load(gemm.bias + column), load(gemm.bias + column + 8)};
       epilogue.start_columns(column);

@@ -1,6 +1,5 @@
 // GEMM on vpdpbusd with 512-bit registers, for CPUs with AVX-512 VNNI.
 #include "kernels/gemm/vpdpbusd_512.h"
-#include "kernels/gemm/write_table.h"
 
 namespace octavo::kernels {
 namespace {

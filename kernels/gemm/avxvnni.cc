@@ -4,15 +4,13 @@
 // A block is 6 rows x 16 columns: 12 accumulators, enough to hide the latency of vpdpbusd, and two registers of
 // weights. Of the 16 rows of a tile two blocks take 6 and one takes 4. The weights of 16 columns stay in the cache
 // while all rows pass them.
-#include "kernels/gemm/epilogues_256.h"
-#include "kernels/gemm/write_table.h"
-#include "kernels/kernels.h"
-
-#include <immintrin.h>
-#include <stdint.h>
+#include "kernels/gemm/epilogues.h"
 
 namespace octavo::kernels {
 namespace {
+
+// Bytes ahead in the weights of few rows: the processor's own prefetch stops at every page.
+constexpr int kPrefetch = 4096;
 
 // The activations of four steps of depth of one row.
 __m256i four(const uint8_t* a) {
@@ -57,8 +55,8 @@ void block(const Gemm& gemm, const int8_t* weights, Row bias, int row, const Epi
 // smallest block that holds them: a tile's rows all exist.
 template <class Epilogue>
 void blocks(const Gemm& gemm, int rows, Epilogue& epilogue) {
-  for (int column = 0; column < gemm.columns; column += kBlockColumns) {
-    const int panel_column = column / kPanelColumns * kPanelColumns, tile = column % kPanelColumns / kBlockColumns;
+  for (int column = 0; column < gemm.columns; column += kRowColumns) {
+    const int panel_column = column / kPanelColumns * kPanelColumns, tile = column % kPanelColumns / kRowColumns;
     const int8_t* weights = gemm.b + static_cast<ptrdiff_t>(panel_column) * gemm.depth + tile * kTileBytes;
     const Row bias = {load(gemm.bias + column), load(gemm.bias + column + 8)};
     epilogue.start_columns(column);
@@ -103,7 +101,7 @@ void last_rows(const Gemm& gemm, int row, int column, Epilogue& epilogue) {
   }
 #pragma GCC unroll 2
   for (int tile = 0; tile < 2; ++tile) {
-    const int first = column + tile * kBlockColumns;
+    const int first = column + tile * kRowColumns;
     const Row bias = {load(gemm.bias + first), load(gemm.bias + first + 8)};
     Row total[kRows];
 #pragma GCC unroll 2

@@ -48,7 +48,7 @@ void store(const ByteMatrix& out, int row, int column, int32_t value) {
            column / kTileDepth * out.chunk_stride + column % kTileDepth] = static_cast<uint8_t>(value);
 }
 
-void gemm_to_bytes(const Gemm& gemm, const ToBytes& to) {
+void gemm_to_u8(const Gemm& gemm, const ToU8& to) {
   for_each_result(gemm, [&](int row, int column, int32_t r) {
     store(to.out, row, column, clamp(r + to.zero_point, to.low, to.high));
   });
@@ -69,14 +69,14 @@ void gemm_gelu(const Gemm& gemm, const Gelu& to) {
   });
 }
 
-void gemm_add_to_stream(const Gemm& gemm, const AddToStream& to) {
+void gemm_add_to_s16(const Gemm& gemm, const AddToS16& to) {
   for_each_result(gemm, [&](int row, int column, int32_t r) {
     int16_t& stream = to.stream[row * to.stride + column];
     stream = static_cast<int16_t>(sat16(sat16(r) + stream));
   });
 }
 
-void gemm_add_to_stream8(const Gemm& gemm, const AddToStream8& to) {
+void gemm_add_to_u8(const Gemm& gemm, const AddToU8& to) {
   for_each_result(gemm, [&](int row, int column, int32_t r) {
     int16_t& stream = to.stream[row * to.stride + column];
     const int32_t a = satu8(r + to.zero_point) - to.zero_point;
@@ -85,13 +85,13 @@ void gemm_add_to_stream8(const Gemm& gemm, const AddToStream8& to) {
   });
 }
 
-void gemm_to_shorts(const Gemm& gemm, const ToShorts& to) {
+void gemm_to_s16(const Gemm& gemm, const ToS16& to) {
   for_each_result(gemm, [&](int row, int column, int32_t r) {
     to.out[row * to.stride + column] = static_cast<int16_t>(sat16(r + to.zero_point));
   });
 }
 
-void gemm_to_accumulators(const Gemm& gemm, const ToAccumulators& to) {
+void gemm_to_s32(const Gemm& gemm, const ToS32& to) {
   for_each_accumulator(
       gemm, [&](int row, int column, int32_t accumulator) { to.out[row * to.stride + column] = accumulator; });
 }
@@ -100,12 +100,12 @@ void gemm_to_accumulators(const Gemm& gemm, const ToAccumulators& to) {
 
 void install_gemm_scalar(KernelTable& table);
 void install_gemm_scalar(KernelTable& table) {
-  table.gemm_to_bytes = gemm_to_bytes;
+  table.gemm_to_u8 = gemm_to_u8;
   table.gemm_gelu = gemm_gelu;
-  table.gemm_add_to_stream = gemm_add_to_stream;
-  table.gemm_add_to_stream8 = gemm_add_to_stream8;
-  table.gemm_to_shorts = gemm_to_shorts;
-  table.gemm_to_accumulators = gemm_to_accumulators;
+  table.gemm_add_to_s16 = gemm_add_to_s16;
+  table.gemm_add_to_u8 = gemm_add_to_u8;
+  table.gemm_to_s16 = gemm_to_s16;
+  table.gemm_to_s32 = gemm_to_s32;
 }
 
 }  // namespace octavo::kernels

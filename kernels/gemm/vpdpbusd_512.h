@@ -7,7 +7,7 @@
 // that the core overlaps them.
 #pragma once
 
-#include "kernels/gemm/epilogues_512.h"
+#include "kernels/gemm/epilogues.h"
 
 namespace octavo::kernels {
 namespace {
@@ -107,7 +107,7 @@ void vpdpbusd_product(const Gemm& gemm, const Output& output) {
   for (int column = 0; column < gemm.columns; column += kPanelColumns) {
     const int8_t* panel = gemm.b + static_cast<ptrdiff_t>(column) * gemm.depth;
     const Row bias = {load(gemm.bias + column), load(gemm.bias + column + 16)};
-    epilogue.start_panel(column);
+    epilogue.start_columns(column);
     int row = 0;
     if (gemm.rows > kBlockRows / 2) {
       block<8, true>(gemm, panel, bias, 0, epilogue);

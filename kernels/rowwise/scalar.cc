@@ -1,22 +1,14 @@
 // Row by row in plain C++: LayerNorm, embedding sum, column sum. Every other instruction set gives these bits.
 #include "kernels/kernels.h"
+#include "kernels/rowwise/reciprocal_root.h"
 
 #include <stdint.h>
 
 namespace octavo::kernels {
 namespace {
 
-int32_t clamp(int32_t value, int32_t low, int32_t high) { return value < low ? low : value > high ? high : value; }
+int64_t clamp(int64_t value, int64_t low, int64_t high) { return value < low ? low : value > high ? high : value; }
 int32_t mulhi32(int32_t a, int32_t b) { return static_cast<int32_t>((int64_t{a} * b) >> 32); }
-
-// round(2^30 / sqrt((i + 0.5) / 64)) for i = 16..63.
-constexpr int64_t kReciprocalRoot[48] = {
-    2114695713, 2053387115, 1997119227, 1945237133, 1897199172, 1852552937, 1810917218, 1771968208,
-    1735428857, 1701060526, 1668656406, 1638036256, 1609042172, 1581535151, 1555392273, 1530504391,
-    1506774204, 1484114654, 1462447584, 1441702596, 1421816090, 1402730445, 1384393311, 1366757007,
-    1349778000, 1333416450, 1317635818, 1302402522, 1287685637, 1273456629, 1259689126, 1246358707,
-    1233442724, 1220920139, 1208771378, 1196978204, 1185523604, 1174391680, 1163567563, 1153037323,
-    1142787899, 1132807028, 1123083182, 1113605518, 1104363818, 1095348453, 1086550331, 1077960865};
 
 // 1 / sqrt(V) = y * 2^-(46 + e).
 struct ReciprocalRoot {
@@ -59,13 +51,17 @@ int32_t normalized(int32_t x, int columns, const RowConstants& row) {
   return mulhi32(e <= 8 ? centered << (8 - e) : centered >> (e - 8), row.root.y);
 }
 
-int32_t lane_value(const NormLane& lane, int column, int32_t n) {
-  return clamp((mulhi32(n, lane.gain[column]) + lane.offset[column]) >> lane.shift, lane.low, lane.high);
+int32_t output_value(const NormConstants& output, int column, int32_t n) {
+  const int32_t value = (mulhi32(n, output.gain[column]) + output.offset[column]) >> output.shift;
+  return static_cast<int32_t>(clamp(value, output.low, output.high));
 }
 
-void store(const ByteMatrix& out, int row, int column, int32_t value) {
-  out.data[row / kTileRows * out.tile_stride + row % kTileRows * out.row_stride +
-           column / kTileDepth * out.chunk_stride + column % kTileDepth] = static_cast<uint8_t>(value);
+uint8_t* at(const ByteMatrix& m, int row, int column) {
+  return m.data + row / kTileRows * m.tile_stride + row % kTileRows * m.row_stride +
+         column / kTileDepth * m.chunk_stride + column % kTileDepth;
+}
+void store(const ByteMatrix& out, int row, int column, int64_t value) {
+  *at(out, row, column) = static_cast<uint8_t>(value);
 }
 
 void layer_norm(const LayerNorm& norm) {
@@ -74,9 +70,9 @@ void layer_norm(const LayerNorm& norm) {
     const RowConstants constants = row_constants(in, norm.columns, norm.epsilon);
     for (int j = 0; j < norm.columns; ++j) {
       const int32_t n = normalized(in[j], norm.columns, constants);
-      if (norm.bytes.gain != nullptr) store(norm.bytes_out, row, j, lane_value(norm.bytes, j, n));
-      if (norm.stream.gain != nullptr) {
-        norm.stream_out[row * norm.stream_stride + j] = static_cast<int16_t>(lane_value(norm.stream, j, n));
+      if (norm.u8.gain != nullptr) store(norm.u8_output, row, j, output_value(norm.u8, j, n));
+      if (norm.s16.gain != nullptr) {
+        norm.s16_output[row * norm.s16_stride + j] = static_cast<int16_t>(output_value(norm.s16, j, n));
       }
     }
   }
@@ -95,6 +91,23 @@ void embedding_sum(const EmbeddingSum& embed) {
   }
 }
 
+// Static W8A8 (9), the paper's setting, which exists to be measured, not to be fast.
+void embedding_sum_static_w8a8(const EmbeddingSum& sum, const StaticW8A8EmbeddingSum& w8a8) {
+  for (int row = 0; row < sum.rows; ++row) {
+    for (int column = 0; column < sum.columns; ++column) {
+      const auto term = [&](int t) {
+        const EmbeddingTable& table = sum.table[t];
+        const ptrdiff_t index = table.index[row];
+        return int32_t{table.rows[index * sum.columns + column]} * table.multiplier[index];
+      };
+      const int32_t first = term(0) + (sum.tables == 3 ? term(2) : 0);
+      const int64_t partial = clamp((first + (1 << 19)) >> 20, w8a8.partial_low, w8a8.partial_high);
+      const int64_t both = partial * w8a8.partial_multiplier + term(1);
+      sum.out[row * sum.stride + column] = static_cast<int16_t>(clamp((both + (1 << 19)) >> 20, w8a8.low, w8a8.high));
+    }
+  }
+}
+
 void column_sum(const ColumnSum& sum) {
   for (int j = 0; j < sum.columns; ++j) {
     int32_t total = 0;
@@ -103,13 +116,176 @@ void column_sum(const ColumnSum& sum) {
   }
 }
 
+int64_t scaled(int64_t value, int64_t multiplier, int shift) {
+  return (value * multiplier + (int64_t{1} << (shift - 1))) >> shift;
+}
+
+// sum / count, rounded half up.
+int64_t mean(int64_t sum, int64_t count) {
+  const int64_t doubled = 2 * sum + count, divisor = 2 * count;
+  return doubled / divisor - (doubled % divisor < 0 ? 1 : 0);
+}
+
+// Calls work(column, count) for the parts of a row that lie in one chunk.
+template <class Work>
+void for_chunks(int columns, Work work) {
+  for (int column = 0; column < columns; column += kTileDepth) {
+    work(column, columns - column < kTileDepth ? columns - column : kTileDepth);
+  }
+}
+
+void split_s16(const SplitS16& split) {
+  constexpr int kLargest = 32639;  // its two codes are 255 and 255
+  for (int row = 0; row < split.rows; ++row) {
+    for_chunks(split.columns, [&](int column, int count) {
+      const int16_t* in = split.in + row * split.stride + column;
+      uint8_t *high = at(split.out, 2 * row, column), *low = at(split.out, 2 * row + 1, column);
+      for (int j = 0; j < count; ++j) {
+        const int shifted = (in[j] < kLargest ? in[j] : kLargest) + 32768 + 128;
+        high[j] = static_cast<uint8_t>(shifted >> 8);
+        low[j] = static_cast<uint8_t>(shifted & 255);
+      }
+    });
+  }
+}
+
+// Calls put(column, value) for the columns of a joined row.
+template <class Put>
+void join(const JoinedRow& row, int64_t low, int64_t high, Put put) {
+  const JoinedRow own = row;  // which nothing that is put can change
+  for (int j = 0; j < own.columns; ++j) {
+    const int64_t sum = int64_t{8} * own.high[j] + (own.low[j] >> 5);
+    put(j, clamp(scaled(sum, own.multiplier[j], own.shift), low, high));
+  }
+}
+
+void join_to_s32(const JoinedRow& row, int32_t* out) {
+  join(row, INT32_MIN, INT32_MAX, [&](int j, int64_t value) { out[j] = static_cast<int32_t>(value); });
+}
+
+void join_to_s16(const JoinedRow& row, int16_t* out) {
+  join(row, INT16_MIN, INT16_MAX, [&](int j, int64_t value) { out[j] = static_cast<int16_t>(value); });
+}
+
+void shift_s16(const ShiftS16& shift) {
+  const int rounding = 1 << (shift.shift - 1);
+  for (int row = 0; row < shift.rows; ++row) {
+    int16_t* x = shift.data + row * shift.stride;
+    for (int j = 0; j < shift.columns; ++j) x[j] = static_cast<int16_t>((x[j] + rounding) >> shift.shift);
+  }
+}
+
+void requantize_s16(const RequantizeS16& requantize) {
+  const RequantizeS16 own = requantize;
+  for (int row = 0; row < own.rows; ++row) {
+    for_chunks(own.columns, [&](int column, int count) {
+      const int16_t* in = own.in + row * own.stride + column;
+      uint8_t* out = at(own.out, row, column);
+      for (int j = 0; j < count; ++j) {
+        out[j] = static_cast<uint8_t>(clamp(scaled(in[j], own.multiplier, own.shift) + own.zero_point, 0, 255));
+      }
+    });
+  }
+}
+
+void split_u11(const SplitU11& split) {
+  for (int row = 0; row < split.rows; ++row) {
+    for_chunks(split.columns, [&](int column, int count) {
+      const int16_t* in = split.in + row * split.stride + column;
+      uint8_t *out = at(split.out, row, column), *fine = at(split.fine, row, column);
+      for (int j = 0; j < count; ++j) {
+        out[j] = static_cast<uint8_t>(in[j] >> 3);
+        fine[j] = static_cast<uint8_t>(in[j] & 7);
+      }
+    });
+  }
+}
+
+void shift_tiles(const ShiftTiles& shift) {
+  const ptrdiff_t bytes = ptrdiff_t{kTileRows} * shift.columns;
+  for (int tile = 0; tile < shift.tiles; ++tile) {
+    const uint8_t* in = shift.in + tile * shift.stride;
+    uint8_t* out = shift.out + tile * shift.stride;
+    for (ptrdiff_t i = 0; i < bytes; ++i) out[i] = static_cast<uint8_t>(in[i] >> 3);
+  }
+}
+
+void scale_s32(const ScaleS32& row) {
+  const ScaleS32 own = row;
+  for (int j = 0; j < own.columns; ++j) {
+    const int64_t value = scaled(own.in[j], own.multiplier[j], own.shift);
+    own.out[j] = static_cast<int32_t>(clamp(value, INT32_MIN, INT32_MAX));
+  }
+}
+
+void divide_sums(const DivideSums& divide) {
+  for (int j = 0; j < divide.columns; ++j) divide.out[j] = static_cast<int16_t>(mean(divide.sums[j], divide.count));
+}
+
+void mean_gate_logits(const MeanGateLogits& gate) {
+  for (int head = 0; head < gate.heads; ++head) {
+    int64_t sum = 0;
+    for (int row = 0; row < gate.rows; ++row) sum += gate.in[row * gate.stride + head];
+    const int64_t logit = scaled(mean(sum, gate.rows), gate.multiplier[head], gate.shift);
+    gate.out[head] = static_cast<int16_t>(clamp(logit, INT16_MIN, INT16_MAX));
+  }
+}
+
+// Bytes to a run of columns, which may cross chunks.
+void write_bytes(const uint8_t* from, int count, const ByteMatrix& to, int row, int column) {
+  while (count > 0) {
+    const int room = kTileDepth - column % kTileDepth, part = count < room ? count : room;
+    __builtin_memcpy(at(to, row, column), from, static_cast<size_t>(part));
+    from += part;
+    column += part;
+    count -= part;
+  }
+}
+
+void copy_patch(const CopyPatch& copy) {
+  const int width = 3 * copy.patch_size;
+  const ptrdiff_t stride = ptrdiff_t{width} * copy.grid_width;
+  const uint8_t* from =
+      copy.pixels + copy.patch / copy.grid_width * copy.patch_size * stride + copy.patch % copy.grid_width * width;
+  for (int y = 0; y < copy.patch_size; ++y) write_bytes(from + y * stride, width, copy.out, copy.row, y * width);
+}
+
+void add_patch(const AddPatch& add) {
+  const AddPatch own = add;
+  for (int j = 0; j < own.columns; ++j) {
+    const int32_t sum = own.position[j] + (own.patch != nullptr ? own.patch[j] : 0);
+    const int32_t clamped = sum < own.low ? own.low : sum > own.high ? own.high : sum;
+    own.out[j] = static_cast<int16_t>(own.patch != nullptr ? clamped : sum);
+  }
+}
+
+void copy_u8_row(const CopyU8Row& copy) {
+  for_chunks(copy.columns, [&](int column, int count) {
+    write_bytes(at(copy.from, copy.row, column), count, copy.to, copy.to_row, copy.first_column + column);
+  });
+}
+
 }  // namespace
 
 void install_rowwise_scalar(KernelTable& table);
 void install_rowwise_scalar(KernelTable& table) {
   table.layer_norm = layer_norm;
   table.embedding_sum = embedding_sum;
+  table.embedding_sum_static_w8a8 = embedding_sum_static_w8a8;
   table.column_sum = column_sum;
+  table.split_s16 = split_s16;
+  table.join_to_s32 = join_to_s32;
+  table.join_to_s16 = join_to_s16;
+  table.shift_s16 = shift_s16;
+  table.requantize_s16 = requantize_s16;
+  table.split_u11 = split_u11;
+  table.shift_tiles = shift_tiles;
+  table.scale_s32 = scale_s32;
+  table.divide_sums = divide_sums;
+  table.mean_gate_logits = mean_gate_logits;
+  table.copy_patch = copy_patch;
+  table.add_patch = add_patch;
+  table.copy_u8_row = copy_u8_row;
 }
 
 }  // namespace octavo::kernels

@@ -1,11 +1,8 @@
-// Rows of u8 values with more than their first codes (fixed-point.md 11): where each kind of code lies, and those that
-// no kernel leaves.
+// Rows of u8 values with more than their first codes (fixed-point.md 11): where each kind of code lies.
 #pragma once
 
 #include "graph/quantized.h"
 #include "kernels/kernels.h"
-
-#include <cstdint>
 
 namespace octavo {
 
@@ -16,11 +13,8 @@ int refined_depth(int columns, const Refined& refined);
 kernels::ByteMatrix fine_codes(const kernels::ByteMatrix& first, int columns);
 kernels::ByteMatrix coarse_codes(const kernels::ByteMatrix& first, int columns, const Refined& refined);
 
-/// Codes of 11 bits, 0..2047, as first and fine codes of a row.
-void split_fine_row(const std::int16_t* x, int columns, const kernels::ByteMatrix& first,
-                    const kernels::ByteMatrix& fine, int row);
-
-/// Makes coarse codes of the tiles that hold these rows; `row` is a multiple of 16.
-void write_coarse_rows(const kernels::ByteMatrix& first, int columns, const Refined& refined, int row, int rows);
+/// The call that makes coarse codes of the tiles that hold these rows; `row` is a multiple of 16.
+kernels::ShiftTiles coarse_tiles(const kernels::ByteMatrix& first, int columns, const Refined& refined, int row,
+                                 int rows);
 
 }  // namespace octavo

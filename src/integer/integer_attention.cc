@@ -1,5 +1,4 @@
 // Attention in integers: the product of queries, keys, values and gates, and what is made from it.
-#include "integer/gate_mean.h"
 #include "integer/integer_run.h"
 
 namespace octavo {
@@ -38,11 +37,11 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
       run.pool, run.rows, constants.query.columns, constants.depth,
       [&](const Part& part) {
         const Output& to = outputs[part.product];
-        table.gemm_to_bytes(product.part(to.block, a, part),
-                            {.zero_point = to.block.encoding.zero_point,
-                             .low = to.low,
-                             .high = to.high,
-                             .out = at(row_major(to.out, qkv_stride), part.row, part.column)});
+        table.gemm_to_u8(product.part(to.block, a, part),
+                         {.zero_point = to.block.encoding.zero_point,
+                          .low = to.low,
+                          .high = to.high,
+                          .out = at(row_major(to.out, qkv_stride), part.row, part.column)});
       },
       3);
   if (!constants.gate_output.empty()) {
@@ -65,8 +64,8 @@ void IntegerExecutor::Impl::hidden_units(IntegerRun& run, const Product& product
                                          const std::uint8_t* a) const {
   const ByteMatrix out = tile_order(run.gate_hidden, block.columns);
   for_parts(run.pool, run.rows, block.columns, product.depth, [&](const Part& part) {
-    table.gemm_to_bytes(product.part(block, a, part),
-                        {.zero_point = 0, .low = 0, .high = 255, .out = at(out, part.row, part.column)});
+    table.gemm_to_u8(product.part(block, a, part),
+                     {.zero_point = 0, .low = 0, .high = 255, .out = at(out, part.row, part.column)});
   });
 }
 
@@ -76,17 +75,21 @@ void IntegerExecutor::Impl::gate_logits(IntegerRun& run, const Product& product,
     const std::ptrdiff_t first = part.row * gate_stride + part.column;
     const Gemm gemm = product.part(block, a, part);
     if (mean)
-      table.gemm_to_accumulators(gemm, {.out = run.gate_accumulator + first, .stride = gate_stride});
+      table.gemm_to_s32(gemm, {.out = run.gate_accumulator + first, .stride = gate_stride});
     else
-      table.gemm_to_shorts(gemm, {.zero_point = 0, .out = run.gate + first, .stride = gate_stride});
+      table.gemm_to_s16(gemm, {.zero_point = 0, .out = run.gate + first, .stride = gate_stride});
   });
   if (!mean) return;
-  mean_gate_logits({.values = run.gate_accumulator,
-                    .stride = gate_stride,
-                    .heads = block.columns,
-                    .multiplier = product.multiplier + block.first_column,
-                    .shift = block.shift},
-                   run.batch, run.gate, gate_stride);
+  for (int sequence = 0; sequence < run.batch.sequences(); ++sequence) {
+    const std::ptrdiff_t first = run.batch.start[static_cast<std::size_t>(sequence)];
+    table.mean_gate_logits({.rows = run.batch.length(sequence),
+                            .heads = block.columns,
+                            .in = run.gate_accumulator + first * gate_stride,
+                            .stride = gate_stride,
+                            .multiplier = product.multiplier + block.first_column,
+                            .shift = block.shift,
+                            .out = run.gate + sequence * gate_stride});
+  }
 }
 
 IntegerExecutor::Impl::GateRows IntegerExecutor::Impl::gate_rows(const IntegerRun& run, const Node& node,
@@ -119,8 +122,8 @@ IntegerExecutor::Impl::KeyRows IntegerExecutor::Impl::key_rows(const IntegerRun&
   return {.keys = layer.keys.get() + first, .values = layer.values.get() + first, .stride = layer.head_size};
 }
 
-PaperAttention IntegerExecutor::Impl::paper_constants(const Node& node, const QuantizedPaperAttention& constants,
-                                                      const QuantizedQkv& qkv) const {
+StaticW8A8Attention IntegerExecutor::Impl::paper_constants(const Node& node, const QuantizedPaperAttention& constants,
+                                                           const QuantizedQkv& qkv) const {
   return {.key_zero_point = qkv.key.encoding.zero_point,
           .value_zero_point = qkv.value.encoding.zero_point,
           .score_multiplier = constants.score_multiplier,
@@ -160,7 +163,7 @@ struct ObservedProbabilities {
 int key_shares(const RaggedBatch& batch, int heads, int threads) {
   int keys = 0;
   for (int i = 0; i < batch.sequences(); ++i) {
-    if (batch.length(i) > kFewQueries) return 1;
+    if (batch.length(i) > kDecodeQueries) return 1;
     keys = std::max(keys, batch.past(i) + batch.length(i));
   }
   return octavo::key_shares(batch.sequences() * heads, threads, keys);
@@ -170,22 +173,22 @@ int key_shares(const RaggedBatch& batch, int heads, int threads) {
 template <class CallOf>
 void attend_by_shares(const KernelTable& table, IntegerRun& run, int heads, int most, const CallOf& call_of) {
   const int calls = run.batch.sequences() * heads;
-  const auto do_phase = [&](AttentionShare::Phase phase, bool shared) {
+  const auto do_phase = [&](AttentionSplit::Phase phase, bool shared) {
     const int tasks = shared ? most : 1;
     run.pool.run(calls * tasks, [&](int index, int) {
       const Attention call = call_of(index / tasks / heads, index / tasks % heads);
       const int shares = std::min(most, (call.length + 63) / 64), share = index % tasks;
       if (share >= shares) return;
-      const int first = shared ? share_begin(call.length, share, shares) : 0;
-      const int end = shared ? share_begin(call.length, share + 1, shares) : call.length;
-      table.attention_share(
-          call, {.phase = phase, .share = share, .shares = shares, .first_key = first, .keys = end - first});
+      const int first = shared ? split_begin(call.length, share, shares) : 0;
+      const int end = shared ? split_begin(call.length, share + 1, shares) : call.length;
+      table.attention_split(
+          call, {.phase = phase, .split = share, .splits = shares, .first_key = first, .keys = end - first});
     });
   };
-  do_phase(AttentionShare::scores, true);
-  do_phase(AttentionShare::probabilities, false);
-  do_phase(AttentionShare::sums, true);
-  do_phase(AttentionShare::context, false);
+  do_phase(AttentionSplit::scores, true);
+  do_phase(AttentionSplit::probabilities, false);
+  do_phase(AttentionSplit::sums, true);
+  do_phase(AttentionSplit::context, false);
 }
 
 }  // namespace
@@ -208,11 +211,12 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
                                   .softmax1 = constants.softmax1,
                                   .prune = static_cast<std::uint32_t>(constants.prune),
                                   .levels = constants.levels.edges.empty() ? nullptr : &levels,
-                                  .wide = constants.wide};
+                                  .u16_probabilities = constants.wide};
   const int columns = op.heads * op.head_size;
   const ByteMatrix context = tile_order(run.context, columns, constants.refined);
   const ByteMatrix fine = constants.refined.fine_bits > 0 ? fine_codes(context, columns) : ByteMatrix{};
-  const PaperAttention paper = constants.paper ? paper_constants(node, *constants.paper, qkv) : PaperAttention{};
+  const StaticW8A8Attention paper =
+      constants.paper ? paper_constants(node, *constants.paper, qkv) : StaticW8A8Attention{};
   for (int i = 0; i < static_cast<int>(run.batch.caches.size()); ++i) {
     const std::ptrdiff_t first = run.batch.start[static_cast<std::size_t>(i)] * qkv_stride;
     run.batch.caches[static_cast<std::size_t>(i)]->append(
@@ -255,7 +259,7 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
     for_heads(run.pool, run.batch, op.heads, [&](int sequence, int head, int query, int queries, int thread) {
       const Attention call = call_of(sequence, head, query, queries, thread);
       if (constants.paper)
-        table.attention_paper(call, paper);
+        table.attention_static_w8a8(call, paper);
       else if (call.probabilities)
         scalar.attention(call);
       else

@@ -76,10 +76,10 @@ const std::uint8_t* IntegerExecutor::Impl::input(const IntegerRun& run, const No
 }
 
 void IntegerExecutor::Impl::write_coarse(IntegerRun& run, const ByteMatrix& first, int columns,
-                                         const Refined& refined) {
+                                         const Refined& refined) const {
   if (!refined.coarse) return;
   for_rows(run.pool, run.rows, columns,
-           [&](int row, int rows) { write_coarse_rows(first, columns, refined, row, rows); });
+           [&](int row, int rows) { table.shift_tiles(coarse_tiles(first, columns, refined, row, rows)); });
 }
 
 NodeCodes IntegerExecutor::Impl::run(IntegerRun& run, std::size_t index) const {

@@ -1,5 +1,4 @@
 // Both ends of an image model in integers: patches, and the head over rows of each sequence.
-#include "integer/image_rows.h"
 #include "integer/integer_run.h"
 
 namespace octavo {
@@ -23,12 +22,17 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
   auto* patches = run.workspace.get<std::int16_t>("patches", rows * static_cast<std::size_t>(stream_stride));
   for_rows(run.pool, count, constants.depth, [&](int first, int part_rows) {
     for (int row = first; row < first + part_rows; ++row) {
-      copy_patch(op, run.batch.pixels[static_cast<std::size_t>(row / op.patches())], row % op.patches(), pixels, row);
+      table.copy_patch({.pixels = run.batch.pixels[static_cast<std::size_t>(row / op.patches())],
+                        .patch_size = op.patch_size,
+                        .grid_width = op.grid_width,
+                        .patch = row % op.patches(),
+                        .out = pixels,
+                        .row = row});
     }
   });
   const Product product(data->tensors, name(node), constants.depth);
   for_parts(run.pool, count, constants.block.columns, constants.depth, [&](const Part& part) {
-    table.gemm_to_shorts(
+    table.gemm_to_s16(
         product.part(constants.block, pixels.data, part),
         {.zero_point = 0, .out = patches + part.row * stream_stride + part.column, .stride = stream_stride});
   });
@@ -38,15 +42,15 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
                          .in = nullptr,
                          .in_stride = stream_stride,
                          .epsilon = constants.epsilon,
-                         .bytes = {},
-                         .bytes_out = {},
-                         .stream = lane(node, ".stream", constants.norm),
-                         .stream_out = nullptr,
-                         .stream_stride = stream_stride};
+                         .u8 = {},
+                         .u8_output = {},
+                         .s16 = lane(node, ".stream", constants.norm),
+                         .s16_output = nullptr,
+                         .s16_stride = stream_stride};
     for_rows(run.pool, count, norm.columns, [&](int row, int part_rows) {
       LayerNorm part = norm;
       part.rows = part_rows;
-      part.in = part.stream_out = patches + static_cast<std::ptrdiff_t>(row) * stream_stride;
+      part.in = part.s16_output = patches + static_cast<std::ptrdiff_t>(row) * stream_stride;
       table.layer_norm(part);
     });
   }
@@ -54,17 +58,15 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
   const auto* const embeddings = get<std::int16_t>(node, ".rows");
   for_rows(run.pool, run.rows, columns(node), [&](int first, int part_rows) {
     for (int row = first; row < first + part_rows; ++row) {
-      const int image = row / per_image;
-      add_image_row(
-          {.rows = embeddings,
-           .patches = patches + std::ptrdiff_t{image} * op.patches() * stream_stride,
-           .prefix = op.prefix_rows(),
-           .columns = columns(node),
-           .low = constants.low,
-           .high = constants.high,
-           .out = run.stream + std::ptrdiff_t{run.batch.start[static_cast<std::size_t>(image)]} * stream_stride,
-           .stride = stream_stride},
-          row % per_image);
+      const int image = row / per_image, of_image = row % per_image, patch = of_image - op.prefix_rows();
+      const std::ptrdiff_t first_patch = std::ptrdiff_t{image} * op.patches();
+      const std::ptrdiff_t out = run.batch.start[static_cast<std::size_t>(image)] + of_image;
+      table.add_patch({.columns = columns(node),
+                       .position = embeddings + std::ptrdiff_t{of_image} * columns(node),
+                       .patch = patch < 0 ? nullptr : patches + (first_patch + patch) * stream_stride,
+                       .low = constants.low,
+                       .high = constants.high,
+                       .out = run.stream + out * stream_stride});
     }
   });
   return {.stream = run.stream, .stream_stride = stream_stride};
@@ -87,25 +89,33 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
                     .in = rows,
                     .in_stride = width,
                     .epsilon = constants.epsilon,
-                    .bytes = lane(node, ".bytes", constants.bytes),
-                    .bytes_out = norm,
-                    .stream = {},
-                    .stream_out = nullptr,
-                    .stream_stride = width});
+                    .u8 = lane(node, ".bytes", constants.bytes),
+                    .u8_output = norm,
+                    .s16 = {},
+                    .s16_output = nullptr,
+                    .s16_stride = width});
   for (int row = 0; row < images * per_image; ++row) {
-    copy_byte_row(norm, row, width, input, row / per_image, row % per_image * width);
+    table.copy_u8_row({.from = norm,
+                       .row = row,
+                       .columns = width,
+                       .to = input,
+                       .to_row = row / per_image,
+                       .first_column = row % per_image * width});
   }
   const int stride = round_up(constants.block.columns, kPanelColumns);
   run.logits = run.workspace.get<std::int32_t>("logits", head_bytes(images, stride));
   const Product product(data->tensors, name(node), constants.depth);
   for_parts(run.pool, images, constants.block.columns, constants.depth, [&](const Part& part) {
-    table.gemm_to_accumulators(product.part(constants.block, input.data, part),
-                               {.out = run.logits + std::ptrdiff_t{part.row} * stride + part.column, .stride = stride});
+    table.gemm_to_s32(product.part(constants.block, input.data, part),
+                      {.out = run.logits + std::ptrdiff_t{part.row} * stride + part.column, .stride = stride});
   });
   for (int image = 0; image < images;
        ++image) {  // in place: a row without its padding never lies behind the row with it
-    scale_logits(run.logits + std::ptrdiff_t{image} * stride, product.multiplier, constants.block.shift,
-                 constants.block.columns, run.logits + std::ptrdiff_t{image} * constants.block.columns);
+    table.scale_s32({.columns = constants.block.columns,
+                     .in = run.logits + std::ptrdiff_t{image} * stride,
+                     .multiplier = product.multiplier,
+                     .shift = constants.block.shift,
+                     .out = run.logits + std::ptrdiff_t{image} * constants.block.columns});
   }
   return {};
 }
@@ -126,7 +136,7 @@ void IntegerExecutor::Impl::head_rows(const IntegerRun& run, const Head& op, int
                     .in = first + std::ptrdiff_t{op.rows} * stream_stride,
                     .stride = stream_stride,
                     .out = sums});
-  divide_sums(sums, count, width, out);
+  table.divide_sums({.count = count, .columns = width, .sums = sums, .out = out});
 }
 
 }  // namespace octavo

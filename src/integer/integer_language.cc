@@ -1,7 +1,5 @@
 // The language head in integers: 16-bit rows times 8-bit weights, in one pass over the weights.
-#include "integer/image_rows.h"
 #include "integer/integer_run.h"
-#include "integer/wide_rows.h"
 
 namespace octavo {
 
@@ -27,18 +25,18 @@ struct HeadRun {
   /// s16 rows as pairs of u8 rows times the weights; each pair of results becomes a row of `out`.
   template <typename Code>
   void wide_product(const Product& product, const QuantizedBlock& block, const std::int16_t* rows, int count,
-                    int columns, Code* out) {
+                    int columns, void (*join)(const JoinedRow&, Code*), Code* out) {
     const ByteMatrix bytes = inputs(2 * count, product.depth);
-    for (int i = 0; i < count; ++i) split_row(rows + std::ptrdiff_t{i} * columns, columns, bytes, 2 * i);
+    table.split_s16({.rows = count, .columns = columns, .in = rows, .stride = columns, .out = bytes});
     multiply(product, block, bytes, 2 * count, [&](std::int32_t* sums, int stride, const Part& part) {
       for (int row = part.row; row < part.row + part.rows; row += 2) {
         const std::int32_t* high = sums + std::ptrdiff_t{row} * stride + part.column;
-        scale_wide_row({.high = high,
-                        .low = high + stride,
-                        .multiplier = product.multiplier + part.column,
-                        .shift = block.shift,
-                        .columns = std::min(part.columns, block.columns - part.column)},
-                       out + std::ptrdiff_t{row / 2} * block.columns + part.column);
+        join({.columns = std::min(part.columns, block.columns - part.column),
+              .high = high,
+              .low = high + stride,
+              .multiplier = product.multiplier + part.column,
+              .shift = block.shift},
+             out + std::ptrdiff_t{row / 2} * block.columns + part.column);
       }
     });
   }
@@ -47,12 +45,21 @@ struct HeadRun {
   void product_of_bytes(const Product& product, const QuantizedBlock& block, const QuantizedBytes& to,
                         const std::int16_t* rows, int count, int columns, std::int32_t* out) {
     const ByteMatrix bytes = inputs(count, product.depth);
-    for (int i = 0; i < count; ++i) requantize_row(rows + std::ptrdiff_t{i} * columns, columns, to, bytes, i);
+    table.requantize_s16({.rows = count,
+                          .columns = columns,
+                          .in = rows,
+                          .stride = columns,
+                          .multiplier = to.multiplier,
+                          .shift = to.shift,
+                          .zero_point = to.encoding.zero_point,
+                          .out = bytes});
     multiply(product, block, bytes, count, [&](std::int32_t* sums, int stride, const Part& part) {
       for (int row = part.row; row < part.row + part.rows; ++row) {
-        scale_logits(sums + std::ptrdiff_t{row} * stride + part.column, product.multiplier + part.column, block.shift,
-                     std::min(part.columns, block.columns - part.column),
-                     out + std::ptrdiff_t{row} * block.columns + part.column);
+        table.scale_s32({.columns = std::min(part.columns, block.columns - part.column),
+                         .in = sums + std::ptrdiff_t{row} * stride + part.column,
+                         .multiplier = product.multiplier + part.column,
+                         .shift = block.shift,
+                         .out = out + std::ptrdiff_t{row} * block.columns + part.column});
       }
     });
   }
@@ -64,8 +71,8 @@ struct HeadRun {
     const int stride = round_up(block.columns, kPanelColumns);
     auto* sums = workspace.get<std::int32_t>("language.sums", elements(rows, stride));
     for_parts(workspace.pool, rows, block.columns, product.depth, [&](const Part& part) {
-      table.gemm_to_accumulators(product.part(block, bytes.data, part),
-                                 {.out = sums + std::ptrdiff_t{part.row} * stride + part.column, .stride = stride});
+      table.gemm_to_s32(product.part(block, bytes.data, part),
+                        {.out = sums + std::ptrdiff_t{part.row} * stride + part.column, .stride = stride});
       finish(sums, stride, part);
     });
   }
@@ -97,13 +104,14 @@ void IntegerExecutor::token_logits(const RaggedBatch& batch, std::span<const std
       const std::int16_t* in = chosen;
       if (constants.projection) {
         const Product projection(impl_->data->tensors, impl_->name(node) + ".projection", constants.projection->depth);
-        run.wide_product(projection, constants.projection->block, chosen, count, width, projected);
+        run.wide_product(projection, constants.projection->block, chosen, count, width, run.table.join_to_s16,
+                         projected);
         in = projected;
       }
       if (constants.bytes)
         run.product_of_bytes(head, block, *constants.bytes, in, count, inputs, logits);
       else
-        run.wide_product(head, block, in, count, inputs, logits);
+        run.wide_product(head, block, in, count, inputs, run.table.join_to_s32, logits);
     });
     workspace.pool.run(count, [&](int i, int thread) {
       visit(first + static_cast<std::size_t>(i), thread,

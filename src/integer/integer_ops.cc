@@ -1,6 +1,5 @@
 // Ops on rows of tokens in integers: embeddings, linear layers, LayerNorm.
 #include "integer/integer_run.h"
-#include "integer/wide_rows.h"
 
 #include <utility>
 
@@ -29,11 +28,11 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
   }
   if (constants.fine_words) ++sum.tables;
   const Encoding partial = constants.partial.value_or(Encoding{});
-  const PaperEmbeddingSum paper{.partial_low = -partial.zero_point,
-                                .partial_high = 255 - partial.zero_point,
-                                .partial_multiplier = constants.partial_multiplier,
-                                .low = -constants.sum.zero_point,
-                                .high = 255 - constants.sum.zero_point};
+  const StaticW8A8EmbeddingSum paper{.partial_low = -partial.zero_point,
+                                     .partial_high = 255 - partial.zero_point,
+                                     .partial_multiplier = constants.partial_multiplier,
+                                     .low = -constants.sum.zero_point,
+                                     .high = 255 - constants.sum.zero_point};
   const ByteMatrix bytes = tile_order(run.norm, sum.columns);
   for_rows(run.pool, run.rows, sum.columns, [&](int row, int rows) {
     EmbeddingSum part = sum;
@@ -41,12 +40,18 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
     part.out = run.stream + static_cast<std::ptrdiff_t>(row) * stream_stride;
     for (int t = 0; t < sum.tables; ++t) part.table[t].index += row;
     if (constants.partial)
-      table.embedding_sum_paper(part, paper);
+      table.embedding_sum_static_w8a8(part, paper);
     else
       table.embedding_sum(part);
     if (!constants.bytes) return;
-    for (int i = 0; i < rows; ++i)
-      requantize_row(part.out + i * stream_stride, sum.columns, *constants.bytes, bytes, row + i);
+    table.requantize_s16({.rows = rows,
+                          .columns = sum.columns,
+                          .in = part.out,
+                          .stride = stream_stride,
+                          .multiplier = constants.bytes->multiplier,
+                          .shift = constants.bytes->shift,
+                          .zero_point = constants.bytes->encoding.zero_point,
+                          .out = at(bytes, row, 0)});
   });
   return {.stream = run.stream, .stream_stride = stream_stride, .bytes = constants.bytes ? bytes : ByteMatrix{}};
 }
@@ -79,8 +84,8 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
   } else {
     const int zero_point = block.encoding.zero_point, low = op.activation == Activation::relu ? zero_point : 0;
     for_parts(run.pool, run.rows, block.columns, constants.depth, [&](const Part& part) {
-      table.gemm_to_bytes(product.part(block, a, part),
-                          {.zero_point = zero_point, .low = low, .high = 255, .out = at(out, part.row, part.column)});
+      table.gemm_to_u8(product.part(block, a, part),
+                       {.zero_point = zero_point, .low = low, .high = 255, .out = at(out, part.row, part.column)});
     });
   }
   write_coarse(run, out, block.columns, refined);
@@ -94,29 +99,32 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
   const QuantizedBlock& block = constants.block;
   if (constants.stream_shift > 0) {
     for_rows(run.pool, run.rows, block.columns, [&](int row, int rows) {
-      for (int i = row; i < row + rows; ++i)
-        shift_row(run.stream + i * stream_stride, block.columns, constants.stream_shift);
+      table.shift_s16({.rows = rows,
+                       .columns = block.columns,
+                       .data = run.stream + row * stream_stride,
+                       .stride = stream_stride,
+                       .shift = constants.stream_shift});
     });
   }
   for_parts(run.pool, run.rows, block.columns, constants.depth, [&](const Part& part) {
     std::int16_t* stream = run.stream + part.row * stream_stride + part.column;
     if (!constants.eight_bit) {
-      table.gemm_add_to_stream(product.part(block, a, part), {.stream = stream, .stride = stream_stride});
+      table.gemm_add_to_s16(product.part(block, a, part), {.stream = stream, .stride = stream_stride});
       return;
     }
     const int zero_point = block.encoding.zero_point;
-    table.gemm_add_to_stream8(product.part(block, a, part), {.zero_point = constants.product.zero_point,
-                                                             .product_multiplier = constants.product_multiplier,
-                                                             .stream_multiplier = constants.stream_multiplier,
-                                                             .low = -zero_point,
-                                                             .high = 255 - zero_point,
-                                                             .stream = stream,
-                                                             .stride = stream_stride});
+    table.gemm_add_to_u8(product.part(block, a, part), {.zero_point = constants.product.zero_point,
+                                                        .product_multiplier = constants.product_multiplier,
+                                                        .stream_multiplier = constants.stream_multiplier,
+                                                        .low = -zero_point,
+                                                        .high = 255 - zero_point,
+                                                        .stream = stream,
+                                                        .stride = stream_stride});
   });
   return {.stream = run.stream, .stream_stride = stream_stride};
 }
 
-NormLane IntegerExecutor::Impl::lane(const Node& node, const char* part, const QuantizedLane& constants) const {
+NormConstants IntegerExecutor::Impl::lane(const Node& node, const char* part, const QuantizedLane& constants) const {
   if (!constants.exists) return {};
   const std::string prefix = name(node) + part;
   return {.gain = tensor(data->tensors, prefix + ".gain").as<std::int32_t>().data(),
@@ -135,27 +143,31 @@ NodeCodes IntegerExecutor::Impl::operator()(IntegerRun& run, const Node& node, c
                        .in = nullptr,
                        .in_stride = stream_stride,
                        .epsilon = constants.epsilon,
-                       .bytes = lane(node, ".bytes", constants.bytes),
-                       .bytes_out = bytes,
-                       .stream = lane(node, ".stream", constants.stream),
-                       .stream_out = nullptr,
-                       .stream_stride = stream_stride};
+                       .u8 = lane(node, ".bytes", constants.bytes),
+                       .u8_output = bytes,
+                       .s16 = lane(node, ".stream", constants.stream),
+                       .s16_output = nullptr,
+                       .s16_stride = stream_stride};
   for_rows(run.pool, run.rows, norm.columns, [&](int row, int rows) {
     LayerNorm part = norm;
     part.rows = rows;
-    part.in = part.stream_out = run.stream + static_cast<std::ptrdiff_t>(row) * stream_stride;
-    part.bytes_out = at(bytes, row, 0);
+    part.in = part.s16_output = run.stream + static_cast<std::ptrdiff_t>(row) * stream_stride;
+    part.u8_output = at(bytes, row, 0);
     if (refined.fine_bits > 0) {
       LayerNorm eleven_bits = part;  // first: the stream's lane is written in place
-      eleven_bits.stream = std::exchange(part.bytes, {});
-      eleven_bits.bytes = {};
-      eleven_bits.stream_out = run.eleven_bits + static_cast<std::ptrdiff_t>(row) * stream_stride;
+      eleven_bits.s16 = std::exchange(part.u8, {});
+      eleven_bits.u8 = {};
+      eleven_bits.s16_output = run.eleven_bits + static_cast<std::ptrdiff_t>(row) * stream_stride;
       table.layer_norm(eleven_bits);
-      for (int i = 0; i < rows; ++i)
-        split_fine_row(eleven_bits.stream_out + i * stream_stride, norm.columns, bytes, fine, row + i);
+      table.split_u11({.rows = rows,
+                       .columns = norm.columns,
+                       .in = eleven_bits.s16_output,
+                       .stride = stream_stride,
+                       .out = at(bytes, row, 0),
+                       .fine = at(fine, row, 0)});
     }
-    if (part.bytes.gain || part.stream.gain) table.layer_norm(part);
-    if (refined.coarse) write_coarse_rows(bytes, norm.columns, refined, row, rows);
+    if (part.u8.gain || part.s16.gain) table.layer_norm(part);
+    if (refined.coarse) table.shift_tiles(coarse_tiles(bytes, norm.columns, refined, row, rows));
   });
   return {.stream = constants.stream.exists ? run.stream : nullptr,
           .stream_stride = stream_stride,

@@ -96,7 +96,7 @@ struct IntegerExecutor::Impl {
   /// u8 form of a product's input: who made it decides where it lies.
   const std::uint8_t* input(const IntegerRun& run, const Node& node) const;
 
-  kernels::NormLane lane(const Node& node, const char* part, const QuantizedLane& constants) const;
+  kernels::NormConstants lane(const Node& node, const char* part, const QuantizedLane& constants) const;
 
   // integer_ops.cc
   NodeCodes run(IntegerRun& run, std::size_t index) const;
@@ -143,7 +143,7 @@ struct IntegerExecutor::Impl {
     std::ptrdiff_t stride;
   };
   KeyRows key_rows(const IntegerRun& run, const Node& node, const AttentionOp& op, int sequence, int head) const;
-  kernels::PaperAttention paper_constants(const Node& node, const QuantizedPaperAttention& constants,
+  kernels::StaticW8A8Attention paper_constants(const Node& node, const QuantizedPaperAttention& constants,
                                           const QuantizedQkv& qkv) const;
 
   /// What a head reads of one image's rows of the stream.
@@ -153,7 +153,7 @@ struct IntegerExecutor::Impl {
   kernels::KernelTable table, scalar = kernels::table_for(kernels::Isa::scalar);
   std::vector<std::size_t> layer_of;  // of each node that is an AttentionOp: its place among them
   /// Coarse codes of all rows of a value, where it has them.
-  static void write_coarse(IntegerRun& run, const kernels::ByteMatrix& first, int columns, const Refined& refined);
+  void write_coarse(IntegerRun& run, const kernels::ByteMatrix& first, int columns, const Refined& refined) const;
 
   int stream_columns = 1, qkv_columns = 1, heads = 0, head_size = 0;
   int norm_depth = 64, hidden_depth = 64, context_depth = 64;  // of the widest u8 value of each kind

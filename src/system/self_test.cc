@@ -1,6 +1,6 @@
 // Does every kernel of every instruction set of this machine give the scalar result, byte for byte?
 #include "kernels/kernels.h"
-#include "system/self_test_cases.h"
+#include "system/problem.h"
 
 #include "octavo/system.h"
 
@@ -10,7 +10,6 @@ namespace octavo {
 namespace {
 
 using kernels::KernelTable;
-using namespace self_test_cases;
 
 // An instruction set above scalar that this machine has, and its results so far.
 struct Contender {
@@ -29,47 +28,27 @@ std::vector<Contender> contenders() {
   return found;
 }
 
-class SelfTest {
- public:
-  explicit SelfTest(unsigned seed) : random_(seed) {}
-
-  void compare(const char* kernel, int cases, Case (*make_case)(Random&)) {
-    if (contenders_.empty()) return;
-    for (Contender& each : contenders_) each.results.push_back({each.isa, kernel, cases, 0});
-    for (int i = 0; i < cases; ++i) {
-      const Case run = make_case(random_);
-      const Bytes expected = run(scalar_);
-      for (Contender& each : contenders_) each.results.back().mismatches += run(each.table) != expected;
-    }
-  }
-
-  std::vector<SelfTestResult> results() const {
-    std::vector<SelfTestResult> all;
-    for (const Contender& each : contenders_) all.insert(all.end(), each.results.begin(), each.results.end());
-    return all;
-  }
-
- private:
-  Random random_;
-  KernelTable scalar_ = kernels::table_for(kernels::Isa::scalar);
-  std::vector<Contender> contenders_ = contenders();
-};
-
 }  // namespace
 
 std::vector<SelfTestResult> self_test(unsigned seed) {
-  SelfTest test(seed);
-  test.compare("gemm_to_bytes", 200, gemm_to_bytes);
-  test.compare("gemm_gelu", 200, gemm_gelu);
-  test.compare("gemm_add_to_stream", 100, gemm_add_to_stream);
-  test.compare("gemm_add_to_stream8", 100, gemm_add_to_stream8);
-  test.compare("gemm_to_shorts", 100, gemm_to_shorts);
-  test.compare("gemm_to_accumulators", 100, gemm_to_accumulators);
-  test.compare("attention", 300, attention);
-  test.compare("layer_norm", 200, layer_norm);
-  test.compare("embedding_sum", 100, embedding_sum);
-  test.compare("column_sum", 60, column_sum);
-  return test.results();
+  problems::Random random(seed);
+  const KernelTable scalar = kernels::table_for(kernels::Isa::scalar);
+  std::vector<Contender> all = contenders();
+  for (const auto& kernels : {problems::gemm_kernels(), problems::attention_kernels(), problems::rowwise_kernels(),
+                              problems::small_row_kernels()}) {
+    for (const problems::Kernel& kernel : all.empty() ? std::span<const problems::Kernel>() : kernels) {
+      for (Contender& each : all) each.results.push_back({each.isa, kernel.name, kernel.cases, 0});
+      for (int i = 0; i < kernel.cases; ++i) {
+        problems::Problem problem = kernel.make(random);
+        const problems::Bytes expected = problem.run(scalar);
+        for (Contender& each : all)
+          each.results.back().mismatches += problem.run(each.table) != expected || !problem.intact();
+      }
+    }
+  }
+  std::vector<SelfTestResult> results;
+  for (const Contender& each : all) results.insert(results.end(), each.results.begin(), each.results.end());
+  return results;
 }
 
 }  // namespace octavo

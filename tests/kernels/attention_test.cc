@@ -5,9 +5,9 @@ namespace octavo::test {
 namespace {
 
 // exp(score - largest) of the keys that a query sees, in double.
-std::vector<double> exponentials(Problem& problem, int query) {
+std::vector<double> exponentials(AttentionProblem& problem, int query) {
   const AttentionConstants& constants = problem.constants;
-  const int keys = constants.causal ? query + 1 : problem.call().length;
+  const int keys = constants.causal ? query + 1 : problem.args.length;
   std::vector<double> e(keys);
   for (int j = 0; j < keys; ++j) {
     for (int d = 0; d < constants.head_size; ++d) {
@@ -33,7 +33,7 @@ struct Expected {
   double error;    // the most that rounding of exponentials and probabilities can change
 };
 
-Expected expected_softmax(Problem& problem, int query, int d) {
+Expected expected_softmax(AttentionProblem& problem, int query, int d) {
   const std::vector<double> e = exponentials(problem, query);
   const double sum = sum_of(e);
   double mean = 0, error = 0, code_sum = 0;
@@ -47,7 +47,7 @@ Expected expected_softmax(Problem& problem, int query, int d) {
   return {mean, error / std::max(code_sum, 255.0)};
 }
 
-Expected expected_clipped(Problem& problem, Clipping clipping, int query, int d) {
+Expected expected_clipped(AttentionProblem& problem, Clipping clipping, int query, int d) {
   const std::vector<double> e = exponentials(problem, query);
   const double sum = sum_of(e), range = clipping.zeta - clipping.gamma, theta = -clipping.gamma / range;
   double sum_error = 0;
@@ -64,7 +64,7 @@ Expected expected_clipped(Problem& problem, Clipping clipping, int query, int d)
   return expected;
 }
 
-void require_close(const Problem& problem, int query, int d, Expected expected, double gate = 1) {
+void require_close(const AttentionProblem& problem, int query, int d, Expected expected, double gate = 1) {
   const double exact = std::clamp(expected.context * gate + problem.constants.zero_point, 0.0, 255.0);
   const double allowed = 0.5 + expected.error * gate + std::abs(expected.context) * std::exp2(-11.4) + 0.01;
   CAPTURE(query, d, exact, allowed, problem.context(query, d));
@@ -72,10 +72,10 @@ void require_close(const Problem& problem, int query, int d, Expected expected, 
 }
 
 // Queries that are multiples of their keys' direction: scores spread over `nats`.
-void fill_with_spread(Problem& problem, double nats, std::mt19937_64& random) {
-  fill(problem.k, Fill::random, -127, 127, random);
-  fill(problem.v, Fill::random, -127, 127, random);
-  fill(problem.q, Fill::random, 0, 255, random);
+void fill_with_spread(AttentionProblem& problem, double nats, Random& random) {
+  fill(problem.k, Fill::uniform, -127, 127, random);
+  fill(problem.v, Fill::uniform, -127, 127, random);
+  fill(problem.q, Fill::uniform, 0, 255, random);
   problem.constants.query_zero_point = 117;
   const double deviation = std::sqrt(problem.constants.head_size) * 74 * 73;  // of a score: uniform q and k
   set_score_scale(problem.constants, nats / (4 * deviation));                 // four deviations from end to end
@@ -83,7 +83,7 @@ void fill_with_spread(Problem& problem, double nats, std::mt19937_64& random) {
 
 // The smallest multiplier, as a real, at which the context of (0, 0) reaches `code`; it lies within a factor of two of
 // `guess`. What else decides the context is measured by it to 28 bits.
-double multiplier_reaching(const KernelTable& table, Problem& problem, int code, double guess) {
+double multiplier_reaching(const KernelTable& table, AttentionProblem& problem, int code, double guess) {
   AttentionConstants& constants = problem.constants;
   set_multiplier(constants, guess / 2);
   const int shift = constants.shift;
@@ -93,17 +93,17 @@ double multiplier_reaching(const KernelTable& table, Problem& problem, int code,
     const int halvings = middle >> 32 ? 2 : middle >> 31 ? 1 : 0;
     constants.multiplier = static_cast<int32_t>(middle >> halvings);
     constants.shift = shift - halvings;
-    table.attention(problem.call());
+    table.attention(problem.args);
     (problem.context(0, 0) >= code ? reaching : below) = middle;
   }
   return std::ldexp(static_cast<double>(reaching), -shift);
 }
 
 TEST_CASE("An attention row is the softmax of its scores, up to the rounding of its probabilities", "[kernels]") {
-  std::mt19937_64 random(1);
+  Random random(1);
   for (double nats : {0.5, 4.0, 14.0, 40.0, 200.0}) {
     for (bool causal : {false, true}) {
-      Problem problem({.length = 61, .head_size = 32}, layer(1, 1));
+      AttentionProblem problem({.length = 61, .head_size = 32}, layer(1, 1));
       problem.constants.causal = causal;
       fill_with_spread(problem, nats, random);
       problem.run(scalar_table());
@@ -115,10 +115,10 @@ TEST_CASE("An attention row is the softmax of its scores, up to the rounding of 
 }
 
 TEST_CASE("Clipped attention is clamp((zeta - gamma) softmax + gamma, 0, 1)", "[kernels]") {
-  std::mt19937_64 random(2);
+  Random random(2);
   for (Clipping clipping : {Clipping{-0.025, 1}, {-0.003, 1}, {-0.003, 1.003}, {-0.025, 1.003}, {0, 1}}) {
     for (double nats : {0.5, 4.0, 14.0, 40.0, 200.0}) {
-      Problem problem({.length = 61, .head_size = 32}, clipped_layer(1, 1, clipping));
+      AttentionProblem problem({.length = 61, .head_size = 32}, clipped_layer(1, 1, clipping));
       problem.constants.causal = nats == 4.0;
       fill_with_spread(problem, nats, random);
       problem.run(scalar_table());
@@ -130,10 +130,10 @@ TEST_CASE("Clipped attention is clamp((zeta - gamma) softmax + gamma, 0, 1)", "[
 }
 
 TEST_CASE("A gate multiplies its row's context by the sigmoid of its logit", "[kernels]") {
-  std::mt19937_64 random(3);
-  Problem problem({.length = 40, .head_size = 12, .gated = true}, layer(1, 1));
+  Random random(3);
+  AttentionProblem problem({.length = 40, .head_size = 12, .gated = true}, layer(1, 1));
   fill_with_spread(problem, 5, random);
-  fill(problem.gate, Fill::random, -32768, 32767, random);
+  fill(problem.gate, Fill::uniform, -32768, 32767, random);
   problem.run(scalar_table());
   for (int query = 0; query < 40; ++query) {
     const double gate = 1 / (1 + std::exp(-problem.gate_of(query) / 2048.0));
@@ -143,7 +143,7 @@ TEST_CASE("A gate multiplies its row's context by the sigmoid of its logit", "[k
 
 TEST_CASE("The exponential is within 2^-13.5 of 2^-x at every distance", "[kernels]") {
   // Two keys, the second at distance u from the first: Z = 32767 + e(u) decides the context of v = (127, 0).
-  Problem problem({.length = 2, .head_size = 4, .queries = 1}, clipped_layer(1, 1, {0, 1}));
+  AttentionProblem problem({.length = 2, .head_size = 4, .queries = 1}, clipped_layer(1, 1, {0, 1}));
   problem.constants.zero_point = 0;
   problem.constants.score_multiplier = 32768;
   problem.constants.score_shift = 0;
@@ -166,7 +166,7 @@ TEST_CASE("The exponential is within 2^-13.5 of 2^-x at every distance", "[kerne
 }
 
 TEST_CASE("The gate's sigmoid is within 2^-11.4 everywhere", "[kernels]") {
-  Problem problem({.length = 1, .head_size = 4, .gated = true}, layer(1, 1));
+  AttentionProblem problem({.length = 1, .head_size = 4, .gated = true}, layer(1, 1));
   problem.constants.zero_point = 0;
   problem.value(0, 0) = 127;
   double largest_error = 0;
@@ -181,24 +181,24 @@ TEST_CASE("The gate's sigmoid is within 2^-11.4 everywhere", "[kernels]") {
 }
 
 TEST_CASE("A sequence of one key has that key's value as its context", "[kernels]") {
-  std::mt19937_64 random(4);
+  Random random(4);
   for (const NamedTable& named : available_tables()) {
     CAPTURE(named.isa);
-    Problem problem({.length = 1, .head_size = 20}, layer(1, 1));
+    AttentionProblem problem({.length = 1, .head_size = 20}, layer(1, 1));
     fill_with_spread(problem, 10, random);
     problem.run(named.table);
     for (int d = 0; d < 20; ++d) REQUIRE(problem.context(0, d) == 128 + problem.value(0, d));
   }
 }
 
-TEST_CASE("Wide probabilities keep what hundreds of small ones add beside an attention sink", "[kernels]") {
+TEST_CASE("16-bit probabilities keep what hundreds of small ones add beside an attention sink", "[kernels]") {
   // One key far ahead of 299 others, each of which has less than half of a 255th of its weight.
-  for (const bool wide : {false, true}) {
+  for (const bool u16 : {false, true}) {
     AttentionConstants constants = layer(0.001, 5);
-    constants.wide = wide;
+    constants.u16_probabilities = u16;
     for (const NamedTable& named : available_tables()) {
-      CAPTURE(named.isa, wide);
-      Problem problem({.length = 300, .head_size = 32}, constants);
+      CAPTURE(named.isa, u16);
+      AttentionProblem problem({.length = 300, .head_size = 32}, constants);
       for (int key = 0; key < 300; ++key) {
         problem.query(key, 0) = 200;
         problem.key(key, 0) = static_cast<int8_t>(key == 7 ? 100 : 68);
@@ -209,7 +209,7 @@ TEST_CASE("Wide probabilities keep what hundreds of small ones add beside an att
       problem.run(named.table);
       const double exact = 128 + 5 * 60 * 299 * small / (1 + 299 * small);
       REQUIRE(exact > 150);
-      if (wide)
+      if (u16)
         REQUIRE(std::abs(problem.context(5, 0) - exact) < 0.02 * (exact - 128) + 0.5);
       else
         REQUIRE(problem.context(5, 0) == 128);
@@ -217,13 +217,13 @@ TEST_CASE("Wide probabilities keep what hundreds of small ones add beside an att
   }
 }
 
-TEST_CASE("Wide probabilities of thousands of equal keys with extreme values add up exactly", "[kernels]") {
+TEST_CASE("16-bit probabilities of thousands of equal keys with extreme values add up exactly", "[kernels]") {
   AttentionConstants constants = layer(0.001, 1);
-  constants.wide = true;
+  constants.u16_probabilities = true;
   for (const NamedTable& named : available_tables()) {
     CAPTURE(named.isa);
     for (const int queries : {1, 5}) {
-      Problem problem({.length = 2600, .head_size = 32, .queries = queries}, constants);
+      AttentionProblem problem({.length = 2600, .head_size = 32, .queries = queries}, constants);
       for (int key = 0; key < 2600; ++key) {
         problem.value(key, 0) = 127;
         problem.value(key, 1) = -127;
@@ -236,12 +236,12 @@ TEST_CASE("Wide probabilities of thousands of equal keys with extreme values add
 }
 
 TEST_CASE("Fine codes are the last three of eleven bits of a context", "[kernels]") {
-  std::mt19937_64 random(14);
+  Random random(14);
   AttentionConstants eighth = layer(1, 8);  // a value's step is eight of the context's
   eighth.zero_point = 8 * 128 + 5;
   for (const NamedTable& named : available_tables()) {
     CAPTURE(named.isa);
-    Problem problem({.length = 1, .head_size = 20, .fine = true}, eighth);
+    AttentionProblem problem({.length = 1, .head_size = 20, .fine = true}, eighth);
     fill_with_spread(problem, 10, random);
     problem.value(0, 0) = 127, problem.value(0, 1) = -127;  // the ends of the codes
     problem.run(named.table);
@@ -257,11 +257,11 @@ TEST_CASE("Fine codes are the last three of eleven bits of a context", "[kernels
 }
 
 TEST_CASE("A key far ahead of all others gives its value", "[kernels]") {
-  std::mt19937_64 random(5);
+  Random random(5);
   for (const NamedTable& named : available_tables()) {
     CAPTURE(named.isa);
-    Problem problem({.length = 50, .head_size = 64}, layer(0.01, 1));
-    fill(problem.v, Fill::random, -127, 127, random);
+    AttentionProblem problem({.length = 50, .head_size = 64}, layer(0.01, 1));
+    fill(problem.v, Fill::uniform, -127, 127, random);
     for (int query = 0; query < 50; ++query) problem.query(query, query) = 200;
     for (int key = 0; key < 50; ++key) problem.key(key, key) = 127;
     problem.run(named.table);
@@ -274,7 +274,7 @@ TEST_CASE("A key far ahead of all others gives its value", "[kernels]") {
 TEST_CASE("Keys of equal scores give the average of their values", "[kernels]") {
   for (const NamedTable& named : available_tables()) {
     CAPTURE(named.isa);
-    Problem problem({.length = 96, .head_size = 4}, layer(1e-4, 1));
+    AttentionProblem problem({.length = 96, .head_size = 4}, layer(1e-4, 1));
     for (int key = 0; key < 96; ++key) problem.value(key, 0) = static_cast<int8_t>(key % 2 == 0 ? 20 : 40);
     problem.run(named.table);
     REQUIRE(problem.context(7, 0) == 128 + 30);
@@ -283,10 +283,11 @@ TEST_CASE("Keys of equal scores give the average of their values", "[kernels]") 
 }
 
 TEST_CASE("A row that clipping empties gives the zero point", "[kernels]") {
-  std::mt19937_64 random(6);
+  Random random(6);
   for (const NamedTable& named : available_tables()) {
     CAPTURE(named.isa);
-    Problem problem({.length = 64, .head_size = 8}, clipped_layer(1e-4, 1, {-0.025, 1}));  // 1.025 / 64 < 0.025
+    AttentionProblem problem({.length = 64, .head_size = 8},
+                             clipped_layer(1e-4, 1, {-0.025, 1}));  // 1.025 / 64 < 0.025
     fill(problem.v, Fill::highest, -127, 127, random);
     problem.run(named.table);
     for (int query = 0; query < 64; ++query) REQUIRE(problem.context(query, 3) == 128);
@@ -294,15 +295,15 @@ TEST_CASE("A row that clipping empties gives the zero point", "[kernels]") {
 }
 
 TEST_CASE("A causal query's context does not depend on later keys", "[kernels]") {
-  std::mt19937_64 random(7);
-  Problem whole({.length = 75, .head_size = 20}, layer(1, 1));
+  Random random(7);
+  AttentionProblem whole({.length = 75, .head_size = 20}, layer(1, 1));
   whole.constants.causal = true;
   fill_with_spread(whole, 9, random);
   for (const NamedTable& named : available_tables()) {
     CAPTURE(named.isa);
     whole.run(named.table);
     for (int length : {1, 2, 31, 32, 33, 64, 74}) {
-      Problem part({.length = length, .head_size = 20}, whole.constants);
+      AttentionProblem part({.length = length, .head_size = 20}, whole.constants);
       std::copy_n(whole.q.begin(), part.q.size(), part.q.begin());
       std::copy_n(whole.k.begin(), part.k.size(), part.k.begin());
       std::copy_n(whole.v.begin(), part.v.size(), part.v.begin());
@@ -316,8 +317,8 @@ TEST_CASE("A causal query's context does not depend on later keys", "[kernels]")
 
 // Keys of which key i has the score `scores[i]` for the one query, and values 100 for key `marked` and 0 for the
 // others.
-Problem scored(const AttentionConstants& constants, const std::vector<int>& scores, int marked) {
-  Problem problem({.length = static_cast<int>(scores.size()), .head_size = 4, .queries = 1}, constants);
+AttentionProblem scored(const AttentionConstants& constants, const std::vector<int>& scores, int marked) {
+  AttentionProblem problem({.length = static_cast<int>(scores.size()), .head_size = 4, .queries = 1}, constants);
   problem.constants.query_zero_point = 100;
   for (int d = 0; d < 4; ++d) problem.query(0, d) = static_cast<uint8_t>(d == 0 ? 101 : 100);
   for (size_t i = 0; i < scores.size(); ++i) problem.key(static_cast<int>(i), 0) = static_cast<int8_t>(scores[i]);
@@ -339,14 +340,14 @@ TEST_CASE("Softmax-1 has 1 more in its sum, whether scores are positive or negat
          {std::vector<int>{0}, {20, -10}, {-60, -50, -60}, {127, 3}, {-127, -127}, {0, 0, 0}}) {
       AttentionConstants constants = clipped_layer(0.02, 1, {0, 1});
       constants.softmax1 = true;
-      Problem problem = scored(constants, scores, 0);
+      AttentionProblem problem = scored(constants, scores, 0);
       problem.run(named.table);
       CAPTURE(scores);
       REQUIRE(problem.context(0, 0) == Approx(128 + 100 * softmax1(scores, 0, 0.02)).margin(0.8));
     }
     AttentionConstants constants = clipped_layer(0.02, 1, {-0.025, 1});
     constants.softmax1 = true;
-    Problem clipped = scored(constants, {-100, -80}, 1);
+    AttentionProblem clipped = scored(constants, {-100, -80}, 1);
     clipped.run(named.table);
     REQUIRE(clipped.context(0, 0) == Approx(128 + 100 * (1.025 * softmax1({-100, -80}, 1, 0.02) - 0.025)).margin(0.8));
   }
@@ -359,7 +360,7 @@ TEST_CASE("Probabilities up to the threshold are zero, and the others are not ma
     const std::vector<int> scores = {100, 50, 0, 40};  // 0.59, 0.22, 0.08, 0.18 of 12.3
     const auto context_of = [&](int key, double tau) {
       constants.prune = static_cast<uint32_t>(std::round(std::ldexp(tau, 31)));
-      Problem problem = scored(constants, scores, key);
+      AttentionProblem problem = scored(constants, scores, key);
       problem.run(named.table);
       return problem.context(0, 0) - 128;
     };
@@ -381,7 +382,7 @@ TEST_CASE("Levels give each probability the centre of its step", "[kernels]") {
     const std::vector<int> scores = {100, 81, 40, 0, -60};  // 0.688, 0.266, 0.034, 0.0046, 0.0002
     const double levels[] = {0.61054, 0.227585, 0.0316228, 0.00439397, 0};
     for (int key = 0; key < 5; ++key) {
-      Problem problem = scored(constants, scores, key);
+      AttentionProblem problem = scored(constants, scores, key);
       problem.run(named.table);
       CHECK(problem.context(0, 0) - 128 == Approx(100 * levels[key]).margin(0.75));
     }

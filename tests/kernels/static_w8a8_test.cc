@@ -1,4 +1,4 @@
-// The kernels of the paper's setting against its formulas in double.
+// The kernels of static W8A8, the paper's setting, against its formulas in double.
 #include "kernels/kernels.h"
 #include "tests/support/support.h"
 
@@ -44,7 +44,7 @@ void compare(const Setting& setting, std::mt19937& random) {
   constants.causal = setting.causal;
   constants.query_zero_point = 120;
   constants.zero_point = 100;
-  PaperAttention paper = {};
+  StaticW8A8Attention paper = {};
   paper.key_zero_point = 11;
   paper.value_zero_point = -9;
   paper.score_zero_point = 130;
@@ -56,22 +56,22 @@ void compare(const Setting& setting, std::mt19937& random) {
   const double value_step = 0.02;
   multiplier(value_step * setting.step / kContext, constants.multiplier, constants.shift);
   kernels::table_for(Isa::scalar)
-      .attention_paper({.constants = &constants,
-                        .length = kLength,
-                        .first_query = 0,
-                        .queries = kLength,
-                        .q = q.data(),
-                        .k = k.data(),
-                        .v = v.data(),
-                        .stride = kSize,
-                        .key_stride = kSize,
-                        .gate = setting.gated ? gate.data() : nullptr,
-                        .gate_stride = 1,
-                        .context = {context.data(), 1024, 64, 64},
-                        .context_row = 0,
-                        .context_column = 0,
-                        .scratch = scratch.data()},
-                       paper);
+      .attention_static_w8a8({.constants = &constants,
+                              .length = kLength,
+                              .first_query = 0,
+                              .queries = kLength,
+                              .q = q.data(),
+                              .k = k.data(),
+                              .v = v.data(),
+                              .stride = kSize,
+                              .key_stride = kSize,
+                              .gate = setting.gated ? gate.data() : nullptr,
+                              .gate_stride = 1,
+                              .context = {context.data(), 1024, 64, 64},
+                              .context_row = 0,
+                              .context_column = 0,
+                              .scratch = scratch.data()},
+                             paper);
   int wrong = 0;
   for (int i = 0; i < kLength; ++i) {
     const int keys = setting.causal ? i + 1 : kLength;
@@ -128,7 +128,7 @@ TEST_CASE("an embedding sum in the paper's setting rounds words and types first,
                          .out = out.data(),
                          .stride = 2};
   kernels::table_for(Isa::scalar)
-      .embedding_sum_paper(
+      .embedding_sum_static_w8a8(
           sum, {.partial_low = -50, .partial_high = 84, .partial_multiplier = 1 << 20, .low = -128, .high = 85});
   CHECK(out[0] == 85);  // 100 - 15 = 85, clamped to 84; + 1.5 = 85.5 -> 86, clamped to 85
   CHECK(out[1] == 85);  // -7 + 95.25 = 88 -> 84; + 30

@@ -3,36 +3,33 @@
 #pragma once
 
 #include "kernels/attention/context_512.h"
-#include "kernels/attention/one_share.h"
+#include "kernels/attention/one_split.h"
 #include "kernels/attention/softmax_512.h"
 
 namespace octavo::kernels {
 namespace {
 
-// What the shares of a call have in common.
+// What the splits of a call have in common.
 struct Shared {
-  struct Kept {
-    int32_t multiplier[kFewQueries];
-    int shift[kFewQueries];
-  };
   explicit Shared(const Attention& attention) {
     const ptrdiff_t chunks = (attention.length + kChunkKeys - 1) / kChunkKeys, keys = chunks * kChunkKeys;
     columns = (attention.constants->head_size + kTileDepth - 1) / kTileDepth * kTileDepth;
     sums = static_cast<int32_t*>(attention.scratch);
-    rows.scores = sums + chunks * kFewQueries * 2 * columns;
+    rows.scores = sums + chunks * kDecodeQueries * 2 * columns;
     rows.exponentials = reinterpret_cast<int16_t*>(rows.scores + keys * kBlockRows);
     rows.probabilities = reinterpret_cast<uint8_t*>(rows.exponentials + keys * kBlockRows);
-    rows.low_probabilities = reinterpret_cast<uint8_t*>(rows.exponentials);  // nothing else is there when they are wide
-    kept = reinterpret_cast<Kept*>(rows.probabilities + keys * kBlockRows);
+    rows.low_probabilities =
+        reinterpret_cast<uint8_t*>(rows.exponentials);  // nothing else is there where they have 16 bits
+    by = reinterpret_cast<RowMultipliers<kBlockRows>*>(rows.probabilities + keys * kBlockRows);
   }
   // Of 64 columns from `column` on, of high bytes or (1) low ones.
-  int32_t* sum(int share, int row, int low, int column) const {
-    return sums + ((ptrdiff_t{share} * kFewQueries + row) * 2 + low) * columns + column;
+  int32_t* sum(int split, int row, int low, int column) const {
+    return sums + ((ptrdiff_t{split} * kDecodeQueries + row) * 2 + low) * columns + column;
   }
   ptrdiff_t columns;  // head_size rounded up to 64
-  int32_t* sums;      // [shares][queries][2][columns]
+  int32_t* sums;      // [splits][queries][2][columns]
   Rows<kBlockRows> rows;
-  Kept* kept;
+  RowMultipliers<kBlockRows>* by;
 };
 
 __mmask16 dwords_from(int column, int head_size) {
@@ -41,7 +38,7 @@ __mmask16 dwords_from(int column, int head_size) {
 
 // Scores of one query with keys first .. end - 1: products of 64 columns of one key at a time, added up across lanes
 // for eight keys.
-void find_scores_of_row(const Attention& attention, const Shared& shared, int row, int first, int end) {
+void compute_scores_of_row(const Attention& attention, const Shared& shared, int row, int first, int end) {
   const int head_size = attention.constants->head_size;
   const uint8_t* q = attention.q + (attention.first_query + row) * attention.stride;
   const __m512i zero_point = _mm512_set1_epi8(static_cast<int8_t>(attention.constants->query_zero_point));
@@ -62,7 +59,7 @@ void find_scores_of_row(const Attention& attention, const Shared& shared, int ro
   }
 }
 
-int32_t find_largest_of_row(const Block& block, const Shared& shared, int row) {
+int32_t compute_largest_of_row(const Block& block, const Shared& shared, int row) {
   __m512i largest = _mm512_set1_epi32(INT32_MIN);
   for (int step = 0; step * kStepKeys < block.visible[row]; ++step) {
     const int32_t* score = shared.rows.score(step, row);
@@ -105,8 +102,9 @@ void store_sums(const __m512i (&sum)[4], int32_t* to) {
 }
 
 // The products of one row's probabilities with 64 columns of values, over keys first .. end - 1.
-void find_sums(const Attention& attention, const Shared& shared, int row, int share, int first, int end, int column) {
-  const bool wide = attention.constants->wide;
+void compute_sums(const Attention& attention, const Shared& shared, int row, int split, int first, int end,
+                  int column) {
+  const bool u16 = attention.constants->u16_probabilities;
   __m512i high[4], low[4];
 #pragma GCC unroll 4
   for (int j = 0; j < 4; ++j) high[j] = low[j] = _mm512_setzero_si512();
@@ -116,65 +114,59 @@ void find_sums(const Attention& attention, const Shared& shared, int row, int sh
     const __m512i p = broadcast_four(shared.rows.probability(chunk, row) + at);
 #pragma GCC unroll 4
     for (int j = 0; j < 4; ++j) high[j] = _mm512_dpbusd_epi32(high[j], p, values.at[j]);
-    if (!wide) continue;
+    if (!u16) continue;
     const __m512i l = broadcast_four(shared.rows.low_probability(chunk, row) + at);
 #pragma GCC unroll 4
     for (int j = 0; j < 4; ++j) low[j] = _mm512_dpbusd_epi32(low[j], l, values.at[j]);
   }
-  store_sums(high, shared.sum(share, row, 0, column));
-  store_sums(low, shared.sum(share, row, 1, column));
+  store_sums(high, shared.sum(split, row, 0, column));
+  store_sums(low, shared.sum(split, row, 1, column));
 }
 
-// 16 columns of one row, of all shares.
-__m512i total(const Shared& shared, int shares, int row, int column) {
+// 16 columns of one row, of all splits.
+__m512i total(const Shared& shared, int splits, int row, int column) {
   __m512i high = _mm512_setzero_si512(), low = _mm512_set1_epi32(128);
-  for (int share = 0; share < shares; ++share) {
-    high = _mm512_add_epi32(high, load(shared.sum(share, row, 0, column)));
-    low = _mm512_add_epi32(low, load(shared.sum(share, row, 1, column)));
+  for (int split = 0; split < splits; ++split) {
+    high = _mm512_add_epi32(high, load(shared.sum(split, row, 0, column)));
+    low = _mm512_add_epi32(low, load(shared.sum(split, row, 1, column)));
   }
   return _mm512_add_epi32(high, _mm512_srai_epi32(low, 8));
 }
 
-void store_context(const Attention& attention, const Shared& shared, const Block& block, int shares) {
+void store_context(const Attention& attention, const Shared& shared, const Block& block, int splits) {
   const int head_size = attention.constants->head_size, last = block.rows - 1;
   for (int column = 0; column < head_size; column += 32) {
     store_two(attention, block, 0, column, least(32, head_size - column),
-              {total(shared, shares, 0, column), total(shared, shares, 0, column + 16)},
-              {total(shared, shares, last, column), total(shared, shares, last, column + 16)});
+              {total(shared, splits, 0, column), total(shared, splits, 0, column + 16)},
+              {total(shared, splits, last, column), total(shared, splits, last, column + 16)});
   }
 }
 
-void attention_share(const Attention& attention, const AttentionShare& share) {
+void attention_split(const Attention& attention, const AttentionSplit& split) {
   const Shared shared(attention);
   Block block(attention, attention.first_query, attention.queries);
-  switch (share.phase) {
-    case AttentionShare::scores:
+  switch (split.phase) {
+    case AttentionSplit::scores:
       for (int row = 0; row < block.rows; ++row) {
-        find_scores_of_row(attention, shared, row, share.first_key, least(share.first_key + share.keys, block.keys));
+        compute_scores_of_row(attention, shared, row, split.first_key, least(split.first_key + split.keys, block.keys));
       }
       break;
-    case AttentionShare::probabilities:
-      for (int row = 0; row < block.rows; ++row) block.largest[row] = find_largest_of_row(block, shared, row);
-      find_probabilities(attention, shared.rows, &block);
-      for (int row = 0; row < block.rows; ++row) {
-        shared.kept->multiplier[row] = block.multiplier[row];
-        shared.kept->shift[row] = block.shift[row];
-      }
+    case AttentionSplit::probabilities:
+      for (int row = 0; row < block.rows; ++row) block.largest[row] = compute_largest_of_row(block, shared, row);
+      compute_probabilities(attention, shared.rows, &block);
+      *shared.by = block.by;
       break;
-    case AttentionShare::sums:
+    case AttentionSplit::sums:
       for (int row = 0; row < block.rows; ++row) {
         for (int column = 0; column < attention.constants->head_size; column += kTileDepth) {
-          find_sums(attention, shared, row, share.share, share.first_key,
-                    least(share.first_key + share.keys, block.keys), column);
+          compute_sums(attention, shared, row, split.split, split.first_key,
+                       least(split.first_key + split.keys, block.keys), column);
         }
       }
       break;
-    case AttentionShare::context:
-      for (int row = 0; row < block.rows; ++row) {
-        block.multiplier[row] = shared.kept->multiplier[row];
-        block.shift[row] = shared.kept->shift[row];
-      }
-      store_context(attention, shared, block, share.shares);
+    case AttentionSplit::context:
+      block.by = *shared.by;
+      store_context(attention, shared, block, split.splits);
       break;
   }
 }

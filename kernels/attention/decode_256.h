@@ -3,14 +3,14 @@
 #pragma once
 
 #include "kernels/attention/context_256.h"
-#include "kernels/attention/one_share.h"
+#include "kernels/attention/one_split.h"
 #include "kernels/attention/softmax_256.h"
 
 namespace octavo::kernels {
 namespace {
 
 // Scores of one query with eight keys: the sums of 16 columns at a time, added up across lanes at the end.
-__m256i find_eight_scores(const Attention& attention, const int16_t* query, int key) {
+__m256i compute_eight_scores(const Attention& attention, const int16_t* query, int key) {
   const int head_size = attention.constants->head_size;
   __m256i sum[8];
 #pragma GCC unroll 8
@@ -28,51 +28,47 @@ __m256i find_eight_scores(const Attention& attention, const int16_t* query, int 
                           _mm256_permute2x128_si256(first, second, 0x31));
 }
 
-// What the shares of a call of few queries have in common lies where the packed keys and values of others do.
+// What the splits of a call of few queries have in common lies where the packed keys and values of others do.
 struct Shared {
   explicit Shared(const Scratch& scratch)
       : columns(scratch.columns),
         sums(reinterpret_cast<int32_t*>(scratch.keys)),
-        kept(reinterpret_cast<Kept*>(scratch.values)) {}
+        by(reinterpret_cast<RowMultipliers<kBlockRows>*>(scratch.values)) {}
   // Of 16 columns from `column` on.
-  void put_sum(int share, int row, int column, const WideSum& sum) const {
-    int32_t* to = at(share, row, column);
+  void put_sum(int split, int row, int column, const U16Sum& sum) const {
+    int32_t* to = at(split, row, column);
     put(to, sum.high.left);
     put(to + 8, sum.high.right);
     put(to + columns, sum.low.left);
     put(to + columns + 8, sum.low.right);
   }
-  WideSum sum(int share, int row, int column) const {
-    const int32_t* from = at(share, row, column);
+  U16Sum sum(int split, int row, int column) const {
+    const int32_t* from = at(split, row, column);
     return {{load(from), load(from + 8)}, {load(from + columns), load(from + columns + 8)}};
   }
-  int32_t* at(int share, int row, int column) const {
-    return sums + (ptrdiff_t{share} * kFewQueries + row) * 2 * columns + column;
+  int32_t* at(int split, int row, int column) const {
+    return sums + (ptrdiff_t{split} * kDecodeQueries + row) * 2 * columns + column;
   }
-  struct Kept {
-    int32_t multiplier[kFewQueries];
-    int shift[kFewQueries];
-  };
   int columns;
-  int32_t* sums;  // [shares][queries][high, low][columns]
-  Kept* kept;
+  int32_t* sums;  // [splits][queries][high, low][columns]
+  RowMultipliers<kBlockRows>* by;
 };
 
 // One row's scores from keys first .. end - 1 as they lie.
-void find_scores_of_row(const Attention& attention, const Scratch& scratch, const Block& block, int row, int first,
-                        int end) {
+void compute_scores_of_row(const Attention& attention, const Scratch& scratch, const Block& block, int row, int first,
+                           int end) {
   const AttentionConstants& constants = *attention.constants;
   alignas(32) int16_t query[kMostDepth + 16] = {};
   const uint8_t* q = attention.q + (block.first + row) * attention.stride;
   for (int d = 0; d < constants.head_size; ++d) query[d] = static_cast<int16_t>(q[d] - constants.query_zero_point);
   int32_t* scores = scratch.scores + row * kStepKeys + ptrdiff_t{first} * kBlockRows;
   for (int key = first; key < end; key += kStepKeys, scores += kBlockRows * kStepKeys) {
-    for (int i = 0; i < kStepKeys; i += 8) put(scores + i, find_eight_scores(attention, query, key + i));
+    for (int i = 0; i < kStepKeys; i += 8) put(scores + i, compute_eight_scores(attention, query, key + i));
   }
 }
 
 // The products of one row's probabilities with 16 columns of values as they lie, over a run of keys.
-Row find_products_of_row(const Attention& attention, const int16_t* p, Block::Run run, int column) {
+Row compute_products_of_row(const Attention& attention, const int16_t* p, Block::Run run, int column) {
   const int count = attention.constants->head_size - column;
   Row sum = {_mm256_setzero_si256(), _mm256_setzero_si256()};
   for (int key = run.begin; key < run.end; key += 2) {
@@ -87,52 +83,47 @@ Row find_products_of_row(const Attention& attention, const int16_t* p, Block::Ru
 }
 
 // The same of keys first .. end - 1, whatever the probabilities.
-WideSum find_sum_of_row(const Attention& attention, const Scratch& scratch, int row, int first, int end, int column) {
-  WideSum sum;
-  if (!attention.constants->wide) {
-    sum.high = find_products_of_row(attention, scratch.probabilities + row * kStepKeys, {first, end}, column);
+U16Sum compute_sum_of_row(const Attention& attention, const Scratch& scratch, int row, int first, int end, int column) {
+  U16Sum sum;
+  if (!attention.constants->u16_probabilities) {
+    sum.high = compute_products_of_row(attention, scratch.probabilities + row * kStepKeys, {first, end}, column);
     return sum;
   }
-  for (int begin = first; begin < end; begin += kWideKeys) {
-    const Block::Run part = {begin, least(begin + kWideKeys, end)};
-    sum.add_part(find_products_of_row(attention, scratch.exponentials + row * kStepKeys, part, column));
+  for (int begin = first; begin < end; begin += kU16Keys) {
+    const Block::Run part = {begin, least(begin + kU16Keys, end)};
+    sum.add_part(compute_products_of_row(attention, scratch.exponentials + row * kStepKeys, part, column));
   }
   return sum;
 }
 
-void attention_share(const Attention& attention, const AttentionShare& share) {
+void attention_split(const Attention& attention, const AttentionSplit& split) {
   const AttentionConstants& constants = *attention.constants;
   const Scratch scratch(attention);
   const Shared shared(scratch);
   Block block(attention, attention.first_query, attention.queries);
-  const int first = share.first_key, end = least(first + share.keys, block.most_visible);
-  switch (share.phase) {
-    case AttentionShare::scores:
-      for (int row = 0; row < block.rows; ++row) find_scores_of_row(attention, scratch, block, row, first, end);
+  const int first = split.first_key, end = least(first + split.keys, block.most_visible);
+  switch (split.phase) {
+    case AttentionSplit::scores:
+      for (int row = 0; row < block.rows; ++row) compute_scores_of_row(attention, scratch, block, row, first, end);
       break;
-    case AttentionShare::probabilities:
-      for (int row = 0; row < block.rows; ++row) find_row(constants, scratch, &block, row);
-      apply_gate(attention, &block);
-      for (int row = 0; row < block.rows; ++row) {
-        shared.kept->multiplier[row] = block.multiplier[row];
-        shared.kept->shift[row] = block.shift[row];
-      }
+    case AttentionSplit::probabilities:
+      compute_rows(attention, scratch, block.rows, &block);
+      *shared.by = block.by;
       break;
-    case AttentionShare::sums:
+    case AttentionSplit::sums:
       for (int row = 0; row < block.rows; ++row) {
         for (int column = 0; column < constants.head_size; column += 16) {
-          shared.put_sum(share.share, row, column, find_sum_of_row(attention, scratch, row, first, end, column));
+          shared.put_sum(split.split, row, column, compute_sum_of_row(attention, scratch, row, first, end, column));
         }
       }
       break;
-    case AttentionShare::context:
+    case AttentionSplit::context:
+      block.by = *shared.by;
       for (int row = 0; row < block.rows; ++row) {
-        block.multiplier[row] = shared.kept->multiplier[row];
-        block.shift[row] = shared.kept->shift[row];
         for (int column = 0; column < constants.head_size; column += 16) {
-          WideSum total;
-          for (int part = 0; part < share.shares; ++part) {
-            const WideSum sum = shared.sum(part, row, column);
+          U16Sum total;
+          for (int part = 0; part < split.splits; ++part) {
+            const U16Sum sum = shared.sum(part, row, column);
             total.high = add(total.high, sum.high);
             total.low = add(total.low, sum.low);
           }
