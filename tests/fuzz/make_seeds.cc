@@ -52,16 +52,16 @@ void write_models(const path& out) {
                       .activation = "relu",
                       .gate_type = "conditional_per_head",
                       .gate_kind = "mlp"});
-  calibrate_and_save(fuzz::tiny_bert(), plain, out / "bert.octavo", test::small_tokenizer().dump());
-  calibrate_and_save(fuzz::tiny_bert(), wide, out / "bert_wide.octavo");
-  calibrate_and_save(fuzz::tiny_bert(), narrow, out / "bert_narrow.octavo");
-  calibrate_and_save(fuzz::tiny_bert(), paper, out / "bert_paper.octavo");
-  calibrate_and_save(fuzz::tiny_bert(), plain, out / "bert_refined.octavo", "", true);
-  calibrate_and_save(mlp, plain, out / "bert_mlp.octavo");
-  calibrate_and_save(fuzz::tiny_opt(), plain, out / "opt.octavo", test::small_bpe().dump());
+  calibrate_and_save(fuzz::tiny_bert(), plain, out / "bert", test::small_tokenizer().dump());
+  calibrate_and_save(fuzz::tiny_bert(), wide, out / "bert_wide");
+  calibrate_and_save(fuzz::tiny_bert(), narrow, out / "bert_narrow");
+  calibrate_and_save(fuzz::tiny_bert(), paper, out / "bert_paper");
+  calibrate_and_save(fuzz::tiny_bert(), plain, out / "bert_refined", "", true);
+  calibrate_and_save(mlp, plain, out / "bert_mlp");
+  calibrate_and_save(fuzz::tiny_opt(), plain, out / "opt", test::small_bpe().dump());
   narrow.residual = ResidualType::int16;
-  calibrate_and_save(fuzz::tiny_opt(), narrow, out / "opt_narrow.octavo");
-  calibrate_and_save(fuzz::tiny_vit(), plain, out / "vit.octavo");
+  calibrate_and_save(fuzz::tiny_opt(), narrow, out / "opt_narrow");
+  calibrate_and_save(fuzz::tiny_vit(), plain, out / "vit");
 }
 
 std::string with_files(const std::vector<std::pair<std::string, std::string>>& files) {
