@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs packages, builds with warnings as errors, and runs all tests, which cover every instruction set of this CPU.
 # Usage: tests/run.sh [--full]
-#   --full  (the default where CI is set) then builds all but the tests with Clang, and runs all tests under ASan and UBSan
+#   --full  (the default where CI is set) first checks the formatting, then also builds all but the tests with Clang, runs the
+#           fuzz targets for 20 seconds each, and all tests under ASan and UBSan
 # Build folders lie under build/, named after their presets. Ends with ctest's summary.
 set -euo pipefail
 
@@ -28,10 +29,34 @@ check() {
   ctest --preset "$1"
 }
 
+# has FLAG...: whether Linux says that every CPU has these.
+has() {
+  local flag
+  for flag; do grep -qw "$flag" /proc/cpuinfo || return; done
+}
+
+# The instruction sets that tests must find on this CPU: what Linux says of it, which octavo asks CPUID for.
+required_isas() {
+  local isas=scalar
+  ! has avx2 || isas+=,avx2
+  ! has avx2 avx_vnni || isas+=,avxvnni
+  ! has avx2 avx512f avx512bw avx512dq avx512vl avx512_vnni || isas+=,avx512vnni
+  ! has avx2 avx512f avx512bw avx512dq avx512vl avx512_vnni amx_tile amx_int8 || isas+=,amx
+  echo $isas
+}
+
 mkdir -p build
 tools/install_packages.sh ${full:+--dev}
+OCTAVO_REQUIRE_ISAS=$(required_isas)
+export OCTAVO_REQUIRE_ISAS
+echo "instruction sets of this CPU: $OCTAVO_REQUIRE_ISAS"
+if [ -n "$full" ]; then
+  echo "== formatting"
+  git ls-files '*.cc' '*.h' | xargs clang-format --dry-run -Werror
+fi
 check release
 if [ -n "$full" ]; then
-  build clang octavo_command octavo_forward_bench octavo_gemm_bench octavo_tokenizer_bench
+  build fuzz octavo_fuzz octavo_command octavo_forward_bench octavo_gemm_bench octavo_tokenizer_bench
+  tests/fuzz/run.sh 20
   check asan-ubsan
 fi

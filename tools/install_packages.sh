@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Installs the Debian or Ubuntu packages that octavo is built and tested with, as far as they are missing.
 # Usage: tools/install_packages.sh [--dev]
-#   --dev  also what its developers use: Google Benchmark, Clang, clang-format, clang-tidy
+#   --dev  also what its developers use: Google Benchmark, Clang and its fuzzer, clang-format, clang-tidy, QEMU
 # This is the one list of them. Runs as root or through sudo; does nothing when nothing is missing.
 set -euo pipefail
 
 packages=(g++ cmake ninja-build pkg-config libeigen3-dev libdnnl-dev ocl-icd-opencl-dev libcxxopts-dev nlohmann-json3-dev catch2
           libutf8proc-dev libjpeg-dev libpng-dev libwebp-dev libtiff-dev libgif-dev)
-developer_packages=(libbenchmark-dev clang clang-format clang-tidy)
+developer_packages=(libbenchmark-dev clang libclang-rt-dev clang-format clang-tidy qemu-user git python3)
 
 fail() {
   echo "install_packages.sh: $*" >&2

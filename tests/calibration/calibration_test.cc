@@ -3,6 +3,8 @@
 #include "octavo/calibration.h"
 
 #include "graph/model_data.h"
+#include "tests/support/compare.h"
+#include "tests/support/outliers.h"
 #include "tests/support/support.h"
 #include "tests/support/tiny_bert.h"
 
@@ -17,12 +19,6 @@ namespace {
 
 constexpr CalibrationOptions kPlain = {
     .equalize = EqualizeMethod::none, .copies = 0, .bias_correction = false, .rounding = WeightRounding::nearest};
-
-Model written(const TinyBert& bert) {
-  TemporaryDirectory directory;
-  bert.write(directory.path());
-  return Model::from_checkpoint(directory.path());
-}
 
 /// Three columns of every LayerNorm that feeds products are a hundred times larger; the weights that read them as much
 /// smaller, those of gates too, so that the residual stream alone changes what the model computes.
@@ -42,7 +38,7 @@ Model model_with_norm_outliers() {
       if (reads) values[i] /= 100.0f;
     }
   }
-  return written(bert);
+  return bert.model();
 }
 
 /// One neuron of every layer reaches far beyond the others.
@@ -50,13 +46,8 @@ Model model_with_neuron_outliers(const std::string& activation) {
   TinyBertOptions options;
   options.activation = activation;
   TinyBert bert(options);
-  for (const char* layer : {"encoder.layer.0", "encoder.layer.1"}) {
-    for (std::size_t k = 0; k < 48; ++k) {
-      bert.tensors.at(std::string(layer) + ".intermediate.dense.weight").writable<float>()[7 * 48 + k] *= 12.0f;
-      bert.tensors.at(std::string(layer) + ".output.dense.weight").writable<float>()[k * 80 + 7] /= 12.0f;
-    }
-  }
-  return written(bert);
+  for (const int layer : {0, 1}) plant_neuron_outlier(bert, layer);
+  return bert.model();
 }
 
 Calibrator observed(const Model& model, const CalibrationOptions& options, int batches = 4) {

@@ -1,5 +1,6 @@
 // Values and weights with more than 8 bits: closer to float32, the same bits everywhere, through a file; and the search
 // for as few of them as a target takes.
+#include "tests/support/compare.h"
 #include "tests/support/support.h"
 #include "tests/support/tiny_opt.h"
 #include "tests/support/tiny_vit.h"
@@ -17,10 +18,6 @@ namespace {
 Workspace& one_thread() {
   static Workspace workspace({.threads = 1});
   return workspace;
-}
-
-bool equal_bytes(const Tensor& a, const Tensor& b) {
-  return a.bytes() == b.bytes() && std::memcmp(a.data(), b.data(), a.bytes()) == 0;
 }
 
 /// A model, what it was observed on, and samples that it was not.

@@ -2,6 +2,7 @@
 #include "calibration/simulated.h"
 #include "float/float_executor.h"
 #include "runtime/workspace.h"
+#include "tests/support/compare.h"
 #include "tests/support/support.h"
 #include "tests/support/tiny_bert.h"
 

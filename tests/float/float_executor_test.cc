@@ -3,6 +3,7 @@
 
 #include "io/safetensors.h"
 #include "runtime/workspace.h"
+#include "tests/support/compare.h"
 #include "tests/support/support.h"
 #include "tests/support/tiny_bert.h"
 
@@ -59,19 +60,11 @@ std::vector<float> stage_for(const std::map<std::string, Stage>& stages, const s
   return what == "gate" ? transposed(stage) : stage.values;  // the golden file has [heads, rows]
 }
 
-double largest_difference(std::span<const float> a, std::span<const float> b) {
-  REQUIRE(a.size() == b.size());
-  double largest = 0.0;
-  for (std::size_t i = 0; i < a.size(); ++i) largest = std::max(largest, std::abs(double{a[i]} - double{b[i]}));
-  return largest;
-}
-
 void compare_with_golden(const std::string& name) {
-  const auto checkpoint = shared_data("models/" + name);
-  const auto golden_file = shared_data("golden/" + name + ".safetensors");
-  if (!checkpoint || !golden_file) return;
-  const Model model = Model::from_checkpoint(*checkpoint);
-  const SafetensorsFile golden = read_safetensors(*golden_file);
+  const auto files = find_golden_model(name);
+  if (!files) return;
+  const Model model = Model::from_checkpoint(files->checkpoint);
+  const SafetensorsFile golden = read_safetensors(files->golden);
   const Engine engine(model);
   Workspace workspace({.threads = 1});
   int compared = 0;
@@ -96,17 +89,19 @@ void compare_with_golden(const std::string& name) {
 
 }  // namespace
 
-TEST_CASE("every stage of ordinary MiniLM is within 1e-4 of PyTorch's") { compare_with_golden("all-MiniLM-L6-v2"); }
+TEST_CASE("every stage of ordinary MiniLM is within 1e-4 of PyTorch's", "[shared]") {
+  compare_with_golden("all-MiniLM-L6-v2");
+}
 
-TEST_CASE("every stage of MiniLM with clipped softmax is within 1e-4 of PyTorch's") {
+TEST_CASE("every stage of MiniLM with clipped softmax is within 1e-4 of PyTorch's", "[shared]") {
   compare_with_golden("all-MiniLM-L6-v2-clipped");
 }
 
-TEST_CASE("every stage of MiniLM with attention gates is within 1e-4 of PyTorch's") {
+TEST_CASE("every stage of MiniLM with attention gates is within 1e-4 of PyTorch's", "[shared]") {
   compare_with_golden("all-MiniLM-L6-v2-gated-linear");
 }
 
-TEST_CASE("every stage of MiniLM with MLP gates, in two files, is within 1e-4 of PyTorch's") {
+TEST_CASE("every stage of MiniLM with MLP gates, in two files, is within 1e-4 of PyTorch's", "[shared]") {
   compare_with_golden("all-MiniLM-L6-v2-gated-mlp");
 }
 

@@ -15,13 +15,15 @@ import tempfile
 import torch
 from tokenizers import Tokenizer
 
+SHIPPED = pathlib.Path(__file__).resolve().parents[2] / "models/pretrained"
+
 CONFIGURATION = "finalc,equal=none,gptq=0,bc=0"
 SHORT = "A man is playing the cello."
 MIDDLE = "Clipped softmax can output exact zeros, so a head can do nothing."
 LONG = ("A short sentence rarely shows how attention behaves, so this one keeps going: it names a river, two bridges "
         "and a market square, and it ends only after the last boat has left the harbour.")
-SETS = {  # name: checkpoint, sentences, layers whose stages are written
-    "minilm_gated": ("all-MiniLM-L6-v2-gated-linear", [MIDDLE, SHORT], range(6)),
+SETS = {  # name: checkpoint (of the project or the shared data), sentences, layers whose stages are written
+    "minilm_gated": ("all-MiniLM-L6-v2-gated", [MIDDLE, SHORT], range(6)),
     "minilm_clipped": ("all-MiniLM-L6-v2-clipped", [SHORT, LONG], (0, 5)),
 }
 LAYER_SITES = ("attn_in", "q", "k", "v", "ctx", "sum1", "ffn_in", "gelu_out", "sum2")
@@ -34,10 +36,15 @@ def load_simulation(path):
     return module
 
 
+def folder_of(checkpoint, data):
+    shipped = SHIPPED / checkpoint
+    return shipped if shipped.exists() else data / "models" / checkpoint
+
+
 def calibrate(sim, data, checkpoint):
     """The simulation's own calibration, on its own batches; limit=1 spares it the float run over all the pairs."""
     with tempfile.TemporaryDirectory() as cache:
-        options = argparse.Namespace(data=str(data), other=f"{data}/models/{checkpoint}", cache=cache, limit=1)
+        options = argparse.Namespace(data=str(data), other=str(folder_of(checkpoint, data)), cache=cache, limit=1)
         return sim.Task("minilm", options)
 
 
@@ -153,7 +160,7 @@ def main():
     model = sim.QModel(task.m, task.cal, sim.parse(CONFIGURATION))
     recorder = Recorder(sim, model)
 
-    tokenizer = Tokenizer.from_file(str(arguments.data / "models" / checkpoint / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(folder_of(checkpoint, arguments.data) / "tokenizer.json"))
     tokenizer.no_padding()
     tensors = {}
     for n, sentence in enumerate(sentences):

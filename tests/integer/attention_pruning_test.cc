@@ -4,6 +4,7 @@
 #include "graph/model_data.h"
 #include "integer/integer_executor.h"
 #include "runtime/ragged.h"
+#include "tests/support/compare.h"
 #include "tests/support/support.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/support/tiny_bert.h"

@@ -1,4 +1,5 @@
 // OPT in integers: close to float32, the same bits everywhere and however the text is cut into steps, through a file.
+#include "tests/support/compare.h"
 #include "tests/support/support.h"
 #include "tests/support/tiny_opt.h"
 
@@ -8,18 +9,6 @@
 
 namespace octavo::test {
 namespace {
-
-bool equal_bytes(const Tensor& a, const Tensor& b) {
-  return a.bytes() == b.bytes() && std::memcmp(a.data(), b.data(), a.bytes()) == 0;
-}
-
-Tensor row_of(const Tensor& rows, std::size_t row) {
-  Tensor result(DType::f32, {1, rows.columns()});
-  const auto columns = static_cast<std::ptrdiff_t>(rows.columns());
-  std::copy_n(rows.as<float>().begin() + static_cast<std::ptrdiff_t>(row) * columns, columns,
-              result.writable<float>().begin());
-  return result;
-}
 
 Tokens part(const Tokens& tokens, std::size_t first, std::size_t count) {
   const auto begin = tokens.ids.begin() + static_cast<std::ptrdiff_t>(first);
@@ -166,7 +155,7 @@ TEST_CASE("threads that share a head's keys decode the bytes that one thread doe
       CHECK(equal_bytes(engine.decode({{part(text, 595, 1)}}, one, workspace), row_of(whole, 595)));
       CHECK(equal_bytes(engine.decode({{part(text, 596, 2)}}, one, workspace), row_of(whole, 597)));
       const Tensor logits = engine.decode({{part(text, 598, 1), part(text, 0, 1)}}, both, workspace);
-      CHECK(std::memcmp(logits.data(), row_of(whole, 598).data(), row_of(whole, 598).bytes()) == 0);
+      CHECK(equal_bytes(row_of(logits, 0), row_of(whole, 598)));
     }
   }
 }

@@ -1,5 +1,6 @@
 // Image models in integers: the same bytes everywhere, close to float32, through a file, with errors that name the
 // thing.
+#include "tests/support/compare.h"
 #include "tests/support/support.h"
 #include "tests/support/tiny_vit.h"
 
@@ -22,16 +23,6 @@ std::vector<TinyVitOptions> variants() {
           {.norm_pre = true},
           {.patch_norm = true},
           {.patch_norm = true, .registers = 1, .positions_of_patches_only = true}};
-}
-
-bool equal_bytes(const Tensor& a, const Tensor& b) {
-  return a.bytes() == b.bytes() && std::memcmp(a.data(), b.data(), a.bytes()) == 0;
-}
-
-Tensor part(const Tensor& rows, std::int64_t row) {
-  Tensor result(DType::f32, {1, rows.columns()});
-  std::copy_n(rows.as<float>().begin() + row * rows.columns(), rows.columns(), result.writable<float>().begin());
-  return result;
 }
 
 /// A checkpoint with gates of this type and kind, as models/attention_method.h names their tensors.
@@ -121,7 +112,7 @@ TEST_CASE("images give the same bytes with every instruction set, thread count a
         CHECK(equal_bytes(engine.logits(batch, workspace), logits));
         CHECK(equal_bytes(engine.run(batch, workspace), hidden));
         for (std::size_t i = 0; i < batch.images.size(); ++i) {
-          CHECK(equal_bytes(engine.logits({{batch.images[i]}}, workspace), part(logits, static_cast<std::int64_t>(i))));
+          CHECK(equal_bytes(engine.logits({{batch.images[i]}}, workspace), row_of(logits, i)));
         }
       }
     }

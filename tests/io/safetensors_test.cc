@@ -29,11 +29,7 @@ using octavo::test::write_bytes;
 
 namespace {
 
-#if __has_include(<catch2/catch_all.hpp>)
-auto Contains(const std::string& text) { return Catch::Matchers::ContainsSubstring(text); }
-#else
-using Catch::Matchers::Contains;
-#endif
+using Catch::Contains;
 
 using Tensors = std::map<std::string, Tensor, std::less<>>;
 using Metadata = std::map<std::string, std::string, std::less<>>;
@@ -352,8 +348,8 @@ TEST_CASE("a checkpoint is one file, or exactly what its index names") {
   }
 }
 
-TEST_CASE("a real checkpoint in two shards is read whole") {
-  const auto directory = octavo::test::shared_data("models/all-MiniLM-L6-v2-gated-mlp");
+TEST_CASE("a real checkpoint in several shards is read whole", "[shared]") {
+  const auto directory = octavo::test::find_model("all-MiniLM-L6-v2-gated-mlp");
   if (!directory) return;
   const Tensors tensors = octavo::read_checkpoint_tensors(*directory);
   const auto index = nlohmann::json::parse(read_bytes(*directory / "model.safetensors.index.json"));

@@ -1,4 +1,5 @@
 // .octavo files: whole after a save, and harmless when damaged.
+#include "tests/support/compare.h"
 #include "tests/support/support.h"
 #include "tests/support/tiny_bert.h"
 
@@ -44,7 +45,7 @@ TEST_CASE("a saved model reads back as the same model, and saving it again gives
   const TokenBatch batch = random_batch(5, 30, 50);
   Workspace workspace({.threads = 1});
   const Tensor a = Engine(model).run(batch, workspace), b = Engine(loaded).run(batch, workspace);
-  CHECK(std::memcmp(a.data(), b.data(), a.bytes()) == 0);
+  CHECK(equal_bytes(a, b));
 }
 
 TEST_CASE("only quantized models are saved, and nothing is left behind when saving fails") {
@@ -76,13 +77,12 @@ TEST_CASE("a model file with any header byte changed is an error or a model that
   std::string bytes = read_bytes(file);
   std::uint64_t header = 0;
   std::memcpy(&header, bytes.data(), 8);
-  for (std::size_t i = 0; i < 8 + header; ++i) {
-    for (const int flip : {0x01, 0x08, 0x80}) {
-      bytes[i] = static_cast<char>(bytes[i] ^ flip);
-      write_bytes(file, bytes);
-      load_and_run(file);
-      bytes[i] = static_cast<char>(bytes[i] ^ flip);
-    }
+  for (std::size_t i = 0; i < 8 + header; ++i) {  // one change of each byte; tests/fuzz/ tries many
+    const int flip = i % 3 == 0 ? 0x01 : i % 3 == 1 ? 0x08 : 0x80;
+    bytes[i] = static_cast<char>(bytes[i] ^ flip);
+    write_bytes(file, bytes);
+    load_and_run(file);
+    bytes[i] = static_cast<char>(bytes[i] ^ flip);
   }
   write_bytes(file, bytes);
   CHECK_NOTHROW(Model::from_file(file));

@@ -3,6 +3,7 @@
 #include "float/float_executor.h"
 #include "integer/integer_executor.h"
 #include "runtime/workspace.h"
+#include "tests/support/compare.h"
 #include "tests/support/support.h"
 #include "tests/support/tiny_bert.h"
 

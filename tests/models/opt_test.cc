@@ -1,6 +1,7 @@
 // Reading OPT checkpoints: every variant of the family, golden outputs of PyTorch, and errors that name the thing.
 #include "float/float_executor.h"
 #include "runtime/workspace.h"
+#include "tests/support/compare.h"
 #include "tests/support/support.h"
 #include "tests/support/tiny_opt.h"
 
@@ -8,13 +9,6 @@
 
 namespace octavo::test {
 namespace {
-
-double largest_difference(std::span<const float> a, std::span<const float> b) {
-  REQUIRE(a.size() == b.size());
-  double largest = 0.0;
-  for (std::size_t i = 0; i < a.size(); ++i) largest = std::max(largest, static_cast<double>(std::abs(a[i] - b[i])));
-  return largest;
-}
 
 std::string read_error(const TinyOpt& opt) {
   try {
@@ -48,13 +42,14 @@ std::vector<std::int32_t> greedy(const Engine& engine, std::vector<std::int32_t>
 
 }  // namespace
 
-TEST_CASE("float hidden states, logits and losses of OPT are PyTorch's, and so are greedy continuations") {
+TEST_CASE("float hidden states, logits and losses of OPT are PyTorch's, and so are greedy continuations", "[shared]") {
   for (const std::string name : {"opt-mini", "opt-mini-gated"}) {
-    const auto file = shared_data("golden/" + name + ".safetensors");
-    if (!file) return;
+    const auto files = find_golden_model(name);
+    const auto facts = shared_data("golden/" + name + ".json");
+    if (!files || !facts) return;
     INFO(name);
-    const SafetensorsFile golden = read_safetensors(*file);
-    const Engine engine(Model::from_checkpoint(*shared_data("models/" + name)));
+    const SafetensorsFile golden = read_safetensors(files->golden);
+    const Engine engine(Model::from_checkpoint(files->checkpoint));
     Workspace workspace({.threads = 2});
     const TokenBatch batch = golden_batch(golden);
     REQUIRE(batch.sequences.size() == 4);
@@ -82,20 +77,18 @@ TEST_CASE("float hidden states, logits and losses of OPT are PyTorch's, and so a
     const std::size_t last = batch.sequences[0].ids.size() - 1;
     CHECK(largest_difference(logits.as<float>().subspan(last * 50272, 50272),
                              golden.tensors.at("0.logits.last").as<float>()) < 1e-4);
-    const nlohmann::json cases =
-        nlohmann::json::parse(std::ifstream(*shared_data("golden/" + name + ".json"))).at("cases");
+    const nlohmann::json cases = nlohmann::json::parse(std::ifstream(*facts)).at("cases");
     for (const auto& each : cases) {
       CHECK(greedy(engine, each.at("prompt_ids"), 16) == each.at("greedy_ids").get<std::vector<std::int32_t>>());
     }
   }
 }
 
-TEST_CASE("layers of OPT in float32 are PyTorch's, stage by stage") {
-  const std::string name = "opt-mini-gated";
-  const auto file = shared_data("golden/" + name + ".safetensors");
-  if (!file) return;
-  const SafetensorsFile golden = read_safetensors(*file);
-  const Model model = Model::from_checkpoint(*shared_data("models/" + name));
+TEST_CASE("layers of OPT in float32 are PyTorch's, stage by stage", "[shared]") {
+  const auto files = find_golden_model("opt-mini-gated");
+  if (!files) return;
+  const SafetensorsFile golden = read_safetensors(files->golden);
+  const Model model = Model::from_checkpoint(files->checkpoint);
   const FloatExecutor executor({std::make_shared<const Model>(model), &model.data()});
   Workspace::Data workspace(1);
   std::map<std::string, std::vector<float>> seen;

@@ -1,5 +1,6 @@
 // Reading ViT and DeiT checkpoints: both libraries' names, every variant, golden logits, and errors that name the
 // thing.
+#include "tests/support/compare.h"
 #include "tests/support/support.h"
 #include "tests/support/tiny_vit.h"
 
@@ -12,13 +13,6 @@ std::vector<float> logits_of(const Model& model, const ImageBatch& batch) {
   Workspace workspace({.threads = 1});
   const Tensor logits = Engine(model).logits(batch, workspace);
   return {logits.as<float>().begin(), logits.as<float>().end()};
-}
-
-double largest_difference(std::span<const float> a, std::span<const float> b) {
-  REQUIRE(a.size() == b.size());
-  double largest = 0.0;
-  for (std::size_t i = 0; i < a.size(); ++i) largest = std::max(largest, static_cast<double>(std::abs(a[i] - b[i])));
-  return largest;
 }
 
 std::string read_error(const TinyVit& vit) {
@@ -75,7 +69,7 @@ TEST_CASE("positions of the patches alone are those of a table whose other rows 
 }
 
 TEST_CASE("float logits of the shipped ViT on the shipped pictures are those of an independent implementation") {
-  const Model model = Model::from_checkpoint(source_dir() / "models/pretrained/deit-tiny-patch16-224-gated");
+  const Model model = Model::from_checkpoint(shipped_vit());
   const SafetensorsFile golden = read_safetensors(source_dir() / "tests/golden/deit_gated_logits.safetensors");
   const Engine engine(model);
   Workspace workspace({.threads = 1});
@@ -90,7 +84,7 @@ TEST_CASE("float logits of the shipped ViT on the shipped pictures are those of 
   }
 }
 
-TEST_CASE("float logits are PyTorch's on its golden pictures") {
+TEST_CASE("float logits are PyTorch's on its golden pictures", "[shared]") {
   const auto pictures = shared_data("golden/images.safetensors");
   if (!pictures) return;
   const SafetensorsFile images = read_safetensors(*pictures);
@@ -102,8 +96,10 @@ TEST_CASE("float logits are PyTorch's on its golden pictures") {
   for (const std::string name :
        {"deit-tiny-patch16-224", "deit-tiny-patch16-224-clipped", "deit-tiny-patch16-224-gated-linear"}) {
     INFO(name);
-    const SafetensorsFile golden = read_safetensors(*shared_data("golden/" + name + ".safetensors"));
-    const std::vector<float> logits = logits_of(Model::from_checkpoint(*shared_data("models/" + name)), batch);
+    const auto files = find_golden_model(name);
+    if (!files) return;
+    const SafetensorsFile golden = read_safetensors(files->golden);
+    const std::vector<float> logits = logits_of(Model::from_checkpoint(files->checkpoint), batch);
     for (std::size_t i = 0; i < 4; ++i) {
       const auto expected = golden.tensors.at(std::to_string(i) + ".logits").as<float>();
       CHECK(largest_difference(std::span(logits).subspan(i * 1000, 1000), expected) < 1e-4);
@@ -130,8 +126,7 @@ TEST_CASE("a ViT checkpoint that is not what it says is an error that names the 
 }
 
 TEST_CASE("picture settings come from the checkpoint") {
-  const ImageSettings deit =
-      *Model::from_checkpoint(source_dir() / "models/pretrained/deit-tiny-patch16-224-gated").info().image;
+  const ImageSettings deit = *Model::from_checkpoint(shipped_vit()).info().image;
   CHECK(deit.width == 224);
   CHECK(deit.resize_height == 248);
   CHECK(deit.resize == Resize::shortest_edge);

@@ -3,6 +3,8 @@
 
 #include "float/float_executor.h"
 #include "runtime/workspace.h"
+#include "tests/support/compare.h"
+#include "tests/support/outliers.h"
 #include "tests/support/support.h"
 #include "tests/support/tiny_bert.h"
 
@@ -65,21 +67,14 @@ Model model_with_norm_outlier() {
   scale(std::string(kNorm) + ".weight", 5, 40.0f, 0.0f);
   scale(std::string(kNorm) + ".bias", 5, 1.0f, 30.0f);
   for (std::size_t n = 0; n < 80; ++n) scale("encoder.layer.0.intermediate.dense.weight", n * 48 + 5, 1.0f / 40, 0.0f);
-  TemporaryDirectory directory;
-  bert.write(directory.path());
-  return Model::from_checkpoint(directory.path());
+  return bert.model();
 }
 
 /// A model in which one GELU neuron is far larger than the others.
 Model model_with_gelu_outlier() {
   TinyBert bert;
-  for (std::size_t k = 0; k < 48; ++k) {
-    bert.tensors.at("encoder.layer.0.intermediate.dense.weight").writable<float>()[7 * 48 + k] *= 12.0f;
-    bert.tensors.at("encoder.layer.0.output.dense.weight").writable<float>()[k * 80 + 7] /= 12.0f;
-  }
-  TemporaryDirectory directory;
-  bert.write(directory.path());
-  return Model::from_checkpoint(directory.path());
+  plant_neuron_outlier(bert, 0);
+  return bert.model();
 }
 
 std::string error_of(const Model& model, const Ranges& ranges, const QuantizeOptions& options = {}) {
@@ -164,9 +159,7 @@ TEST_CASE("values that never vary, and weights of zero, still quantize to a mode
                            "encoder.layer.1.attention.self.key.bias", "encoder.layer.1.output.dense.weight"}) {
     std::ranges::fill(bert.tensors.at(name).writable<float>(), 0.0f);
   }
-  TemporaryDirectory directory;
-  bert.write(directory.path());
-  const Model model = Model::from_checkpoint(directory.path());
+  const Model model = bert.model();
   CHECK(closeness(model, quantized(model, ranges_of(model), {})) > 0.99);
 }
 

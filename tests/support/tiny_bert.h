@@ -1,19 +1,13 @@
 // A small random BERT checkpoint, written to a temporary directory: what tests break, convert and run quickly.
 #pragma once
 
-#include "io/safetensors.h"
-#include "tests/support/temporary_directory.h"
+#include "tests/support/tiny_checkpoint.h"
 
 #include "octavo/calibration.h"
 #include "octavo/engine.h"
 
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <functional>
-#include <map>
+#include <cmath>
 #include <random>
 #include <string>
 
@@ -32,12 +26,8 @@ struct TinyBertOptions {
   CheckpointOptions checkpoint = {};
 };
 
-/// config.json and tensors, to be changed by a test before they are written.
-struct TinyBert {
-  nlohmann::json config;
-  std::map<std::string, Tensor, std::less<>> tensors;
-
-  explicit TinyBert(const TinyBertOptions& o = {}) {
+struct TinyBert : TinyCheckpoint {
+  explicit TinyBert(const TinyBertOptions& o = {}) : TinyCheckpoint(1) {
     config = {{"model_type", "bert"},
               {"hidden_size", o.hidden_size},
               {"num_hidden_layers", o.layers},
@@ -88,35 +78,13 @@ struct TinyBert {
     }
   }
 
-  void add(const std::string& name, Tensor::Shape shape, float deviation, float mean = 0.0f) {
-    Tensor tensor(DType::f32, std::move(shape));
-    std::normal_distribution<float> normal(mean, deviation);
-    for (float& x : tensor.writable<float>()) x = normal(random_);
-    tensors[name] = tensor;
-  }
   void dense(const std::string& name, std::int64_t columns, std::int64_t inputs) {
-    add(name + ".weight", {columns, inputs}, 1.5f / std::sqrt(static_cast<float>(inputs)));
+    matrix(name, columns, inputs, 1.5f);
     add(name + ".bias", {columns}, 0.2f);
   }
-  void norm(const std::string& name, std::int64_t columns) {
-    add(name + ".weight", {columns}, 0.2f, 1.0f);
-    add(name + ".bias", {columns}, 0.2f);
-  }
-
-  void write(const std::filesystem::path& directory) const {
-    std::ofstream(directory / "config.json") << config.dump();
-    write_safetensors(directory / "model.safetensors", tensors, {{"format", "pt"}});
-  }
-
- private:
-  std::mt19937 random_{1};
 };
 
-inline Model tiny_model(const TinyBertOptions& options = {}) {
-  TemporaryDirectory directory;
-  TinyBert(options).write(directory.path());
-  return Model::from_checkpoint(directory.path(), options.checkpoint);
-}
+inline Model tiny_model(const TinyBertOptions& options = {}) { return TinyBert(options).model(options.checkpoint); }
 
 /// `count` random sequences of 1 .. `longest` tokens.
 inline TokenBatch random_batch(int count, int longest, int vocab_size, unsigned seed = 7) {
@@ -139,23 +107,6 @@ inline Model quantized_tiny_model(const TinyBertOptions& options = {}, const Cal
     calibrator.observe(random_batch(16, std::min(40, options.positions), options.vocab_size, seed), workspace);
   }
   return calibrator.quantize();
-}
-
-/// Mean cosine between rows of equal index.
-inline double mean_row_cosine(const Tensor& a, const Tensor& b) {
-  const auto columns = static_cast<std::size_t>(a.columns());
-  const auto x = a.as<float>(), y = b.as<float>();
-  double sum = 0.0;
-  for (std::size_t first = 0; first < x.size(); first += columns) {
-    double xy = 0.0, xx = 0.0, yy = 0.0;
-    for (std::size_t j = first; j < first + columns; ++j) {
-      xy += double{x[j]} * double{y[j]};
-      xx += double{x[j]} * double{x[j]};
-      yy += double{y[j]} * double{y[j]};
-    }
-    sum += xy / std::sqrt(xx * yy);
-  }
-  return sum / static_cast<double>(a.rows());
 }
 
 }  // namespace octavo::test

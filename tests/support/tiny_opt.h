@@ -3,9 +3,6 @@
 
 #include "tests/support/tiny_bert.h"
 
-#include <filesystem>
-#include <map>
-#include <random>
 #include <string>
 
 namespace octavo::test {
@@ -18,12 +15,8 @@ struct TinyOptOptions {
   std::string activation = "relu", prefix = "model.";
 };
 
-/// config.json and tensors, to be changed by a test before they are written.
-struct TinyOpt {
-  nlohmann::json config;
-  std::map<std::string, Tensor, std::less<>> tensors;
-
-  explicit TinyOpt(const TinyOptOptions& options = {}) : o(options) {
+struct TinyOpt : TinyCheckpoint {
+  explicit TinyOpt(const TinyOptOptions& options = {}) : TinyCheckpoint(11), o(options) {
     config = {{"model_type", "opt"},
               {"hidden_size", o.hidden_size},
               {"num_hidden_layers", o.layers},
@@ -47,30 +40,12 @@ struct TinyOpt {
     add(decoder + "embed_tokens.weight", {o.vocab_size, o.word_size}, 0.5f);
     add(decoder + "embed_positions.weight", {o.positions + 2, d}, 0.3f);
     if (o.word_size != o.hidden_size) {
-      matrix(decoder + "project_in.weight", d, o.word_size);
-      matrix(decoder + "project_out.weight", o.word_size, d);
+      matrix(decoder + "project_in", d, o.word_size, 1.0f);
+      matrix(decoder + "project_out", o.word_size, d, 1.0f);
     }
     for (int i = 0; i < o.layers; ++i) layer(decoder + "layers." + std::to_string(i) + ".");
-    if (o.norm_before && !o.remove_final_norm) norm(decoder + "final_layer_norm");
-    if (!o.tied) matrix("lm_head.weight", o.vocab_size, o.word_size);
-  }
-
-  void write(const std::filesystem::path& directory) const {
-    std::ofstream(directory / "config.json") << config.dump();
-    write_safetensors(directory / "model.safetensors", tensors, {{"format", "pt"}});
-  }
-
-  Model model() const {
-    TemporaryDirectory directory;
-    write(directory.path());
-    return Model::from_checkpoint(directory.path());
-  }
-
-  void add(const std::string& name, Tensor::Shape shape, float deviation, float mean = 0.0f) {
-    Tensor tensor(DType::f32, std::move(shape));
-    std::normal_distribution<float> normal(mean, deviation);
-    for (float& x : tensor.writable<float>()) x = normal(random_);
-    tensors[name] = tensor;
+    if (o.norm_before && !o.remove_final_norm) affine(decoder + "final_layer_norm");
+    if (!o.tied) matrix("lm_head", o.vocab_size, o.word_size, 1.0f);
   }
 
  private:
@@ -83,26 +58,20 @@ struct TinyOpt {
       add(alpha + "." + std::to_string(h) + ".weight", {1, d / o.heads}, 0.5f);
       add(alpha + "." + std::to_string(h) + ".bias", {1}, 0.5f);
     }
-    norm(layer + "self_attn_layer_norm");
+    affine(layer + "self_attn_layer_norm");
     dense(layer + "fc1", o.intermediate_size, d);
     dense(layer + "fc2", d, o.intermediate_size);
-    norm(layer + "final_layer_norm");
-  }
-  void matrix(const std::string& name, std::int64_t columns, std::int64_t inputs) {
-    add(name, {columns, inputs}, 1.0f / std::sqrt(static_cast<float>(inputs)));
+    affine(layer + "final_layer_norm");
   }
   void dense(const std::string& name, std::int64_t columns, std::int64_t inputs) {
-    matrix(name + ".weight", columns, inputs);
+    matrix(name, columns, inputs, 1.0f);
     if (o.bias) add(name + ".bias", {columns}, 0.2f);
   }
-  void norm(const std::string& name) {
-    if (!o.norm_weights) return;
-    add(name + ".weight", {o.hidden_size}, 0.2f, 1.0f);
-    add(name + ".bias", {o.hidden_size}, 0.2f);
+  void affine(const std::string& name) {
+    if (o.norm_weights) norm(name, o.hidden_size);
   }
 
   const TinyOptOptions o;
-  std::mt19937 random_{11};
 };
 
 /// Every way in which checkpoints of the family differ.

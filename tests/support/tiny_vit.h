@@ -3,9 +3,6 @@
 
 #include "tests/support/tiny_bert.h"
 
-#include <filesystem>
-#include <map>
-#include <random>
 #include <string>
 
 namespace octavo::test {
@@ -21,12 +18,9 @@ struct TinyVitOptions {
   double gamma = 0.0;
 };
 
-/// config.json and tensors, to be changed by a test before they are written.
-struct TinyVit {
-  nlohmann::json config, preprocessor;
-  std::map<std::string, Tensor, std::less<>> tensors;
-
-  explicit TinyVit(const TinyVitOptions& options = {}) : o(options), timm(o.names == VitNames::timm) {
+struct TinyVit : TinyCheckpoint {
+  explicit TinyVit(const TinyVitOptions& options = {})
+      : TinyCheckpoint(3), o(options), timm(o.names == VitNames::timm) {
     write_config();
     const std::int64_t d = o.hidden_size, f = o.intermediate_size, patches = (o.image / o.patch) * (o.image / o.patch);
     const int prefix = (o.mean_pooling ? 0 : 1) + (o.distillation ? 1 : 0) + o.registers;
@@ -44,25 +38,6 @@ struct TinyVit {
     norm(o.mean_pooling ? "fc_norm" : timm ? "norm" : "vit.layernorm", d);
     if (o.classes > 0) dense(timm ? "head" : o.distillation ? "cls_classifier" : "classifier", o.classes, d);
     if (o.classes > 0 && o.distillation) dense(timm ? "head_dist" : "distillation_classifier", o.classes, d);
-  }
-
-  void write(const std::filesystem::path& directory) const {
-    std::ofstream(directory / "config.json") << config.dump();
-    if (!preprocessor.is_null()) std::ofstream(directory / "preprocessor_config.json") << preprocessor.dump();
-    write_safetensors(directory / "model.safetensors", tensors, {{"format", "pt"}});
-  }
-
-  Model model() const {
-    TemporaryDirectory directory;
-    write(directory.path());
-    return Model::from_checkpoint(directory.path());
-  }
-
-  void add(const std::string& name, Tensor::Shape shape, float deviation, float mean = 0.0f) {
-    Tensor tensor(DType::f32, std::move(shape));
-    std::normal_distribution<float> normal(mean, deviation);
-    for (float& x : tensor.writable<float>()) x = normal(random_);
-    tensors[name] = tensor;
   }
 
  private:
@@ -127,17 +102,12 @@ struct TinyVit {
   }
 
   void dense(const std::string& name, std::int64_t columns, std::int64_t inputs) {
-    add(name + ".weight", {columns, inputs}, 0.8f / std::sqrt(static_cast<float>(inputs)));
-    add(name + ".bias", {columns}, 0.2f);
-  }
-  void norm(const std::string& name, std::int64_t columns) {
-    add(name + ".weight", {columns}, 0.2f, 1.0f);
+    matrix(name, columns, inputs, 0.8f);
     add(name + ".bias", {columns}, 0.2f);
   }
 
   const TinyVitOptions o;
   const bool timm;
-  std::mt19937 random_{3};
 };
 
 inline ImageBatch random_images(int count, int size, unsigned seed = 5) {

@@ -1,59 +1,17 @@
-// A small tokenizer.json that tests of the tokenizer change and break, and what they ask of a tokenizer.
+// What tests ask of a tokenizer, and the small one of BERT's form with a change.
 #pragma once
 
+#include "tests/support/small_tokenizers.h"
 #include "tests/support/support.h"
 
 #include "octavo/error.h"
 #include "octavo/tokenizer.h"
-
-#include <nlohmann/json.hpp>
 
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace octavo::test {
-
-/// The tokens of small_tokenizer(), by id.
-inline std::vector<std::string> small_vocabulary() {
-  return {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a",      "b",  "c",  "##a",  "##b",      "##c",    "e",
-          "é",     "E",     "É",     "un",    "##aff",  "##able", "北", "京", "##京", "\ufffd",   "!",      "hello",
-          "Hello", "[",     "]",     "mask",  "x",      "##x",    "ß",  "я",  "##я",  "##\ufffd", "##\x01", "##!"};
-}
-
-inline nlohmann::json vocabulary_json(const std::vector<std::string>& tokens) {
-  nlohmann::json result = nlohmann::json::object();
-  for (std::size_t i = 0; i < tokens.size(); ++i) result[tokens[i]] = i;
-  return result;
-}
-
-/// Of BERT's form: all steps of the normalizer, [MASK] is an added token.
-inline nlohmann::json small_tokenizer() {
-  return nlohmann::json{
-      {"version", "1.0"},
-      {"truncation", nullptr},
-      {"padding", nullptr},
-      {"added_tokens", nlohmann::json::parse(R"([{"id": 4, "content": "[MASK]", "single_word": false, "lstrip": false,
-           "rstrip": false, "normalized": false, "special": true}])")},
-      {"normalizer", nlohmann::json::parse(R"({"type": "BertNormalizer", "clean_text": true,
-           "handle_chinese_chars": true, "strip_accents": null, "lowercase": true})")},
-      {"pre_tokenizer", {{"type", "BertPreTokenizer"}}},
-      {"post_processor", nlohmann::json::parse(R"({"type": "TemplateProcessing",
-           "single": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}},
-                      {"SpecialToken": {"id": "[SEP]", "type_id": 0}}],
-           "pair": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}},
-                    {"SpecialToken": {"id": "[SEP]", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}},
-                    {"SpecialToken": {"id": "[SEP]", "type_id": 1}}],
-           "special_tokens": {"[CLS]": {"id": "[CLS]", "ids": [2], "tokens": ["[CLS]"]},
-                              "[SEP]": {"id": "[SEP]", "ids": [3], "tokens": ["[SEP]"]}}})")},
-      {"decoder", nullptr},
-      {"model",
-       {{"type", "WordPiece"},
-        {"unk_token", "[UNK]"},
-        {"continuing_subword_prefix", "##"},
-        {"max_input_chars_per_word", 100},
-        {"vocab", vocabulary_json(small_vocabulary())}}}};
-}
 
 inline Tokenizer open_tokenizer(const nlohmann::json& file) { return Tokenizer::from_json(file.dump(), "t.json"); }
 

@@ -130,12 +130,12 @@ TEST_CASE("a prompt without tokens or room, and options out of range, are errors
                     Catch::Contains("does not predict"));
 }
 
-TEST_CASE("greedy texts of the small OPT checkpoints are PyTorch's") {
+TEST_CASE("greedy texts of the small OPT checkpoints are PyTorch's", "[shared]") {
   for (const std::string name : {"opt-mini", "opt-mini-gated"}) {
-    const auto file = shared_data("golden/" + name + ".json");
-    if (!file) return;
-    Writer writer{Model::from_checkpoint(*shared_data("models/" + name))};
-    const nlohmann::json golden = nlohmann::json::parse(std::ifstream(*file));
+    const auto files = find_golden_model(name, ".json");
+    if (!files) return;
+    Writer writer{Model::from_checkpoint(files->checkpoint)};
+    const nlohmann::json golden = nlohmann::json::parse(std::ifstream(files->golden));
     for (const auto& each : golden.at("cases")) {
       CHECK(writer(each.at("prompt"), {.max_tokens = 16}).text == each.at("greedy_text").get<std::string>());
     }

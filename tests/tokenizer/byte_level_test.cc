@@ -48,8 +48,8 @@ double seconds_to_encode(const Tokenizer& tokenizer, const std::string& text) {
 
 }  // namespace
 
-TEST_CASE(
-    "each golden text gives the ids of OPT's tokenizer, from merges.txt and from tokenizer.json, and comes back") {
+TEST_CASE("each golden text gives the ids of OPT's tokenizer, from merges.txt and from tokenizer.json, and comes back",
+          "[shared]") {
   const auto file = octavo::test::shared_data("golden/opt-bpe.tsv");
   const auto opt = octavo::test::shared_data("tokenizers/opt");
   if (!file || !opt) return;
@@ -68,8 +68,8 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("an OPT checkpoint's texts begin with the prefix that its config.json names") {
-  const auto model = octavo::test::shared_data("models/opt-mini");
+TEST_CASE("an OPT checkpoint's texts begin with the prefix that its config.json names", "[shared]") {
+  const auto model = octavo::test::find_model("opt-mini");
   const auto file = octavo::test::shared_data("golden/opt-bpe.tsv");
   if (!model || !file) return;
   const Tokenizer tokenizer = Tokenizer::from_checkpoint(*model);

@@ -53,7 +53,8 @@ std::string repeat(const std::string& text, int count) {
 
 }  // namespace
 
-TEST_CASE("each golden text gives the ids of the original tokenizer, from tokenizer.json and from vocab.txt") {
+TEST_CASE("each golden text gives the ids of the original tokenizer, from tokenizer.json and from vocab.txt",
+          "[shared]") {
   const auto file = octavo::test::shared_data("golden/wordpiece.tsv");
   if (!file) return;
   const Tokenizer from_vocabulary = from_vocabulary_files();

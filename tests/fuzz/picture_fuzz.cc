@@ -1,0 +1,31 @@
+// Any bytes are a picture that a model can be shown, or an Error.
+#include "tests/fuzz/fuzz.h"
+
+#include "octavo/error.h"
+#include "octavo/image.h"
+
+#include <span>
+
+using namespace octavo;
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  try {
+    const Image image = decode_image(std::as_bytes(std::span(data, size)));
+    fuzz::expect(image.width > 0 && image.height > 0, "a picture has pixels");
+    fuzz::expect(
+        image.pixels.size() == 3 * static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height),
+        "a picture has three bytes a pixel");
+    for (const bool keep_aspect : {false, true}) {
+      const Image prepared = prepare_image(image, {.width = 16,
+                                                   .height = 12,
+                                                   .resize_width = 24,
+                                                   .resize_height = 20,
+                                                   .keep_aspect = keep_aspect,
+                                                   .interpolation = Interpolation::bicubic});
+      fuzz::expect(prepared.width == 16 && prepared.height == 12 && prepared.pixels.size() == 3 * 16 * 12,
+                   "a prepared picture has the model's size");
+    }
+  } catch (const Error&) {
+  }
+  return 0;
+}

@@ -1,0 +1,68 @@
+// The tiny models that fuzzing starts from: of each family one whose tokenizer, if it has one, is of the tests.
+#pragma once
+
+#include "tests/support/small_tokenizers.h"
+#include "tests/support/tiny_opt.h"
+#include "tests/support/tiny_vit.h"
+
+#include <string>
+#include <string_view>
+
+namespace octavo::fuzz {
+
+inline test::TinyBert tiny_bert() {
+  return test::TinyBert({.layers = 1,
+                         .hidden_size = 12,
+                         .heads = 2,
+                         .head_size = 4,
+                         .intermediate_size = 8,
+                         .vocab_size = static_cast<int>(test::small_vocabulary().size()),
+                         .positions = 24});
+}
+
+inline test::TinyOpt tiny_opt() {
+  return test::TinyOpt({.layers = 1,
+                        .hidden_size = 8,
+                        .heads = 2,
+                        .intermediate_size = 8,
+                        .vocab_size = static_cast<int>(test::small_bpe_vocabulary().size()),
+                        .word_size = 4,
+                        .positions = 24});
+}
+
+inline test::TinyVit tiny_vit(test::VitNames names = test::VitNames::timm) {
+  return test::TinyVit({.names = names,
+                        .layers = 1,
+                        .hidden_size = 12,
+                        .heads = 3,
+                        .intermediate_size = 8,
+                        .classes = 3,
+                        .patch = 4,
+                        .image = 8});
+}
+
+/// A directory with the weights of a tiny model, whose other files come and go.
+class CheckpointFolder {
+ public:
+  explicit CheckpointFolder(const test::TinyCheckpoint& weights) {
+    write_safetensors(directory_ / "model.safetensors", weights.tensors, {{"format", "pt"}});
+  }
+
+  const std::filesystem::path& path() const { return directory_.path(); }
+
+  /// Removes all but the weights.
+  void clear() const {
+    for (const std::string& name : directory_.names()) {
+      if (name != "model.safetensors") std::filesystem::remove_all(directory_ / name);
+    }
+  }
+
+  void write(std::string_view name, std::string_view text) const {
+    test::write_bytes(directory_ / std::string(name), text);
+  }
+
+ private:
+  test::TemporaryDirectory directory_;
+};
+
+}  // namespace octavo::fuzz

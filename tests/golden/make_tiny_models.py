@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""Makes tiny/: three random models of two layers, and what transformers makes of them, for tests/models/tiny_models_test.cc.
+
+Usage: tests/golden/make_tiny_models.py [OUT], by default tiny/ beside this file (needs torch and transformers)
+Each of tiny/bert, tiny/opt and tiny/vit is a checkpoint as save_pretrained() writes it, in fp16; outputs.safetensors there
+holds what the model makes of a few inputs with fp32 arithmetic on the stored weights: "N.input_ids" s32, or "N.pixels" u8
+[height, width, 3]; "N.last_hidden_state" f32 [rows, columns], and "N.logits" of OPT and ViT.
+"""
+import json
+import pathlib
+import sys
+
+import numpy as np
+import torch
+import transformers
+from safetensors.torch import save_file
+
+LENGTHS = (1, 7, 24)
+SIZES = dict(hidden_size=24, num_hidden_layers=2, num_attention_heads=3)
+
+
+def spread(model):
+    """Random numbers large enough that attention, activations and LayerNorms are not near their linear range."""
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            noise = torch.randn(parameter.shape, generator=generator)
+            is_norm = "norm" in name.lower()
+            scale = 0.2 if parameter.dim() == 1 else 0.5 if "embed" in name else 1.5 / parameter[0].numel() ** 0.5
+            parameter.copy_(noise * scale + (1.0 if is_norm and name.endswith("weight") else 0.0))
+    return model.half().float().eval()  # fp32 arithmetic on the stored numbers
+
+
+def texts(vocabulary):
+    generator = np.random.default_rng(2)
+    return [torch.from_numpy(generator.integers(0, vocabulary, length))[None] for length in LENGTHS]
+
+
+def bert():
+    config = transformers.BertConfig(vocab_size=60, intermediate_size=40, max_position_embeddings=32, **SIZES)
+    model = spread(transformers.BertModel(config, add_pooling_layer=False))
+    outputs = {}
+    for n, ids in enumerate(texts(config.vocab_size)):
+        outputs[f"{n}.input_ids"] = ids[0].int()
+        outputs[f"{n}.last_hidden_state"] = model(ids).last_hidden_state[0]
+    return model, outputs
+
+
+def opt():
+    config = transformers.OPTConfig(vocab_size=60, ffn_dim=40, max_position_embeddings=32, word_embed_proj_dim=24, **SIZES)
+    model = spread(transformers.OPTForCausalLM(config))
+    outputs = {}
+    for n, ids in enumerate(texts(config.vocab_size)):
+        result = model(ids, output_hidden_states=True)
+        outputs[f"{n}.input_ids"] = ids[0].int()
+        outputs[f"{n}.last_hidden_state"] = result.hidden_states[-1][0]
+        outputs[f"{n}.logits"] = result.logits[0]
+    return model, outputs
+
+
+def vit():
+    config = transformers.ViTConfig(intermediate_size=40, image_size=16, patch_size=4, num_labels=5, **SIZES)
+    model = spread(transformers.ViTForImageClassification(config))
+    generator = np.random.default_rng(3)
+    outputs = {}
+    for n in range(2):
+        pixels = generator.integers(0, 256, (16, 16, 3), dtype=np.uint8)
+        values = (torch.from_numpy(pixels).float().permute(2, 0, 1)[None] / 255 - 0.5) / 0.5
+        result = model(values, output_hidden_states=True)
+        outputs[f"{n}.pixels"] = torch.from_numpy(pixels)
+        outputs[f"{n}.last_hidden_state"] = model.vit.layernorm(result.hidden_states[-1])[0]
+        outputs[f"{n}.logits"] = result.logits[0]
+    return model, outputs
+
+
+def main():
+    out = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).parent / "tiny"
+    for make in (bert, opt, vit):
+        with torch.no_grad():
+            model, outputs = make()
+        folder = out / make.__name__
+        model.half().save_pretrained(folder)
+        (folder / "generation_config.json").unlink(missing_ok=True)
+        if make is vit:
+            settings = {"do_resize": True, "size": {"height": 16, "width": 16}, "resample": 2, "do_rescale": True,
+                        "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+            (folder / "preprocessor_config.json").write_text(json.dumps(settings, indent=1) + "\n")
+        metadata = {"torch": torch.__version__, "transformers": transformers.__version__}
+        save_file({name: tensor.contiguous() for name, tensor in outputs.items()}, folder / "outputs.safetensors", metadata)
+
+
+if __name__ == "__main__":
+    main()

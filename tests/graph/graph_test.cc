@@ -1,0 +1,158 @@
+// GraphBuilder: shapes that do not fit, names that are taken and heads in the wrong place are errors that name the
+// value.
+#include "graph/graph.h"
+
+#include "tests/support/support.h"
+
+#include "octavo/error.h"
+
+namespace octavo::test {
+namespace {
+
+LinearBlock block(const std::string& name, int columns) {
+  return {.name = name, .weight = name + ".weight", .bias = name + ".bias", .columns = columns};
+}
+
+/// Of two heads of four columns each, without a gate.
+QkvProduct product(int heads = 2, int columns = 8) {
+  return {.query = block("q", columns),
+          .key = block("k", columns),
+          .value = block("v", columns),
+          .heads = heads,
+          .head_size = 4,
+          .gate = {},
+          .gate_output = {}};
+}
+
+QkvProduct gated_product(GateKind kind, const std::vector<int>& gates, const std::vector<int>& outputs = {}) {
+  QkvProduct op = product();
+  op.gate_kind = kind;
+  for (const int columns : gates) op.gate.push_back(block("gate", columns));
+  for (const int columns : outputs) op.gate_output.push_back(block("gate_output", columns));
+  return op;
+}
+
+AttentionOp attention(std::optional<GateSettings> gate = {}) {
+  return {.heads = 2, .head_size = 4, .mask = AttentionMask::none, .softmax = {}, .gate = std::move(gate)};
+}
+
+/// A builder that has embedded tokens into eight columns.
+struct Started {
+  GraphBuilder builder;
+  ValueId tokens = builder.embed_tokens("tokens", 8, {.word = "w", .position = "p", .type = ""});
+};
+
+}  // namespace
+
+TEST_CASE("a graph keeps its nodes in order, and its hidden state is the last value that is no head's") {
+  Started s;
+  const ValueId qkv = s.builder.qkv("qkv", s.tokens, product());
+  const ValueId context = s.builder.attention("context", qkv, attention());
+  const ValueId sum = s.builder.linear_add("sum", context, s.tokens, {.weights = block("sum", 8)});
+  s.builder.language_head("logits", sum, {.projection = {}, .weights = block("logits", 50)});
+  const Graph graph = s.builder.finish();
+  REQUIRE(graph.nodes.size() == 5);
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) CHECK(graph.nodes[i].output == static_cast<ValueId>(i));
+  CHECK(graph.columns(qkv) == 24);
+  CHECK(graph.columns(context) == 8);
+  CHECK(graph.hidden() == sum);
+  CHECK(graph.head() == nullptr);
+  REQUIRE(graph.language_head() != nullptr);
+  CHECK(graph.columns(graph.language_head()->output) == 50);
+  CHECK_THROWS_WITH(Graph{}.hidden(), Catch::Contains("no hidden state"));
+}
+
+TEST_CASE("columns that do not fit are errors that name the value and both numbers") {
+  Started s;
+  CHECK_THROWS_WITH(s.builder.embed_tokens("none", 0, {.word = "", .position = "", .type = ""}),
+                    Catch::Contains("none has 0 columns, expected at least 1"));
+  CHECK_THROWS_WITH(s.builder.qkv("qkv", s.tokens, product(2, 7)),
+                    Catch::Contains("q has 7 columns, expected heads x head size = 8"));
+  const ValueId qkv = s.builder.qkv("qkv", s.tokens, product());
+  AttentionOp wide = attention();
+  wide.head_size = 8;
+  CHECK_THROWS_WITH(s.builder.attention("context", qkv, wide),
+                    Catch::Contains("context: its input qkv has 24 columns, expected 48"));
+  CHECK_THROWS_WITH(s.builder.linear_add("sum", s.tokens, s.tokens, {.weights = block("sum", 9)}),
+                    Catch::Contains("sum: its input tokens has 8 columns, expected 9"));
+}
+
+TEST_CASE("a name belongs to one value") {
+  Started s;
+  CHECK_THROWS_WITH(s.builder.layer_norm("tokens", s.tokens, {}),
+                    Catch::Contains("two values of the graph are named tokens"));
+}
+
+TEST_CASE("a gate has the columns that its kind and the heads say") {
+  Started s;
+  const auto refuse = [&](const QkvProduct& op, const std::string& message) {
+    CHECK_THROWS_WITH(s.builder.qkv("qkv", s.tokens, op), Catch::Contains(message));
+  };
+  refuse(gated_product(GateKind::linear, {1}), "qkv has 1 gates for 2 heads");
+  refuse(gated_product(GateKind::linear, {1, 1}, {1, 1}), "qkv has 2 gates for 2 heads");
+  refuse(gated_product(GateKind::linear, {1, 2}), "its gates differ in size");
+  refuse(gated_product(GateKind::mlp, {3, 3}, {1}), "qkv has 2 gates for 2 heads");
+  refuse(gated_product(GateKind::mlp, {3, 4}, {1, 1}), "its gates differ in size");
+  refuse(gated_product(GateKind::mlp, {16385, 16385}, {1, 1}), "more than 32768 hidden units");
+  refuse(gated_product(GateKind::all_heads, {3}), "its gates differ in size");
+  const ValueId odd = s.builder.linear("odd", s.tokens, {.weights = block("odd", 9)});
+  CHECK_THROWS_WITH(s.builder.qkv("qkv", odd, gated_product(GateKind::linear, {1, 1})),
+                    Catch::Contains("9 input columns do not divide into 2 gates"));
+  CHECK_NOTHROW(s.builder.qkv("linear", s.tokens, gated_product(GateKind::linear, {1, 1})));
+  CHECK_NOTHROW(s.builder.qkv("mlp", s.tokens, gated_product(GateKind::mlp, {3, 3}, {1, 1})));
+  CHECK_NOTHROW(s.builder.qkv("all_heads", odd, gated_product(GateKind::all_heads, {2})));
+}
+
+TEST_CASE("attention reads a product that has the gate it asks for") {
+  Started s;
+  const ValueId plain = s.builder.qkv("plain", s.tokens, product());
+  const ValueId gated = s.builder.qkv("gated", s.tokens, gated_product(GateKind::linear, {1, 1}));
+  const auto refuse = [&](ValueId input, std::optional<GateSettings> gate) {
+    CHECK_THROWS_WITH(s.builder.attention("context", input, attention(std::move(gate))),
+                      Catch::Contains("context: its gate does not fit the product"));
+  };
+  refuse(s.tokens, {});  // is no product
+  refuse(gated, {});
+  refuse(plain, GateSettings{.type = GateType::conditional_per_token, .logits = ""});
+  refuse(gated, GateSettings{.type = GateType::conditional_per_token, .kind = GateKind::mlp, .logits = ""});
+  refuse(gated, GateSettings{.type = GateType::conditional_per_head, .logits = ""});  // the product makes no means
+  refuse(gated, GateSettings{.type = GateType::unconditional_per_head, .logits = "alpha"});
+  const auto accept = [&](const std::string& name, ValueId input, const GateSettings& gate) {
+    CHECK_NOTHROW(s.builder.attention(name, input, attention(gate)));
+  };
+  accept("first", plain, {.type = GateType::unconditional_per_head, .logits = "alpha"});
+  accept("second", gated, {.type = GateType::conditional_per_token, .logits = ""});
+}
+
+TEST_CASE("patches have the columns of their projection, and there are some") {
+  GraphBuilder builder;
+  const auto patches = [](int size, int width) {
+    return EmbedPatches{.projection = block("projection", 8),
+                        .patch_size = size,
+                        .grid_width = width,
+                        .grid_height = 2,
+                        .prefix = {},
+                        .position = "",
+                        .norm = {}};
+  };
+  CHECK_THROWS_WITH(builder.embed_patches("patches", 9, patches(4, 2)),
+                    Catch::Contains("its projection has 8 columns, expected 9"));
+  CHECK_THROWS_WITH(builder.embed_patches("patches", 8, patches(0, 2)), Catch::Contains("patches has no patches"));
+  CHECK_THROWS_WITH(builder.embed_patches("patches", 8, patches(4, 0)), Catch::Contains("patches has no patches"));
+  CHECK_NOTHROW(builder.embed_patches("patches", 8, patches(4, 2)));
+}
+
+TEST_CASE("a graph has one head of each kind, and the language head reads the last hidden state") {
+  Started s;
+  const ValueId sum = s.builder.linear_add("sum", s.tokens, s.tokens, {.weights = block("sum", 8)});
+  const Head head{.norm = {}, .weights = block("classes", 3)};
+  const LanguageHead words{.projection = {}, .weights = block("logits", 50)};
+  s.builder.head("classes", sum, head);
+  CHECK_THROWS_WITH(s.builder.head("others", sum, head), Catch::Contains("others is the second head"));
+  CHECK_THROWS_WITH(s.builder.language_head("logits", s.tokens, words),
+                    Catch::Contains("logits reads tokens, expected the last hidden state"));
+  s.builder.language_head("logits", sum, words);
+  CHECK_THROWS_WITH(s.builder.language_head("more", sum, words), Catch::Contains("more is the second language head"));
+}
+
+}  // namespace octavo::test

@@ -1,0 +1,172 @@
+// check_quantized(): a model that breaks a contract of a kernel is refused before it runs, by the name of what does.
+#include "model_file/check_quantized.h"
+
+#include "tests/support/support.h"
+#include "tests/support/tiny_opt.h"
+#include "tests/support/tiny_vit.h"
+
+#include "octavo/error.h"
+
+#include <functional>
+
+namespace octavo::test {
+namespace {
+
+const Model& bert() {
+  static const Model model = quantized_tiny_model({}, {.copies = 0});
+  return model;
+}
+const Model& opt() {
+  static const Model model = quantized_tiny_opt({.word_size = 20});
+  return model;
+}
+const Model& vit() {
+  static const Model model = quantized_tiny_vit();
+  return model;
+}
+
+/// What is said of a model after `damage`.
+std::string complaint(const Model& model, const std::function<void(Model::Data&)>& damage) {
+  Model::Data data = model.data();
+  damage(data);
+  try {
+    check_quantized(data);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+/// The constants of the first op of this kind.
+template <typename Constants>
+Constants& first(Model::Data& data) {
+  for (QuantizedOp& op : data.integer->ops) {
+    if (auto* found = std::get_if<Constants>(&op)) return *found;
+  }
+  FAIL("the model has no such op");
+  throw Error("unreachable");
+}
+
+/// A copy of the tensor with one element changed, in its place.
+template <typename T>
+void set(Model::Data& data, const std::string& name, std::size_t index, T value) {
+  const Tensor& before = data.tensors.at(name);
+  Tensor after(before.dtype(), before.shape());
+  std::ranges::copy(before.as<T>(), after.writable<T>().begin());
+  after.writable<T>()[index] = value;
+  data.tensors[name] = after;
+}
+
+const std::string kLayer = "encoder.layer.0.";
+
+}  // namespace
+
+TEST_CASE("what quantize() makes is accepted") {
+  for (const Model& model : {bert(), opt(), vit()}) CHECK(complaint(model, [](Model::Data&) {}) == "");
+}
+
+TEST_CASE("a tensor that is absent, of another type or of another shape is refused by name") {
+  const std::string weight = kLayer + "intermediate.dense.weight";
+  CHECK_THAT(complaint(bert(), [&](Model::Data& d) { d.tensors.erase(weight); }), Catch::Contains(weight));
+  CHECK_THAT(complaint(bert(),
+                       [&](Model::Data& d) {
+                         d.tensors[weight] = Tensor(DType::u8, {96, 64});
+                       }),
+             Catch::Contains(weight + " is U8 [96, 64], expected I8 [96, 64]"));
+  CHECK_THAT(complaint(bert(),
+                       [&](Model::Data& d) {
+                         d.tensors[weight] = Tensor(DType::s8, {64, 96});
+                       }),
+             Catch::Contains(weight + " is I8 [64, 96], expected I8 [96, 64]"));
+  CHECK_THAT(complaint(bert(),
+                       [](Model::Data& d) {
+                         d.tensors["embeddings.word"] = Tensor(DType::s8, {49, 48});
+                       }),
+             Catch::Contains("embeddings.word is I8 [49, 48], expected I8 [50, 48]"));
+}
+
+TEST_CASE("a number out of its kernel's range is refused by its tensor and value") {
+  const auto refuse = [](const Model& model, const std::string& name, std::int32_t value) {
+    INFO(name << " " << value);
+    CHECK_THAT(complaint(model, [&](Model::Data& d) { set(d, name, 1, value); }),
+               Catch::Contains(name + " holds " + std::to_string(value)));
+  };
+  refuse(bert(), kLayer + "output.dense.bias", (1 << 30) + 1);
+  refuse(bert(), kLayer + "output.dense.bias", -(1 << 30) - 1);
+  refuse(bert(), kLayer + "output.dense.multiplier", -1);
+  refuse(bert(), "embeddings.word_multiplier", 1 << 22);
+  refuse(bert(), "embeddings.LayerNorm.bytes.offset", (1 << 30) + 1);
+  refuse(opt(), "lm_head.bias", (1 << 30) + 1);
+  refuse(vit(), "logits.multiplier", -1);
+  CHECK_THAT(
+      complaint(bert(), [](Model::Data& d) { set(d, kLayer + "intermediate.dense.gelu_offset", 0, std::int16_t{1}); }),
+      Catch::Contains("gelu_offset holds 1"));
+}
+
+TEST_CASE("constants that disagree with the graph are refused by the value's name") {
+  const auto refuse = [](const Model& model, const std::string& message,
+                         const std::function<void(Model::Data&)>& damage) {
+    INFO(message);
+    CHECK_THAT(complaint(model, damage), Catch::Contains(message));
+  };
+  refuse(bert(), "intermediate.dense has depth 128, expected 64",
+         [](Model::Data& d) { first<QuantizedLinear>(d).depth = 128; });
+  refuse(bert(), "at column 32, expected 0", [](Model::Data& d) { first<QuantizedLinear>(d).block.first_column = 32; });
+  refuse(bert(), "zero point of K or V", [](Model::Data& d) { first<QuantizedQkv>(d).key.encoding.zero_point = 1; });
+  refuse(bert(), "its gate disagree", [](Model::Data& d) { first<QuantizedQkv>(d).gate.clear(); });
+  refuse(bert(), "fine codes, which need the pieces", [](Model::Data& d) {
+    first<QuantizedLinear>(d).pieces = false;
+    first<QuantizedLinear>(d).refined.fine_bits = 2;
+  });
+  refuse(bert(), "8-bit sums and a stream_shift", [](Model::Data& d) {
+    first<QuantizedLinearAdd>(d).eight_bit = true;
+    first<QuantizedLinearAdd>(d).stream_shift = 1;
+  });
+  refuse(bert(), "the integer constants of another op", [](Model::Data& d) { d.integer->ops[1] = QuantizedLinear{}; });
+  refuse(bert(), "which is not made in 8 bits",
+         [](Model::Data& d) { first<QuantizedLayerNorm>(d).bytes.exists = false; });
+  refuse(bert(), "disagree about token types", [](Model::Data& d) { d.info.type_vocab_size = 0; });
+  refuse(bert(), "does not have hidden_size columns", [](Model::Data& d) { d.info.hidden_size = 47; });
+  refuse(bert(), "as many columns as there are classes", [](Model::Data& d) { d.info.classes = 2; });
+  refuse(bert(), "its language head disagree", [](Model::Data& d) { d.info.decoder.emplace(); });
+  refuse(opt(), "its projection disagree", [](Model::Data& d) { first<QuantizedLanguageHead>(d).projection.reset(); });
+  refuse(opt(), "a column per token of the vocabulary",
+         [](Model::Data& d) { first<QuantizedLanguageHead>(d).head.block.columns = 69; });
+  refuse(vit(), "does not fit the images", [](Model::Data& d) { d.info.image->width = 40; });
+  refuse(vit(), "expected max_positions", [](Model::Data& d) { d.info.max_positions = 16; });
+  refuse(vit(), "reads more rows than an image has", [](Model::Data& d) {
+    for (Node& node : d.graph.nodes) {
+      if (auto* head = std::get_if<Head>(&node.op)) head->rows = 18;
+    }
+  });
+}
+
+TEST_CASE("an op that reads what was replaced, or what is not on the residual stream, is refused") {
+  // the second layer's product reads the first layer's input instead of its own
+  CHECK_THAT(complaint(bert(),
+                       [](Model::Data& d) {
+                         for (Node& node : d.graph.nodes) {
+                           if (d.graph.name(node.output) == "encoder.layer.1.attention.self.qkv") node.inputs = {1};
+                         }
+                       }),
+             Catch::Contains("encoder.layer.1.attention.self.qkv reads embeddings.LayerNorm, which"));
+  CHECK_THAT(complaint(bert(),
+                       [](Model::Data& d) {
+                         for (Node& node : d.graph.nodes) {
+                           if (d.graph.name(node.output) == "encoder.layer.1.output.dense") node.inputs[1] = 1;
+                         }
+                       }),
+             Catch::Contains("encoder.layer.1.output.dense reads embeddings.LayerNorm, which is not on the residual"));
+}
+
+TEST_CASE("attention stands behind the product that it reads, with the same heads") {
+  CHECK_THAT(complaint(bert(),
+                       [](Model::Data& d) {
+                         for (Node& node : d.graph.nodes) {
+                           if (auto* op = std::get_if<AttentionOp>(&node.op)) op->heads = 2;
+                         }
+                       }),
+             Catch::Contains("does not fit the product it reads"));
+}
+
+}  // namespace octavo::test
