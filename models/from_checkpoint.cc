@@ -1,7 +1,8 @@
-// Which family a checkpoint directory belongs to, and what lies beside its weights: tokenizer and pooling.
+// Which family a checkpoint directory belongs to, and what lies beside its weights: tokenizer, labels, modules.
 #include "io/safetensors.h"
 #include "models/families.h"
 #include "models/image_config.h"
+#include "models/sentence_transformers.h"
 
 #include "octavo/error.h"
 #include "octavo/tokenizer.h"
@@ -10,21 +11,6 @@
 
 namespace octavo {
 namespace {
-
-/// The sentence-transformers pooling module, mean when there is none.
-Pooling read_pooling(const std::filesystem::path& directory) {
-  const std::filesystem::path file = directory / "1_Pooling" / "config.json";
-  if (!std::filesystem::exists(file)) return Pooling::mean;
-  const JsonObject config = JsonObject::read(file);
-  for (const char* mode : {"pooling_mode_max_tokens", "pooling_mode_mean_sqrt_len_tokens",
-                           "pooling_mode_weightedmean_tokens", "pooling_mode_lasttoken"}) {
-    if (config.flag_or(mode, false)) config.fail(mode, "false: mean and class-token pooling are supported");
-  }
-  const bool cls = config.flag_or("pooling_mode_cls_token", false),
-             mean = config.flag_or("pooling_mode_mean_tokens", false);
-  if (cls == mean) config.fail("pooling_mode_cls_token", "exactly one of it and pooling_mode_mean_tokens to be true");
-  return cls ? Pooling::cls : Pooling::mean;
-}
 
 /// Names of the classes: config.json's id2label or label_names, or the lines of labels.txt; none when there are none.
 std::vector<std::string> read_labels(const std::filesystem::path& directory, int classes,
@@ -78,12 +64,18 @@ std::string read_tokenizer(const std::filesystem::path& directory) {
 
 Model Model::from_checkpoint(const std::filesystem::path& directory, const CheckpointOptions& options) {
   if (!std::filesystem::is_directory(directory)) throw Error(directory.string() + ": is not a checkpoint directory");
-  Data data = read_family(directory, options);
+  SentenceTransformer sentence = read_sentence_transformer(directory);
+  const std::filesystem::path folder = directory / sentence.transformer;
+  Data data = read_family(folder, options);
   data.info.name = std::filesystem::weakly_canonical(directory).filename().string();
-  if (!data.info.image) data.info.pooling = read_pooling(directory);
-  if (data.info.classes > 0) data.labels = read_labels(directory, data.info.classes, data.warnings);
+  data.info.max_length = data.info.max_positions;
+  if (data.info.classes > 0) data.labels = read_labels(folder, data.info.classes, data.warnings);
+  data.tokenizer = read_tokenizer(folder);
+  if (!data.info.image)
+    add_sentence_transformer(std::move(sentence), directory, data);
+  else if (std::filesystem::exists(directory / "modules.json"))
+    throw Error((directory / "modules.json").string() + ": is there for models of texts only");
   for (const auto& [name, tensor] : data.tensors) data.info.parameters += tensor.elements();
-  data.tokenizer = read_tokenizer(directory);
   return Model(std::make_shared<const Data>(std::move(data)));
 }
 

@@ -372,7 +372,7 @@ Model::Data vit_from_checkpoint(const JsonObject& config, const std::optional<Js
                .attention_heads = vit.heads,
                .intermediate_size = vit.intermediate_size,
                .max_positions = builder.prefix_rows() + patches,
-               .pooling = vit.mean_pooling ? Pooling::mean : Pooling::cls,
+               .embedding = {.pooling = {vit.mean_pooling ? Pooling::mean : Pooling::cls}},
                .softmax = {},
                .classes = builder.classes(),
                .prefix_tokens = builder.prefix_rows(),

@@ -71,12 +71,13 @@ class Engine {
   /// number less than it has tokens. Errors as logits().
   std::vector<std::vector<double>> losses(const TokenBatch& batch, Workspace& workspace) const;
 
-  /// One vector per sequence, not normalised: f32 [sequences, hidden_size]. `pooling` must be mean or cls; a quantized
-  /// model sums tokens in integers. Errors as run().
-  Tensor pool(const TokenBatch& batch, Pooling pooling, Workspace& workspace) const;
+  /// One vector per sequence, as pooling makes it: f32 [sequences, hidden_size], or of several kinds one behind the
+  /// other, [sequences, kinds * hidden_size]. Tokens::prompt tokens are left out; the others keep their positions. A
+  /// quantized model takes the mean of whole sequences in integers. Errors as run(); also when `pooling` is empty.
+  Tensor pool(const TokenBatch& batch, const std::vector<Pooling>& pooling, Workspace& workspace) const;
 
-  /// Of images the mean is that of the patches, without the rows before them.
-  Tensor pool(const ImageBatch& batch, Pooling pooling, Workspace& workspace) const;
+  /// Of images the mean is that of the patches, without the rows before them; `pooling` must be mean or cls.
+  Tensor pool(const ImageBatch& batch, const std::vector<Pooling>& pooling, Workspace& workspace) const;
 
   /// What each op has taken in runs with this workspace since the last call; empty unless the workspace was made to
   /// note it.

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -40,8 +41,41 @@ enum class GateType {
 /// "conditional_per_token", ...: the names in config.json.
 std::string_view name_of(GateType type);
 
-/// How token vectors become one vector per sequence.
-enum class Pooling { none, mean, cls };
+/// How the vectors of a sequence's tokens, special ones included, become one vector.
+enum class Pooling {
+  mean,
+  cls,                   ///< the first token's
+  max,                   ///< of each column
+  mean_sqrt_len_tokens,  ///< the sum divided by the square root of the number of tokens
+  weightedmean,          ///< the i-th token counts i times
+  lasttoken
+};
+
+/// "mean", "cls", ...: sentence-transformers' names.
+std::string_view name_of(Pooling pooling);
+
+/// How two embeddings are compared; more is closer.
+enum class Similarity {
+  cosine,
+  dot,
+  euclidean,  ///< the negative distance
+  manhattan   ///< the negative sum of absolute differences
+};
+
+/// "cosine", "dot", ...: sentence-transformers' names.
+std::string_view name_of(Similarity similarity);
+
+/// How the last hidden state becomes an embedding, and what stands before a text; in this order: pooling, the modules
+/// behind it (summary() names them), truncation, normalisation.
+struct EmbeddingInfo {
+  std::vector<Pooling> pooling = {Pooling::mean};  ///< of several the vectors stand one behind the other
+  bool include_prompt = true;                      ///< false: pooling leaves out a prompt's tokens
+  std::optional<int> truncate_dim = {};            ///< only so many numbers of each embedding are kept
+  bool normalize = true;                           ///< embeddings have length 1
+  Similarity similarity = Similarity::cosine;
+  std::map<std::string, std::string> prompts = {};  ///< by name: what stands before a text
+  std::string default_prompt_name = {};             ///< of the prompt where none is asked for; "": none
+};
 
 /// What a checkpoint's config.json does not always say.
 struct CheckpointOptions {
@@ -67,7 +101,8 @@ struct ModelInfo {
   int vocab_size = 0;
   int type_vocab_size = 0;  ///< 0: no token types
   int max_positions = 0;    ///< longest sequence; of a model of images, the tokens of one
-  Pooling pooling = Pooling::mean;
+  int max_length = 0;       ///< tokens that a text is cut to where nothing else is asked for; at most max_positions
+  EmbeddingInfo embedding = {};
   ClippedSoftmax softmax;
   std::string gate = "none";  ///< "none", "unconditional_per_head", or with its kind: "conditional_per_token (linear)"
   double gate_scale = 1.0;
@@ -81,8 +116,8 @@ struct ModelInfo {
 /// An immutable model; cheap to copy. Once it exists it is valid.
 class Model {
  public:
-  /// Reads a Hugging Face directory: config.json, model.safetensors (or its shards), tokenizer files, pooling. Throws
-  /// Error naming the file and the tensor or key: what was found, what was expected.
+  /// Reads a Hugging Face or sentence-transformers directory: config.json, model.safetensors (or its shards), tokenizer
+  /// files, modules, prompts. Throws Error naming the file and the tensor or key: what was found, what was expected.
   static Model from_checkpoint(const std::filesystem::path& directory, const CheckpointOptions& options = {});
 
   /// Reads a .octavo file written by save() into memory; everything is checked here, once.

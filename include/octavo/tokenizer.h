@@ -26,6 +26,7 @@ struct Tokens {
   std::vector<std::int32_t> type_ids = {};
   std::vector<Span> offsets = {};  ///< of a pair's second text: into the second text
   std::int32_t truncated = 0;      ///< tokens that max_length cut away
+  std::int32_t prompt = 0;         ///< first tokens that pooling leaves out; fewer than there are
 };
 
 struct DecodeOptions {

@@ -2,13 +2,13 @@
 
 #include "base/finite.h"
 #include "engine/engine_data.h"
+#include "engine/pooling.h"
 #include "runtime/workspace.h"
 #include "system/free_memory.h"
 #include "system/isa.h"
 
 #include "octavo/error.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace octavo {
@@ -33,46 +33,6 @@ Tensor dequantize(std::span<const Code> codes, float scale, std::int64_t rows, s
   Tensor result(DType::f32, {rows, columns});
   const std::span<float> out = result.writable<float>();
   for (std::size_t i = 0; i < codes.size(); ++i) out[i] = scale * static_cast<float>(codes[i]);
-  return result;
-}
-
-/// First row of each sequence.
-Tensor class_tokens(const Tensor& hidden, const RaggedBatch& batch) {
-  const auto columns = static_cast<std::size_t>(hidden.columns());
-  Tensor result(DType::f32, {batch.sequences(), hidden.columns()});
-  const std::span<float> out = result.writable<float>();
-  for (int i = 0; i < batch.sequences(); ++i) {
-    const std::size_t row = static_cast<std::size_t>(batch.start[static_cast<std::size_t>(i)]);
-    std::copy_n(hidden.as<float>().data() + row * columns, columns, out.data() + static_cast<std::size_t>(i) * columns);
-  }
-  return result;
-}
-
-Tensor mean_of_rows(const Tensor& hidden, const RaggedBatch& batch) {
-  const auto columns = static_cast<std::size_t>(hidden.columns());
-  Tensor result(DType::f32, {batch.sequences(), hidden.columns()});
-  const std::span<float> out = result.writable<float>();
-  const std::span<const float> in = hidden.as<float>();
-  for (int i = 0; i < batch.sequences(); ++i) {
-    const auto first = static_cast<std::size_t>(batch.start[static_cast<std::size_t>(i)] + batch.prefix);
-    const auto length = static_cast<std::size_t>(batch.length(i) - batch.prefix);
-    float* mean = out.data() + static_cast<std::size_t>(i) * columns;
-    for (std::size_t t = first; t < first + length; ++t) {
-      for (std::size_t j = 0; j < columns; ++j) mean[j] += in[t * columns + j];
-    }
-    for (std::size_t j = 0; j < columns; ++j) mean[j] /= static_cast<float>(length);
-  }
-  return result;
-}
-
-/// Integer sums of tokens -> means. The only float arithmetic of a quantized embedding.
-Tensor mean_of_sums(std::span<const std::int32_t> sums, float scale, const RaggedBatch& batch, std::int64_t columns) {
-  Tensor result(DType::f32, {batch.sequences(), columns});
-  const std::span<float> out = result.writable<float>();
-  for (std::size_t i = 0; i < sums.size(); ++i) {
-    const int length = batch.length(static_cast<int>(i / static_cast<std::size_t>(columns))) - batch.prefix;
-    out[i] = static_cast<float>(static_cast<double>(scale) * sums[i] / length);
-  }
   return result;
 }
 
@@ -121,16 +81,15 @@ Tensor Engine::Data::run(const RaggedBatch& batch, Workspace& workspace) const {
   return dequantize(codes, integer.output_scale(), batch.rows(), model.info().hidden_size);
 }
 
-Tensor Engine::Data::pool(const RaggedBatch& batch, Pooling pooling, Workspace& workspace) const {
-  if (pooling == Pooling::none) throw Error("pooling is none, expected mean or cls");
+Tensor Engine::Data::pool(const RaggedBatch& batch, const std::vector<Pooling>& pooling, Workspace& workspace) const {
+  if (pooling.empty()) throw Error("there is no pooling, expected at least one kind");
   const auto* integer = std::get_if<IntegerExecutor>(&executor);
-  if (integer && pooling == Pooling::mean) {
+  if (integer && pooling == std::vector{Pooling::mean} && batch.prompts.empty()) {
     const std::span<const std::int16_t> codes = integer->forward(batch, workspace.data());
     const std::span<const std::int32_t> sums = integer->sum_tokens(batch, codes, workspace.data());
     return mean_of_sums(sums, integer->output_scale(), batch, model.info().hidden_size);
   }
-  const Tensor hidden = run(batch, workspace);
-  return pooling == Pooling::cls ? class_tokens(hidden, batch) : mean_of_rows(hidden, batch);
+  return pool_rows(run(batch, workspace), batch, pooling);
 }
 
 Tensor Engine::run(const TokenBatch& batch, Workspace& workspace) const {
@@ -141,11 +100,15 @@ Tensor Engine::run(const ImageBatch& batch, Workspace& workspace) const {
   return data_->run(make_ragged(batch, model().info()), workspace);
 }
 
-Tensor Engine::pool(const TokenBatch& batch, Pooling pooling, Workspace& workspace) const {
+Tensor Engine::pool(const TokenBatch& batch, const std::vector<Pooling>& pooling, Workspace& workspace) const {
   return data_->pool(make_ragged(batch, model().info()), pooling, workspace);
 }
 
-Tensor Engine::pool(const ImageBatch& batch, Pooling pooling, Workspace& workspace) const {
+Tensor Engine::pool(const ImageBatch& batch, const std::vector<Pooling>& pooling, Workspace& workspace) const {
+  for (const Pooling kind : pooling) {
+    if (kind != Pooling::mean && kind != Pooling::cls)
+      throw Error("pooling is " + std::string(name_of(kind)) + ", expected mean or cls for images");
+  }
   return data_->pool(make_ragged(batch, model().info()), pooling, workspace);
 }
 

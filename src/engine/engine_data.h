@@ -7,6 +7,7 @@
 #include "octavo/engine.h"
 
 #include <variant>
+#include <vector>
 
 namespace octavo {
 
@@ -16,7 +17,7 @@ struct Engine::Data {
   Data(Model m, const EngineOptions& options);
 
   Tensor run(const RaggedBatch& batch, Workspace& workspace) const;
-  Tensor pool(const RaggedBatch& batch, Pooling pooling, Workspace& workspace) const;
+  Tensor pool(const RaggedBatch& batch, const std::vector<Pooling>& pooling, Workspace& workspace) const;
 
   /// The language head's logits of chosen rows, one row after the other: what the codes of a quantized model are worth.
   void token_logits(const RaggedBatch& batch, std::span<const std::int32_t> rows, Workspace& workspace,

@@ -1,6 +1,7 @@
 // What a Model holds: graph, tensors, facts; for a quantized one also the integer constants of each node.
 #pragma once
 
+#include "graph/embedding_modules.h"
 #include "graph/graph.h"
 #include "graph/quantized.h"
 
@@ -22,6 +23,7 @@ struct Model::Data {
   TensorMap tensors;                      ///< f32, fp16 or bf16 as stored; s8, s16, s32 when quantized
   std::string tokenizer;                  ///< tokenizer.json text, or ""
   std::vector<std::string> labels;        ///< names of the classes, or none
+  std::vector<EmbeddingModule> modules;   ///< what follows pooling; their tensors are f32
   std::optional<QuantizedGraph> integer;  ///< constants of a quantized model
   std::vector<std::string> warnings;      ///< what Model::warnings() gives
   std::string provenance;                 ///< calibration data, method, closeness: a JSON object, or ""

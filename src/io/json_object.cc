@@ -168,6 +168,17 @@ bool JsonObject::is_object(std::string_view key) const {
   return value && value->is_object();
 }
 
+bool JsonObject::is_text(std::string_view key) const {
+  const nlohmann::json* value = find(key);
+  return value && value->is_string();
+}
+
+std::vector<std::string> JsonObject::keys() const {
+  std::vector<std::string> result;
+  for (const auto& [key, value] : object_.items()) result.push_back(key);
+  return result;
+}
+
 void JsonObject::fail(std::string_view key, const std::string& expected) const {
   const nlohmann::json* value = find(key);
   throw Error(where_ + ": " + std::string(key) + " is " + (value ? shortened(*value) : "missing") + ", expected " +

@@ -43,6 +43,8 @@ class JsonObject {
   bool is_number(std::string_view key) const;
   bool is_array(std::string_view key) const;
   bool is_object(std::string_view key) const;
+  bool is_text(std::string_view key) const;
+  std::vector<std::string> keys() const;  ///< in the order of their names; asks for none of them
 
   /// What stands before the colon of messages: a file, or a section of it.
   const std::string& where() const { return where_; }

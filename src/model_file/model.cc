@@ -1,8 +1,10 @@
 #include "octavo/model.h"
 
+#include "graph/check_modules.h"
 #include "graph/model_data.h"
 #include "io/safetensors.h"
 #include "model_file/check_quantized.h"
+#include "model_file/embedding_json.h"
 #include "model_file/model_json.h"
 
 #include "octavo/error.h"
@@ -51,8 +53,11 @@ Model::Data read_model(SafetensorsFile file) {
     throw Error("labels: there are " + std::to_string(data.labels.size()) + ", expected " +
                 std::to_string(data.info.classes));
   }
+  if (file.metadata.contains("modules"))
+    data.modules = modules_from_json(JsonObject::parse(metadata(file, "modules"), "modules"));
   data.tensors = std::move(file.tensors);
   check_quantized(data);
+  check_modules(data);
   return data;
 }
 
@@ -107,6 +112,25 @@ std::string encodings(const QuantizedOp& op) {
   return std::visit(visitor, op);
 }
 
+/// From hidden states to embeddings, and from texts to tokens.
+void describe_embedding(const Model::Data& data, std::ostream& out) {
+  const EmbeddingInfo& embedding = data.info.embedding;
+  out << "embedding: pooling";
+  for (const Pooling pooling : embedding.pooling) out << " " << name_of(pooling);
+  if (!embedding.include_prompt) out << " without the prompt";
+  for (const EmbeddingModule& module : data.modules) out << ", " << describe(module);
+  if (embedding.truncate_dim) out << ", the first " << *embedding.truncate_dim << " numbers";
+  out << (embedding.normalize ? ", normalized" : ", not normalized") << "; similarity " << name_of(embedding.similarity)
+      << "\n";
+  if (data.info.image) return;
+  out << "texts: cut to " << data.info.max_length << " tokens";
+  for (const auto& [name, text] : embedding.prompts) {
+    out << ", prompt " << name << (name == embedding.default_prompt_name ? " (default) " : " ")
+        << nlohmann::json(text).dump();
+  }
+  out << "\n";
+}
+
 }  // namespace
 
 Model Model::from_file(const std::filesystem::path& file) {
@@ -133,6 +157,7 @@ void Model::save(const std::filesystem::path& file) const {
                                                               {"tokenizer", data_->tokenizer},
                                                               {"provenance", data_->provenance}};
   if (!data_->labels.empty()) metadata["labels"] = json{{"labels", data_->labels}}.dump();
+  if (!data_->modules.empty()) metadata["modules"] = json{{"modules", modules_to_json(data_->modules)}}.dump();
   write_safetensors(file, data_->tensors, metadata);
 }
 
@@ -158,6 +183,8 @@ std::string_view Model::tokenizer_json() const { return data_->tokenizer; }
 
 std::string Model::summary_json() const {
   json result = info_to_json(data_->info);
+  if (!data_->modules.empty()) result["modules"] = modules_to_json(data_->modules);
+  if (!info().image) result["max_length"] = info().max_length;
   result["precision"] = is_quantized() ? "int8" : "float32";
   result["tensor_bytes"] = total_bytes(data_->tensors);
   if (is_quantized()) result["nodes"] = nodes_to_json(data_->graph, *data_->integer);
@@ -181,8 +208,8 @@ std::string Model::summary() const {
       << (info.softmax.softmax1 ? "softmax-1" : "softmax") << " gamma " << info.softmax.gamma << " zeta "
       << info.softmax.zeta << (info.softmax.prune > 0.0 ? ", pruned" : "")
       << (info.softmax.log_bits > 0 ? " to few levels" : "") << ", gate " << info.gate << " scale " << info.gate_scale
-      << ", pooling " << pooling_name(info.pooling) << ", tokenizer "
-      << (data_->tokenizer.empty() ? "none" : "included") << "\n";
+      << ", tokenizer " << (data_->tokenizer.empty() ? "none" : "included") << "\n";
+  describe_embedding(*data_, out);
   if (!data_->provenance.empty()) out << "calibration " << data_->provenance << "\n";
   for (std::size_t i = 0; i < data_->graph.nodes.size(); ++i) {
     const Node& node = data_->graph.nodes[i];

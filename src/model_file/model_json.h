@@ -18,7 +18,4 @@ nlohmann::json nodes_to_json(const Graph& graph, const QuantizedGraph& integer);
 /// Rebuilds graph and constants. Throws Error naming the key; every number is within its kernel's contract afterwards.
 void nodes_from_json(const JsonObject& json, Graph& graph, QuantizedGraph& integer);
 
-/// "mean", "cls", "none".
-std::string_view pooling_name(Pooling pooling);
-
 }  // namespace octavo

@@ -2,27 +2,18 @@
 #pragma once
 
 #include "graph/graph.h"
-#include "io/json_object.h"
+#include "io/enum_names.h"
 
 #include "octavo/model.h"
 
-#include <cstddef>
+#include <cstdint>
 #include <limits>
-#include <string>
 
 namespace octavo {
 
 inline constexpr int kMaxColumns = 32768;
 inline constexpr std::int64_t kInt32Max = std::numeric_limits<std::int32_t>::max();
 
-/// An enumerator and what it is called.
-template <typename Enum>
-struct Name {
-  Enum value;
-  const char* name;
-};
-
-inline constexpr Name<Pooling> kPoolings[] = {{Pooling::mean, "mean"}, {Pooling::cls, "cls"}, {Pooling::none, "none"}};
 inline constexpr Name<Activation> kActivations[] = {
     {Activation::none, "none"}, {Activation::gelu, "gelu"}, {Activation::relu, "relu"}};
 inline constexpr Name<HeadRows> kHeadRows[] = {{HeadRows::first, "first"}, {HeadRows::mean, "mean"}};
@@ -39,24 +30,5 @@ inline constexpr Name<GateType> kGateTypes[] = {{GateType::unconditional_per_hea
                                                 {GateType::conditional_per_head, "conditional_per_head"},
                                                 {GateType::conditional_per_token, "conditional_per_token"}};
 inline constexpr Name<AttentionMask> kMasks[] = {{AttentionMask::none, "none"}, {AttentionMask::causal, "causal"}};
-
-template <typename Enum, std::size_t n>
-const char* name_in(const Name<Enum> (&names)[n], Enum value) {
-  for (const auto& entry : names) {
-    if (entry.value == value) return entry.name;
-  }
-  return names[0].name;
-}
-
-template <typename Enum, std::size_t n>
-Enum read_name(const JsonObject& object, std::string_view key, const Name<Enum> (&names)[n]) {
-  const std::string text = object.text(key);
-  std::string expected;
-  for (const auto& entry : names) {
-    if (text == entry.name) return entry.value;
-    expected += (expected.empty() ? "" : " or ") + std::string(entry.name);
-  }
-  object.fail(key, expected);
-}
 
 }  // namespace octavo

@@ -1,5 +1,6 @@
 // Graph, facts and integer constants of a model from JSON; every number is checked against its kernel's contract.
 #include "model_file/attention_json.h"
+#include "model_file/embedding_json.h"
 #include "model_file/model_json.h"
 #include "model_file/model_json_names.h"
 
@@ -389,7 +390,7 @@ ModelInfo info_from_json(const JsonObject& json) {
                     .vocab_size = read_int(json, "vocab_size", json.has("image") ? 0 : 1, 1 << 24),
                     .type_vocab_size = read_int(json, "type_vocab_size", 0, 1 << 16),
                     .max_positions = read_int(json, "max_positions", 1, 65536),
-                    .pooling = read_name(json, "pooling", kPoolings),
+                    .embedding = embedding_from_json(json),
                     .softmax = read_softmax(json.section("softmax")),
                     .gate = gate.text("kind"),
                     .gate_scale = gate.number("scale", 1e-3, 1e3),
@@ -397,6 +398,7 @@ ModelInfo info_from_json(const JsonObject& json) {
                     .classes = json.integer_or("classes", 0, kMaxColumns, 0),
                     .prefix_tokens = json.integer_or("prefix_tokens", 0, 1024, 0),
                     .image = json.has("image") ? std::optional(image_from_json(json.section("image"))) : std::nullopt};
+  info.max_length = json.integer_or("max_length", 1, info.max_positions, info.max_positions);
   if (json.has("decoder")) info.decoder = decoder_from_json(json.section("decoder"), info.vocab_size);
   return info;
 }

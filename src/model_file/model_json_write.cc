@@ -1,5 +1,6 @@
 // Graph, facts and integer constants of a model as JSON.
 #include "model_file/attention_json.h"
+#include "model_file/embedding_json.h"
 #include "model_file/model_json.h"
 #include "model_file/model_json_names.h"
 
@@ -186,8 +187,6 @@ json image_to_json(const ImageSettings& image) {
 
 }  // namespace
 
-std::string_view pooling_name(Pooling pooling) { return name_in(kPoolings, pooling); }
-
 json info_to_json(const ModelInfo& info) {
   json result = {{"name", info.name},
                  {"family", info.family},
@@ -198,10 +197,11 @@ json info_to_json(const ModelInfo& info) {
                  {"vocab_size", info.vocab_size},
                  {"type_vocab_size", info.type_vocab_size},
                  {"max_positions", info.max_positions},
-                 {"pooling", name_in(kPoolings, info.pooling)},
                  {"softmax", to_json(info.softmax)},
                  {"gate", {{"kind", info.gate}, {"scale", info.gate_scale}}},
                  {"parameters", info.parameters}};
+  add_embedding(info.embedding, result);
+  if (info.max_length != info.max_positions) result["max_length"] = info.max_length;
   if (info.classes > 0) result["classes"] = info.classes;
   if (info.decoder)
     result["decoder"] = {{"bos_token", info.decoder->bos_token}, {"eos_token", info.decoder->eos_token}};

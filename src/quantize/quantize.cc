@@ -15,6 +15,18 @@ namespace octavo {
 constexpr double kStreamGrowth =
     16.0;  // of a run of sums above which one scale for all would be too coarse for the first
 
+namespace {
+
+/// What follows pooling stays float32.
+void keep_modules(const Model::Data& model, Model::Data& quantized) {
+  quantized.modules = model.modules;
+  for (const EmbeddingModule& module : model.modules) {
+    for (const auto& [name, shape] : tensors_of(module)) quantized.tensors.emplace(name, tensor(model.tensors, name));
+  }
+}
+
+}  // namespace
+
 Model::Data GraphQuantizer::run() {
   choose_stream_quantizers();
   for (const Node& node : model_.graph.nodes) {
@@ -26,6 +38,7 @@ Model::Data GraphQuantizer::run() {
   data.tensors = std::move(tensors_);
   data.tokenizer = model_.tokenizer;
   data.labels = model_.labels;
+  keep_modules(model_, data);
   data.integer = std::move(result_);
   return data;
 }

@@ -19,6 +19,10 @@ void check_sequence(const Tokens& tokens, std::size_t index, const ModelInfo& in
     throw Error(which + " has " + std::to_string(tokens.type_ids.size()) + " type ids for " +
                 std::to_string(tokens.ids.size()) + " tokens");
   }
+  if (tokens.prompt < 0 || static_cast<std::size_t>(tokens.prompt) >= tokens.ids.size()) {
+    throw Error(which + " has a prompt of " + std::to_string(tokens.prompt) + " of its " +
+                std::to_string(tokens.ids.size()) + " tokens, expected fewer");
+  }
   for (const std::int32_t id : tokens.ids) {
     if (id < 0 || id >= info.vocab_size) {
       throw Error(which + " has token id " + std::to_string(id) + ", the vocabulary has ids 0 to " +
@@ -52,7 +56,9 @@ RaggedBatch make_ragged(const TokenBatch& batch, const ModelInfo& info) {
       throw Error("the batch has more than " + std::to_string(1 << 24) + " tokens; run it in smaller batches");
     }
     ragged.start.push_back(static_cast<std::int32_t>(ragged.ids.size()));
+    ragged.prompts.push_back(tokens.prompt);
   }
+  if (std::ranges::all_of(ragged.prompts, [](std::int32_t tokens) { return tokens == 0; })) ragged.prompts.clear();
   return ragged;
 }
 

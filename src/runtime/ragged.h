@@ -17,11 +17,13 @@ struct RaggedBatch {
   std::vector<std::int32_t> start = {};                            ///< sequences + 1 of them
   std::vector<const std::uint8_t*> pixels = {};                    ///< of each image, RGB row by row
   std::vector<KvCache::Data*> caches = {};  ///< of each sequence, whose rows stand behind what it holds; or none
-  int prefix = 0;                           ///< first rows of each sequence that a mean leaves out
+  std::vector<std::int32_t> prompts = {};   ///< first rows of each sequence that pooling leaves out; empty: none
+  int prefix = 0;                           ///< first rows of each image that a mean leaves out
 
   int rows() const { return start.back(); }
   int sequences() const { return static_cast<int>(start.size()) - 1; }
   int length(int sequence) const { return start[sequence + 1] - start[sequence]; }
+  int prompt(int sequence) const { return prompts.empty() ? 0 : prompts[static_cast<std::size_t>(sequence)]; }
   /// Tokens of a sequence that are not in the batch but in its cache, before those that are.
   int past(int sequence) const { return caches.empty() ? 0 : caches[static_cast<std::size_t>(sequence)]->length; }
 };

@@ -22,21 +22,21 @@ Model quantized_real_model() {
 /// Embeddings of ragged sequences must not depend on ISA, threads, batch mix or order.
 void check_same_bytes_everywhere(const Model& model, const TokenBatch& batch) {
   Workspace one({.threads = 1});
-  const Tensor reference = Engine(model, {.isa = "scalar"}).pool(batch, Pooling::mean, one);
+  const Tensor reference = Engine(model, {.isa = "scalar"}).pool(batch, {Pooling::mean}, one);
   for (const std::string& isa : available_isas()) {
     const Engine engine(model, {.isa = isa});
     CHECK(engine.isa() == isa);
     for (const int threads : {1, 2, 7}) {
       INFO(isa << ", " << threads << " threads");
       Workspace workspace({.threads = threads});
-      CHECK(equal_bytes(engine.pool(batch, Pooling::mean, workspace), reference));
+      CHECK(equal_bytes(engine.pool(batch, {Pooling::mean}, workspace), reference));
     }
     INFO(isa);
     TokenBatch reversed = batch;
     std::reverse(reversed.sequences.begin(), reversed.sequences.end());
-    const Tensor backwards = engine.pool(reversed, Pooling::mean, one);
+    const Tensor backwards = engine.pool(reversed, {Pooling::mean}, one);
     for (std::size_t i = 0; i < batch.sequences.size(); ++i) {
-      const Tensor alone = engine.pool({{batch.sequences[i]}}, Pooling::mean, one);
+      const Tensor alone = engine.pool({{batch.sequences[i]}}, {Pooling::mean}, one);
       REQUIRE(equal_bytes(alone, row_of(reference, i)));
       REQUIRE(equal_bytes(alone, row_of(backwards, batch.sequences.size() - 1 - i)));
     }
@@ -106,7 +106,7 @@ TEST_CASE("bad batches are errors, and engine and workspace stay usable") {
                         {.ids = std::vector<std::int32_t>(81, 1)}};
   for (const Tokens& tokens : bad) CHECK_THROWS_AS(engine.run({{good.sequences[0], tokens}}, workspace), Error);
   CHECK_THROWS_AS(engine.run(TokenBatch{}, workspace), Error);
-  CHECK_THROWS_AS(engine.pool(good, Pooling::none, workspace), Error);
+  CHECK_THROWS_AS(engine.pool(good, {}, workspace), Error);
   CHECK(equal_bytes(engine.run(good, workspace), before));
 }
 
@@ -139,7 +139,7 @@ TEST_CASE("an embedding is normalised unless asked otherwise, and cls pooling is
     for (const float x : unit.as<float>().subspan(i * 48, 48)) squares += double{x} * double{x};
     CHECK(squares == Approx(1.0).epsilon(1e-6));
   }
-  const Tensor cls = embed(engine, batch, workspace, {.pooling = Pooling::cls, .normalize = false});
+  const Tensor cls = embed(engine, batch, workspace, {.pooling = {Pooling::cls}, .normalize = false});
   CHECK(equal_bytes(row_of(cls, 0), row_of(engine.run(batch, workspace), 0)));
 }
 

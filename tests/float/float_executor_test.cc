@@ -109,9 +109,9 @@ TEST_CASE("a sequence has the same float32 result alone, in a batch, and on seve
   const Engine engine(tiny_model());
   Workspace one({.threads = 1}), three({.threads = 3});
   const TokenBatch batch = random_batch(20, 60, 50);
-  const Tensor all = engine.pool(batch, Pooling::mean, three);
+  const Tensor all = engine.pool(batch, {Pooling::mean}, three);
   for (std::size_t i = 0; i < batch.sequences.size(); ++i) {
-    const Tensor alone = engine.pool({{batch.sequences[i]}}, Pooling::mean, one);
+    const Tensor alone = engine.pool({{batch.sequences[i]}}, {Pooling::mean}, one);
     CHECK(largest_difference(alone.as<float>(), all.as<float>().subspan(i * 48, 48)) < 1e-5);
   }
 }

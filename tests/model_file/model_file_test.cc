@@ -25,7 +25,7 @@ void load_and_run(const std::filesystem::path& file) {
   try {
     const Engine engine(Model::from_file(file));
     Workspace workspace({.threads = 1});
-    engine.pool({{{.ids = {0}}}}, Pooling::mean, workspace);
+    engine.pool({{{.ids = {0}}}}, {Pooling::mean}, workspace);
   } catch (const Error&) {
   }
 }

@@ -152,18 +152,4 @@ TEST_CASE("config.json that is missing or not JSON is an error that names the fi
   CHECK_THROWS_AS(Model::from_checkpoint(directory.path() / "nowhere"), Error);
 }
 
-TEST_CASE("the sentence-transformers pooling file is honoured") {
-  TemporaryDirectory directory;
-  TinyBert().write(directory.path());
-  std::filesystem::create_directories(directory.path() / "1_Pooling");
-  const auto pooling = [&](const char* text) {
-    std::ofstream(directory.path() / "1_Pooling" / "config.json") << text;
-    return Model::from_checkpoint(directory.path()).info().pooling;
-  };
-  CHECK(pooling(R"({"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false})") == Pooling::cls);
-  CHECK(pooling(R"({"pooling_mode_cls_token": false, "pooling_mode_mean_tokens": true})") == Pooling::mean);
-  CHECK_THROWS_AS(pooling(R"({"pooling_mode_max_tokens": true, "pooling_mode_mean_tokens": false})"), Error);
-  CHECK_THROWS_AS(pooling(R"({"pooling_mode_mean_tokens": 1})"), Error);
-}
-
 }  // namespace octavo::test

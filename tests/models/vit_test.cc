@@ -80,7 +80,7 @@ TEST_CASE("float logits of the shipped ViT on the shipped pictures are those of 
     const auto expected = golden.tensors.at(std::string(name) + ".logits").as<float>();
     CHECK(largest_difference(engine.logits(batch, workspace).as<float>(), expected) < 1e-4);
     const auto feature = golden.tensors.at(std::string(name) + ".feature").as<float>();
-    CHECK(largest_difference(engine.pool(batch, Pooling::cls, workspace).as<float>(), feature) < 1e-4);
+    CHECK(largest_difference(engine.pool(batch, {Pooling::cls}, workspace).as<float>(), feature) < 1e-4);
   }
 }
 

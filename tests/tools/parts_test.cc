@@ -7,6 +7,7 @@
 #include "tests/support/support.h"
 
 #include "octavo/error.h"
+#include "octavo/tasks.h"
 
 #include <algorithm>
 #include <limits>
@@ -71,8 +72,8 @@ TEST_CASE("closeness is the mean and the lowest cosine over pairs of rows") {
 
 TEST_CASE("a zero vector is like another zero vector and unlike the rest") {
   const std::vector<float> zero = {0, 0}, one = {0, 1};
-  CHECK(cosine(zero, zero) == 1.0);
-  CHECK(cosine(zero, one) == 0.0);
+  CHECK(similarity(zero, zero) == 1.0);
+  CHECK(similarity(zero, one) == 0.0);
 }
 
 TEST_CASE("a float is printed as the shortest number that reads back as the same float") {

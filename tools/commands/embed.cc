@@ -18,12 +18,20 @@
 namespace octavo::tools {
 namespace {
 
+constexpr std::int64_t kMostNumbers = 1 << 20;  // of an embedding
+
 Syntax syntax() {
   const Flags own = {
-      {"pooling", "mean, cls, or none: a vector per token; by default as the checkpoint says", "NAME"},
-      {"normalize", "divide each embedding by its length (the default)"},
-      {"no-normalize", "leave embeddings as the model gives them"},
-      {"similarity", "print the cosine of each input with each other one instead"},
+      {"pooling",
+       "mean, cls, max, mean_sqrt_len_tokens, weightedmean, lasttoken, or none: a vector per token; by default as "
+       "the checkpoint says",
+       "NAME"},
+      {"normalize", "divide each embedding by its length; by default as the checkpoint's modules.json says, else on"},
+      {"no-normalize", "do not, even where the checkpoint's last module does"},
+      {"truncate-dim", "keep the first N numbers of each embedding; by default as the checkpoint says", "N"},
+      {"prompt-name", "put this prompt of the checkpoint before each text; by default its default prompt", "NAME"},
+      {"prefix", "put TEXT before each text instead; \"\" for nothing", "TEXT"},
+      {"similarity", "print how close each input is to each other one instead, as the checkpoint compares them"},
   };
   return {.usage = "-m MODEL (-p TEXT | -f FILE | --image FILE...)... [OPTION...]",
           .about =
@@ -42,13 +50,14 @@ Syntax syntax() {
 }
 
 struct Settings {
-  std::optional<Pooling> pooling;
-  bool normalize = true;
+  bool per_token = false;  ///< --pooling none
+  EmbedOptions embedding;
+  TextOptions texts;
   bool similarity = false;
   MatrixFormat format = MatrixFormat::text;
   std::string output;
 
-  Rows rows() const { return pooling == Pooling::none ? Rows::per_token : Rows::per_input; }
+  Rows rows() const { return per_token ? Rows::per_token : Rows::per_input; }
 };
 
 MatrixFormat read_format(const Arguments& arguments, const std::string& output) {
@@ -57,41 +66,71 @@ MatrixFormat read_format(const Arguments& arguments, const std::string& output) 
   return npy ? MatrixFormat::npy : json ? MatrixFormat::json : MatrixFormat::text;
 }
 
+/// What stands in place of the checkpoint's pooling, truncation and normalisation.
+EmbedOptions read_embedding(const Arguments& arguments) {
+  EmbedOptions options;
+  if (arguments.on("normalize") || arguments.on("no-normalize"))
+    options.normalize = arguments.either("normalize", "no-normalize", false);
+  if (const auto size = arguments.integer("truncate-dim", 1, kMostNumbers))
+    options.truncate_dim = static_cast<int>(*size);
+  return options;
+}
+
+TextOptions read_texts(const Arguments& arguments) {
+  const TextOptions options{.prompt = arguments.text("prefix"),
+                            .prompt_name = arguments.text("prompt-name").value_or("")};
+  if (options.prompt && !options.prompt_name.empty())
+    throw UsageError("--prefix and --prompt-name exclude each other: a text has one prompt");
+  return options;
+}
+
 Settings read_settings(const Arguments& arguments) {
   Settings settings;
-  settings.pooling =
-      arguments.choice<Pooling>("pooling", {{"mean", Pooling::mean}, {"cls", Pooling::cls}, {"none", Pooling::none}});
+  settings.embedding = read_embedding(arguments);
+  settings.texts = read_texts(arguments);
+  const std::optional<std::optional<Pooling>> pooling =
+      arguments.choice<std::optional<Pooling>>("pooling", {{"mean", Pooling::mean},
+                                                           {"cls", Pooling::cls},
+                                                           {"max", Pooling::max},
+                                                           {"mean_sqrt_len_tokens", Pooling::mean_sqrt_len_tokens},
+                                                           {"weightedmean", Pooling::weightedmean},
+                                                           {"lasttoken", Pooling::lasttoken},
+                                                           {"none", std::nullopt}});
+  settings.per_token = pooling && !*pooling;
+  if (pooling && *pooling) settings.embedding.pooling = {**pooling};
   settings.similarity = arguments.on("similarity");
-  if (settings.similarity && settings.pooling == Pooling::none) {
+  if (settings.per_token && settings.similarity)
     throw UsageError("--similarity needs one vector per input, which --pooling none does not give");
-  }
-  const bool normalize_tokens = arguments.either("normalize", "no-normalize", false);
-  if (settings.pooling == Pooling::none && normalize_tokens) {
+  if (settings.per_token && settings.embedding.normalize.value_or(false))
     throw UsageError("--normalize is for embeddings, --pooling none gives token vectors as they are");
-  }
-  settings.normalize = arguments.either("normalize", "no-normalize", true);
+  if (settings.per_token && settings.embedding.truncate_dim)
+    throw UsageError("--truncate-dim is for embeddings, --pooling none gives token vectors as they are");
   settings.output = read_output(arguments);
   settings.format = read_format(arguments, settings.output);
   return settings;
 }
 
-std::unique_ptr<EmbeddingWriter> make_writer(const Settings& settings, Output& output, std::int64_t hidden_size) {
-  if (settings.similarity) return similarity_writer(output, hidden_size, settings.format);
+std::unique_ptr<EmbeddingWriter> make_writer(const Settings& settings, Output& output, const Model& model) {
+  const std::int64_t columns =
+      settings.per_token ? model.info().hidden_size : embedding_size(model, settings.embedding);
+  if (settings.similarity) {
+    return similarity_writer(
+        output, {.columns = columns, .kind = model.info().embedding.similarity, .format = settings.format});
+  }
   switch (settings.format) {
     case MatrixFormat::text:
       return text_writer(output, settings.rows());
     case MatrixFormat::json:
       return json_writer(output, settings.rows());
     case MatrixFormat::npy:
-      return npy_writer(output, hidden_size);
+      return npy_writer(output, columns);
   }
   return nullptr;
 }
 
 template <typename Batch>
 Tensor vectors_of(const Engine& engine, const Batch& batch, Workspace& workspace, const Settings& settings) {
-  if (settings.rows() == Rows::per_token) return engine.run(batch, workspace);
-  return embed(engine, batch, workspace, {.pooling = settings.pooling, .normalize = settings.normalize});
+  return settings.per_token ? engine.run(batch, workspace) : embed(engine, batch, workspace, settings.embedding);
 }
 
 /// On a terminal the answer itself shows how far things are.
@@ -152,15 +191,16 @@ int run(const Arguments& arguments) {
   Workspace workspace({.threads = options.threads});
   describe(engine, workspace, log);
   Output output(settings.output);
-  const auto writer = make_writer(settings, output, engine.model().info().hidden_size);
+  const auto writer = make_writer(settings, output, engine.model());
   if (engine.model().info().image) {
-    if (!arguments.texts("prompt").empty()) throw Error(engine.model().info().name + ": takes pictures, not texts.");
+    if (settings.texts.prompt || !settings.texts.prompt_name.empty() || !arguments.texts("prompt").empty())
+      throw Error(engine.model().info().name + ": takes pictures, not texts.");
     embed_pictures(read_pictures(arguments), engine, options, settings, workspace, output, *writer, log);
     writer->finish();
     output.commit();
     return 0;
   }
-  Encoder encoder(engine.model(), max_length);
+  Encoder encoder(engine.model(), max_length, settings.texts);
   embed_texts(*texts, encoder, engine, options, settings, workspace, output, *writer, log);
   writer->finish();
   output.commit();

@@ -48,7 +48,7 @@ int run(const Arguments& arguments) {
   const std::optional<std::int64_t> max_length = read_max_length(arguments);
   const std::string path = arguments.required("model");
   Inputs inputs = read_inputs(arguments);
-  Encoder encoder(open_model(path, log), max_length);
+  Encoder encoder(open_model(path, log), max_length, {.prompt = ""});
   Output output(read_output(arguments));
 
   for (std::int64_t index = 0; const std::optional<std::string> text = inputs.next(); ++index) {

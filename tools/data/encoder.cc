@@ -1,4 +1,4 @@
-// The length limit is the only thing added to the library's tokenizer.
+// A count of what did not fit is the only thing added to the library's encoder.
 #include "data/encoder.h"
 
 #include "octavo/error.h"
@@ -12,21 +12,23 @@ Tokenizer tokenizer_of(const Model& model) {
 
 namespace {
 
-int limit_of(const ModelInfo& info, const std::optional<std::int64_t>& max_length) {
-  if (max_length && *max_length > info.max_positions) {
+TextOptions options_of(const ModelInfo& info, const std::optional<std::int64_t>& max_length, TextOptions options) {
+  if (!max_length) return options;
+  if (*max_length > info.max_positions) {
     throw Error("--max-length is " + std::to_string(*max_length) + ", but " + info.name + " takes at most " +
                 std::to_string(info.max_positions) + " tokens.");
   }
-  return max_length ? static_cast<int>(*max_length) : info.max_positions;
+  options.max_length = static_cast<int>(*max_length);
+  return options;
 }
 
 }  // namespace
 
-Encoder::Encoder(const Model& model, const std::optional<std::int64_t>& max_length)
-    : tokenizer_(tokenizer_of(model)), max_length_(limit_of(model.info(), max_length)) {}
+Encoder::Encoder(const Model& model, const std::optional<std::int64_t>& max_length, const TextOptions& options)
+    : encoder_(model, options_of(model.info(), max_length, options)) {}
 
 Tokens Encoder::encode(const std::string& text) {
-  Tokens tokens = tokenizer_.encode(text, max_length_);
+  Tokens tokens = encoder_.encode(text);
   ++inputs_;
   if (tokens.truncated > 0) ++truncated_;
   return tokens;
@@ -35,7 +37,7 @@ Tokens Encoder::encode(const std::string& text) {
 void Encoder::report_truncated(const Log& log) const {
   if (truncated_ == 0) return;
   log.warn(std::to_string(truncated_) + " of " + std::to_string(inputs_) + " inputs were longer than " +
-           std::to_string(max_length_) + " tokens and were truncated");
+           std::to_string(encoder_.max_length()) + " tokens and were truncated");
 }
 
 }  // namespace octavo::tools

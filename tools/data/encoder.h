@@ -1,9 +1,10 @@
-// Texts to tokens that a model accepts: its tokenizer, its longest sequence, and a count of what did not fit.
+// Texts to tokens that a model accepts, and a count of what did not fit.
 #pragma once
 
 #include "cli/log.h"
 
 #include "octavo/model.h"
+#include "octavo/text_encoder.h"
 #include "octavo/tokenizer.h"
 
 #include <cstdint>
@@ -17,19 +18,19 @@ Tokenizer tokenizer_of(const Model& model);
 
 class Encoder {
  public:
-  /// `max_length` empty: the model's limit. Throws octavo::Error when the model has no tokenizer or a lower limit.
-  Encoder(const Model& model, const std::optional<std::int64_t>& max_length);
+  /// `max_length` (--max-length) empty: the checkpoint's limit. Throws octavo::Error when the model has no tokenizer,
+  /// takes fewer tokens, or has no such prompt.
+  Encoder(const Model& model, const std::optional<std::int64_t>& max_length, const TextOptions& options = {});
 
   Tokens encode(const std::string& text);
 
-  const Tokenizer& tokenizer() const { return tokenizer_; }
+  const Tokenizer& tokenizer() const { return encoder_.tokenizer(); }
 
   /// One warning for all inputs that were truncated, if any.
   void report_truncated(const Log& log) const;
 
  private:
-  Tokenizer tokenizer_;
-  int max_length_;
+  TextEncoder encoder_;
   std::int64_t inputs_ = 0, truncated_ = 0;
 };
 

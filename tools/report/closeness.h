@@ -4,12 +4,8 @@
 #include "octavo/tensor.h"
 
 #include <cstdint>
-#include <span>
 
 namespace octavo::tools {
-
-/// Cosine of the angle between two vectors of equal length. A zero vector has none: 1 with another one, else 0.
-double cosine(std::span<const float> a, std::span<const float> b);
 
 /// Mean and lowest cosine over the rows of pairs of matrices.
 class Closeness {

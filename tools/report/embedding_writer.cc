@@ -1,9 +1,10 @@
-// Text, JSON Lines, .npy and the cosine matrix.
+// Text, JSON Lines, .npy and the matrix of similarities.
 #include "report/embedding_writer.h"
 
 #include "cli/npy.h"
 #include "cli/numbers.h"
-#include "report/closeness.h"
+
+#include "octavo/tasks.h"
 
 #include <span>
 #include <string>
@@ -95,8 +96,8 @@ class NpyEmbeddingWriter : public EmbeddingWriter {
 
 class SimilarityWriter : public EmbeddingWriter {
  public:
-  SimilarityWriter(Output& output, std::int64_t columns, MatrixFormat format)
-      : output_(output), columns_(static_cast<std::size_t>(columns)), format_(format) {}
+  SimilarityWriter(Output& output, const SimilarityForm& form)
+      : output_(output), columns_(static_cast<std::size_t>(form.columns)), form_(form) {}
 
   void write(const std::vector<std::size_t>&, const Tensor& vectors) override {
     const std::span<const float> values = vectors.as<float>();
@@ -105,41 +106,41 @@ class SimilarityWriter : public EmbeddingWriter {
 
   void finish() override {
     const std::size_t inputs = values_.size() / columns_;
-    if (format_ == MatrixFormat::npy) {
+    if (form_.format == MatrixFormat::npy) {
       NpyWriter writer(output_, static_cast<std::int64_t>(inputs));
-      for (std::size_t i = 0; i < inputs; ++i) writer.write(cosines_with(i, inputs));
+      for (std::size_t i = 0; i < inputs; ++i) writer.write(similarities_with(i, inputs));
       writer.finish();
       return;
     }
-    for (std::size_t i = 0; i < inputs; ++i) output_.write(line(i, cosines_with(i, inputs)));
+    for (std::size_t i = 0; i < inputs; ++i) output_.write(line(i, similarities_with(i, inputs)));
   }
 
  private:
   std::span<const float> row(std::size_t i) const { return std::span(values_).subspan(i * columns_, columns_); }
 
-  std::vector<float> cosines_with(std::size_t i, std::size_t inputs) const {
-    std::vector<float> cosines(inputs);
-    for (std::size_t j = 0; j < inputs; ++j) cosines[j] = static_cast<float>(cosine(row(i), row(j)));
-    return cosines;
+  std::vector<float> similarities_with(std::size_t i, std::size_t inputs) const {
+    std::vector<float> result(inputs);
+    for (std::size_t j = 0; j < inputs; ++j) result[j] = static_cast<float>(similarity(row(i), row(j), form_.kind));
+    return result;
   }
 
-  std::string line(std::size_t i, const std::vector<float>& cosines) const {
+  std::string line(std::size_t i, const std::vector<float>& values) const {
     std::string text;
-    if (format_ == MatrixFormat::json) {
+    if (form_.format == MatrixFormat::json) {
       text = "{\"index\":" + std::to_string(i) + ",\"similarity\":";
-      append_json_array(text, cosines);
+      append_json_array(text, values);
       return text + "}\n";
     }
-    for (std::size_t j = 0; j < cosines.size(); ++j) {
+    for (std::size_t j = 0; j < values.size(); ++j) {
       if (j > 0) text += ' ';
-      append_fixed(text, cosines[j], 6);
+      append_fixed(text, values[j], 6);
     }
     return text + "\n";
   }
 
   Output& output_;
   std::size_t columns_;
-  MatrixFormat format_;
+  SimilarityForm form_;
   std::vector<float> values_;
 };
 
@@ -157,8 +158,8 @@ std::unique_ptr<EmbeddingWriter> npy_writer(Output& output, std::int64_t columns
   return std::make_unique<NpyEmbeddingWriter>(output, columns);
 }
 
-std::unique_ptr<EmbeddingWriter> similarity_writer(Output& output, std::int64_t columns, MatrixFormat format) {
-  return std::make_unique<SimilarityWriter>(output, columns, format);
+std::unique_ptr<EmbeddingWriter> similarity_writer(Output& output, const SimilarityForm& form) {
+  return std::make_unique<SimilarityWriter>(output, form);
 }
 
 }  // namespace octavo::tools

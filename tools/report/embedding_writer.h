@@ -13,8 +13,8 @@ namespace octavo::tools {
 /// One vector per input, or one per token.
 enum class Rows { per_input, per_token };
 
-/// Receives batches in the order of the inputs: the tokens of each input, and the vectors f32 [inputs or tokens, hidden
-/// size].
+/// Receives batches in the order of the inputs: the tokens of each input, and the vectors f32 [inputs or tokens,
+/// columns].
 class EmbeddingWriter {
  public:
   virtual ~EmbeddingWriter() = default;
@@ -35,7 +35,13 @@ std::unique_ptr<EmbeddingWriter> npy_writer(Output& output, std::int64_t columns
 
 enum class MatrixFormat { text, json, npy };
 
-/// The cosine of every input with every other one, written at the end. Keeps all vectors.
-std::unique_ptr<EmbeddingWriter> similarity_writer(Output& output, std::int64_t columns, MatrixFormat format);
+struct SimilarityForm {
+  std::int64_t columns = 0;  ///< of an embedding
+  Similarity kind = Similarity::cosine;
+  MatrixFormat format = MatrixFormat::text;
+};
+
+/// How close every input is to every other one, written at the end. Keeps all vectors.
+std::unique_ptr<EmbeddingWriter> similarity_writer(Output& output, const SimilarityForm& form);
 
 }  // namespace octavo::tools

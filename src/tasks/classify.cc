@@ -1,6 +1,5 @@
+// From logits to the likeliest classes.
 #include "octavo/tasks.h"
-
-#include "octavo/error.h"
 
 #include <algorithm>
 #include <cmath>
@@ -8,26 +7,6 @@
 
 namespace octavo {
 namespace {
-
-/// Divides each row by its L2 norm; a row of zeros stays as it is.
-void normalize_rows(Tensor& rows) {
-  const auto columns = static_cast<std::size_t>(rows.columns());
-  const std::span<float> values = rows.writable<float>();
-  for (std::size_t first = 0; first < values.size(); first += columns) {
-    double squares = 0.0;
-    for (const float x : values.subspan(first, columns)) squares += static_cast<double>(x) * static_cast<double>(x);
-    if (squares == 0.0) continue;
-    const double inverse = 1.0 / std::sqrt(squares);
-    for (float& x : values.subspan(first, columns)) x = static_cast<float>(static_cast<double>(x) * inverse);
-  }
-}
-
-template <typename Batch>
-Tensor embed_batch(const Engine& engine, const Batch& batch, Workspace& workspace, const EmbedOptions& options) {
-  Tensor result = engine.pool(batch, options.pooling.value_or(engine.model().info().pooling), workspace);
-  if (options.normalize) normalize_rows(result);
-  return result;
-}
 
 std::vector<ClassScore> best_of(std::span<const float> logits, int count) {
   std::vector<ClassScore> scores(logits.size());
@@ -49,14 +28,6 @@ std::vector<ClassScore> best_of(std::span<const float> logits, int count) {
 }
 
 }  // namespace
-
-Tensor embed(const Engine& engine, const TokenBatch& batch, Workspace& workspace, const EmbedOptions& options) {
-  return embed_batch(engine, batch, workspace, options);
-}
-
-Tensor embed(const Engine& engine, const ImageBatch& batch, Workspace& workspace, const EmbedOptions& options) {
-  return embed_batch(engine, batch, workspace, options);
-}
 
 std::vector<std::vector<ClassScore>> best_classes(const Tensor& logits, int count) {
   std::vector<std::vector<ClassScore>> result;

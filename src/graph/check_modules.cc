@@ -1,0 +1,43 @@
+#include "graph/check_modules.h"
+
+#include "octavo/error.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace octavo {
+namespace {
+
+std::string text(const Tensor::Shape& shape) {
+  std::string result = "[";
+  for (std::size_t i = 0; i < shape.size(); ++i) result += (i ? ", " : "") + std::to_string(shape[i]);
+  return result + "]";
+}
+
+void check_tensor(const TensorMap& tensors, const std::string& name, const Tensor::Shape& shape) {
+  const Tensor& found = tensor(tensors, name);
+  if (found.dtype() != DType::f32 || found.shape() != shape) {
+    throw Error("tensor " + name + " is " + std::string(name_of(found.dtype())) + " " + text(found.shape()) +
+                ", expected F32 " + text(shape));
+  }
+  const auto values = found.as<float>();
+  if (!std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); }))
+    throw Error("tensor " + name + " has a value that is not a finite number");
+}
+
+}  // namespace
+
+void check_modules(const Model::Data& data) {
+  const EmbeddingInfo& embedding = data.info.embedding;
+  const int pooled = static_cast<int>(embedding.pooling.size()) * data.info.hidden_size;
+  const int size = columns_behind(data.modules, pooled);
+  if (embedding.truncate_dim && *embedding.truncate_dim > size) {
+    throw Error("truncate_dim is " + std::to_string(*embedding.truncate_dim) + ", expected at most the " +
+                std::to_string(size) + " numbers of an embedding");
+  }
+  for (const EmbeddingModule& module : data.modules) {
+    for (const auto& [name, shape] : tensors_of(module)) check_tensor(data.tensors, name, shape);
+  }
+}
+
+}  // namespace octavo

@@ -1,0 +1,104 @@
+// Embeddings: pooling, the modules behind it, truncation, normalisation; and how close two of them are.
+#include "tasks/embedding_modules.h"
+
+#include "octavo/error.h"
+#include "octavo/tasks.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace octavo {
+namespace {
+
+/// What the options leave to the checkpoint, taken from there.
+struct Choice {
+  std::vector<Pooling> pooling;
+  bool normalize;
+  int size;  // of an embedding
+};
+
+Choice choose(const Model& model, const EmbedOptions& options) {
+  const EmbeddingInfo& info = model.info().embedding;
+  Choice choice{.pooling = options.pooling.empty() ? info.pooling : options.pooling,
+                .normalize = options.normalize.value_or(info.normalize),
+                .size = 0};
+  const int pooled = static_cast<int>(choice.pooling.size()) * model.info().hidden_size;
+  const int whole = columns_behind(model.data().modules, pooled);
+  choice.size = options.truncate_dim ? *options.truncate_dim : std::min(info.truncate_dim.value_or(whole), whole);
+  if (choice.size < 1 || choice.size > whole) {
+    throw Error("truncate_dim is " + std::to_string(choice.size) + ", but embeddings of " + model.info().name +
+                " have " + std::to_string(whole) + " numbers");
+  }
+  return choice;
+}
+
+/// The first columns of each row.
+Tensor first_columns(const Tensor& rows, std::int64_t count) {
+  Tensor result(DType::f32, {rows.rows(), count});
+  const std::span<const float> in = rows.as<float>();
+  float* out = result.writable<float>().data();
+  for (std::int64_t i = 0; i < rows.rows(); ++i) {
+    const auto row = in.subspan(static_cast<std::size_t>(i * rows.columns()), static_cast<std::size_t>(count));
+    out = std::ranges::copy(row, out).out;
+  }
+  return result;
+}
+
+template <typename Batch>
+Tensor embed_batch(const Engine& engine, const Batch& batch, Workspace& workspace, const EmbedOptions& options) {
+  const Choice choice = choose(engine.model(), options);
+  Tensor result = apply_modules(engine.model().data(), engine.pool(batch, choice.pooling, workspace));
+  if (choice.size < result.columns()) result = first_columns(result, choice.size);
+  if (choice.normalize) normalize_rows(result);
+  return result;
+}
+
+/// Of zeros it is 1 with zeros and 0 with anything else.
+double cosine(std::span<const float> a, std::span<const float> b) {
+  double dot = 0, square_a = 0, square_b = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    dot += static_cast<double>(a[i]) * b[i];
+    square_a += static_cast<double>(a[i]) * a[i];
+    square_b += static_cast<double>(b[i]) * b[i];
+  }
+  if (square_a == 0 || square_b == 0) return square_a == square_b ? 1.0 : 0.0;
+  return std::clamp(dot / (std::sqrt(square_a) * std::sqrt(square_b)), -1.0, 1.0);
+}
+
+template <typename Term>
+double sum(std::span<const float> a, std::span<const float> b, const Term& term) {
+  double result = 0.0;
+  for (std::size_t i = 0; i < a.size(); ++i) result += term(static_cast<double>(a[i]), static_cast<double>(b[i]));
+  return result;
+}
+
+}  // namespace
+
+int embedding_size(const Model& model, const EmbedOptions& options) { return choose(model, options).size; }
+
+Tensor embed(const Engine& engine, const TokenBatch& batch, Workspace& workspace, const EmbedOptions& options) {
+  return embed_batch(engine, batch, workspace, options);
+}
+
+Tensor embed(const Engine& engine, const ImageBatch& batch, Workspace& workspace, const EmbedOptions& options) {
+  return embed_batch(engine, batch, workspace, options);
+}
+
+double similarity(std::span<const float> a, std::span<const float> b, Similarity kind) {
+  if (a.size() != b.size()) {
+    throw Error("two embeddings have " + std::to_string(a.size()) + " and " + std::to_string(b.size()) +
+                " numbers, expected equally many");
+  }
+  switch (kind) {
+    case Similarity::dot:
+      return sum(a, b, [](double x, double y) { return x * y; });
+    case Similarity::euclidean:
+      return -std::sqrt(sum(a, b, [](double x, double y) { return (x - y) * (x - y); }));
+    case Similarity::manhattan:
+      return -sum(a, b, [](double x, double y) { return std::abs(x - y); });
+    default:
+      return cosine(a, b);
+  }
+}
+
+}  // namespace octavo
