@@ -2,6 +2,7 @@
 #pragma once
 
 #include "octavo/engine.h"
+#include "octavo/text_encoder.h"
 
 #include <optional>
 #include <span>

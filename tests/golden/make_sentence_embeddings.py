@@ -108,8 +108,9 @@ def cases():
     yield case("max_seq_length", plain | {"sentence_bert_config.json": {"max_seq_length": 5, "do_lower_case": False}})
     yield case("max_seq_length of an older name", plain | {"sentence_roberta_config.json": {"max_seq_length": 4}})
     yield case("model_max_length", plain | {"tokenizer_config.json": {"tokenizer_class": "BertTokenizer", "model_max_length": 6}})
-    yield case("do_lower_case", plain | {"sentence_bert_config.json": {"do_lower_case": True}, "tokenizer.json": tokenizer(lowercase=False)})
-    yield case("no do_lower_case", plain | {"sentence_bert_config.json": {"do_lower_case": False}, "tokenizer.json": tokenizer(lowercase=False)})
+    cased = plain | {"tokenizer.json": tokenizer(lowercase=False), "tokenizer_config.json": {"tokenizer_class": "BertTokenizer", "do_lower_case": False}}
+    yield case("do_lower_case", cased | {"sentence_bert_config.json": {"do_lower_case": True}})
+    yield case("no do_lower_case", cased | {"sentence_bert_config.json": {"do_lower_case": False}})
     yield case("truncate_dim", plain, truncate_dim=6)
     yield case("truncate_dim of the checkpoint", plain | {"config_sentence_transformers.json": {"truncate_dim": 7}})
     yield case("truncate_dim, then normalised", plain | {"modules.json": modules("Pooling", "Normalize")}, truncate_dim=6, normalize=True)

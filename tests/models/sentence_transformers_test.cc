@@ -93,8 +93,9 @@ std::string said_of(const Golden& golden, const json& entry, const json& patches
     write_bytes(directory.path() / path, content.dump());
   }
   try {
+    const Model model = Model::from_checkpoint(directory.path());
     std::string all;
-    for (const std::string& warning : Model::from_checkpoint(directory.path()).warnings()) all += warning + "\n";
+    for (const std::string& warning : model.warnings()) all += warning + "\n";
     return all;
   } catch (const Error& error) {
     return std::string("Error: ") + error.what();

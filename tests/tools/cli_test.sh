@@ -27,6 +27,8 @@ run 2 embed -m x; is_wrong_usage "no input: --prompt or --file is missing"
 run 2 embed -m x -p a -t 0; is_wrong_usage "--threads is '0'"
 run 2 embed -m x -p a --isa z80; is_wrong_usage "--isa is 'z80'"
 run 2 embed -m x -p a --pooling middle; is_wrong_usage "--pooling is 'middle'"
+run 2 embed -m x -p a --pooling none --truncate-dim 4; is_wrong_usage "--truncate-dim is for embeddings"
+run 2 embed -m x -p a --prefix "a" --prompt-name b; is_wrong_usage "--prefix and --prompt-name exclude each other"
 run 2 embed -m x -p a --json -o a.npy; is_wrong_usage "--json and --output a.npy exclude each other"
 run 2 calibrate -d data.txt; is_wrong_usage "the checkpoint directory is missing"
 run 2 calibrate x; is_wrong_usage "--data is missing"
@@ -101,6 +103,30 @@ run 0 embed -m "$checkpoint" -p "A sentence."; lines_are out 1
 run 0 embed -m model.octavo -f five.txt --max-length 4 --json; err_has "5 of 5 inputs were longer than 4 tokens"
 run 0 embed -m model.octavo -f five.txt --max-length 4 -q; err_is_empty
 run 1 embed -m model.octavo -p a --max-length 100000; err_has "--max-length is 100000"
+
+# A sentence-transformers directory: its prompts, similarity and warnings, until flags say otherwise.
+run 0 embed -m model.octavo -p a --truncate-dim 7; expect "$(wc -w <out)" 7 "numbers of an embedding"
+run 1 embed -m model.octavo -p a --truncate-dim 5000; err_has "truncate_dim is 5000"; lines_are err 1
+run 1 embed -m model.octavo -p a --prompt-name query; err_has 'has no prompt "query", nor any other'; lines_are err 1
+cp -r "$checkpoint" sentences && chmod -R u+w sentences
+cat >sentences/modules.json <<'END'
+[{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+ {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}]
+END
+cat >sentences/config_sentence_transformers.json <<'END'
+{"prompts": {"query": "query: ", "passage": "passage: "}, "default_prompt_name": "query", "similarity_fn_name": "euclidean", "color": 3}
+END
+run 0 embed -m sentences -p "a cat"; err_has "config_sentence_transformers.json: color is not known"; cp out query.out
+for prompt in "--prefix= -p 'query: a cat'" "--prompt-name query -p 'a cat'" "--no-normalize -p 'a cat'"; do
+  eval "run 0 embed -m sentences -q $prompt"; cmp -s out query.out || fail "octavo $command: other numbers"
+done
+run 0 embed -m sentences -q -p "a cat" --prompt-name passage; cmp -s out query.out && fail "octavo $command: the query's numbers"
+run 1 embed -m sentences -q -p a --prompt-name document; err_has 'has no prompt "document", it has passage, query'
+run 0 embed -m sentences -q -p "a cat" -p "a dog" --similarity
+expect "$(awk 'NR == 1 { print ($1 == 0 && $2 < -0.1) }' out)" 1 "negative distances"
+run 0 info -m sentences -q; out_has 'not normalized; similarity euclidean'; out_has 'prompt query (default) "query: "'
+sed -i 's/models.Pooling/models.CNN/' sentences/modules.json
+run 1 embed -m sentences -p a; err_has "modules.json: modules[1]: type is"; err_has "models.CNN"; lines_are err 1
 
 # Every instruction set gives the same answer.
 for isa in $("$octavo" info | awk '$2 == "available" || $2 == "available," { print $1 }'); do
