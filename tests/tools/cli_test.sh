@@ -105,6 +105,9 @@ run 0 embed -m model.octavo -f five.txt --max-length 4 -q; err_is_empty
 run 1 embed -m model.octavo -p a --max-length 100000; err_has "--max-length is 100000"
 
 # A sentence-transformers directory: its prompts, similarity and warnings, until flags say otherwise.
+run 0 embed -m model.octavo -p a --no-normalize; cp out raw.out
+OCTAVO_NORMALIZE=no run 0 embed -m model.octavo -p a; cmp -s out raw.out || fail "octavo $command: OCTAVO_NORMALIZE is ignored"
+OCTAVO_NORMALIZE=no run 0 embed -m model.octavo -p a --normalize; cmp -s out raw.out && fail "octavo $command: not normalized"
 run 0 embed -m model.octavo -p a --truncate-dim 7; expect "$(wc -w <out)" 7 "numbers of an embedding"
 run 1 embed -m model.octavo -p a --truncate-dim 5000; err_has "truncate_dim is 5000"; lines_are err 1
 run 1 embed -m model.octavo -p a --prompt-name query; err_has 'has no prompt "query", nor any other'; lines_are err 1

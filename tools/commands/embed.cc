@@ -69,8 +69,9 @@ MatrixFormat read_format(const Arguments& arguments, const std::string& output) 
 /// What stands in place of the checkpoint's pooling, truncation and normalisation.
 EmbedOptions read_embedding(const Arguments& arguments) {
   EmbedOptions options;
-  if (arguments.on("normalize") || arguments.on("no-normalize"))
-    options.normalize = arguments.either("normalize", "no-normalize", false);
+  const bool normalize = arguments.either("normalize", "no-normalize", true);
+  const bool is_said = normalize == arguments.either("normalize", "no-normalize", false);
+  if (is_said) options.normalize = normalize;
   if (const auto size = arguments.integer("truncate-dim", 1, kMostNumbers))
     options.truncate_dim = static_cast<int>(*size);
   return options;
