@@ -1,9 +1,8 @@
 #include "graph/check_modules.h"
 
-#include "octavo/error.h"
+#include "io/safetensors.h"
 
-#include <algorithm>
-#include <cmath>
+#include "octavo/error.h"
 
 namespace octavo {
 namespace {
@@ -20,9 +19,7 @@ void check_tensor(const TensorMap& tensors, const std::string& name, const Tenso
     throw Error("tensor " + name + " is " + std::string(name_of(found.dtype())) + " " + text(found.shape()) +
                 ", expected F32 " + text(shape));
   }
-  const auto values = found.as<float>();
-  if (!std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); }))
-    throw Error("tensor " + name + " has a value that is not a finite number");
+  require_finite(found, name);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 // Embeddings: pooling, the modules behind it, truncation, normalisation; and how close two of them are.
+#include "base/finite.h"
 #include "tasks/embedding_modules.h"
 
 #include "octavo/error.h"
@@ -48,6 +49,10 @@ template <typename Batch>
 Tensor embed_batch(const Engine& engine, const Batch& batch, Workspace& workspace, const EmbedOptions& options) {
   const Choice choice = choose(engine.model(), options);
   Tensor result = apply_modules(engine.model().data(), engine.pool(batch, choice.pooling, workspace));
+  if (first_not_finite(result.as<float>()) != result.as<float>().size()) {
+    throw Error(engine.model().info().name +
+                ": an embedding is not a number: what its modules compute is too large for float32");
+  }
   if (choice.size < result.columns()) result = first_columns(result, choice.size);
   if (choice.normalize) normalize_rows(result);
   return result;

@@ -142,7 +142,7 @@ TEST_CASE("an infinite answer of float32 is an error, not a number") {
   const Engine engine(read(bert));
   Workspace workspace({.threads = 1});
   CHECK_THROWS_WITH(engine.run(random_batch(2, 9, 50), workspace), Catch::Contains("is not a number"));
-  CHECK_THROWS_AS(engine.pool(random_batch(2, 9, 50), Pooling::mean, workspace), Error);
+  CHECK_THROWS_AS(engine.pool(random_batch(2, 9, 50), {Pooling::mean}, workspace), Error);
   bert.tensors.at("embeddings.word_embeddings.weight").writable<float>()[7] = std::numeric_limits<float>::quiet_NaN();
   CHECK_THROWS_WITH(Engine(read(bert)), Catch::Contains("tensor embeddings.word_embeddings.weight is not a number"));
 }

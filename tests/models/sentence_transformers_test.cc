@@ -285,6 +285,19 @@ TEST_CASE("sizes and tensors of modules that do not fit are errors that name the
   CHECK_THROWS_WITH(Model::from_checkpoint(directory.path()), Catch::Contains("tensor scale"));
 }
 
+TEST_CASE("an embedding that is too large for float32 is an error") {
+  const Golden golden;
+  TemporaryDirectory directory;
+  const json entry = entry_named(golden, "dense linear.Identity");
+  golden.write(entry, directory.path());
+  Tensor weight(DType::f32, {5, 16}), bias(DType::f32, {5});
+  std::ranges::fill(weight.writable<float>(), 3e38f);
+  write_safetensors(directory / "2_Dense/model.safetensors", {{"linear.weight", weight}, {"linear.bias", bias}}, {});
+  const Model model = Model::from_checkpoint(directory.path());
+  Workspace workspace({.threads = 1});
+  CHECK_THROWS_WITH(embed(Engine(model), tokens_of(entry, model), workspace), Catch::Contains("too large for float32"));
+}
+
 TEST_CASE("the transformer may lie in a folder of its own, and max_seq_length may exceed what the model has") {
   const Golden golden;
   json entry = entry_named(golden, "pooling mean");
