@@ -134,14 +134,21 @@ void read_tensors(const fs::path& folder, const EmbeddingModule& module, TensorM
   if (!fs::exists(folder / "model.safetensors") && fs::exists(folder / "pytorch_model.bin"))
     throw Error((folder / "pytorch_model.bin").string() + ": is a pickle, expected a model.safetensors in its place");
   const std::string file = (folder / "model.safetensors").string();
+  const SafetensorsFile contents = read_safetensors(file);
+  TensorMap found;
+  for (const auto& [name, tensor] : contents.tensors)
+    found.emplace(std::visit([](const auto& m) { return m.name; }, module) + "/" + name, tensor);
   const auto expected = tensors_of(module);
-  for (const auto& [name, tensor] : read_safetensors(file).tensors) {
-    const std::string full = std::visit([](const auto& m) { return m.name; }, module) + "/" + name;
-    if (!expected.contains(full)) throw Error(file + ": tensor " + name + " is not one of a " + title(module));
-    tensors.insert_or_assign(full, to_f32(tensor, file + ": " + name));
+  for (const auto& [name, tensor] : found) {
+    if (!expected.contains(name)) throw Error(file + ": tensor " + name + " is not one of a " + title(module));
   }
   for (const auto& [name, shape] : expected) {
-    if (!tensors.contains(name)) throw Error(file + ": has no tensor " + name.substr(name.rfind('/') + 1));
+    if (!found.contains(name)) throw Error(file + ": has no tensor " + name.substr(name.rfind('/') + 1));
+    try {
+      tensors.insert_or_assign(name, to_f32(found.at(name), name));
+    } catch (const Error& error) {
+      throw Error(file + ": " + error.what());
+    }
   }
 }
 
