@@ -20,6 +20,8 @@ namespace fs = std::filesystem;
 constexpr std::array<std::string_view, 6> kModules = {"Transformer", "Pooling",   "Dense",
                                                       "LayerNorm",   "Normalize", "Dropout"};
 
+constexpr std::size_t kLongestPath = 255;  // bytes of a name in a file system
+
 /// Of an element of modules.json: place, label, and what the module's forward() may be called with.
 constexpr std::string_view kHarmlessOfModule[] = {"idx", "name", "kwargs"};
 
@@ -42,7 +44,8 @@ std::string kind_of(const JsonObject& module) {
 std::string path_of(const JsonObject& module) {
   const std::string path = module.text("path");
   const fs::path parts(path);
-  if (parts.is_absolute() || std::find(parts.begin(), parts.end(), "..") != parts.end())
+  const bool is_within = !parts.is_absolute() && std::find(parts.begin(), parts.end(), "..") == parts.end();
+  if (!is_within || path.size() > kLongestPath || path.find('\0') != std::string::npos)
     module.fail("path", "a folder within the checkpoint");
   return path;
 }

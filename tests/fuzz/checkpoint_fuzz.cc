@@ -8,6 +8,7 @@
 
 #include "octavo/engine.h"
 #include "octavo/error.h"
+#include "octavo/tasks.h"
 
 #include <algorithm>
 #include <iterator>
@@ -87,11 +88,12 @@ void run(const Model& model) {
   }
   engine.run({{{.ids = {0, info.vocab_size - 1}}}}, workspace);
   if (model.tokenizer_json().empty()) return;
-  const Tokenizer tokenizer = Tokenizer::from_json(model.tokenizer_json());
-  const Tokens tokens = tokenizer.encode(
+  const TextEncoder encoder(model);
+  const Tokens tokens = encoder.encode(
       "Hello, [MASK] ein \xc3\x9c"
       "bel!  \xff 12's");
-  tokenizer.decode(tokens.ids);
+  encoder.tokenizer().decode(tokens.ids);
+  embed(engine, {{tokens}}, workspace);
 }
 
 }  // namespace

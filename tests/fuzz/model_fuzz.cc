@@ -20,7 +20,7 @@ void run_on_images(const Engine& engine, Workspace& workspace) {
   for (int i = 0; i < 3 * width * height; ++i) image.pixels.push_back(static_cast<std::uint8_t>(i * 37));
   const ImageBatch batch{{image, image}};
   engine.run(batch, workspace);
-  embed(engine, batch, workspace, {.pooling = Pooling::mean});
+  embed(engine, batch, workspace, {.pooling = {Pooling::mean}});
   if (info.classes > 0) classify(engine, batch, workspace);
 }
 
@@ -36,7 +36,8 @@ void run_on_tokens(const Engine& engine, Workspace& workspace) {
     batch.sequences.push_back(tokens);
   }
   engine.run(batch, workspace);
-  embed(engine, batch, workspace, {.pooling = Pooling::mean});
+  engine.pool(batch, {Pooling::mean, Pooling::max, Pooling::weightedmean}, workspace);
+  embed(engine, batch, workspace);
   if (!info.decoder) return;
   engine.logits(batch, workspace);
   KvCache cache(engine.model());

@@ -1,17 +1,20 @@
 // sentence-transformers directories: the numbers that sentence-transformers itself gives, and a word about all else.
 #include "io/safetensors.h"
+#include "tests/support/compare.h"
 #include "tests/support/support.h"
 #include "tests/support/temporary_directory.h"
-#include "tests/support/tiny_bert.h"
 
+#include "octavo/calibration.h"
 #include "octavo/error.h"
 #include "octavo/tasks.h"
 #include "octavo/text_encoder.h"
 
 #include <nlohmann/json.hpp>
 
-#include <cstring>
+#include <functional>
+#include <limits>
 #include <map>
+#include <stdexcept>
 
 namespace octavo::test {
 namespace {
@@ -65,12 +68,7 @@ TokenBatch tokens_of(const json& entry, const Model& model) {
   return batch;
 }
 
-double largest_difference(const Tensor& a, const Tensor& b) {
-  double largest = 0.0;
-  for (std::size_t i = 0; i < a.as<float>().size(); ++i)
-    largest = std::max(largest, std::abs(double{a.as<float>()[i]} - double{b.as<float>()[i]}));
-  return largest;
-}
+double difference(const Tensor& a, const Tensor& b) { return largest_difference(a.as<float>(), b.as<float>()); }
 
 /// The case with modules of every kind.
 json entry_named(const Golden& golden, const std::string& name) {
@@ -124,7 +122,7 @@ TEST_CASE("float32 embeddings are sentence-transformers' own, with every pooling
     const Tensor found = embed(Engine(model), tokens_of(entry, model), workspace, embed_options(entry));
     REQUIRE(found.shape() == expected.shape());
     CHECK(embedding_size(model, embed_options(entry)) == found.columns());
-    CHECK(largest_difference(found, expected) < 1e-5);
+    CHECK(difference(found, expected) < 1e-5);
   }
 }
 
@@ -163,8 +161,7 @@ TEST_CASE("an embedding does not depend on what else is in the batch, prompts an
     const Tensor all = embed(engine, batch, workspace);
     for (std::size_t i = 0; i < batch.sequences.size(); ++i) {
       const Tensor one = embed(engine, {{batch.sequences[i]}}, workspace);
-      const float* row = all.as<float>().data() + i * static_cast<std::size_t>(all.columns());
-      CHECK(std::memcmp(one.data(), row, one.bytes()) == 0);
+      CHECK(equal_bytes(one, row_of(all, i)));
     }
   }
 }
@@ -179,7 +176,7 @@ TEST_CASE("without modules.json the pooling folder, prompts and length are read 
     std::filesystem::remove(directory / "modules.json");
     const Engine engine(Model::from_checkpoint(directory.path()));
     const TokenBatch batch = tokens_of(entry, engine.model());
-    CHECK(largest_difference(embed(engine, batch, workspace, {.normalize = false}), golden.embeddings(name)) < 1e-5);
+    CHECK(difference(embed(engine, batch, workspace, {.normalize = false}), golden.embeddings(name)) < 1e-5);
     const Tensor unit = embed(engine, batch, workspace);
     CHECK(similarity(unit.as<float>(), unit.as<float>(), Similarity::dot) == Approx(unit.rows()));
   }
@@ -259,6 +256,7 @@ TEST_CASE("modules that octavo does not have, or that stand where they cannot, a
   check([](json& m) { m = json::array({m[0]}); }, "has no Pooling");
   check([](json& m) { m[2]["path"] = "../2_Dense"; }, "../2_Dense");
   check([](json& m) { m[2]["path"] = "/2_Dense"; }, "/2_Dense");
+  check([](json& m) { m[2]["path"] = std::string(5000, 'a'); }, "a folder within the checkpoint");
 }
 
 TEST_CASE("sizes and tensors of modules that do not fit are errors that name them") {
@@ -316,7 +314,7 @@ TEST_CASE("the transformer may lie in a folder of its own, and max_seq_length ma
   CHECK_THAT(model.warnings()[0], Catch::Contains("max_seq_length is 1000"));
   Workspace workspace({.threads = 1});
   const Tensor found = embed(Engine(model), tokens_of(entry, model), workspace);
-  CHECK(largest_difference(found, golden.embeddings("pooling mean")) < 1e-5);
+  CHECK(difference(found, golden.embeddings("pooling mean")) < 1e-5);
 }
 
 TEST_CASE("options replace pooling, normalisation, truncation and prompt of the checkpoint") {
@@ -328,7 +326,7 @@ TEST_CASE("options replace pooling, normalisation, truncation and prompt of the 
   const json entry = entry_named(golden, "pooling mean");
   const TokenBatch batch = tokens_of(entry, engine.model());
   const auto differs = [&](const EmbedOptions& options, const char* name) {
-    return largest_difference(embed(engine, batch, workspace, options), golden.embeddings(name));
+    return difference(embed(engine, batch, workspace, options), golden.embeddings(name));
   };
   CHECK(differs({}, "normalize") < 1e-5);
   CHECK(differs({.normalize = false}, "pooling mean") < 1e-5);
