@@ -53,11 +53,14 @@ Model::Data read_family(const std::filesystem::path& directory, const Checkpoint
   }
 }
 
-std::string read_tokenizer(const std::filesystem::path& directory) {
+void read_tokenizer(const std::filesystem::path& directory, Model::Data& data) {
   for (const char* file : {"tokenizer.json", "vocab.txt", "merges.txt"}) {
-    if (std::filesystem::exists(directory / file)) return Tokenizer::from_checkpoint(directory).to_json();
+    if (!std::filesystem::exists(directory / file)) continue;
+    const Tokenizer tokenizer = Tokenizer::from_checkpoint(directory);
+    data.tokenizer = tokenizer.to_json();
+    data.warnings.insert(data.warnings.end(), tokenizer.warnings().begin(), tokenizer.warnings().end());
+    return;
   }
-  return "";
 }
 
 }  // namespace
@@ -70,7 +73,7 @@ Model Model::from_checkpoint(const std::filesystem::path& directory, const Check
   data.info.name = std::filesystem::weakly_canonical(directory).filename().string();
   data.info.max_length = data.info.max_positions;
   if (data.info.classes > 0) data.labels = read_labels(folder, data.info.classes, data.warnings);
-  data.tokenizer = read_tokenizer(folder);
+  read_tokenizer(folder, data);
   if (!data.info.image)
     add_sentence_transformer(std::move(sentence), directory, data);
   else if (std::filesystem::exists(directory / "modules.json"))

@@ -37,7 +37,9 @@ struct DecodeOptions {
 class Tokenizer {
  public:
   /// Reads from a checkpoint directory tokenizer.json, or vocab.json with merges.txt, or vocab.txt with
-  /// tokenizer_config.json. Every component of tokenizer.json that is not supported is an Error that names it.
+  /// tokenizer_config.json. Every component of tokenizer.json that is not supported is an Error that names it. Where
+  /// the files beside it contradict it, the tokenizer is what transformers' AutoTokenizer would use, and warnings() say
+  /// so (docs/checkpoints.md).
   static Tokenizer from_checkpoint(const std::filesystem::path& directory);
 
   /// Reads the text of a tokenizer.json; `name` stands in messages.
@@ -63,6 +65,10 @@ class Tokenizer {
   std::string_view token(std::int32_t id) const;
 
   int vocab_size() const;
+
+  /// What a checkpoint's files say that octavo does not know, or of which they contradict each other: a sentence each
+  /// that names the file and the key.
+  const std::vector<std::string>& warnings() const;
 
   struct Data;
 

@@ -272,6 +272,11 @@ std::vector<int> JsonObject::integers(std::string_view key, int smallest, int la
   return result;
 }
 
+std::vector<int> JsonObject::integer_or_list(std::string_view key, int smallest, int largest) const {
+  if (is_number(key)) return {static_cast<int>(integer(key, smallest, largest))};
+  return integers(key, smallest, largest);
+}
+
 std::vector<double> JsonObject::numbers(std::string_view key, double smallest, double largest) const {
   const nlohmann::json* value = find(key);
   if (!value || !value->is_array()) fail(key, "an array of numbers");

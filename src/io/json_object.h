@@ -68,6 +68,9 @@ class JsonObject {
   /// The integers of the array under `key`.
   std::vector<int> integers(std::string_view key, int smallest, int largest) const;
 
+  /// The same, where a single integer stands for an array of one.
+  std::vector<int> integer_or_list(std::string_view key, int smallest, int largest) const;
+
   /// The numbers, and the strings, of the array under `key`.
   std::vector<double> numbers(std::string_view key, double smallest, double largest) const;
   std::vector<std::string> texts(std::string_view key) const;
@@ -78,6 +81,8 @@ class JsonObject {
   /// The keys that nobody has asked for so far, through this object or a copy of it, in the order of their names. A
   /// section counts as asked for as a whole; its own object knows which of its keys were.
   std::vector<std::string> unread() const;
+
+  const nlohmann::json& values() const { return object_; }
 
   [[noreturn]] void fail(std::string_view key, const std::string& expected) const;
 

@@ -1,7 +1,8 @@
 // Where do added tokens such as [MASK] stand in a text?
 #pragma once
 
-#include <array>
+#include "tokenizer/pattern_set.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -20,6 +21,8 @@ struct AddedToken {
   bool single_word = false;  ///< only between characters that are not of words
   bool lstrip = false;       ///< takes the white space before it
   bool rstrip = false;       ///< takes the white space after it
+
+  bool operator==(const AddedToken&) const = default;
 };
 
 /// Finds added tokens: the leftmost first, of several the longest. Immutable.
@@ -36,16 +39,13 @@ class AddedTokenFinder {
     std::int32_t id;
   };
 
-  /// The first match at or after byte `from`, of which none of the bytes before `from` are part.
-  std::optional<Match> find(std::string_view text, std::size_t from) const;
+  /// All matches in their order. As in the tokenizers library, white space that a token has taken with rstrip may also
+  /// be part of a token that begins in it; two such matches overlap. Takes time in proportion to the text.
+  std::vector<Match> find(std::string_view text) const;
 
  private:
-  const AddedToken* token_at(std::string_view text) const;
-  std::size_t next_candidate(std::string_view text, std::size_t from) const;
-
-  std::vector<AddedToken> tokens_;            // the longest first
-  std::array<bool, 256> is_first_byte_ = {};  // of a token
-  std::optional<char> only_first_byte_;       // when all tokens begin alike
+  std::vector<AddedToken> tokens_;
+  std::optional<PatternSet> contents_;  // nothing when there are none
 };
 
 }  // namespace octavo

@@ -46,6 +46,7 @@ class BertNormalizer {
     bool handle_chinese_chars = false;  ///< a space on both sides of each ideograph
     bool strip_accents = false;         ///< decompose (NFD), then drop nonspacing marks
     bool lowercase = false;             ///< character by character
+    bool operator==(const Options&) const = default;
   };
 
   explicit BertNormalizer(Options options);

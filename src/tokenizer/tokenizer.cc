@@ -1,9 +1,13 @@
 #include "octavo/tokenizer.h"
 
 #include "io/mapped_file.h"
+#include "tokenizer/bert_unicode.h"
+#include "tokenizer/byte_level.h"
 #include "tokenizer/tokenizer_data.h"
 #include "tokenizer/tokenizer_files.h"
 #include "tokenizer/tokenizer_json.h"
+#include "tokenizer/tokenizer_settings.h"
+#include "tokenizer/utf8.h"
 
 #include "octavo/error.h"
 
@@ -23,10 +27,10 @@ class TextReader {
 
   Pieces read() {
     std::size_t begin = 0;
-    while (const auto match = data_.added_raw.find(text_, begin)) {
-      read_segment(begin, match->begin);
-      pieces_.append(match->id, {static_cast<std::int32_t>(match->begin), static_cast<std::int32_t>(match->end)});
-      begin = match->end;
+    for (const AddedTokenFinder::Match& match : data_.added_raw.find(text_)) {
+      read_segment(begin, match.begin);
+      pieces_.append(match.id, {static_cast<std::int32_t>(match.begin), static_cast<std::int32_t>(match.end)});
+      begin = match.end;
     }
     read_segment(begin, text_.size());
     return std::move(pieces_);
@@ -53,10 +57,10 @@ class TextReader {
     const std::string_view bytes = normalized_.bytes();
     const Span* spans = normalized_.spans();
     std::size_t begin = 0;
-    while (const auto match = data_.added_normalized.find(bytes, begin)) {
-      read_words(begin, match->begin);
-      pieces_.append(match->id, {spans[match->begin].begin, spans[match->end - 1].end});
-      begin = match->end;
+    for (const AddedTokenFinder::Match& match : data_.added_normalized.find(bytes)) {
+      if (begin < match.begin) read_words(begin, match.begin);
+      pieces_.append(match.id, {spans[match.begin].begin, spans[match.end - 1].end});
+      begin = match.end;
     }
     read_words(begin, bytes.size());
   }
@@ -67,7 +71,8 @@ class TextReader {
     const auto* byte_level = std::get_if<ByteLevel>(&data_.pre_tokenizer);
     if (!byte_level || !byte_level->add_prefix_space || text.empty() || text[0] == ' ') return tokenize(text, spans);
     prefixed_.clear();
-    prefixed_.append(U' ', {spans[0].begin, spans[0].begin});
+    const auto first = static_cast<std::size_t>(first_code_point(text).bytes);
+    prefixed_.append(U' ', {spans[0].begin, spans[first - 1].end});  // it comes from the first character
     prefixed_.append(text, spans);
     tokenize(prefixed_.bytes(), prefixed_.spans());
   }
@@ -90,11 +95,45 @@ class TextReader {
   Pieces pieces_;
 };
 
-void trim_spaces(std::string_view text, std::vector<Span>& spans) {
-  const auto is_space = [&](std::int32_t at) { return text[static_cast<std::size_t>(at)] == ' '; };
-  for (Span& span : spans) {
-    while (span.begin < span.end && is_space(span.begin)) ++span.begin;
-    while (span.begin < span.end && is_space(span.end - 1)) --span.end;
+bool is_token_space(char32_t c) { return c == byte_level_character(' ') || is_white_space(c); }
+
+int count_spaces_at_begin(std::string_view token) {
+  int count = 0;
+  for (; !token.empty() && is_token_space(first_code_point(token).value); ++count) {
+    token.remove_prefix(static_cast<std::size_t>(first_code_point(token).bytes));
+  }
+  return count;
+}
+
+int count_spaces_at_end(std::string_view token) {
+  int count = 0;
+  for (; !token.empty() && is_token_space(last_code_point(token, token.size()).value); ++count) {
+    token.remove_suffix(static_cast<std::size_t>(last_code_point(token, token.size()).bytes));
+  }
+  return count;
+}
+
+// As the tokenizers library's ByteLevel does it: off come as many characters of the text as the token has spaces,
+// except that a first token keeps one that may have been added to it.
+void trim_spaces(const Tokenizer::Data& data, std::string_view text, Pieces& pieces) {
+  for (std::size_t i = 0; i < pieces.ids.size(); ++i) {
+    const auto id = static_cast<std::size_t>(pieces.ids[i]);
+    Span& span = pieces.spans[i];
+    const auto begin = static_cast<std::size_t>(span.begin), size = static_cast<std::size_t>(span.end) - begin;
+    // An added token has the white space that it took.
+    const std::string_view token = data.kinds[id] == TokenKind::model ? data.vocabulary[id] : text.substr(begin, size);
+    const auto rest = [&] { return text.substr(0, static_cast<std::size_t>(span.end)); };
+    int spaces = count_spaces_at_begin(token);
+    const bool is_first = i == 0 || span.begin == 0;
+    if (is_first && (data.keeps_first_space || !text.substr(static_cast<std::size_t>(span.begin)).starts_with(' '))) {
+      --spaces;
+    }
+    for (; spaces > 0 && span.begin < span.end; --spaces) {
+      span.begin += first_code_point(rest().substr(static_cast<std::size_t>(span.begin))).bytes;
+    }
+    for (spaces = count_spaces_at_end(token); spaces > 0 && span.begin < span.end; --spaces) {
+      span.end = std::max(span.end - last_code_point(rest(), rest().size()).bytes, span.begin);
+    }
   }
 }
 
@@ -104,7 +143,7 @@ Pieces read_text(const Tokenizer::Data& data, std::string_view text) {
                 std::to_string(std::numeric_limits<std::int32_t>::max()));
   }
   Pieces pieces = TextReader(data, text).read();
-  if (data.trim_offsets) trim_spaces(text, pieces.spans);
+  if (data.trim_offsets) trim_spaces(data, text, pieces);
   return pieces;
 }
 
@@ -162,12 +201,19 @@ Tokenizer::Tokenizer(std::shared_ptr<const Data> data) : data_(std::move(data)) 
 
 Tokenizer Tokenizer::from_checkpoint(const std::filesystem::path& directory) {
   const std::filesystem::path json = directory / "tokenizer.json";
+  std::string where = directory.string();
+  TokenizerParts parts;
   if (std::filesystem::exists(json)) {
-    return from_json(MappedFile(json).bytes(), json.string());
+    where = json.string();
+    parts = read_tokenizer_json(MappedFile(json).bytes(), where);
+    apply_tokenizer_settings(directory, parts);
+  } else if (std::filesystem::exists(directory / "merges.txt")) {
+    parts = read_merges_files(directory);
+  } else {
+    parts = read_vocabulary_files(directory);
   }
-  const bool has_merges = std::filesystem::exists(directory / "merges.txt");
-  TokenizerParts parts = has_merges ? read_merges_files(directory) : read_vocabulary_files(directory);
-  return Tokenizer(std::make_shared<const Data>(std::move(parts), directory.string()));
+  warn_of_unknown_keys(directory, parts);
+  return Tokenizer(std::make_shared<const Data>(std::move(parts), where));
 }
 
 Tokenizer Tokenizer::from_json(std::string_view json, std::string_view name) {
@@ -203,6 +249,8 @@ std::string_view Tokenizer::token(std::int32_t id) const {
   }
   return data_->vocabulary[static_cast<std::size_t>(id)];
 }
+
+const std::vector<std::string>& Tokenizer::warnings() const { return data_->warnings; }
 
 int Tokenizer::vocab_size() const { return static_cast<int>(data_->vocabulary.size()); }
 

@@ -22,11 +22,6 @@ void check_utf8(std::string_view token, std::size_t line, const std::string& whe
   }
 }
 
-std::int32_t find_token(const std::vector<std::string>& vocabulary, const std::string& token) {
-  const auto found = std::find(vocabulary.begin(), vocabulary.end(), token);
-  return found == vocabulary.end() ? -1 : static_cast<std::int32_t>(found - vocabulary.begin());
-}
-
 AddedToken read_decoder_entry(const std::string& id, const nlohmann::json& value, const std::string& where) {
   const JsonObject entry(value, where + ": added_tokens_decoder: " + id);
   int number = -1;
@@ -57,6 +52,13 @@ std::vector<std::string> read_lines(const std::filesystem::path& file) {
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
   return lines;
+}
+
+nlohmann::json read_json_file(const std::filesystem::path& file) {
+  if (!std::filesystem::exists(file)) return nlohmann::json::object();
+  nlohmann::json result = parse_json(MappedFile(file).bytes(), file.string());
+  if (!result.is_object()) throw Error(file.string() + ": is a JSON " + result.type_name() + ", expected an object");
+  return result;
 }
 
 std::vector<std::string> read_vocabulary(JsonMembers members, const std::string& where) {
@@ -107,23 +109,29 @@ std::string special_text(const nlohmann::json& config, const std::string& key, c
   return JsonObject(config, where).text_or(key, otherwise);
 }
 
-std::vector<std::string> additional_special_texts(const nlohmann::json& config, const std::string& where) {
-  const std::string key = "additional_special_tokens";
+std::vector<std::string> special_texts(const nlohmann::json& config, const std::string& key, const std::string& where) {
   const nlohmann::json list = config.value(key, nlohmann::json());
   if (list.is_null()) return {};
-  if (!list.is_array()) JsonObject(config, where).fail(key, "a list of tokens");
+  if (!list.is_array() && !list.is_object()) JsonObject(config, where).fail(key, "a list of tokens");
   std::vector<std::string> result;
   for (const nlohmann::json& token : list) result.push_back(special_text({{key, token}}, key, "", where));
   return result;
 }
 
-std::int32_t add_special(const std::string& text, const std::vector<std::string>& vocabulary,
-                         std::vector<AddedToken>& tokens) {
-  const auto known = std::find_if(tokens.begin(), tokens.end(), [&](const auto& t) { return t.content == text; });
-  if (known != tokens.end()) return known->id;
-  const std::int32_t id = find_token(vocabulary, text);
-  if (id >= 0) tokens.push_back({.id = id, .content = text, .special = true});
-  return id;
+SpecialTokens::SpecialTokens(const std::vector<std::string>& vocabulary, std::vector<AddedToken>& tokens)
+    : tokens_(tokens) {
+  for (std::size_t i = 0; i < vocabulary.size(); ++i) ids_.emplace(vocabulary[i], static_cast<std::int32_t>(i));
+  for (const AddedToken& token : tokens) added_ids_.emplace(token.content, token.id);
+}
+
+std::int32_t SpecialTokens::add(const std::string& text) {
+  const auto known = added_ids_.find(text);
+  if (known != added_ids_.end()) return known->second;
+  const auto found = ids_.find(text);
+  if (found == ids_.end()) return -1;
+  added_ids_.emplace(text, found->second);
+  tokens_.push_back({.id = found->second, .content = text, .special = true});
+  return found->second;
 }
 
 }  // namespace octavo

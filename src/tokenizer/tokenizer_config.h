@@ -7,12 +7,17 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace octavo {
 
 /// The lines of a file of UTF-8 text; they may end in CRLF.
 std::vector<std::string> read_lines(const std::filesystem::path& file);
+
+/// The JSON object in a file; an empty one when there is no file.
+nlohmann::json read_json_file(const std::filesystem::path& file);
 
 /// Tokens by id from an object's members, tokens and ids: every id from 0 to the number of tokens minus one, once.
 /// `where` stands before " has ..." in messages.
@@ -30,11 +35,21 @@ void sort_by_id(std::vector<AddedToken>& tokens);
 std::string special_text(const nlohmann::json& config, const std::string& key, const char* otherwise,
                          const std::string& where);
 
-/// The texts of additional_special_tokens.
-std::vector<std::string> additional_special_texts(const nlohmann::json& config, const std::string& where);
+/// The texts of a list of special tokens, or of an object of them.
+std::vector<std::string> special_texts(const nlohmann::json& config, const std::string& key, const std::string& where);
 
-/// The id of a special token, which is added to `tokens` unless it is there. -1 when it has none.
-std::int32_t add_special(const std::string& text, const std::vector<std::string>& vocabulary,
-                         std::vector<AddedToken>& tokens);
+/// Adds special tokens of a vocabulary to the added tokens.
+class SpecialTokens {
+ public:
+  SpecialTokens(const std::vector<std::string>& vocabulary, std::vector<AddedToken>& tokens);
+
+  /// The id of a token, which is added unless it is there; -1 when it has none.
+  std::int32_t add(const std::string& text);
+
+ private:
+  std::vector<AddedToken>& tokens_;
+  std::unordered_map<std::string_view, std::int32_t> ids_;  // of the vocabulary, which outlives this
+  std::unordered_map<std::string, std::int32_t> added_ids_ = {};
+};
 
 }  // namespace octavo

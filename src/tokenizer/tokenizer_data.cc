@@ -115,7 +115,9 @@ Tokenizer::Data::Data(TokenizerParts parts, const std::string& where)
       added_normalized(select(added_tokens, true, normalizer, where)),
       single(std::move(parts.single)),
       pair(std::move(parts.pair)),
-      trim_offsets(parts.trim_offsets) {
+      trim_offsets(parts.trim_offsets),
+      keeps_first_space(parts.keeps_first_space),
+      warnings(std::move(parts.warnings)) {
   check_template(single, /*is_pair=*/false, vocabulary.size(), where);
   check_template(pair, /*is_pair=*/true, vocabulary.size(), where);
   for (const TokenTemplate* tokens : {&single, &pair}) {

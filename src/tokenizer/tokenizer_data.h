@@ -23,8 +23,11 @@ struct TokenTemplate {
     Source source = Source::special;
     std::int32_t type_id = 0;
     std::int32_t id = 0;  ///< of a special token
+    bool operator==(const Part&) const = default;
   };
   std::vector<Part> parts;
+
+  bool operator==(const TokenTemplate&) const = default;
 
   int special_count() const;  ///< how many special tokens it adds
 };
@@ -47,7 +50,9 @@ struct TokenizerParts {
   std::variant<WordPiece::Options, Bpe::Options> model = {};
   std::vector<AddedToken> added_tokens = {};  ///< ids of the vocabulary, or those that follow it one by one
   TokenTemplate single = {}, pair = {};
-  bool trim_offsets = false;  ///< spans without the spaces at their ends
+  bool keeps_first_space = false;          ///< of trim_offsets: a first token keeps one space
+  bool trim_offsets = false;               ///< spans without the spaces at their ends
+  std::vector<std::string> warnings = {};  ///< what Tokenizer::warnings() gives
 };
 
 /// Whether a token belongs to the model, was added to it, or is special: added as such, or put around texts.
@@ -66,7 +71,8 @@ struct Tokenizer::Data {
   std::vector<AddedToken> added_tokens;
   AddedTokenFinder added_raw, added_normalized;
   TokenTemplate single, pair;
-  bool trim_offsets;
+  bool trim_offsets, keeps_first_space;
+  std::vector<std::string> warnings;
 };
 
 /// Normalized text as added tokens with `normalized` are compared with it.

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <initializer_list>
 #include <limits>
 
 namespace octavo {
@@ -38,6 +39,32 @@ void check_sections(const json& root, const std::string& where) {
     if (!root.contains(key)) throw Error(where + ": " + key + " is missing, expected a section of a tokenizer.json");
   }
   if (root.contains("version") && root["version"] != "1.0") refuse(where, "version", root["version"].dump(), "\"1.0\"");
+}
+
+struct Untyped {
+  const char* section;
+  const char* type;
+  std::initializer_list<const char*> keys;
+};
+
+// Components without a type, as early versions of the tokenizers library wrote them: the first of their section whose
+// keys are all there.
+const Untyped kUntyped[] = {{"model", "BPE", {"merges"}},
+                            {"model", "WordPiece", {"unk_token", "continuing_subword_prefix"}},
+                            {"model", "WordPiece", {"unk_token", "max_input_chars_per_word"}},
+                            {"normalizer", "BertNormalizer", {"clean_text", "handle_chinese_chars", "lowercase"}},
+                            {"post_processor", "RobertaProcessing", {"sep", "cls", "trim_offsets", "add_prefix_space"}},
+                            {"post_processor", "BertProcessing", {"sep", "cls"}},
+                            {"post_processor", "TemplateProcessing", {"single", "pair"}},
+                            {"decoder", "WordPiece", {"prefix", "cleanup"}}};
+
+void add_types(json& root) {
+  for (const Untyped& untyped : kUntyped) {
+    const auto component = root.find(untyped.section);
+    if (component == root.end() || !component->is_object() || component->contains("type")) continue;
+    const auto has = [&](const char* key) { return component->contains(key); };
+    if (std::all_of(untyped.keys.begin(), untyped.keys.end(), has)) (*component)["type"] = untyped.type;
+  }
 }
 
 // The section's type, "null" for null.
@@ -86,8 +113,8 @@ void check_decoder(const JsonObject& root, const std::string& where) {
 WordPiece::Options read_word_piece(const JsonObject& model) {
   model.allow_only({"type", "unk_token", "continuing_subword_prefix", "max_input_chars_per_word"});
   return {.unk_token = model.text("unk_token"),
-          .continuing_subword_prefix = model.text("continuing_subword_prefix"),
-          .max_input_chars_per_word = static_cast<int>(model.integer("max_input_chars_per_word", 0, kMaxInt))};
+          .continuing_subword_prefix = model.text_or("continuing_subword_prefix", "##"),
+          .max_input_chars_per_word = model.integer_or("max_input_chars_per_word", 0, kMaxInt, 100)};
 }
 
 // "left right", or ["left", "right"].
@@ -170,7 +197,8 @@ std::int32_t read_token_and_id(const json& section, const char* key, const std::
   return value[1].get<std::int32_t>();
 }
 
-void read_post_processor(const json& section, const JsonObject& root, const std::string& where, TokenizerParts& parts) {
+void read_post_processor(const JsonObject& root, const std::string& where, TokenizerParts& parts) {
+  const json& section = root.values()["post_processor"];
   const std::string type = type_of(root, "post_processor");
   const JsonObject object = root.section("post_processor");
   if (type == "null") {
@@ -181,6 +209,7 @@ void read_post_processor(const json& section, const JsonObject& root, const std:
     parts.single = single_template();
     parts.pair = pair_template();
     parts.trim_offsets = object.flag("trim_offsets");
+    parts.keeps_first_space = object.flag_or("add_prefix_space", true);
   } else if (type == "BertProcessing") {
     const std::int32_t cls = read_token_and_id(section, "cls", where), sep = read_token_and_id(section, "sep", where);
     object.allow_only({"type", "cls", "sep"});
@@ -215,8 +244,9 @@ TokenizerParts read_tokenizer_json(std::string_view text, const std::string& whe
   JsonMembers vocabulary;
   json file = parse_json(text, where, "vocab", vocabulary);
   check_sections(file, where);
+  add_types(file);
   const json merges = take_lists(file["model"], where);
-  const JsonObject root(file, where);
+  const JsonObject root(std::move(file), where);
   TokenizerParts parts = {.normalizer = read_normalizer(root, where)};
   const std::string type = type_of(root, "model");
   if (type == "WordPiece") {
@@ -231,7 +261,7 @@ TokenizerParts read_tokenizer_json(std::string_view text, const std::string& whe
   parts.pre_tokenizer = read_pre_tokenizer(root, where);
   parts.vocabulary = read_vocabulary(std::move(vocabulary), where + ": model: vocab");
   parts.added_tokens = read_added_tokens(root);
-  read_post_processor(file["post_processor"], root, where, parts);
+  read_post_processor(root, where, parts);
   return parts;
 }
 

@@ -3,18 +3,24 @@
 
 #include <nlohmann/json.hpp>
 
+#include <unordered_set>
+
 namespace octavo {
 namespace {
 
 using nlohmann::ordered_json;
 using Source = TokenTemplate::Source;
 
-ordered_json write_template(const TokenTemplate& tokens, const Tokenizer::Data& data, ordered_json& special_tokens) {
+ordered_json write_template(const TokenTemplate& tokens, const Tokenizer::Data& data, ordered_json& special_tokens,
+                            std::unordered_set<std::int32_t>& written) {
   ordered_json result = ordered_json::array();
+  auto& entries = special_tokens.get_ref<ordered_json::object_t&>();
   for (const TokenTemplate::Part& part : tokens.parts) {
     if (part.source == Source::special) {
       const std::string& name = data.vocabulary[static_cast<std::size_t>(part.id)];
-      special_tokens[name] = {{"id", name}, {"ids", {part.id}}, {"tokens", {name}}};
+      if (written.insert(part.id).second) {  // to look for the name would take the square of their number
+        entries.emplace_back(name, ordered_json{{"id", name}, {"ids", {part.id}}, {"tokens", {name}}});
+      }
       result.push_back({{"SpecialToken", {{"id", name}, {"type_id", part.type_id}}}});
     } else {
       const char* name = part.source == Source::first_text ? "A" : "B";
@@ -76,10 +82,11 @@ ordered_json write_normalizer(const BertNormalizer& normalizer) {
 
 // Only ByteLevel trims offsets, and it adds no tokens.
 ordered_json write_post_processor(const Tokenizer::Data& data) {
-  if (data.trim_offsets) return write_byte_level(false, true);
+  if (data.trim_offsets) return write_byte_level(data.keeps_first_space, true);
   ordered_json special_tokens = ordered_json::object();
-  ordered_json single = write_template(data.single, data, special_tokens);
-  ordered_json pair = write_template(data.pair, data, special_tokens);
+  std::unordered_set<std::int32_t> written;
+  ordered_json single = write_template(data.single, data, special_tokens, written);
+  ordered_json pair = write_template(data.pair, data, special_tokens, written);
   return {{"type", "TemplateProcessing"},
           {"single", std::move(single)},
           {"pair", std::move(pair)},

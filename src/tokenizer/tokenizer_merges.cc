@@ -13,13 +13,6 @@ namespace {
 
 using nlohmann::json;
 
-json read_json(const std::filesystem::path& file) {
-  if (!std::filesystem::exists(file)) return json::object();
-  json result = parse_json(MappedFile(file).bytes(), file.string());
-  if (!result.is_object()) throw Error(file.string() + ": is a JSON " + result.type_name() + ", expected an object");
-  return result;
-}
-
 std::vector<std::string> read_vocabulary_json(const std::filesystem::path& file) {
   const std::string name = file.string();
   if (!std::filesystem::exists(file)) throw Error(name + ": is missing, expected beside merges.txt");
@@ -45,13 +38,13 @@ void check_supported(const JsonObject& config) {
 }
 
 // Adds the tokens that a configuration calls special.
-void add_special_tokens(const json& config, const std::string& where, TokenizerParts& parts) {
-  std::vector<std::string> texts = additional_special_texts(config, where);
+void add_special_tokens(const json& config, const std::string& where, SpecialTokens& tokens) {
+  std::vector<std::string> texts = special_texts(config, "additional_special_tokens", where);
   for (const char* key : {"bos_token", "eos_token", "unk_token", "pad_token"}) {
     if (JsonObject(config, where).has(key)) texts.push_back(special_text(config, key, "", where));
   }
   for (const std::string& text : texts) {
-    if (add_special(text, parts.vocabulary, parts.added_tokens) < 0) {
+    if (tokens.add(text) < 0) {
       throw Error(where + ": has the special token \"" + text + "\", expected a token of vocab.json");
     }
   }
@@ -63,7 +56,7 @@ std::string first_token(const std::filesystem::path& directory, const json& conf
   const JsonObject settings(config, config_name);
   if (!settings.has("add_bos_token")) {
     const std::filesystem::path model_config = directory / "config.json";
-    return JsonObject(read_json(model_config), model_config.string()).text_or("prefix", "");
+    return JsonObject(read_json_file(model_config), model_config.string()).text_or("prefix", "");
   }
   if (!settings.flag("add_bos_token")) return "";
   const std::string in_map = special_text(special_tokens, "bos_token", "", "special_tokens_map.json");
@@ -76,7 +69,8 @@ std::string first_token(const std::filesystem::path& directory, const json& conf
 
 TokenizerParts read_merges_files(const std::filesystem::path& directory) {
   const std::string config_name = (directory / "tokenizer_config.json").string();
-  const json config = read_json(config_name), special_tokens = read_json(directory / "special_tokens_map.json");
+  const json config = read_json_file(config_name),
+             special_tokens = read_json_file(directory / "special_tokens_map.json");
   const JsonObject settings(config, config_name);
   check_supported(settings);
 
@@ -86,13 +80,14 @@ TokenizerParts read_merges_files(const std::filesystem::path& directory) {
   parts.model = Bpe::Options{.merges = read_merges(directory / "merges.txt")};
   parts.added_tokens = read_added_tokens_decoder(config, config_name);
   if (!settings.has("added_tokens_decoder")) refuse_added_tokens_file(directory);
-  add_special_tokens(config, config_name, parts);
-  add_special_tokens(special_tokens, (directory / "special_tokens_map.json").string(), parts);
+  SpecialTokens special(parts.vocabulary, parts.added_tokens);
+  add_special_tokens(config, config_name, special);
+  add_special_tokens(special_tokens, (directory / "special_tokens_map.json").string(), special);
   parts.single = single_template();
   parts.pair = pair_template();
   const std::string first = first_token(directory, config, special_tokens);
   if (!first.empty()) {
-    const std::int32_t id = add_special(first, parts.vocabulary, parts.added_tokens);
+    const std::int32_t id = special.add(first);
     if (id < 0) {
       throw Error(directory.string() + ": texts begin with \"" + first + "\", expected a token of vocab.json");
     }

@@ -59,17 +59,18 @@ TokenizerParts read_vocabulary_files(const std::filesystem::path& directory) {
   parts.added_tokens = read_added_tokens_decoder(json, where);
   if (!config.has("added_tokens_decoder")) refuse_added_tokens_file(directory);
   parts.model = WordPiece::Options{.unk_token = special_text(json, "unk_token", "[UNK]", where)};
+  SpecialTokens special(parts.vocabulary, parts.added_tokens);
   std::map<std::string_view, std::int32_t> ids;
   for (const auto& [key, otherwise] : kSpecialTokens) {
     const std::string text = special_text(json, key, otherwise, where);
-    ids[key] = add_special(text, parts.vocabulary, parts.added_tokens);
+    ids[key] = special.add(text);
     const bool is_needed = config.has(key) || key == kClsToken || key == kSepToken;
     if (ids[key] < 0 && is_needed) {
       throw Error(where + ": " + std::string(key) + " is \"" + text + "\", expected a token of vocab.txt");
     }
   }
-  for (const std::string& text : additional_special_texts(json, where)) {
-    if (add_special(text, parts.vocabulary, parts.added_tokens) < 0) {
+  for (const std::string& text : special_texts(json, "additional_special_tokens", where)) {
+    if (special.add(text) < 0) {
       throw Error(where + ": additional_special_tokens has \"" + text + "\", expected a token of vocab.txt");
     }
   }

@@ -34,6 +34,14 @@ inline CodePoint first_code_point(std::string_view text) {
   return {value, length};
 }
 
+/// The code point that ends before byte `end` > 0 of a text; U+FFFD for an ill-formed byte.
+inline CodePoint last_code_point(std::string_view text, std::size_t end) {
+  std::size_t begin = end - 1;
+  while (begin > 0 && end - begin < 4 && (text[begin] & 0xc0) == 0x80) --begin;
+  const CodePoint c = first_code_point(text.substr(begin, end - begin));
+  return c.bytes == static_cast<int>(end - begin) ? c : CodePoint{kReplacementCharacter, 1};
+}
+
 /// Writes a code point's UTF-8 and returns its length, at most 4.
 inline int write_utf8(char32_t c, char* out) {
   if (c < 0x80) return out[0] = static_cast<char>(c), 1;

@@ -8,6 +8,7 @@
 namespace octavo {
 namespace {
 
+constexpr std::size_t kMaxUtf8 = 4;
 constexpr std::size_t kMaxBytes = (std::size_t{1} << 24) - 1;  // of all tokens: a node's number has 24 bits
 
 std::size_t count_bytes(const std::vector<std::string>& vocabulary, const std::string& where) {
@@ -53,6 +54,17 @@ WordPiece::WordPiece(const std::vector<std::string>& vocabulary, Options options
     continuing_ = step.key == kEmpty ? kEmpty : step.node;
     if (continuing_ == kEmpty) break;
   }
+  if (static_cast<std::size_t>(options_.max_input_chars_per_word) <= kWalkedBytes / kMaxUtf8) return;
+  std::vector<std::string_view> continuations;
+  for (std::size_t i = 0; i < vocabulary.size(); ++i) {
+    std::string_view token = vocabulary[i];
+    if (!token.starts_with(options_.continuing_subword_prefix)) continue;
+    token.remove_prefix(options_.continuing_subword_prefix.size());
+    if (token.empty()) continue;
+    continuations.push_back(token);
+    continuation_ids_.push_back(static_cast<std::int32_t>(i));
+  }
+  if (!continuations.empty()) continuations_.emplace(continuations);
 }
 
 // Where the step with this key is, or the empty slot where it belongs.
@@ -89,18 +101,34 @@ void WordPiece::tokenize(std::string_view word, const Span* spans, Pieces& out) 
     out.append(unknown_, {spans[0].begin, spans[word.size() - 1].end});
   };
   if (is_too_long(word)) return unknown();
-  for (std::size_t begin = 0, end = 0; begin < word.size(); begin = end) {
-    std::uint32_t node = begin == 0 ? 0 : continuing_;
-    std::int32_t token = kNoToken;
-    for (std::size_t i = begin; i < word.size() && node != kEmpty; ++i) {
-      const Step& step = steps_[slot(key(node, word[i]))];
-      if (step.key == kEmpty) break;
-      node = step.node;
-      if (step.token != kNoToken) token = step.token, end = i + 1;
+  std::vector<PatternSet::Occurrence> continuations;  // the first one last
+  const bool is_walked = word.size() <= kWalkedBytes || !continuations_;
+  if (!is_walked) continuations = continuations_->find(word);
+  for (std::size_t begin = 0; begin < word.size();) {
+    while (!continuations.empty() && continuations.back().begin < begin) continuations.pop_back();
+    Piece piece;
+    if (begin == 0 || is_walked) {
+      piece = longest_piece(word, begin);
+    } else if (!continuations.empty() && continuations.back().begin == begin) {
+      const PatternSet::Occurrence& found = continuations.back();
+      piece = {.token = continuation_ids_[static_cast<std::size_t>(found.pattern)], .end = found.end};
     }
-    if (token == kNoToken) return unknown();
-    out.append(token, {spans[begin].begin, spans[end - 1].end});
+    if (piece.token == kNoToken) return unknown();
+    out.append(piece.token, {spans[begin].begin, spans[piece.end - 1].end});
+    begin = piece.end;
   }
+}
+
+WordPiece::Piece WordPiece::longest_piece(std::string_view word, std::size_t begin) const {
+  Piece piece;
+  std::uint32_t node = begin == 0 ? 0 : continuing_;
+  for (std::size_t i = begin; i < word.size() && node != kEmpty; ++i) {
+    const Step& step = steps_[slot(key(node, word[i]))];
+    if (step.key == kEmpty) break;
+    node = step.node;
+    if (step.token != kNoToken) piece = {.token = step.token, .end = i + 1};
+  }
+  return piece;
 }
 
 }  // namespace octavo

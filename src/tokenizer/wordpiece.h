@@ -1,17 +1,20 @@
 // Which pieces of the vocabulary is a word made of?
 #pragma once
 
+#include "tokenizer/pattern_set.h"
 #include "tokenizer/pieces.h"
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace octavo {
 
-/// Greedy longest match first over a fixed vocabulary, held as a trie of bytes. Immutable.
+/// Greedy longest match first over a fixed vocabulary, held as a trie of bytes. Takes time in proportion to the
+/// text. Immutable.
 class WordPiece {
  public:
   struct Options {
@@ -34,6 +37,9 @@ class WordPiece {
   void tokenize(std::string_view word, const Span* spans, Pieces& out) const;
 
  private:
+  // In longer words, what lies behind the first token is looked for all at once: there, tokens that nearly match would
+  // be walked along again and again.
+  static constexpr std::size_t kWalkedBytes = 1024;
   static constexpr std::uint32_t kEmpty = std::numeric_limits<std::uint32_t>::max();
   static constexpr std::int32_t kNoToken = -1;
 
@@ -49,11 +55,19 @@ class WordPiece {
   std::size_t slot(std::uint32_t key) const;
   bool is_too_long(std::string_view word) const;
 
+  struct Piece {
+    std::int32_t token = kNoToken;
+    std::size_t end = 0;
+  };
+  Piece longest_piece(std::string_view word, std::size_t begin) const;
+
   Options options_;
   std::vector<Step> steps_;
   int hash_shift_ = 0;
   std::uint32_t continuing_ = kEmpty;  // the node after the prefix; kEmpty when no token begins with it
   std::int32_t unknown_ = kNoToken;
+  std::optional<PatternSet> continuations_;     // tokens without the prefix; where words may be very long
+  std::vector<std::int32_t> continuation_ids_;  // of them
 };
 
 }  // namespace octavo

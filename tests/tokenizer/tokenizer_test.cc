@@ -283,6 +283,49 @@ TEST_CASE("an added token keeps to its flags") {
   CHECK(pieces(with_added({{"normalized", true}}), "[MÁSK]")[1] == Piece{"[MASK]", {0, 7}});
 }
 
+TEST_CASE("white space that rstrip takes may be part of the tokens that begin in it, as in the tokenizers library") {
+  const auto size = octavo::test::small_vocabulary().size();
+  const auto with_tokens = [&](std::initializer_list<nlohmann::json> tokens) {
+    nlohmann::json file = small_tokenizer();
+    for (nlohmann::json changes : tokens) {
+      nlohmann::json token = file["added_tokens"][0];
+      token["id"] = size + file["added_tokens"].size() - 1;
+      token.update(changes);
+      file["added_tokens"].push_back(token);
+    }
+    return octavo::test::open_tokenizer(file);
+  };
+  const auto spans = [](const Tokenizer& tokenizer, const std::string& text) {
+    std::vector<octavo::Span> result = tokenizer.encode(text).offsets;
+    return std::vector<octavo::Span>(result.begin() + 1, result.end() - 1);
+  };
+  using Spans = std::vector<octavo::Span>;
+  CHECK(spans(with_tokens({{{"content", " "}, {"rstrip", true}}}), "a    b") ==
+        Spans{{0, 1}, {1, 5}, {2, 5}, {3, 5}, {4, 5}, {5, 6}});
+  CHECK(spans(with_tokens({{{"content", " "}, {"rstrip", true}, {"lstrip", true}}}), "a    b") ==
+        Spans{{0, 1}, {1, 5}, {5, 6}});
+  const nlohmann::json q = {{"content", "q"}, {"rstrip", true}};
+  CHECK(spans(with_tokens({q, {{"content", " y"}}}), "a q   y b") == Spans{{0, 1}, {2, 6}, {5, 7}, {8, 9}});
+  CHECK(spans(with_tokens({q, {{"content", " y"}, {"lstrip", true}}}), "a q   y b") ==
+        Spans{{0, 1}, {2, 6}, {6, 7}, {8, 9}});
+  CHECK(spans(with_tokens({q, {{"content", "  "}, {"lstrip", true}}}), "a q     b") == Spans{{0, 1}, {2, 8}, {8, 9}});
+}
+
+TEST_CASE("a word longer than any that is walked along has the same pieces") {
+  nlohmann::json file = small_tokenizer();
+  file["model"]["max_input_chars_per_word"] = 1'000'000;
+  const Tokenizer tokenizer = octavo::test::open_tokenizer(file);
+  std::string word, expected = "a";
+  for (int i = 0; i < 3000; ++i) {
+    word += i == 0 ? "a" : i % 3 ? "aff" : "b";
+    expected += i == 0 ? "" : i % 3 ? " ##aff" : " ##b";
+  }
+  CHECK(words(tokenizer, word) == expected);
+  CHECK(words(tokenizer, word + "?") == expected + " [UNK]");
+  CHECK(words(tokenizer, word + "z") == "[UNK]");
+  CHECK(words(tokenizer, "z" + word) == "[UNK]");
+}
+
 TEST_CASE("of added tokens that begin at one place the longest counts") {
   nlohmann::json file = small_tokenizer(), token = file["added_tokens"][0];
   const auto size = octavo::test::small_vocabulary().size();
