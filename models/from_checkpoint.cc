@@ -1,6 +1,7 @@
 // Which family a checkpoint directory belongs to, and what lies beside its weights: tokenizer, labels, modules.
 #include "io/safetensors.h"
 #include "models/families.h"
+#include "models/generation_config.h"
 #include "models/image_config.h"
 #include "models/sentence_transformers.h"
 
@@ -74,6 +75,7 @@ Model Model::from_checkpoint(const std::filesystem::path& directory, const Check
   data.info.max_length = data.info.max_positions;
   if (data.info.classes > 0) data.labels = read_labels(folder, data.info.classes, data.warnings);
   read_tokenizer(folder, data);
+  read_generation_config(folder, data);
   if (!data.info.image)
     add_sentence_transformer(std::move(sentence), directory, data);
   else if (std::filesystem::exists(directory / "modules.json"))

@@ -2,6 +2,7 @@
 #include "models/attention_method.h"
 #include "models/config_keys.h"
 #include "models/families.h"
+#include "models/generation_config.h"
 
 #include "octavo/error.h"
 
@@ -14,7 +15,6 @@ constexpr int kPositionOffset = 2;  // rows of the position table that no token 
 
 struct OptConfig {
   int layers, hidden_size, heads, head_size, intermediate_size, vocab_size, word_size, max_positions;
-  int bos_token, eos_token;
   Activation activation;
   bool norm_before;   ///< pre-LayerNorm; OPT-350m normalises after each sum instead
   bool final_norm;    ///< a LayerNorm after the last layer
@@ -48,8 +48,6 @@ OptConfig read_config(const JsonObject& config) {
           .vocab_size = vocabulary,
           .word_size = config.integer_or("word_embed_proj_dim", 1, 8192, hidden),
           .max_positions = config.integer_or("max_position_embeddings", 1, 65536, 2048),
-          .bos_token = config.integer_or("bos_token_id", 0, vocabulary - 1, 2),
-          .eos_token = config.integer_or("eos_token_id", 0, vocabulary - 1, 2),
           .activation = activation(config),
           .norm_before = norm_before,
           .final_norm = norm_before && !config.flag_or("_remove_final_layer_norm", false),
@@ -189,7 +187,7 @@ Model::Data opt_from_checkpoint(const JsonObject& config, TensorMap all, const C
                .vocab_size = opt.vocab_size,
                .max_positions = opt.max_positions,
                .softmax = {},
-               .decoder = DecoderInfo{.bos_token = opt.bos_token, .eos_token = opt.eos_token}};
+               .decoder = read_end_tokens(config, opt.vocab_size, {})};
   describe_method(data.graph, method, data.info);
   warn_of_unread_keys(config, {}, data.warnings);
   return data;

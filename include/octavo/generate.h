@@ -15,7 +15,7 @@ namespace octavo {
 struct GenerateOptions {
   int max_tokens = 128;
   int context = 0;                      ///< most tokens of prompt and text together; 0: as many as the model takes
-  SamplingOptions sampling = {};        ///< without beams
+  SamplingOptions sampling = {};        ///< with beams the repetition penalty alone, of their log-probabilities
   int beams = 1;                        ///< above 1: beam search, whose text comes at the end
   std::vector<std::string> stops = {};  ///< strings that end the text and are no part of it
 };
@@ -24,7 +24,7 @@ struct GenerateOptions {
 enum class FinishReason {
   length,  ///< max_tokens, or the context is full
   stop,    ///< a stop string
-  eos,     ///< the model's end-of-text token, which is no part of the text
+  eos,     ///< one of the model's end-of-text tokens, which is no part of the text
 };
 
 /// "length", "stop", "eos".

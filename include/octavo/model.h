@@ -89,8 +89,8 @@ struct CheckpointOptions {
 
 /// What only a model that predicts the next token has.
 struct DecoderInfo {
-  std::int32_t bos_token = 2;  ///< every text starts with it
-  std::int32_t eos_token = 2;  ///< after it there is no more text
+  std::int32_t bos_token = 2;                  ///< every text starts with it
+  std::vector<std::int32_t> eos_tokens = {2};  ///< after any of them there is no more text
 };
 
 /// Facts about a model that a caller may want to know.

@@ -50,6 +50,10 @@ class Sampler {
   std::vector<Candidate> candidates_;
 };
 
+/// Multiplies the score of each token so far by the penalty if it is negative, and divides it if it is positive, once
+/// however often the token has come. Throws Error when a token is no id of the scores.
+void penalize_repetition(std::span<float> scores, std::span<const std::int32_t> tokens, double penalty);
+
 /// log(softmax(logits)).
 std::vector<float> log_softmax(std::span<const float> logits);
 

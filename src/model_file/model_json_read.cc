@@ -374,7 +374,7 @@ ImageSettings image_from_json(const JsonObject& json) {
 
 DecoderInfo decoder_from_json(const JsonObject& json, int vocabulary) {
   return {.bos_token = read_int(json, "bos_token", 0, vocabulary - 1),
-          .eos_token = read_int(json, "eos_token", 0, vocabulary - 1)};
+          .eos_tokens = json.integer_or_list("eos_token", 0, vocabulary - 1)};
 }
 
 }  // namespace

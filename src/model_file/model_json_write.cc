@@ -203,8 +203,11 @@ json info_to_json(const ModelInfo& info) {
   add_embedding(info.embedding, result);
   if (info.max_length != info.max_positions) result["max_length"] = info.max_length;
   if (info.classes > 0) result["classes"] = info.classes;
-  if (info.decoder)
-    result["decoder"] = {{"bos_token", info.decoder->bos_token}, {"eos_token", info.decoder->eos_token}};
+  if (info.decoder) {
+    const std::vector<std::int32_t>& ends = info.decoder->eos_tokens;  // one is a number, as it always was
+    result["decoder"] = {{"bos_token", info.decoder->bos_token},
+                         {"eos_token", ends.size() == 1 ? json(ends[0]) : json(ends)}};
+  }
   if (info.image) {
     result["image"] = image_to_json(*info.image);
     result["prefix_tokens"] = info.prefix_tokens;

@@ -52,7 +52,7 @@ class Generator {
         workspace_(workspace),
         options_(options),
         limit_(check(engine.model().info())),
-        end_(engine.model().info().decoder->eos_token),
+        ends_(engine.model().info().decoder->eos_tokens),
         text_(tokenizer, options.stops, sink) {
     caches_.emplace_back(engine.model(), options.context);
   }
@@ -80,6 +80,10 @@ class Generator {
     if (options_.max_tokens < 1)
       throw Error("max_tokens is " + std::to_string(options_.max_tokens) + ", expected at least 1");
     if (options_.beams < 1) throw Error("beams is " + std::to_string(options_.beams) + ", expected at least 1");
+    Sampler{options_.sampling};  // an Error for what is out of range
+    if (options_.beams > 1 && options_.sampling.temperature > 0) {
+      throw Error("beams is " + std::to_string(options_.beams) + " and temperature above 0, expected one of the two");
+    }
     if (prompt_.ids.empty()) throw Error("the prompt has no tokens, expected at least the one that begins a text");
     const int context = options_.context > 0 ? options_.context : info.max_positions;
     if (prompt_.ids.size() >= static_cast<std::size_t>(context)) {
@@ -113,7 +117,7 @@ class Generator {
     std::vector<std::int32_t> all = prompt_.ids;
     while (true) {
       const std::int32_t token = sampler.sample(logits, all);
-      if (token == end_) {
+      if (is_end(token)) {
         result.finish = FinishReason::eos;
         return;
       }
@@ -126,33 +130,42 @@ class Generator {
   }
 
   void search(std::vector<float> logits, Generation& result) {
-    Beams beams({.beams = options_.beams, .end_tokens = {end_}});
+    Beams beams({.beams = options_.beams, .end_tokens = ends_});
+    std::vector<std::vector<std::int32_t>> texts = {prompt_.ids};  // of the live beams
     for (std::size_t made = 1; true; ++made) {
-      const std::vector<Beams::Continuation> next =
-          beams.step(log_softmax_rows(logits, static_cast<std::size_t>(beams.live())));
+      const std::vector<Beams::Continuation> next = beams.step(scores_of(logits, texts));
       if (beams.done() || made == limit_) break;
       std::vector<KvCache> caches;
-      std::vector<std::vector<std::int32_t>> tokens;
+      std::vector<std::vector<std::int32_t>> tokens, longer;
       for (const Beams::Continuation& beam : next) {
-        caches.push_back(caches_[static_cast<std::size_t>(beam.parent)]);
+        const auto parent = static_cast<std::size_t>(beam.parent);
+        caches.push_back(caches_[parent]);
         tokens.push_back({beam.token});
+        longer.push_back(texts[parent]);
+        longer.back().push_back(beam.token);
       }
       caches_ = std::move(caches);
+      texts = std::move(longer);
       logits = decode(tokens);
     }
     result.tokens = beams.finish().at(0).tokens;
-    if (!result.tokens.empty() && result.tokens.back() == end_) {
+    if (!result.tokens.empty() && is_end(result.tokens.back())) {
       result.tokens.pop_back();
       result.finish = FinishReason::eos;
     }
     for (const std::int32_t token : result.tokens) text_.push(token);
   }
 
-  static std::vector<float> log_softmax_rows(const std::vector<float>& logits, std::size_t rows) {
+  bool is_end(std::int32_t token) const { return std::find(ends_.begin(), ends_.end(), token) != ends_.end(); }
+
+  /// Log-probabilities of the tokens behind each text; the penalty is of them, as in transformers.
+  std::vector<float> scores_of(const std::vector<float>& logits,
+                               const std::vector<std::vector<std::int32_t>>& texts) const {
     std::vector<float> result;
-    const std::size_t columns = logits.size() / rows;
-    for (std::size_t i = 0; i < rows; ++i) {
-      const std::vector<float> row = log_softmax(std::span(logits).subspan(i * columns, columns));
+    const std::size_t columns = logits.size() / texts.size();
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      std::vector<float> row = log_softmax(std::span(logits).subspan(i * columns, columns));
+      penalize_repetition(row, texts[i], options_.sampling.repetition_penalty);
       result.insert(result.end(), row.begin(), row.end());
     }
     return result;
@@ -164,7 +177,7 @@ class Generator {
   Workspace& workspace_;
   const GenerateOptions& options_;
   const std::size_t limit_;
-  const std::int32_t end_;
+  const std::vector<std::int32_t>& ends_;
   TextMaker text_;
   std::vector<KvCache> caches_;  // one per beam
 };

@@ -47,6 +47,19 @@ double exp_negative(double x) {
   return std::ldexp(sum, static_cast<int>(n));
 }
 
+// By id, whether it is one of the tokens.
+std::vector<bool> ids_among(std::span<const std::int32_t> tokens, std::size_t ids) {
+  std::vector<bool> result(ids);
+  for (const std::int32_t token : tokens) {
+    if (token < 0 || static_cast<std::size_t>(token) >= ids) {
+      throw Error("token so far is " + std::to_string(token) + ", expected 0 to " + std::to_string(ids) +
+                  " - 1 for so many logits");
+    }
+    result[static_cast<std::size_t>(token)] = true;
+  }
+  return result;
+}
+
 void check_logit(float logit, std::size_t id) {
   if (!std::isnan(logit) && logit != std::numeric_limits<float>::infinity()) return;
   throw Error("logit of token " + std::to_string(id) + " is " + std::to_string(logit) + ", expected a number");
@@ -76,14 +89,7 @@ std::int32_t Sampler::sample(std::span<const float> logits, std::span<const std:
 
 // By id, without those that are out of question.
 void Sampler::read_candidates(std::span<const float> logits, std::span<const std::int32_t> tokens) {
-  std::vector<bool> is_repeated(logits.size());
-  for (const std::int32_t token : tokens) {
-    if (token < 0 || static_cast<std::size_t>(token) >= logits.size()) {
-      throw Error("token so far is " + std::to_string(token) + ", expected 0 to " + std::to_string(logits.size()) +
-                  " - 1 for so many logits");
-    }
-    is_repeated[static_cast<std::size_t>(token)] = true;
-  }
+  const std::vector<bool> is_repeated = ids_among(tokens, logits.size());
   candidates_.clear();
   candidates_.reserve(logits.size());
   for (std::size_t id = 0; id < logits.size(); ++id) {
@@ -147,6 +153,15 @@ double Sampler::next_uniform() {
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
   z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
   return std::ldexp(static_cast<double>((z ^ (z >> 31)) >> 11), -53);
+}
+
+void penalize_repetition(std::span<float> scores, std::span<const std::int32_t> tokens, double penalty) {
+  const std::vector<bool> is_repeated = ids_among(tokens, scores.size());
+  for (std::size_t id = 0; id < scores.size(); ++id) {
+    if (!is_repeated[id] || std::isinf(scores[id])) continue;
+    const double score = scores[id];
+    scores[id] = static_cast<float>(score > 0 ? score / penalty : score * penalty);
+  }
 }
 
 std::vector<float> log_softmax(std::span<const float> logits) {

@@ -91,7 +91,7 @@ TEST_CASE("a decoder gives the same bytes with every instruction set, thread cou
     model.save(file);
     const Model read = Model::from_file(file);
     REQUIRE(read.info().decoder);
-    CHECK(read.info().decoder->eos_token == 2);
+    CHECK(read.info().decoder->eos_tokens == std::vector<std::int32_t>{2});
     CHECK_FALSE(read.summary().empty());
     Workspace one({.threads = 1});
     const Tensor logits = Engine(model, {.isa = "scalar"}).logits(batch, one);

@@ -7,16 +7,19 @@
 
 #include "octavo/error.h"
 
+#include <limits>
+#include <set>
+
 namespace octavo::test {
 namespace {
 
 constexpr std::int32_t kEnd = 256;
 
 /// A tiny model with the small byte-level tokenizer; three ids of its vocabulary have no token.
-Model small_decoder() {
+Model small_decoder(const std::vector<std::int32_t>& ends = {kEnd}) {
   TinyOpt opt({.vocab_size = 270});
   opt.config["bos_token_id"] = kEnd;
-  opt.config["eos_token_id"] = kEnd;
+  opt.config["eos_token_id"] = ends;
   TemporaryDirectory directory;
   opt.write(directory.path());
   std::ofstream(directory.path() / "tokenizer.json") << small_bpe().dump();
@@ -113,6 +116,58 @@ TEST_CASE("the same seed makes the same text, and beams find a text at least as 
   const Generation beams = writer("he", {.max_tokens = 8, .beams = 4}), greedy = writer("he", {.max_tokens = 8});
   if (beams.tokens.size() == 8 && greedy.tokens.size() == 8) CHECK(loss(beams.tokens) <= loss(greedy.tokens) + 1e-6);
   CHECK(beams.text == writer.tokenizer.decode(beams.tokens));
+}
+
+TEST_CASE("any of several end tokens ends a text, with beams and without") {
+  Writer writer{small_decoder()};
+  const std::vector<std::int32_t> whole = writer.greedy("hello", 12);
+  REQUIRE(whole.size() > 5);
+  const std::int32_t second = whole[4];  // becomes an end
+  const auto first = std::find(whole.begin(), whole.end(), second);
+  Writer ended{small_decoder({kEnd, second})};
+  const Generation made = ended("hello", {.max_tokens = 12});
+  CHECK(made.tokens == std::vector<std::int32_t>(whole.begin(), first));
+  CHECK(made.finish == FinishReason::eos);
+  for (const std::int32_t token : ended("hello", {.max_tokens = 12, .beams = 3}).tokens) CHECK(token != second);
+}
+
+TEST_CASE("with beams the repetition penalty is of log-probabilities of the tokens so far, as in transformers") {
+  Writer writer{small_decoder()};
+  constexpr float kPenalty = 40;
+  bool differs = false;
+  for (const char* prompt : {"hello", "he", "w 12", "a"}) {
+    // The same search by hand, each step from the whole texts.
+    Beams beams({.beams = 2, .end_tokens = {kEnd}});
+    std::vector<std::vector<std::int32_t>> texts = {writer.tokenizer.encode(prompt).ids};
+    for (int step = 0; step < 10 && !beams.done(); ++step) {
+      std::vector<float> scores;
+      for (const std::vector<std::int32_t>& text : texts) {
+        const Tensor logits = writer.engine.logits(TokenBatch{{Tokens{.ids = text}}}, writer.workspace);
+        std::vector<float> row(logits.as<float>().begin(), logits.as<float>().end());
+        std::fill(row.begin() + 267, row.end(), -std::numeric_limits<float>::infinity());
+        row = log_softmax(row);
+        for (const std::int32_t id : std::set<std::int32_t>(text.begin(), text.end())) {
+          row[static_cast<std::size_t>(id)] *= kPenalty;
+        }
+        scores.insert(scores.end(), row.begin(), row.end());
+      }
+      std::vector<std::vector<std::int32_t>> longer;
+      for (const Beams::Continuation& next : beams.step(scores)) {
+        longer.push_back(texts[static_cast<std::size_t>(next.parent)]);
+        longer.back().push_back(next.token);
+      }
+      texts = std::move(longer);
+    }
+    std::vector<std::int32_t> expected = beams.finish().at(0).tokens;
+    if (!expected.empty() && expected.back() == kEnd) expected.pop_back();
+    const GenerateOptions plain{.max_tokens = 10, .beams = 2};
+    GenerateOptions penalized = plain;
+    penalized.sampling.repetition_penalty = kPenalty;
+    CHECK(writer(prompt, penalized).tokens == expected);
+    differs = differs || expected != writer(prompt, plain).tokens;
+  }
+  CHECK(differs);
+  CHECK_THROWS_WITH(writer("he", {.sampling = {.temperature = 1}, .beams = 2}), Catch::Contains("one of the two"));
 }
 
 TEST_CASE("a prompt without tokens or room, and options out of range, are errors") {
