@@ -88,14 +88,6 @@ class Overrides {
     sort_by_id(parts_.added_tokens);
   }
 
-  // A tokenizer's limit below the model's.
-  void report_length(const JsonObject& config) const {
-    const char* key = "model_max_length";
-    if (!settings_.is_number(key) || !config.is_number("max_position_embeddings")) return;
-    if (values_[key].get<double>() >= config.number("max_position_embeddings", 0, 1e9)) return;
-    warn(key, "texts are truncated to what the model takes, unless told otherwise (--max-length)");
-  }
-
  private:
   void warn(const std::string& key, const std::string& what) const {
     parts_.warnings.push_back(where_ + ": " + key + " is " + values_[key].dump() + "; " + what);
@@ -249,10 +241,7 @@ class Overrides {
 }  // namespace
 
 void apply_tokenizer_settings(const std::filesystem::path& directory, TokenizerParts& parts) {
-  Overrides overrides(directory, parts);
-  overrides.apply();
-  const std::filesystem::path config = directory / "config.json";
-  overrides.report_length(JsonObject(read_json_file(config), config.string()));
+  Overrides(directory, parts).apply();
 }
 
 void warn_of_unknown_keys(const std::filesystem::path& directory, TokenizerParts& parts) {

@@ -166,9 +166,6 @@ TEST_CASE("what cannot be honoured is refused, and what is not known is reported
         }).find("tokenizer_config.json: split_special_tokens is true, expected false") != std::string::npos);
   CHECK(warnings_of(open({.config = with(kBert, {{"truncation_side", "left"}})}))
             .starts_with("tokenizer_config.json: truncation_side is \"left\"; "));
-  CHECK(warnings_of(open({.config = with(kBert, {{"model_max_length", 6}}),
-                          .model_config = {{"max_position_embeddings", 512}}}))
-            .starts_with("tokenizer_config.json: model_max_length is 6; "));
   CHECK(warnings_of(open({.config = with(kBert, {{"fold_case", 1}})})) ==
         "tokenizer_config.json: fold_case is not known to octavo, and left aside\n");
   CHECK(warnings_of(open({.config = kBert, .special_tokens_map = {{"end_token", "x"}}})) ==

@@ -119,6 +119,42 @@ TEST_CASE("a wrong value is named with the flag or the variable that holds it") 
         "OCTAVO_THREADS is 'many', expected an integer from 1 to 64");
 }
 
+TEST_CASE("a flag without effect is refused where it stands on the command line, beside another or without it") {
+  const auto parse_with = [](const Rule& rule, std::vector<const char*> words) {
+    words.insert(words.begin(), "octavo");
+    const Syntax syntax = {
+        .usage = "",
+        .about = "",
+        .example = "",
+        .flags = {{"temp", "", "T", "0"}, {"k,top-k", "", "K", "0"}, {"json", ""}, {"form", "", "F", "a"}},
+        .rules = {rule}};
+    return usage_error([&] { parse(syntax, static_cast<int>(words.size()), words.data()); });
+  };
+  const Rule without = {{"top-k", "json"}, Rule::When::without, "temp"};
+  CHECK(parse_with(without, {"-k", "5"}) == "--top-k has no effect without --temp");
+  CHECK(parse_with(without, {"--json", "--temp", "0.0"}) == "--json has no effect without --temp");
+  CHECK(parse_with(without, {"-k", "5", "--temp", "1"}) == "no UsageError");
+  CHECK(parse_with(without, {"--json=false", "-h"}) == "no UsageError");
+  CHECK(parse_with(without, {"--json=false"}) == "no UsageError");
+  const Rule beside = {{"temp"}, Rule::When::beside, "form=b"};
+  CHECK(parse_with(beside, {"--temp", "1", "--form", "b"}) == "--temp has no effect beside --form b");
+  CHECK(parse_with(beside, {"--temp", "1", "--form", "c"}) == "no UsageError");
+  CHECK(parse_with({{"temp"}, Rule::When::beside, "json"}, {"--json", "--temp", "1"}) ==
+        "--temp has no effect beside --json");
+  const Variable variable("OCTAVO_TOP_K", "5");
+  CHECK(parse_with(without, {}) == "no UsageError");
+}
+
+TEST_CASE("behind -- no word is a flag, unless -- is a flag's value") {
+  using Words = std::vector<std::string>;
+  CHECK(parse_words({"--threads", "2", "--", "-n.png", "--"}, 2).positionals() == Words{"-n.png", "--"});
+  CHECK(parse_words({"a", "--", "--threads"}, 2).positionals() == Words{"a", "--threads"});
+  CHECK(parse_words({"-p", "--", "a"}, 1).text("prompt") == "--");
+  CHECK(parse_words({"-p", "--", "--", "-a"}, 1).positionals() == Words{"-a"});
+  CHECK(usage_error([] { parse_words({"-z", "--", "-a"}, 2); }) == "unknown option '-z'");
+  CHECK(usage_error([] { parse_words({"--", "-a"}); }) == "unexpected argument '-a'");
+}
+
 TEST_CASE("unknown options, missing values and extra words are refused by name") {
   CHECK(usage_error([] { parse_words({"--equalize", "none"}, 1); }) == "unknown option '--equalize'");
   CHECK(usage_error([] { parse_words({"--equalize=none"}); }) == "unknown option '--equalize=none'");

@@ -1,4 +1,5 @@
 // The small parts of the command: batches, cosines, numbers, the progress line.
+#include "cli/escaped.h"
 #include "cli/numbers.h"
 #include "cli/progress.h"
 #include "data/batching.h"
@@ -49,6 +50,11 @@ std::string number(float value) {
 }
 
 }  // namespace
+
+TEST_CASE("text in a column has neither tabs nor line ends, and can be told from what it was escaped to") {
+  CHECK(escaped("a b\xc3\xa9") == "a b\xc3\xa9");
+  CHECK(escaped("a\tb\nc\rd\\te") == "a\\tb\\nc\\rd\\\\te");
+}
 
 TEST_CASE("batches keep the order of the inputs and both limits") {
   using Batches = std::vector<std::vector<std::size_t>>;

@@ -10,6 +10,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <memory>
+#include <string_view>
 
 namespace octavo::tools {
 namespace {
@@ -45,13 +46,36 @@ cxxopts::Options to_cxxopts(const Syntax& syntax, const std::string& program, Pu
   return options;
 }
 
-void refuse_unknown(const std::vector<std::string>& words, int max_positionals) {
-  for (const std::string& word : words) {
-    if (word.size() > 1 && word[0] == '-') throw UsageError("unknown option '" + word + "'");
+void refuse_unknown(const std::vector<std::string>& words, std::size_t after_dashes, int max_positionals) {
+  for (std::size_t i = 0; i + after_dashes < words.size(); ++i) {
+    if (words[i].size() > 1 && words[i][0] == '-') throw UsageError("unknown option '" + words[i] + "'");
   }
   if (std::ssize(words) > max_positionals) {
     throw UsageError("unexpected argument '" + words[static_cast<std::size_t>(max_positionals)] + "'");
   }
+}
+
+/// How many words stand behind a "--" that is not the value of a flag.
+std::size_t words_after_dashes(const Syntax& syntax, int argc, const char* const* argv) {
+  for (int i = 1; i < argc; ++i) {
+    if (std::string_view(argv[i]) != "--") continue;
+    try {
+      to_cxxopts(syntax, "octavo", Purpose::parse).parse(i, argv);
+      return static_cast<std::size_t>(argc - i - 1);
+    } catch (const cxxopts::exceptions::missing_argument&) {
+      continue;
+    }
+  }
+  return 0;
+}
+
+bool same_value(const std::string& a, const std::string& b) {
+  double x = 0.0, y = 0.0;
+  const auto is_number = [](const std::string& text, double& number) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return error == std::errc() && end == text.data() + text.size();
+  };
+  return a == b || (is_number(a, x) && is_number(b, y) && x == y);
 }
 
 }  // namespace
@@ -68,7 +92,9 @@ Arguments parse(const Syntax& syntax, int argc, const char* const* argv) {
     std::vector<Arguments::Given> given;
     for (const cxxopts::KeyValue& pair : result.arguments()) given.push_back({pair.key(), pair.value()});
     Arguments arguments(syntax.flags, std::move(given), result.unmatched());
-    if (!arguments.help()) refuse_unknown(arguments.positionals(), syntax.max_positionals);
+    if (arguments.help()) return arguments;
+    refuse_unknown(arguments.positionals(), words_after_dashes(syntax, argc, argv), syntax.max_positionals);
+    for (const Rule& rule : syntax.rules) arguments.check(rule);
     return arguments;
   } catch (const cxxopts::exceptions::missing_argument&) {
     throw UsageError(std::string("option '") + argv[argc - 1] + "' needs a value");  // only the last word can lack one
@@ -95,10 +121,47 @@ std::optional<Arguments::Value> Arguments::find(const std::string& flag) const {
   const std::string name = environment_name(flag);
   // An empty variable counts as unset: that is how scripts clear one.
   if (const char* value = std::getenv(name.c_str()); value != nullptr && *value != '\0') return Value{value, name};
-  for (const Flag& known : flags_) {
-    if (long_name(known) == flag && !known.fallback.empty()) return Value{known.fallback, "--" + flag};
-  }
+  const Flag* known = declared(flag);
+  if (known != nullptr && !known->fallback.empty()) return Value{known->fallback, "--" + flag};
   return {};
+}
+
+const Flag* Arguments::declared(const std::string& flag) const {
+  const auto found =
+      std::find_if(flags_.begin(), flags_.end(), [&](const Flag& each) { return long_name(each) == flag; });
+  return found == flags_.end() ? nullptr : &*found;
+}
+
+bool Arguments::knows(const std::string& flag) const { return declared(flag) != nullptr; }
+
+bool Arguments::given(const std::string& flag) const {
+  const auto last = std::find_if(given_.rbegin(), given_.rend(), [&](const Given& each) { return each.flag == flag; });
+  if (last == given_.rend()) return false;
+  const Flag* known = declared(flag);
+  return known == nullptr || !known->argument.empty() || parse_switch({last->value, "--" + flag});
+}
+
+/// "NAME" or "NAME=VALUE", as in a rule.
+bool Arguments::is_set(const std::string& other) const {
+  const std::size_t equals = other.find('=');
+  const std::string name = other.substr(0, equals);
+  const std::optional<Value> value = find(name);
+  if (!value) return false;
+  if (equals != std::string::npos) return same_value(value->text, other.substr(equals + 1));
+  const Flag* known = declared(name);
+  if (known != nullptr && known->argument.empty()) return parse_switch(*value);
+  return known == nullptr || !same_value(value->text, known->fallback);
+}
+
+void Arguments::check(const Rule& rule) const {
+  const bool beside = rule.when == Rule::When::beside;
+  if (is_set(rule.other) != beside) return;
+  for (const std::string& flag : rule.flags) {
+    if (!given(flag)) continue;
+    std::string other = rule.other;
+    std::replace(other.begin(), other.end(), '=', ' ');
+    throw UsageError("--" + flag + " has no effect " + (beside ? "beside" : "without") + " --" + other);
+  }
 }
 
 std::optional<std::string> Arguments::text(const std::string& flag) const {

@@ -30,6 +30,15 @@ using Flags = std::vector<Flag>;
 /// All flags of a subcommand from groups of them.
 Flags join(std::initializer_list<Flags> groups);
 
+/// Flags that would have no effect, and are refused when they stand on the command line: beside another flag or without
+/// one. The other is "NAME", set to something else than its fallback, or "NAME=VALUE".
+struct Rule {
+  enum class When { beside, without };
+  std::vector<std::string> flags;  ///< long names
+  When when = When::beside;
+  std::string other;
+};
+
 /// What a subcommand accepts.
 struct Syntax {
   std::string usage;        ///< after the subcommand's name: "-m MODEL [OPTION...]"
@@ -37,6 +46,7 @@ struct Syntax {
   std::string example;      ///< a command line to copy
   Flags flags;              ///< --help is added to them
   int max_positionals = 0;  ///< words that are not flags
+  std::vector<Rule> rules = {};
 };
 
 /// What was given. Every reader throws UsageError when the value is not what it expects.
@@ -48,6 +58,15 @@ class Arguments {
   };
 
   Arguments(Flags flags, std::vector<Given> given, std::vector<std::string> positionals);
+
+  /// Whether it stands on the command line, and is no switch that is turned off there.
+  bool given(const std::string& flag) const;
+
+  /// Whether a subcommand has this flag.
+  bool knows(const std::string& flag) const;
+
+  /// Throws UsageError for a flag that has no effect.
+  void check(const Rule& rule) const;
 
   /// --help is among the words; the others are then unchecked.
   bool help() const;
@@ -101,6 +120,8 @@ class Arguments {
   };
 
   std::optional<Value> find(const std::string& flag) const;
+  const Flag* declared(const std::string& flag) const;
+  bool is_set(const std::string& other) const;
   std::vector<Value> find_all(const std::string& flag) const;
   std::optional<std::pair<std::size_t, bool>> last_switch(const std::string& flag) const;
   static std::int64_t parse_integer(const Value& value, std::int64_t lowest, std::int64_t highest);
@@ -112,7 +133,8 @@ class Arguments {
   std::vector<std::string> positionals_;
 };
 
-/// Reads the words after the subcommand. Throws UsageError for what `syntax` does not know.
+/// Reads the words after the subcommand; behind "--" none is a flag. Throws UsageError for what `syntax` does not know
+/// and for flags that would have no effect.
 Arguments parse(const Syntax& syntax, int argc, const char* const* argv);
 
 /// The text of `octavo SUBCOMMAND --help`.

@@ -40,7 +40,8 @@ Syntax syntax() {
               "Transformers paper, and its error in 8 bits; exact zeros of attention and gates.",
           .example = "octavo analyze my-model/ -d sentences.txt --sensitivity --html my-model.html",
           .flags = join({own, method_flags(), run_flags(), max_length_flags(), verbosity_flags()}),
-          .max_positionals = 1};
+          .max_positionals = 1,
+          .rules = {{{"isa"}, Rule::When::without, "model"}}};
 }
 
 /// "W:A", each 2 to 16.
@@ -77,6 +78,9 @@ int run(const Arguments& arguments) {
   AnalysisOptions options{.isa = run.isa, .sensitivity = arguments.on("sensitivity")};
   read_bits(arguments, options);
   const std::optional<std::string> file = arguments.text("model"), page = arguments.text("html");
+  if (file && arguments.given("bits") && !options.sensitivity) {
+    throw UsageError("--bits has no effect beside --model without --sensitivity: nothing is simulated");
+  }
   if (page) require_creatable(*page);
   const Model model = open_checkpoint(arguments.positionals()[0], read_method(arguments), log);
   if (file) options.quantized = Model::from_file(*file);

@@ -50,7 +50,9 @@ Syntax syntax() {
               "loads its model anew, so that memory, load time and first run are its own. -m A,B,A,B shows how steady "
               "the machine is.",
           .example = "octavo bench -m model.octavo,my-model/ -p 128 -b 1,8 -t 1,2 -r 20",
-          .flags = join({own, verbosity_flags()})};
+          .flags = join({own, verbosity_flags()}),
+          .rules = {{{"length", "decode"}, Rule::When::beside, "file"},
+                    {{"profile"}, Rule::When::beside, "output-format=csv"}}};
 }
 
 struct Settings {
@@ -59,7 +61,7 @@ struct Settings {
   std::vector<std::int64_t> lengths, decodes, batches, threads;
   std::int64_t repetitions = 5, warmup = 1;
   BenchFormat format = BenchFormat::markdown;
-  bool profile = false;
+  bool profile = false, length_given = false;
 };
 
 /// A flag's values, given one by one or as lists with commas.
@@ -88,10 +90,8 @@ Settings read_settings(const Arguments& arguments) {
   settings.file = arguments.text("file").value_or("");
   settings.lengths = list_or(arguments.integers("length", 1, 65536), 128);
   settings.decodes = list_or(arguments.integers("decode", 0, 65536), 0);
-  if (!settings.file.empty()) {
-    if (settings.decodes != std::vector<std::int64_t>{0}) throw UsageError("--file and --decode exclude each other");
-    settings.lengths = {0};
-  }
+  if (!settings.file.empty()) settings.lengths = settings.decodes = {0};
+  settings.length_given = arguments.given("length");
   settings.batches = list_or(arguments.integers("batch-size", 1, 1 << 20), 1);
   settings.threads = list_or(arguments.integers("threads", 1, 1024), default_threads());
   settings.isas = list_of(arguments, "isa");
@@ -101,6 +101,10 @@ Settings read_settings(const Arguments& arguments) {
       throw UsageError("--isa is '" + isa + "', expected what 'octavo info' lists as available");
     }
   }
+  const auto is_checkpoint = [](const std::string& model) { return std::filesystem::is_directory(model); };
+  if (arguments.given("isa") && std::all_of(settings.models.begin(), settings.models.end(), is_checkpoint)) {
+    throw UsageError("--isa has no effect on --model " + settings.models[0] + ", a checkpoint, which runs in float32");
+  }
   if (settings.isas.empty()) settings.isas.emplace_back();
   settings.repetitions = *arguments.integer("repetitions", 1, 1'000'000);
   settings.warmup = *arguments.integer("warmup", 1, 1'000'000);
@@ -109,7 +113,6 @@ Settings read_settings(const Arguments& arguments) {
                                                                      {"json", BenchFormat::json},
                                                                      {"jsonl", BenchFormat::json_lines}});
   settings.profile = arguments.on("profile");
-  if (settings.profile && settings.format == BenchFormat::csv) throw UsageError("--profile has no place in csv");
   return settings;
 }
 
@@ -161,6 +164,7 @@ TokenBatch made_up_tokens(const Row& row, const ModelInfo& info) {
 }
 
 ImageBatch made_up_images(const Row& row, const ImageSettings& settings) {
+  if (row.decode > 0) throw Error(row.model + ": takes pictures and predicts no next token, so --decode has to be 0");
   ImageBatch batch;
   for (std::int64_t i = 0; i < row.batch; ++i) {
     Image image{.width = settings.width, .height = settings.height, .pixels = {}};
@@ -294,6 +298,9 @@ BenchResult measure(const Settings& settings, const std::vector<std::string>& te
   const Engine engine(open_model(row.model, log), {.isa = row.isa});
   const double load_ms = 1e3 * load.seconds();
   const ModelInfo& info = engine.model().info();
+  if (info.image && settings.length_given) {
+    throw UsageError("--length has no effect on --model " + row.model + ", which takes pictures");
+  }
   const bool directory = std::filesystem::is_directory(row.model);
   BenchResult result{.model = row.model,
                      .precision = engine.model().is_quantized() ? "int8" : "float32",

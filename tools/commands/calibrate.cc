@@ -83,7 +83,27 @@ Syntax syntax() {
               "close the two are on samples that were held out (up to 64, or an eighth of a small file).",
           .example = "octavo calibrate my-model/ -d sentences.txt -o my-model.octavo",
           .flags = join({own, method_flags(), run_flags("4096"), max_length_flags(), verbosity_flags()}),
-          .max_positionals = 1};
+          .max_positionals = 1,
+          .rules = {{{"method", "percentile", "weights", "residual", "head", "probabilities", "equalize", "copies",
+                      "bias-correction", "rounding", "ablations", "extra-bits", "target-cosine", "softmax1",
+                      "attn-prune", "attn-log-bits"},
+                     Rule::When::beside,
+                     "paper"},
+                    {{"percentile"}, Rule::When::without, "method=percentile"},
+                    {{"extra-bits"}, Rule::When::beside, "target-cosine"}}};
+}
+
+/// Flags that are not for this kind of model.
+void check_flags(const Arguments& arguments, const ModelInfo& info) {
+  const auto refuse = [&](const char* flag, bool applies) {
+    if (!applies && arguments.given(flag)) {
+      throw UsageError("--" + std::string(flag) + " has no effect on " + info.name + ", a model of the family " +
+                       info.family);
+    }
+  };
+  refuse("head", info.decoder.has_value());
+  refuse("column", !info.image);
+  refuse("max-length", !info.image);
 }
 
 constexpr std::ptrdiff_t kProbabilitySamples = 32;  // of those calibrated on, by which --probabilities auto judges
@@ -200,9 +220,6 @@ Settings read_settings(const Arguments& arguments) {
   settings.calibration.probabilities = probabilities.value_or(ProbabilityType::uint8);
   if (arguments.text("target-cosine")) {
     settings.target_cosine = read_between(arguments, "target-cosine", 0.0, 1.0, "above 0 and below 1");
-    if (!settings.calibration.extra_bits.empty() || settings.calibration.paper) {
-      throw UsageError("--target-cosine chooses extra bits itself, and the paper's setting has none");
-    }
   }
   settings.run = read_run_options(arguments);
   settings.max_length = read_max_length(arguments);
@@ -245,7 +262,7 @@ Variations without_each(const CalibrationOptions& options) {
 /// Runs a calibration and keeps the figures of the report.
 class Calibration {
  public:
-  Calibration(const Settings& settings, const Log& log)
+  Calibration(const Settings& settings, const Arguments& arguments, const Log& log)
       : settings_(settings),
         options_(settings.calibration),
         log_(log),
@@ -253,6 +270,7 @@ class Calibration {
         reference_(model_, {.isa = settings.run.isa, .weight_memory = settings.memory / 2}),
         workspace_({.threads = settings.run.threads}),
         batches_(model_, settings.max_length, settings.run.batch, workspace_.threads(), log) {
+    check_flags(arguments, model_.info());
     report_.output = settings.output.empty() ? model_.info().name + ".octavo" : settings.output;
     require_creatable(report_.output);
     if (!settings.report.empty()) require_creatable(settings.report);
@@ -377,7 +395,7 @@ class Calibration {
 int run(const Arguments& arguments) {
   const Log log = read_log(arguments);
   const Settings settings = read_settings(arguments);
-  const CalibrationReport report = Calibration(settings, log).run();
+  const CalibrationReport report = Calibration(settings, arguments, log).run();
   if (!settings.report.empty()) {
     Output file(settings.report);
     file.write(settings.report.ends_with(".html") ? to_html(report) : to_json(report));

@@ -1,5 +1,6 @@
 // `octavo classify`: the likeliest classes of each picture. A picture that cannot be read is reported, and the others
 // are answered.
+#include "cli/escaped.h"
 #include "cli/numbers.h"
 #include "cli/output.h"
 #include "cli/progress.h"
@@ -66,20 +67,6 @@ std::string line(const ordered_json& object) {
   return object.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 
-/// A field of a line of text: tabs, line ends and backslashes as in C.
-std::string field(const std::string& text) {
-  std::string result;
-  for (const char c : text) {
-    const std::string_view special = "\t\n\r\\";
-    const std::size_t at = special.find(c);
-    if (at == std::string_view::npos)
-      result += c;
-    else
-      result += {'\\', "tnr\\"[at]};
-  }
-  return result;
-}
-
 /// Answers pictures in order and counts what went wrong.
 class Classification {
  public:
@@ -139,9 +126,9 @@ class Classification {
       return;
     }
     for (const ClassScore& score : scores) {
-      std::string text = field(file) + "\t" + std::to_string(score.id) + "\t";
+      std::string text = escaped(file) + "\t" + std::to_string(score.id) + "\t";
       append_fixed(text, static_cast<double>(score.score), 4);
-      output_.write(text + "\t" + field(name(score.id)) + "\n");
+      output_.write(text + "\t" + escaped(name(score.id)) + "\n");
     }
   }
 

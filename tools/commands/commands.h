@@ -3,6 +3,8 @@
 
 #include "cli/options.h"
 
+#include <span>
+
 namespace octavo::tools {
 
 struct Command {
@@ -14,5 +16,8 @@ struct Command {
 
 extern const Command kAnalyze, kBench, kCalibrate, kClassify, kEmbed, kGenerate, kInfo, kPerplexity, kTokenize,
     kSelftest;
+
+/// All of them, in the order of `octavo --help`.
+std::span<const Command* const> all_commands();
 
 }  // namespace octavo::tools

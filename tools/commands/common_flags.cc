@@ -5,6 +5,7 @@
 
 #include "octavo/engine.h"
 
+#include <filesystem>
 #include <limits>
 
 namespace octavo::tools {
@@ -68,8 +69,18 @@ RunOptions read_run_options(const Arguments& arguments) {
   options.threads = static_cast<int>(arguments.integer("threads", 1, kMostThreads).value_or(0));
   options.batch.sequences = *arguments.integer("batch-size", 1, kMostTokens);
   options.batch.tokens = *arguments.integer("max-batch-tokens", 1, kMostTokens);
-  options.isa = arguments.word("isa", isa_names()).value_or("");
+  options.isa = read_isa(arguments);
   return options;
+}
+
+std::string read_isa(const Arguments& arguments) {
+  const std::string isa = arguments.word("isa", isa_names()).value_or("");
+  const std::string model = arguments.knows("model") ? arguments.text("model").value_or("") : "";
+  std::error_code error;
+  if (arguments.given("isa") && std::filesystem::is_directory(model, error)) {
+    throw UsageError("--isa has no effect on --model " + model + ", a checkpoint, which runs in float32");
+  }
+  return isa;
 }
 
 std::optional<std::int64_t> read_max_length(const Arguments& arguments) {

@@ -29,6 +29,10 @@ struct RunOptions {
 };
 
 RunOptions read_run_options(const Arguments& arguments);
+
+/// --isa, or "". Throws UsageError where --model is a checkpoint, which runs in float32 whatever it says.
+std::string read_isa(const Arguments& arguments);
+
 std::optional<std::int64_t> read_max_length(const Arguments& arguments);
 Log read_log(const Arguments& arguments);
 

@@ -46,7 +46,9 @@ Syntax syntax() {
                          max_length_flags(),
                          output_flags(),
                          verbosity_flags()}),
-          .max_positionals = 1 << 20};
+          .max_positionals = 1 << 20,
+          .rules = {{{"prompt", "max-length", "prefix", "prompt-name"}, Rule::When::beside, "image"},
+                    {{"no-normalize"}, Rule::When::beside, "pooling=none"}}};
 }
 
 struct Settings {
@@ -174,6 +176,15 @@ void embed_texts(Inputs& inputs, Encoder& encoder, const Engine& engine, const R
   batcher.finish();
 }
 
+/// Cosines do not depend on lengths.
+void check_normalize(const Arguments& arguments, const Settings& settings, const Model& model) {
+  if (!settings.similarity || model.info().embedding.similarity != Similarity::cosine) return;
+  for (const char* flag : {"normalize", "no-normalize"}) {
+    if (arguments.given(flag))
+      throw UsageError("--" + std::string(flag) + " has no effect beside --similarity, which is of cosines");
+  }
+}
+
 int run(const Arguments& arguments) {
   const Log log = read_log(arguments);
   const Settings settings = read_settings(arguments);
@@ -189,6 +200,7 @@ int run(const Arguments& arguments) {
   const Engine engine(open_model(path, log), {.isa = options.isa});
   if (pictures && !engine.model().info().image)
     throw Error(engine.model().info().name + ": takes texts, not pictures.");
+  check_normalize(arguments, settings, engine.model());
   Workspace workspace({.threads = options.threads});
   describe(engine, workspace, log);
   Output output(settings.output);
@@ -196,6 +208,8 @@ int run(const Arguments& arguments) {
   if (engine.model().info().image) {
     if (settings.texts.prompt || !settings.texts.prompt_name.empty() || !arguments.texts("prompt").empty())
       throw Error(engine.model().info().name + ": takes pictures, not texts.");
+    if (arguments.given("max-length"))
+      throw UsageError("--max-length has no effect on --model " + path + ", which takes pictures");
     embed_pictures(read_pictures(arguments), engine, options, settings, workspace, output, *writer, log);
     writer->finish();
     output.commit();

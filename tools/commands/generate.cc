@@ -27,7 +27,7 @@ Syntax syntax() {
       {"top-k", "choose among the K likeliest tokens; 0: all", "K", "0"},
       {"top-p", "choose among the likeliest tokens that together have this probability", "P", "1"},
       {"min-p", "choose among tokens with this share of the likeliest one's probability", "P", "0"},
-      {"repeat-penalty", "divides the logits of tokens so far; 1: none", "X", "1"},
+      {"repeat-penalty", "divides the logits of tokens so far, of beams their log-probabilities; 1: none", "X", "1"},
       {"beams", "beam search with N beams; the text comes at the end", "N", "1"},
       {"s,seed", "seed of the choice", "N", "0"},
       {"stop", "end before this text; may be repeated", "TEXT"},
@@ -40,7 +40,9 @@ Syntax syntax() {
           "beginning of a text.",
       .example = "octavo generate -m opt.octavo -p \"The city of\" -n 50",
       .flags = join(
-          {model_flags(), input_flags(), own, {run_flags()[0], run_flags()[3]}, output_flags(), verbosity_flags()})};
+          {model_flags(), input_flags(), own, {run_flags()[0], run_flags()[3]}, output_flags(), verbosity_flags()}),
+      .rules = {{{"temp"}, Rule::When::beside, "beams"},
+                {{"top-k", "top-p", "min-p", "seed"}, Rule::When::without, "temp"}}};
 }
 
 double read_number(const Arguments& arguments, const std::string& flag, double lowest, double highest) {
@@ -106,10 +108,11 @@ int run(const Arguments& arguments) {
   const GenerateOptions options = read_options(arguments);
   const auto threads = static_cast<int>(arguments.integer("threads", 1, 1024).value_or(0));
   const std::string path = arguments.required("model"), target = read_output(arguments);
+  const std::string isa = read_isa(arguments);
   const bool json = arguments.on("json");
   Inputs inputs = read_inputs(arguments);
   const Stopwatch loading;
-  const Engine engine(open_model(path, log), {.isa = arguments.text("isa").value_or("")});
+  const Engine engine(open_model(path, log), {.isa = isa});
   check_context(options, engine.model().info());
   const Tokenizer tokenizer = tokenizer_of(engine.model());
   Workspace workspace({.threads = threads});

@@ -44,16 +44,17 @@ std::string machine_text() {
   return text;
 }
 
-std::string model_text(const std::string& path, bool json) {
-  const Model model = open_model(path, Log(Verbosity::normal));
+std::string model_text(const std::string& path, bool json, const Log& log) {
+  const Model model = open_model(path, log);
   return json ? model.summary_json() : model.summary();
 }
 
 int run(const Arguments& arguments) {
+  const Log log = read_log(arguments);
   const bool json = arguments.on("json");
   const std::optional<std::string> model = arguments.text("model");
   Output output(read_output(arguments));
-  std::string text = model ? model_text(*model, json) : json ? machine_json() : machine_text();
+  std::string text = model ? model_text(*model, json, log) : json ? machine_json() : machine_text();
   if (!text.ends_with('\n')) text += '\n';
   output.write(text);
   output.commit();

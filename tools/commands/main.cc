@@ -13,14 +13,11 @@ namespace {
 
 enum ExitCode { kFailed = 1, kWrongUsage = 2 };
 
-const Command* const kCommands[] = {&kCalibrate,  &kAnalyze,  &kEmbed, &kClassify, &kGenerate,
-                                    &kPerplexity, &kTokenize, &kBench, &kInfo,     &kSelftest};
-
 std::string general_help() {
   std::string text =
       "octavo runs BERT, OPT and ViT models in 8-bit integers on x86 CPUs.\n\n"
       "Usage:\n  octavo SUBCOMMAND [OPTION...]\n\nSubcommands:\n";
-  for (const Command* command : kCommands) {
+  for (const Command* command : all_commands()) {
     std::string name = command->name;
     name.resize(12, ' ');
     text += "  " + name + command->about + "\n";
@@ -61,9 +58,10 @@ int dispatch(int argc, const char* const* argv) {
   const std::string word = argv[1];
   if (word == "--help" || word == "-h") return print(general_help());
   if (word == "--version") return print("octavo " OCTAVO_VERSION "\n");
+  const std::span<const Command* const> commands = all_commands();
   const auto command =
-      std::find_if(std::begin(kCommands), std::end(kCommands), [&](const Command* each) { return word == each->name; });
-  if (command != std::end(kCommands)) return run(**command, argc - 1, argv + 1);
+      std::find_if(commands.begin(), commands.end(), [&](const Command* each) { return word == each->name; });
+  if (command != commands.end()) return run(**command, argc - 1, argv + 1);
   if (word[0] == '-') return fail_usage("option '" + word + "' stands before the subcommand", "");
   return fail_usage("unknown subcommand '" + word + "'", "");
 }

@@ -1,4 +1,5 @@
 // `octavo tokenize`: the tokens a model sees, and where in the text they come from.
+#include "cli/escaped.h"
 #include "cli/output.h"
 #include "commands/commands.h"
 #include "commands/common_flags.h"
@@ -26,7 +27,7 @@ Syntax syntax() {
 std::string to_text(const Tokens& tokens, const Tokenizer& tokenizer) {
   std::string text;
   for (std::size_t i = 0; i < tokens.ids.size(); ++i) {
-    text += std::to_string(tokens.ids[i]) + '\t' + std::string(tokenizer.token(tokens.ids[i])) + '\t' +
+    text += std::to_string(tokens.ids[i]) + '\t' + escaped(tokenizer.token(tokens.ids[i])) + '\t' +
             std::to_string(tokens.offsets[i].begin) + '\t' + std::to_string(tokens.offsets[i].end) + '\n';
   }
   return text;

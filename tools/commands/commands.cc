@@ -1,0 +1,12 @@
+// Which subcommands are there?
+#include "commands/commands.h"
+
+namespace octavo::tools {
+
+std::span<const Command* const> all_commands() {
+  static constexpr const Command* kCommands[] = {&kCalibrate,  &kAnalyze,  &kEmbed, &kClassify, &kGenerate,
+                                                 &kPerplexity, &kTokenize, &kBench, &kInfo,     &kSelftest};
+  return kCommands;
+}
+
+}  // namespace octavo::tools
