@@ -237,9 +237,9 @@ void Calibrator::Data::observe(const RaggedBatch& batch, Workspace& workspace) {
       },
       ObserveStages::values, transform);
   ranges.end_part();
-  const std::int64_t before = samples;
   samples += batch.sequences();
-  if (std::bit_width(static_cast<std::uint64_t>(before)) != std::bit_width(static_cast<std::uint64_t>(samples))) {
+  const auto width_of = [](std::int64_t count) { return std::bit_width(static_cast<std::uint64_t>(count)); };
+  if ((options.paper || samples % kPart == 0) && width_of(newer.samples) != width_of(samples)) {
     older = std::exchange(newer, {samples, ranges.ranges()});
   }
   tokens += batch.rows();

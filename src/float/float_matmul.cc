@@ -22,6 +22,7 @@ constexpr auto kF32 = dnnl::memory::data_type::f32;
 
 constexpr int kRowUnit = 16;  // rows of one call are a multiple of it, so that few primitives serve all batches
 constexpr int kMostRows = 512;
+constexpr int kOddRows = 32;  // oneDNN 2.6 rounds these many alone otherwise than any other number of rows, with AVX2
 
 const dnnl::engine& cpu() {
   static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
@@ -172,7 +173,9 @@ void FloatLinear::run(ThreadPool& pool, int rows, const float* x, float* y) cons
   pool.run(ceil_div(rows, run), [&](int index, int) {
     const std::ptrdiff_t first = std::ptrdiff_t{index} * run;
     const int count = ceil_div(std::min(run, rows - static_cast<int>(first)), kRowUnit) * kRowUnit;
-    guarded([&] { impl_->run(count, x + first * impl_->inputs, y + first * impl_->columns); });
+    const int at_once = count == kOddRows ? kRowUnit : count;
+    for (std::ptrdiff_t row = first; row < first + count; row += at_once)
+      guarded([&] { impl_->run(at_once, x + row * impl_->inputs, y + row * impl_->columns); });
   });
 }
 
