@@ -332,18 +332,19 @@ void check_hugging_face_config(const JsonObject& config, const CheckpointTensors
 
 VitConfig read_hugging_face_config(const JsonObject& config, const std::optional<JsonObject>& processor,
                                    const CheckpointTensors& tensors, std::vector<std::string>& warnings) {
+  refuse_unsupported_keys(config);
   check_hugging_face_config(config, tensors);
-  const int hidden = static_cast<int>(config.integer("hidden_size", 1, 8192));
-  const int heads = static_cast<int>(config.integer("num_attention_heads", 1, 1024));
+  const int hidden = config.integer_or("hidden_size", 1, 8192, 768);
+  const int heads = config.integer_or("num_attention_heads", 1, 1024, 12);
   if (hidden % (4 * heads) != 0 || hidden / heads > 256) {
     config.fail("num_attention_heads", "a number of heads whose size is a multiple of 4, at most 256");
   }
   const bool mean_pooling = tensors.has(kHuggingFace.pooled_norm + ".weight");
-  const VitConfig result{.layers = static_cast<int>(config.integer("num_hidden_layers", 1, 1000)),
+  const VitConfig result{.layers = config.integer_or("num_hidden_layers", 1, 1000, 12),
                          .hidden_size = hidden,
                          .heads = heads,
                          .head_size = hidden / heads,
-                         .intermediate_size = static_cast<int>(config.integer("intermediate_size", 1, 32768)),
+                         .intermediate_size = config.integer_or("intermediate_size", 1, 32768, 3072),
                          .epsilon = config.number_or("layer_norm_eps", 0.0, 1.0, 1e-12),
                          .activation = read_activation(config, "hidden_act", "gelu"),
                          .mean_pooling = mean_pooling,
