@@ -140,12 +140,16 @@ struct EvenOdd {
 }
 
 // `count` elements, or all of a vector where there are more; those that are not there are 0, and not written.
+[[gnu::always_inline]] inline void copy_some(void* to, const void* from, int count, int size, int elements) {
+  // The mask tells the compiler what is so anyway: count < elements, a power of two.
+  if (count > 0) __builtin_memcpy(to, from, static_cast<size_t>((count & (elements - 1)) * size));
+}
 template <class T>
 [[gnu::always_inline]] inline Vector load_some(const T* from, int count) {
   constexpr int kElements = kVectorBytes / sizeof(T);
   if (count >= kElements) return load(from);
   alignas(kVectorBytes) T elements[kElements] = {};
-  if (count > 0) __builtin_memcpy(elements, from, static_cast<size_t>(count) * sizeof(T));
+  copy_some(elements, from, count, sizeof(T), kElements);
   return load(elements);
 }
 template <class T>
@@ -154,12 +158,12 @@ template <class T>
   if (count >= kElements) return store(to, v);
   alignas(kVectorBytes) T elements[kElements];
   store(elements, v);
-  if (count > 0) __builtin_memcpy(to, elements, static_cast<size_t>(count) * sizeof(T));
+  copy_some(to, elements, count, sizeof(T), kElements);
 }
 [[gnu::always_inline]] inline Vector load_some_s8_as_s32(const int8_t* from, int count) {
   int8_t elements[8] = {};
   if (count >= 8) return _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from)));
-  if (count > 0) __builtin_memcpy(elements, from, static_cast<size_t>(count));
+  copy_some(elements, from, count, 1, 8);
   return _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(elements)));
 }
 
