@@ -286,6 +286,7 @@ struct KernelTable {
   void (*split_u11)(const SplitU11&);
   void (*shift_tiles)(const ShiftTiles&);
   void (*scale_s32)(const ScaleS32&);
+  void (*activate_s16)(const ActivateS16&);
   void (*divide_sums)(const DivideSums&);
   void (*mean_gate_logits)(const MeanGateLogits&);
   void (*copy_patch)(const CopyPatch&);

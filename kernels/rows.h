@@ -73,6 +73,15 @@ struct ScaleS32 {
   int32_t* out;
 };
 
+/// An activation of s16 codes by a table (8 b): with i = (in + 32768) >> 6 and r = (in + 32768) & 63,
+///   out = (table[i] * (64 - r) + table[i + 1] * r + 32) >> 6. `out` may be `in`.
+struct ActivateS16 {
+  int columns;
+  const int16_t* in;
+  const int16_t* table;  ///< [1025]
+  int16_t* out;
+};
+
 /// Means of columns from their sums over `count` rows, rounded half up: floor((2 sum + count) / (2 count)).
 struct DivideSums {
   int count, columns;

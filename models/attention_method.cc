@@ -50,7 +50,7 @@ std::optional<T> named(const T (&values)[n], std::string_view name) {
 }
 
 void read_gate(const JsonObject& gate, const CheckpointOptions& options, AttentionMethod& method) {
-  gate.allow_only({"type", "kind", "scale"});
+  gate.allow_only({"type", "kind", "scale", "n_hid"});
   const std::string type = gate.text_or("type", "");
   method.gate_type = named(kTypes, type);
   method.no_gate = type == "none";
@@ -61,6 +61,7 @@ void read_gate(const JsonObject& gate, const CheckpointOptions& options, Attenti
     method.gate_kind = named(kKinds, gate.text("kind"));
     if (!method.gate_kind) gate.fail("kind", "linear, mlp or all_heads");
   }
+  method.gate_hidden = gate.integer_or("n_hid", 1, 32768, 0);
   if (options.gate_type) {
     method.gate_type = options.gate_type;
     method.no_gate = false;
@@ -91,15 +92,20 @@ std::optional<GateKind> kind_of(const CheckpointTensors& tensors, const std::str
 }
 
 /// Hidden units of an mlp gate: any number, all heads alike.
-int hidden_units(const CheckpointTensors& tensors, const std::string& alpha) {
+int hidden_units(const CheckpointTensors& tensors, const std::string& alpha, int expected) {
   const std::string name = alpha + ".0.0.weight";
   const Tensor::Shape& shape = tensors.shape(name);
   if (shape.empty() || shape[0] < 1 || shape[0] > 32768)
     throw Error("tensor " + name + " has no row per hidden unit of its gate");
+  if (expected != 0 && shape[0] != expected) {
+    throw Error("tensor " + name + " has " + std::to_string(shape[0]) + " rows, attention_method.gate.n_hid is " +
+                std::to_string(expected));
+  }
   return static_cast<int>(shape[0]);
 }
 
-void take_conditional(CheckpointTensors& tensors, const std::string& alpha, int heads, int columns, LayerGate& gate) {
+void take_conditional(CheckpointTensors& tensors, const std::string& alpha, int heads, int columns, int expected_hidden,
+                      LayerGate& gate) {
   const GateKind kind = gate.settings->kind;
   if (kind == GateKind::all_heads) {
     gate.blocks.push_back(block(tensors, alpha, heads, columns));
@@ -109,7 +115,7 @@ void take_conditional(CheckpointTensors& tensors, const std::string& alpha, int 
     throw Error(alpha + ": " + std::to_string(columns) + " columns do not divide into " + std::to_string(heads) +
                 " gates");
   }
-  const int slice = columns / heads, hidden = kind == GateKind::mlp ? hidden_units(tensors, alpha) : 1;
+  const int slice = columns / heads, hidden = kind == GateKind::mlp ? hidden_units(tensors, alpha, expected_hidden) : 1;
   for (int head = 0; head < heads; ++head) {
     const std::string name = alpha + "." + std::to_string(head);
     gate.blocks.push_back(block(tensors, kind == GateKind::mlp ? name + ".0" : name, hidden, slice));
@@ -167,7 +173,7 @@ LayerGate take_gate(CheckpointTensors& tensors, const std::string& prefix, const
   if (unconditional) {
     gate.settings->logits = tensors.take(alpha, {heads});
   } else {
-    take_conditional(tensors, alpha, heads, columns, gate);
+    take_conditional(tensors, alpha, heads, columns, method.gate_hidden, gate);
   }
   return gate;
 }

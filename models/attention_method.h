@@ -15,6 +15,7 @@ struct AttentionMethod {
   ClippedSoftmax softmax;
   std::optional<GateType> gate_type;
   std::optional<GateKind> gate_kind;
+  int gate_hidden = 0;  ///< hidden units of an mlp gate; 0: as its tensors have them
   double gate_scale = 1.0;
   bool no_gate = false;  ///< config.json says in words that there is none
 };

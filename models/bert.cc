@@ -1,7 +1,10 @@
-// BERT: post-LayerNorm encoder. Reads like modeling_bert.py, one line per fused op.
+// BERT: post-LayerNorm encoder with its heads. Reads like modeling_bert.py.
 #include "models/attention_method.h"
+#include "models/checkpoint.h"
 #include "models/config_keys.h"
 #include "models/families.h"
+#include "models/heads.h"
+#include "models/transformer.h"
 
 #include "octavo/error.h"
 
@@ -12,6 +15,7 @@ struct BertConfig {
   int layers, hidden_size, heads, intermediate_size, vocab_size, max_positions, type_vocab_size;
   double epsilon;
   Activation activation;
+  std::string architecture;  ///< of the class that saved it: "BertForSequenceClassification"; "" when it does not say
 };
 
 Activation activation(const JsonObject& config) {
@@ -20,6 +24,8 @@ Activation activation(const JsonObject& config) {
   if (name == "relu") return Activation::relu;
   config.fail("hidden_act", "gelu or relu");
 }
+
+std::string first_of(const std::vector<std::string>& texts) { return texts.empty() ? "" : texts[0]; }
 
 /// Where a key is missing, as BertConfig of transformers 5 has it.
 BertConfig read_config(const JsonObject& config) {
@@ -36,7 +42,8 @@ BertConfig read_config(const JsonObject& config) {
           .max_positions = config.integer_or("max_position_embeddings", 1, 65536, 512),
           .type_vocab_size = config.integer_or("type_vocab_size", 0, 1 << 16, 2),
           .epsilon = config.number_or("layer_norm_eps", 0.0, 1.0, 1e-12),
-          .activation = activation(config)};
+          .activation = activation(config),
+          .architecture = config.has("architectures") ? first_of(config.texts("architectures")) : ""};
 }
 
 /// The tensors of one checkpoint, taken module by module.
@@ -49,8 +56,12 @@ class Bert {
     GraphBuilder g;
     ValueId x = embeddings(g);
     for (int i = 0; i < config_.layers; ++i) x = layer(g, x, "encoder.layer." + std::to_string(i) + ".");
+    g.output(kHiddenState, x);
+    heads(g, x);
     return g.finish();
   }
+
+  int classes() const { return classes_; }
 
  private:
   /// Width of a head: config.json does not carry it, the query's rows do; it need not be hidden_size / heads.
@@ -91,47 +102,95 @@ class Bert {
   }
 
   ValueId layer(GraphBuilder& g, ValueId x, const std::string& layer) {
-    const int size = config_.hidden_size, width = config_.heads * head_size_;
     const std::string self = layer + "attention.self";
-    LayerGate gate = take_gate(tensors_, self + ".", method_, config_.heads, size);
-    const ValueId qkv = g.qkv(self + ".qkv", x,
-                              {.query = dense(self + ".query", width, size),
-                               .key = dense(self + ".key", width, size),
-                               .value = dense(self + ".value", width, size),
-                               .heads = config_.heads,
-                               .head_size = head_size_,
-                               .gate_kind = gate.settings ? gate.settings->kind : GateKind::linear,
-                               .gate_mean = gate.settings && gate.settings->type == GateType::conditional_per_head,
-                               .gate = std::move(gate.blocks),
-                               .gate_output = std::move(gate.output)});
-    const ValueId context = g.attention(
-        self, qkv,
-        {.heads = config_.heads, .head_size = head_size_, .softmax = method_.softmax, .gate = gate.settings});
-    x = g.linear_add(layer + "attention.output.dense", context, x,
-                     {dense(layer + "attention.output.dense", size, width)});
-    x = g.layer_norm(layer + "attention.output.LayerNorm", x, norm(layer + "attention.output.LayerNorm"));
-    const ValueId hidden =
-        g.linear(layer + "intermediate.dense", x,
-                 {dense(layer + "intermediate.dense", config_.intermediate_size, size), config_.activation});
-    x = g.linear_add(layer + "output.dense", hidden, x,
-                     {dense(layer + "output.dense", size, config_.intermediate_size)});
-    return g.layer_norm(layer + "output.LayerNorm", x, norm(layer + "output.LayerNorm"));
+    const LayerNames names{.query = self + ".query",
+                           .key = self + ".key",
+                           .value = self + ".value",
+                           .attention = self,
+                           .attention_output = layer + "attention.output.dense",
+                           .attention_norm = layer + "attention.output.LayerNorm",
+                           .hidden = layer + "intermediate.dense",
+                           .output = layer + "output.dense",
+                           .output_norm = layer + "output.LayerNorm"};
+    const LayerConfig config{.hidden_size = config_.hidden_size,
+                             .heads = config_.heads,
+                             .head_size = head_size_,
+                             .intermediate_size = config_.intermediate_size,
+                             .activation = config_.activation};
+    const ModuleReader read{
+        .dense = [&](const std::string& name, int columns, int inputs) { return dense(name, columns, inputs); },
+        .norm = [&](const std::string& name) { return norm(name); }};
+    return transformer_layer(g, x, names, config, read, tensors_, method_);
   }
+
+  /// Every head whose tensors the checkpoint holds. What its `classifier` reads, the architecture says.
+  void heads(GraphBuilder& g, ValueId hidden) {
+    const bool has_pooler = tensors_.has("pooler.dense.weight");
+    ValueId pooled = -1;
+    if (has_pooler) {
+      const ValueId first = first_token(g, hidden, "pooler.rows");
+      pooled = head_dense(g, first, dense("pooler.dense", config_.hidden_size, config_.hidden_size), Activation::tanh);
+      g.output("pooler_output", pooled);
+    }
+    if (tensors_.has("classifier.weight")) {
+      const bool per_token = config_.architecture.ends_with("ForTokenClassification");
+      if (!per_token && !has_pooler)
+        throw Error("the checkpoint has a classifier, but no pooler.dense.weight that it reads");
+      head_logits(g, per_token ? hidden : pooled, labels("classifier"), kLogits);
+    }
+    if (tensors_.has("qa_outputs.weight")) head_logits(g, hidden, labels("qa_outputs"), kLogits);
+    const bool masked = tensors_.has("cls.predictions.transform.dense.weight"),
+               next = tensors_.has("cls.seq_relationship.weight");
+    if (masked) vocabulary_logits(g, hidden, vocabulary_head(), next ? "prediction_logits" : kLogits);
+    if (next) {
+      if (!has_pooler) throw Error("the checkpoint has cls.seq_relationship, but no pooler.dense.weight that it reads");
+      head_logits(g, pooled, labels("cls.seq_relationship"), masked ? "seq_relationship_logits" : kLogits);
+    }
+  }
+
+  /// A head with as many columns as its weight has rows.
+  LinearBlock labels(const std::string& name) {
+    const int count = tensors_.first_dimension(name + ".weight", kMostClasses);
+    if (name != "cls.seq_relationship") classes_ = count;
+    return dense(name, count, config_.hidden_size);
+  }
+
+  /// The decoder's weight is the word table unless the checkpoint holds another; its bias has two names.
+  VocabularyHead vocabulary_head() {
+    const std::string predictions = "cls.predictions.", transform = predictions + "transform.";
+    const std::string decoder = predictions + "decoder.weight",
+                      weight = tensors_.has(decoder) ? decoder : "embeddings.word_embeddings.weight";
+    VocabularyHead head{.transform = dense(transform + "dense", config_.hidden_size, config_.hidden_size),
+                        .activation = config_.activation,
+                        .norm_name = transform + "LayerNorm",
+                        .norm = norm(transform + "LayerNorm"),
+                        .decoder = {.name = predictions + "decoder",
+                                    .weight = tensors_.take(weight, {config_.vocab_size, config_.hidden_size}),
+                                    .bias = tensors_.take_either(predictions + "bias", predictions + "decoder.bias",
+                                                                 {config_.vocab_size}),
+                                    .columns = config_.vocab_size}};
+    if (tensors_.has(predictions + "decoder.bias"))  // a copy of it
+      tensors_.take(predictions + "decoder.bias", {config_.vocab_size});
+    return head;
+  }
+
+  static constexpr std::int64_t kMostClasses = 32768;
 
   const BertConfig& config_;
   const AttentionMethod& method_;
   CheckpointTensors& tensors_;
   const int head_size_;
+  int classes_ = 0;
 };
 
-}  // namespace
-
-Model::Data bert_from_checkpoint(const JsonObject& config, TensorMap all, const CheckpointOptions& options) {
+Model::Data read(Checkpoint checkpoint) {
+  const JsonObject& config = checkpoint.config;
   const BertConfig bert = read_config(config);
-  const AttentionMethod method = read_attention_method(config, options);
-  CheckpointTensors tensors(std::move(all), "bert.");
+  const AttentionMethod method = read_attention_method(config, checkpoint.options);
+  CheckpointTensors tensors(std::move(checkpoint.tensors), "bert.");
   Model::Data data;
-  data.graph = Bert(bert, method, tensors).graph();
+  Bert reader(bert, method, tensors);
+  data.graph = reader.graph();
   tensors.warn_of_unused({"pooler.", "cls.", "classifier.", "qa_outputs."}, data.warnings);
   data.tensors =
       std::move(tensors).finish({"pooler.", "embeddings.position_ids", "cls.", "classifier.", "qa_outputs."});
@@ -143,7 +202,8 @@ Model::Data bert_from_checkpoint(const JsonObject& config, TensorMap all, const 
                .vocab_size = bert.vocab_size,
                .type_vocab_size = bert.type_vocab_size,
                .max_positions = bert.max_positions,
-               .softmax = {}};
+               .softmax = {},
+               .classes = reader.classes()};
   describe_method(data.graph, method, data.info);
   // Those before bos_token_id are of checkpoints converted from TensorFlow; BertModel never looked at them.
   warn_of_unread_keys(config,
@@ -152,5 +212,11 @@ Model::Data bert_from_checkpoint(const JsonObject& config, TensorMap all, const 
                       data.warnings);
   return data;
 }
+
+}  // namespace
+
+const Family kBert = {.model_types = "bert",
+                      .reads = [](const JsonObject& config) { return model_type(config) == "bert"; },
+                      .read = read};
 
 }  // namespace octavo

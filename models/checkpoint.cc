@@ -81,6 +81,13 @@ void CheckpointTensors::warn_of_unused(std::initializer_list<std::string_view> p
   if (!found.empty()) warnings.push_back("the checkpoint's tensors under " + found + " are not run");
 }
 
+int CheckpointTensors::first_dimension(const std::string& name, std::int64_t largest) const {
+  const Tensor::Shape& own = shape(name);
+  if (own.empty() || own[0] < 1 || own[0] > largest)
+    throw Error("tensor " + name + " has no first dimension from 1 to " + std::to_string(largest));
+  return static_cast<int>(own[0]);
+}
+
 std::string CheckpointTensors::take(const std::string& name, const Tensor::Shape& expected) {
   if (shape(name) != expected) {
     throw Error("tensor " + name + " has shape " + shape_text(shape(name)) + ", expected " + shape_text(expected));

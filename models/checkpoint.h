@@ -26,6 +26,9 @@ class CheckpointTensors {
   /// Shape of a tensor that must exist. Throws Error that says what there is in its place.
   const Tensor::Shape& shape(std::string_view name) const;
 
+  /// First dimension of a tensor that must exist. Throws Error when it is not 1 to `largest`.
+  int first_dimension(const std::string& name, std::int64_t largest) const;
+
   /// Marks a tensor as used; it must exist, be float and have this shape. Gives its name back.
   std::string take(const std::string& name, const Tensor::Shape& expected);
 

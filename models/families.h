@@ -1,8 +1,8 @@
 // The model families: each turns config.json and tensors into a graph. Nothing outside models/ knows a family's name.
 #pragma once
 
+#include "graph/model_data.h"
 #include "io/json_object.h"
-#include "models/checkpoint.h"
 
 #include "octavo/model.h"
 
@@ -10,15 +10,37 @@
 
 namespace octavo {
 
-/// BERT encoders (config.json "model_type": "bert"): post-LayerNorm, absolute positions, GELU or ReLU.
-Model::Data bert_from_checkpoint(const JsonObject& config, TensorMap tensors, const CheckpointOptions& options);
+/// What a checkpoint directory holds for a family to read.
+struct Checkpoint {
+  const JsonObject& config;                          ///< config.json
+  const std::optional<JsonObject>& image_processor;  ///< nothing when the directory has none
+  TensorMap tensors;
+  const CheckpointOptions& options;
+};
 
-/// OPT decoders ("model_type": "opt") of any size: pre- or post-LayerNorm, ReLU or GELU.
-Model::Data opt_from_checkpoint(const JsonObject& config, TensorMap tensors, const CheckpointOptions& options);
+struct Family {
+  const char* model_types;  ///< for people: "bert", "vit, deit, or timm's \"architecture\" vit_... or deit_..."
 
-/// ViT and DeiT image encoders: timm's config.json ("architecture"), or Hugging Face's ("model_type": "vit" or "deit")
-/// with its image processor, nothing when the directory has none.
-Model::Data vit_from_checkpoint(const JsonObject& config, const std::optional<JsonObject>& processor, TensorMap tensors,
-                                const CheckpointOptions& options);
+  /// Whether it reads checkpoints with this config.json.
+  bool (*reads)(const JsonObject& config);
+
+  /// Graph, tensors, facts and warnings. Throws Error naming the key or tensor.
+  Model::Data (*read)(Checkpoint checkpoint);
+};
+
+/// BERT encoders: post-LayerNorm, absolute positions, GELU or ReLU, with their heads.
+extern const Family kBert;
+/// DistilBERT encoders: BERT's layer under names of its own.
+extern const Family kDistilBert;
+/// OPT decoders of any size: pre- or post-LayerNorm, ReLU or GELU.
+extern const Family kOpt;
+/// ViT and DeiT image encoders, under timm's names or Hugging Face's.
+extern const Family kVit;
+
+/// A new family is a file with a `const Family`, and its place here.
+inline constexpr const Family* kFamilies[] = {&kBert, &kDistilBert, &kOpt, &kVit};
+
+/// config.json's "model_type"; "" when it says none.
+inline std::string model_type(const JsonObject& config) { return config.text_or("model_type", ""); }
 
 }  // namespace octavo

@@ -40,14 +40,14 @@ Model::Data read_family(const std::filesystem::path& directory, const Checkpoint
   const JsonObject config = JsonObject::read(directory / "config.json");
   TensorMap tensors = read_checkpoint_tensors(directory);
   try {
-    const std::string type = config.text_or("model_type", "");
-    if (type == "bert") return bert_from_checkpoint(config, std::move(tensors), options);
-    if (type == "opt") return opt_from_checkpoint(config, std::move(tensors), options);
-    const std::string architecture = type.empty() ? config.text_or("architecture", "") : "";
-    if (type == "vit" || type == "deit" || architecture.starts_with("vit_") || architecture.starts_with("deit_")) {
-      return vit_from_checkpoint(config, read_image_processor(directory), std::move(tensors), options);
+    for (const Family* family : kFamilies) {
+      if (!family->reads(config)) continue;
+      const std::optional<JsonObject> image_processor = read_image_processor(directory);
+      return family->read({config, image_processor, std::move(tensors), options});
     }
-    config.fail("model_type", "bert, opt, vit or deit, or timm's \"architecture\" vit_... or deit_...");
+    std::string known;
+    for (const Family* family : kFamilies) known += (known.empty() ? "" : ", ") + std::string(family->model_types);
+    config.fail("model_type", known);
   } catch (const Error& error) {
     const std::string message = error.what(), where = directory.string();
     throw Error(message.starts_with(where) ? message : where + ": " + message);
@@ -69,7 +69,7 @@ void read_tokenizer(const std::filesystem::path& directory, Model::Data& data) {
 Model Model::from_checkpoint(const std::filesystem::path& directory, const CheckpointOptions& options) {
   if (!std::filesystem::is_directory(directory)) throw Error(directory.string() + ": is not a checkpoint directory");
   SentenceTransformer sentence = read_sentence_transformer(directory);
-  const std::filesystem::path folder = directory / sentence.transformer;
+  const std::filesystem::path folder = sentence.transformer.empty() ? directory : directory / sentence.transformer;
   Data data = read_family(folder, options);
   data.info.name = std::filesystem::weakly_canonical(directory).filename().string();
   data.info.max_length = data.info.max_positions;
@@ -80,6 +80,7 @@ Model Model::from_checkpoint(const std::filesystem::path& directory, const Check
     add_sentence_transformer(std::move(sentence), directory, data);
   else if (std::filesystem::exists(directory / "modules.json"))
     throw Error((directory / "modules.json").string() + ": is there for models of texts only");
+  data.info.outputs = describe_outputs(data.graph);
   for (const auto& [name, tensor] : data.tensors) data.info.parameters += tensor.elements();
   return Model(std::make_shared<const Data>(std::move(data)));
 }

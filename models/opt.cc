@@ -1,8 +1,10 @@
 // OPT: decoder of text, pre- or post-LayerNorm. Reads like modeling_opt.py, one line per fused op.
 #include "models/attention_method.h"
+#include "models/checkpoint.h"
 #include "models/config_keys.h"
 #include "models/families.h"
 #include "models/generation_config.h"
+#include "models/transformer.h"
 
 #include "octavo/error.h"
 
@@ -67,6 +69,7 @@ class Opt {
     ValueId x = embeddings(g);
     for (int i = 0; i < config_.layers; ++i) x = layer(g, x, "decoder.layers." + std::to_string(i) + ".");
     if (config_.final_norm) x = g.layer_norm("decoder.final_layer_norm", x, norm("decoder.final_layer_norm"));
+    g.output(kHiddenState, x);
     head(g, x);
     return g.finish();
   }
@@ -110,58 +113,51 @@ class Opt {
   }
 
   ValueId layer(GraphBuilder& g, ValueId x, const std::string& layer) {
-    const int size = config_.hidden_size;
-    const std::string self = layer + "self_attn", attention_norm = layer + "self_attn_layer_norm",
-                      output_norm = layer + "final_layer_norm";
-    const auto normalised = [&](ValueId value, const std::string& name, bool here) {
-      return here ? g.layer_norm(name, value, norm(name)) : value;
-    };
-    ValueId y = normalised(x, attention_norm, config_.norm_before);
-    y = attention(g, y, self);
-    x = g.linear_add(self + ".out_proj", y, x, {dense(self + ".out_proj", size, size)});
-    x = normalised(x, attention_norm, !config_.norm_before);
-    y = normalised(x, output_norm, config_.norm_before);
-    y = g.linear(layer + "fc1", y, {dense(layer + "fc1", config_.intermediate_size, size), config_.activation});
-    x = g.linear_add(layer + "fc2", y, x, {dense(layer + "fc2", size, config_.intermediate_size)});
-    return normalised(x, output_norm, !config_.norm_before);
+    const std::string self = layer + "self_attn";
+    const LayerNames names{.query = self + ".q_proj",
+                           .key = self + ".k_proj",
+                           .value = self + ".v_proj",
+                           .attention = self,
+                           .attention_output = self + ".out_proj",
+                           .attention_norm = layer + "self_attn_layer_norm",
+                           .hidden = layer + "fc1",
+                           .output = layer + "fc2",
+                           .output_norm = layer + "final_layer_norm"};
+    const LayerConfig config{.hidden_size = config_.hidden_size,
+                             .heads = config_.heads,
+                             .head_size = config_.head_size,
+                             .intermediate_size = config_.intermediate_size,
+                             .activation = config_.activation,
+                             .mask = AttentionMask::causal,
+                             .norm_before = config_.norm_before};
+    const ModuleReader read{
+        .dense = [&](const std::string& name, int columns, int inputs) { return dense(name, columns, inputs); },
+        .norm = [&](const std::string& name) { return norm(name); }};
+    return transformer_layer(g, x, names, config, read, tensors_, method_);
   }
 
-  ValueId attention(GraphBuilder& g, ValueId x, const std::string& self) {
-    const int size = config_.hidden_size;
-    LayerGate gate = take_gate(tensors_, self + ".", method_, config_.heads, size);
-    const ValueId qkv = g.qkv(self + ".qkv", x,
-                              {.query = dense(self + ".q_proj", size, size),
-                               .key = dense(self + ".k_proj", size, size),
-                               .value = dense(self + ".v_proj", size, size),
-                               .heads = config_.heads,
-                               .head_size = config_.head_size,
-                               .gate_kind = gate.settings ? gate.settings->kind : GateKind::linear,
-                               .gate_mean = gate.settings && gate.settings->type == GateType::conditional_per_head,
-                               .gate = std::move(gate.blocks),
-                               .gate_output = std::move(gate.output)});
-    return g.attention(self, qkv,
-                       {.heads = config_.heads,
-                        .head_size = config_.head_size,
-                        .mask = AttentionMask::causal,
-                        .softmax = method_.softmax,
-                        .gate = gate.settings});
-  }
-
+  /// Logits of the tokens that are asked for, over the vocabulary.
   void head(GraphBuilder& g, ValueId x) {
-    LanguageHead op;
+    x = g.select_rows("lm_head.rows", x, {.selection = Selection::chosen});
     if (projects()) {
       const std::string name = "decoder.project_out";
-      op.projection = LinearBlock{.name = name,
-                                  .weight = tensors_.take(name + ".weight", {config_.word_size, config_.hidden_size}),
-                                  .bias = "",
-                                  .columns = config_.word_size};
+      x = g.linear(name, x,
+                   {.weights = {.name = name,
+                                .weight = tensors_.take(name + ".weight", {config_.word_size, config_.hidden_size}),
+                                .bias = "",
+                                .columns = config_.word_size},
+                    .reads = Form::s16,
+                    .makes = Form::s16});
     }
     const std::string weight = config_.tied ? "decoder.embed_tokens.weight" : "lm_head.weight";
-    op.weights = {.name = "lm_head",
-                  .weight = tensors_.take(weight, {config_.vocab_size, config_.word_size}),
-                  .bias = "",
-                  .columns = config_.vocab_size};
-    g.language_head("lm_head", x, std::move(op));
+    x = g.linear("lm_head", x,
+                 {.weights = {.name = "lm_head",
+                              .weight = tensors_.take(weight, {config_.vocab_size, config_.word_size}),
+                              .bias = "",
+                              .columns = config_.vocab_size},
+                  .reads = Form::s16,
+                  .makes = Form::s32});
+    g.output(kLogits, x);
   }
 
   const OptConfig& config_;
@@ -169,12 +165,12 @@ class Opt {
   CheckpointTensors& tensors_;
 };
 
-}  // namespace
-
-Model::Data opt_from_checkpoint(const JsonObject& config, TensorMap all, const CheckpointOptions& options) {
+Model::Data read(Checkpoint checkpoint) {
+  const JsonObject& config = checkpoint.config;
   const OptConfig opt = read_config(config);
-  const AttentionMethod method = read_attention_method(config, options);
-  CheckpointTensors tensors(std::move(all), "model.");
+  const AttentionMethod method = read_attention_method(config, checkpoint.options);
+  CheckpointTensors tensors(std::move(checkpoint.tensors), "model.");
+  const DecoderInfo decoder = read_end_tokens(config, opt.vocab_size, {});
   Model::Data data;
   data.graph = Opt(opt, method, tensors).graph();
   data.tensors =
@@ -187,10 +183,15 @@ Model::Data opt_from_checkpoint(const JsonObject& config, TensorMap all, const C
                .vocab_size = opt.vocab_size,
                .max_positions = opt.max_positions,
                .softmax = {},
-               .decoder = read_end_tokens(config, opt.vocab_size, {})};
+               .decoder = decoder};
   describe_method(data.graph, method, data.info);
   warn_of_unread_keys(config, {}, data.warnings);
   return data;
 }
+
+}  // namespace
+
+const Family kOpt = {
+    .model_types = "opt", .reads = [](const JsonObject& config) { return model_type(config) == "opt"; }, .read = read};
 
 }  // namespace octavo

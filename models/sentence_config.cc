@@ -1,6 +1,6 @@
 // What a sentence-transformers directory says of prompts, comparison, and the length and case of texts.
-#include "models/sentence_transformers.h"
 #include "models/config_keys.h"
+#include "models/sentence_transformers.h"
 
 #include "octavo/error.h"
 #include "octavo/tokenizer.h"

@@ -1,9 +1,11 @@
 // ViT and DeiT: pre-LayerNorm encoder of image patches. One line per fused op; timm's and Hugging Face's names.
 #include "models/attention_method.h"
+#include "models/checkpoint.h"
 #include "models/config_keys.h"
 #include "models/families.h"
 #include "models/image_config.h"
 #include "models/timm_config.h"
+#include "models/transformer.h"
 
 #include "octavo/error.h"
 
@@ -81,14 +83,6 @@ struct VitConfig {
   ImageSettings image;
 };
 
-int first_dimension(const CheckpointTensors& tensors, const std::string& name, std::int64_t largest) {
-  const Tensor::Shape& shape = tensors.shape(name);
-  if (shape.empty() || shape[0] < 1 || shape[0] > largest) {
-    throw Error("tensor " + name + " has no first dimension from 1 to " + std::to_string(largest));
-  }
-  return static_cast<int>(shape[0]);
-}
-
 /// The tensors of one checkpoint, taken module by module.
 class Vit {
  public:
@@ -101,7 +95,8 @@ class Vit {
     for (int i = 0; i < config_.layers; ++i) x = layer(g, x, names_.layer + std::to_string(i) + ".");
     const std::string head_norm = config_.mean_pooling ? names_.pooled_norm : names_.norm;
     head(g, x, head_norm);
-    if (!config_.mean_pooling) g.layer_norm(names_.norm, x, norm(names_.norm));
+    if (!config_.mean_pooling) x = g.layer_norm(names_.norm, x, norm(names_.norm));
+    g.output(kHiddenState, x);
     return g.finish();
   }
 
@@ -207,28 +202,31 @@ class Vit {
   }
 
   ValueId layer(GraphBuilder& g, ValueId x, const std::string& layer) {
-    const int size = config_.hidden_size, width = config_.heads * config_.head_size;
-    const std::string attention = layer + names_.attention;
-    ValueId y = g.layer_norm(layer + names_.norm1, x, norm(layer + names_.norm1));
-    LayerGate gate = take_gate(tensors_, attention + ".", method_, config_.heads, size);
-    y = g.qkv(attention + ".qkv", y,
-              {.query = projection(layer, names_.query, "query", 0),
-               .key = projection(layer, names_.key, "key", 1),
-               .value = projection(layer, names_.value, "value", 2),
-               .heads = config_.heads,
-               .head_size = config_.head_size,
-               .gate_kind = gate.settings ? gate.settings->kind : GateKind::linear,
-               .gate_mean = gate.settings && gate.settings->type == GateType::conditional_per_head,
-               .gate = std::move(gate.blocks),
-               .gate_output = std::move(gate.output)});
-    y = g.attention(
-        attention, y,
-        {.heads = config_.heads, .head_size = config_.head_size, .softmax = method_.softmax, .gate = gate.settings});
-    x = g.linear_add(layer + names_.attention_output, y, x, {dense(layer + names_.attention_output, size, width)});
-    y = g.layer_norm(layer + names_.norm2, x, norm(layer + names_.norm2));
-    y = g.linear(layer + names_.hidden, y,
-                 {dense(layer + names_.hidden, config_.intermediate_size, size), config_.activation});
-    return g.linear_add(layer + names_.output, y, x, {dense(layer + names_.output, size, config_.intermediate_size)});
+    const LayerNames names{.query = "query",
+                           .key = "key",
+                           .value = "value",
+                           .attention = layer + names_.attention,
+                           .attention_output = layer + names_.attention_output,
+                           .attention_norm = layer + names_.norm1,
+                           .hidden = layer + names_.hidden,
+                           .output = layer + names_.output,
+                           .output_norm = layer + names_.norm2};
+    const LayerConfig config{.hidden_size = config_.hidden_size,
+                             .heads = config_.heads,
+                             .head_size = config_.head_size,
+                             .intermediate_size = config_.intermediate_size,
+                             .activation = config_.activation,
+                             .norm_before = true};
+    const ModuleReader read{
+        .dense = [&](const std::string& name, int columns, int inputs) { return dense(name, columns, inputs); },
+        .norm = [&](const std::string& name) { return norm(name); },
+        .projections =
+            [&](const LayerNames&, int, int) {
+              return std::array<LinearBlock, 3>{projection(layer, names_.query, "query", 0),
+                                                projection(layer, names_.key, "key", 1),
+                                                projection(layer, names_.value, "value", 2)};
+            }};
+    return transformer_layer(g, x, names, config, read, tensors_, method_);
   }
 
   /// The classifier, if the checkpoint has one. Two of them, of the class and the distillation token, become one: the
@@ -237,21 +235,21 @@ class Vit {
     const bool two = tensors_.has(names_.distillation_head + ".weight");
     const std::string name = two ? names_.class_head : names_.head;
     if (!tensors_.has(name + ".weight")) return;
-    classes_ = first_dimension(tensors_, name + ".weight", kMostClasses);
-    Head op{.pooling = HeadRows::first, .rows = 1, .norm = norm(norm_name), .weights = {}};
-    if (config_.mean_pooling) {
-      op.pooling = HeadRows::mean;
-      op.rows = prefix_rows_;
-    }
-    op.weights = dense(name, classes_, config_.hidden_size);
+    classes_ = tensors_.first_dimension(name + ".weight", kMostClasses);
+    Linear op{.weights = dense(name, classes_, config_.hidden_size), .makes = Form::s32};
     if (two) {
-      op.rows = 2;
       const LinearBlock second = dense(names_.distillation_head, classes_, config_.hidden_size);
       op.weights.name = "logits";
       op.weights.weight = tensors_.add("logits.weight", mean_of_products(op.weights.weight, second.weight));
       op.weights.bias = tensors_.add("logits.bias", mean(op.weights.bias, second.bias));
     }
-    g.head("logits", x, std::move(op));
+    const SelectRows rows = config_.mean_pooling ? SelectRows{.selection = Selection::mean, .count = prefix_rows_}
+                                                 : SelectRows{.selection = Selection::first, .count = two ? 2 : 1};
+    LayerNormOp head_norm = norm(norm_name);
+    head_norm.groups = rows.side_by_side();
+    x = g.select_rows("logits.rows", x, rows);
+    x = g.layer_norm("logits.input", x, std::move(head_norm));
+    g.output(kLogits, g.linear("logits", x, std::move(op)));
   }
 
   /// [columns, 2 * inputs]: half of each weight side by side.
@@ -297,11 +295,11 @@ VitConfig read_timm_config(const JsonObject& config, const CheckpointTensors& te
   const ImageSettings image = read_timm_images(config, warnings);
   const bool mean_pooling = timm_mean_pooling(config, tensors, warnings);
   const TimmArchitecture architecture = read_timm_architecture(config, tensors, warnings);
-  const int heads = architecture.heads, hidden = first_dimension(tensors, kTimm.patches + ".weight", 8192);
+  const int heads = architecture.heads, hidden = tensors.first_dimension(kTimm.patches + ".weight", 8192);
   if (config.integer_or("num_features", 1, 8192, hidden) != hidden) {
     config.fail("num_features", std::to_string(hidden) + ", as many as tensor " + kTimm.patches + ".weight has rows");
   }
-  const int width = first_dimension(tensors, kTimm.layer + "0." + kTimm.qkv + ".weight", 3 * 8192);
+  const int width = tensors.first_dimension(kTimm.layer + "0." + kTimm.qkv + ".weight", 3 * 8192);
   if (width % (12 * heads) != 0 || width / (3 * heads) > 256) {
     throw Error("tensor " + kTimm.layer + "0." + kTimm.qkv + ".weight does not divide into " + std::to_string(heads) +
                 " heads whose size is a multiple of 4, at most 256");
@@ -310,7 +308,7 @@ VitConfig read_timm_config(const JsonObject& config, const CheckpointTensors& te
           .hidden_size = hidden,
           .heads = heads,
           .head_size = width / (3 * heads),
-          .intermediate_size = first_dimension(tensors, kTimm.layer + "0." + kTimm.hidden + ".weight", 32768),
+          .intermediate_size = tensors.first_dimension(kTimm.layer + "0." + kTimm.hidden + ".weight", 32768),
           .epsilon = architecture.epsilon,
           .activation = architecture.activation,
           .mean_pooling = mean_pooling,
@@ -353,16 +351,21 @@ VitConfig read_hugging_face_config(const JsonObject& config, const std::optional
   return result;
 }
 
-}  // namespace
+bool is_timm(const JsonObject& config) { return config.has("architecture") && model_type(config).empty(); }
 
-Model::Data vit_from_checkpoint(const JsonObject& config, const std::optional<JsonObject>& processor, TensorMap all,
-                                const CheckpointOptions& options) {
-  const bool timm = config.has("architecture") && !config.has("model_type");
-  const AttentionMethod method = read_attention_method(config, options);
-  CheckpointTensors tensors(std::move(all), timm ? "" : config.text("model_type") + ".");
+bool reads(const JsonObject& config) {
+  const std::string type = model_type(config), architecture = is_timm(config) ? config.text("architecture") : "";
+  return type == "vit" || type == "deit" || architecture.starts_with("vit_") || architecture.starts_with("deit_");
+}
+
+Model::Data read(Checkpoint checkpoint) {
+  const JsonObject& config = checkpoint.config;
+  const bool timm = is_timm(config);
+  const AttentionMethod method = read_attention_method(config, checkpoint.options);
+  CheckpointTensors tensors(std::move(checkpoint.tensors), timm ? "" : config.text("model_type") + ".");
   Model::Data data;
   const VitConfig vit = timm ? read_timm_config(config, tensors, data.warnings)
-                             : read_hugging_face_config(config, processor, tensors, data.warnings);
+                             : read_hugging_face_config(config, checkpoint.image_processor, tensors, data.warnings);
   Vit builder(vit, timm ? kTimm : kHuggingFace, method, tensors);
   data.graph = builder.graph();
   data.tensors = std::move(tensors).finish({"pooler.", "embeddings.mask_token", "fc_norm."});
@@ -381,5 +384,10 @@ Model::Data vit_from_checkpoint(const JsonObject& config, const std::optional<Js
   describe_method(data.graph, method, data.info);
   return data;
 }
+
+}  // namespace
+
+const Family kVit = {
+    .model_types = "vit, deit, or timm's \"architecture\" vit_... or deit_...", .reads = reads, .read = read};
 
 }  // namespace octavo

@@ -51,14 +51,20 @@ class Engine {
   /// patches.
   Tensor run(const ImageBatch& batch, Workspace& workspace) const;
 
+  /// An output by its name in info().outputs: f32 [tokens or sequences of the batch, its columns]; of tokens that can
+  /// be chosen, all. A quantized model computes it in integers. Throws Error when there is none of this name, listing
+  /// those that there are; else as run().
+  Tensor output(std::string_view name, const TokenBatch& batch, Workspace& workspace) const;
+  Tensor output(std::string_view name, const ImageBatch& batch, Workspace& workspace) const;
+
   /// What the model's head says of each class: f32 [images, info().classes]. A quantized model computes them in
   /// integers, in one scale, so that their order is that of the integers. Throws Error when the model has no head; else
   /// as run().
   Tensor logits(const ImageBatch& batch, Workspace& workspace) const;
 
-  /// What a decoder says of the token after each last one, or after every one: f32 [sequences or tokens of the batch,
-  /// vocab_size], not normalised. A quantized model computes them in integers. Throws Error when the model is no
-  /// decoder; else as run().
+  /// The output "logits" of texts. Of a decoder, what it says of the token after each last one, or after every one: f32
+  /// [sequences or tokens of the batch, vocab_size], not normalised; of other models what output() gives. Throws Error
+  /// when the model has no logits; else as run().
   Tensor logits(const TokenBatch& batch, Workspace& workspace, LogitRows rows = LogitRows::last) const;
 
   /// Puts each sequence's tokens behind those in its cache, and gives what a decoder says of the token after the last:
@@ -89,7 +95,7 @@ class Engine {
   /// What runs: one of available_isas(); "float32" for a model that is not quantized.
   std::string_view isa() const;
 
-  struct Data;  // src/engine_data.h
+  struct Data;  // src/engine/engine_data.h
   const Data& data() const { return *data_; }
 
  private:

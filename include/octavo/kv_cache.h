@@ -31,7 +31,7 @@ class KvCache {
   /// Bytes of keys and values for a full cache.
   std::size_t bytes() const;
 
-  struct Data;  // src/kv_cache_data.h
+  struct Data;  // src/runtime/kv_cache_data.h
   Data& data() { return *data_; }
 
  private:

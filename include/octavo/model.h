@@ -93,6 +93,20 @@ struct DecoderInfo {
   std::vector<std::int32_t> eos_tokens = {2};  ///< after any of them there is no more text
 };
 
+/// What one row of an output stands for.
+enum class RowKind {
+  token,         ///< every token of the batch, sequences one after the other
+  sequence,      ///< every sequence
+  chosen_token,  ///< every token that the caller chooses
+};
+
+/// A result that a caller can ask a model for, by the name that transformers gives it.
+struct OutputInfo {
+  std::string name;  ///< "last_hidden_state", "pooler_output", "logits", ...
+  int columns = 0;
+  RowKind rows = RowKind::token;
+};
+
 /// Facts about a model that a caller may want to know.
 struct ModelInfo {
   std::string name = {};    ///< directory name of the checkpoint
@@ -111,6 +125,7 @@ struct ModelInfo {
   int prefix_tokens = 0;                    ///< rows before the patches of an image: class token and the like
   std::optional<ImageSettings> image = {};  ///< what images it takes; nothing for a model of text
   std::optional<DecoderInfo> decoder = {};  ///< of a model that predicts the next token; nothing for others
+  std::vector<OutputInfo> outputs = {};     ///< what Engine::output() gives
 };
 
 /// An immutable model; cheap to copy. Once it exists it is valid.
@@ -153,7 +168,7 @@ class Model {
   /// The same facts as one JSON object.
   std::string summary_json() const;
 
-  struct Data;  // src/model_data.h
+  struct Data;  // src/graph/model_data.h
   explicit Model(std::shared_ptr<const Data> data) : data_(std::move(data)) {}
   const Data& data() const { return *data_; }
 

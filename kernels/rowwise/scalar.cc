@@ -218,6 +218,13 @@ void scale_s32(const ScaleS32& row) {
   }
 }
 
+void activate_s16(const ActivateS16& row) {
+  for (int j = 0; j < row.columns; ++j) {
+    const int place = row.in[j] + 32768, index = place >> 6, rest = place & 63;
+    row.out[j] = static_cast<int16_t>((row.table[index] * (64 - rest) + row.table[index + 1] * rest + 32) >> 6);
+  }
+}
+
 void divide_sums(const DivideSums& divide) {
   for (int j = 0; j < divide.columns; ++j) divide.out[j] = static_cast<int16_t>(mean(divide.sums[j], divide.count));
 }
@@ -281,6 +288,7 @@ void install_rowwise_scalar(KernelTable& table) {
   table.split_u11 = split_u11;
   table.shift_tiles = shift_tiles;
   table.scale_s32 = scale_s32;
+  table.activate_s16 = activate_s16;
   table.divide_sums = divide_sums;
   table.mean_gate_logits = mean_gate_logits;
   table.copy_patch = copy_patch;

@@ -31,25 +31,32 @@ struct AttentionMeter {
   double mass = 0.0, rows = 0.0;
   std::vector<float> gates;
 
-  void add(std::span<const float> probabilities, int heads, int length) {
-    zeros.resize(static_cast<std::size_t>(heads));
-    counts.resize(static_cast<std::size_t>(heads));
-    const auto size = static_cast<std::size_t>(length) * static_cast<std::size_t>(length);
-    for (std::size_t h = 0; h < zeros.size(); ++h) {
-      for (const float p : probabilities.subspan(h * size, size)) {
-        zeros[h] += p == 0.0f;
-        mass += double{p};
-      }
-      counts[h] += static_cast<double>(size);
-      rows += length;
-    }
+  /// Probabilities of the keys that each query sees.
+  void add(std::span<const float> probabilities, const AttentionOp& op, int length) {
+    zeros.resize(static_cast<std::size_t>(op.heads));
+    counts.resize(static_cast<std::size_t>(op.heads));
+    for_rows(probabilities, op, length, [&](std::size_t head, std::span<const float> row) {
+      zeros[head] += static_cast<double>(std::ranges::count(row, 0.0f));
+      for (const float p : row) mass += double{p};
+      counts[head] += static_cast<double>(row.size());
+      ++rows;
+    });
   }
 
-  void add_codes(std::span<const std::uint8_t> codes, int heads, int length) {
-    zero_codes.resize(static_cast<std::size_t>(heads));
-    const auto size = static_cast<std::size_t>(length) * static_cast<std::size_t>(length);
-    for (std::size_t h = 0; h < zero_codes.size(); ++h) {
-      zero_codes[h] += static_cast<double>(std::ranges::count(codes.subspan(h * size, size), 0));
+  void add_codes(std::span<const std::uint8_t> codes, const AttentionOp& op, int length) {
+    zero_codes.resize(static_cast<std::size_t>(op.heads));
+    for_rows(codes, op, length, [&](std::size_t head, std::span<const std::uint8_t> row) {
+      zero_codes[head] += static_cast<double>(std::ranges::count(row, 0));
+    });
+  }
+
+  /// Calls `visit(head, row)` with what each query sees of [heads][length][length].
+  template <typename T, typename Visit>
+  static void for_rows(std::span<const T> values, const AttentionOp& op, int length, const Visit& visit) {
+    const auto size = static_cast<std::size_t>(length);
+    for (std::size_t i = 0; i < static_cast<std::size_t>(op.heads) * size; ++i) {
+      const std::size_t visible = op.mask == AttentionMask::causal ? i % size + 1 : size;
+      visit(i / size, values.subspan(i * size, visible));
     }
   }
 
@@ -113,7 +120,7 @@ class Analyzer {
         begin += size;
       }
     };
-    executor_.run(batch, workspace_, gates, ObserveStages::all, watch);
+    executor_.run(batch, workspace_, {.observer = gates, .stages = ObserveStages::all, .transform = watch});
   }
 
   /// Heads of the attention whose scores or probabilities have this name, 0 for any other value.
@@ -133,7 +140,7 @@ class Analyzer {
 
   void add_probabilities(const std::string& key, std::span<const float> values, int heads, int length, bool map) {
     const std::string name = key.substr(0, key.rfind('.'));
-    attention_[name].add(values, heads, length);
+    attention_[name].add(values, *attention(name), length);
     const auto size = static_cast<std::size_t>(length) * static_cast<std::size_t>(length);
     for (int h = 0; map && h < std::min(heads, kMapHeads); ++h) {
       const auto own = values.subspan(static_cast<std::size_t>(h) * size, size);
@@ -158,7 +165,7 @@ class Analyzer {
       const Transform keep = [&](std::string_view name, std::span<float> values) {
         exact[std::string(name)].assign(values.begin(), values.end());
       };
-      executor_.run(batch, workspace_, {}, ObserveStages::values, keep);
+      executor_.run(batch, workspace_, {.transform = keep});
       quantized(
           batch, workspace_,
           [&](std::string_view name, std::span<const float> values, double saturated) {
@@ -168,7 +175,7 @@ class Analyzer {
             add_error(own.error, name, batch, found->second, values);
             own.saturated += saturated * batch.rows();
             own.rows += batch.rows();
-            if (name == data_->graph.name(data_->graph.nodes.back().output)) {
+            if (name == data_->graph.name(data_->graph.hidden())) {
               embeddings_.add(mean_rows(found->second, batch), mean_rows(values, batch), data_->info.hidden_size);
             }
           },
@@ -181,7 +188,7 @@ class Analyzer {
     for (int i = 0; i < batch.sequences(); ++i) {
       const auto length = static_cast<std::size_t>(batch.length(i)),
                  size = static_cast<std::size_t>(heads) * length * length;
-      attention_[std::string(name)].add_codes(codes.first(size), heads, batch.length(i));
+      attention_[std::string(name)].add_codes(codes.first(size), *attention(name), batch.length(i));
       codes = codes.subspan(size);
     }
   }
@@ -233,7 +240,7 @@ class Analyzer {
   }
 
   std::vector<float> embed(const FloatExecutor& executor, const RaggedBatch& batch, const Transform& transform) {
-    const Tensor hidden = executor.run(batch, workspace_, {}, ObserveStages::values, transform);
+    const Tensor hidden = executor.run(batch, workspace_, {.transform = transform});
     return mean_rows(hidden.as<float>(), batch);
   }
 

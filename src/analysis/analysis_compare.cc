@@ -2,6 +2,7 @@
 
 #include "calibration/simulated.h"
 #include "float/float_executor.h"
+#include "graph/names.h"
 #include "integer/integer_executor.h"
 #include "system/isa.h"
 
@@ -45,12 +46,20 @@ struct Reporting {
     report(name, values, static_cast<double>(ends) / static_cast<double>(std::max<std::size_t>(values.size(), 1)));
   }
 
-  /// Of V and context where an attention has equalized them; check_quantized() has looked at attention's tensors only.
-  std::span<const float> column_scale_of(std::size_t index) const {
-    if (index >= model.graph.nodes.size() || !std::holds_alternative<AttentionOp>(model.graph.nodes[index].op))
-      return {};
-    const std::string& name = model.graph.name(model.graph.nodes[index].output);
-    const auto found = model.tensors.find(name + ".column_scale");
+  /// The attention that reads a product; check_quantized() has looked at attention's tensors only.
+  const Node* attention_of(ValueId qkv) const {
+    const auto reads = [&](const Node& node) {
+      return std::holds_alternative<AttentionOp>(node.op) && node.inputs[0] == qkv;
+    };
+    const auto found = std::ranges::find_if(model.graph.nodes, reads);
+    return found == model.graph.nodes.end() ? nullptr : &*found;
+  }
+
+  /// Of V and context where an attention has equalized them.
+  std::span<const float> column_scale_of(const Node* attention) const {
+    if (!attention) return {};
+    const std::string& name = model.graph.name(attention->output);
+    const auto found = model.tensors.find(name + part::kColumnScale);
     return found == model.tensors.end() ? std::span<const float>{} : found->second.as<float>();
   }
 
@@ -95,10 +104,10 @@ struct Reporting {
       };
       put(qkv->query.name, {at(codes.query), qkv->query.columns, qkv->query.encoding, 0, 255});
       put(qkv->key.name, {at(codes.key), qkv->key.columns, qkv->key.encoding, low, 127});
-      put(qkv->value.name,
-          {at(codes.value), qkv->value.columns, qkv->value.encoding, low, 127, column_scale_of(index + 1)});
+      put(qkv->value.name, {at(codes.value), qkv->value.columns, qkv->value.encoding, low, 127,
+                            column_scale_of(attention_of(node.output))});
     } else if (const auto* attention = std::get_if<QuantizedAttention>(&constants)) {
-      put_bytes(name, codes, columns, attention->context, attention->refined, column_scale_of(index));
+      put_bytes(name, codes, columns, attention->context, attention->refined, column_scale_of(&node));
       if (!codes.probabilities.empty()) report_codes(name, codes.probabilities);
     } else if (const auto* linear = std::get_if<QuantizedLinear>(&constants)) {
       put_bytes(name, codes, linear->block.columns, linear->block.encoding, linear->refined);
@@ -125,7 +134,7 @@ QuantizedRun integer_run(const Model& model, const Graph& reference, const std::
     const auto observe = [](void* context, std::size_t node, const NodeCodes& codes) {
       static_cast<const Reporting*>(context)->node(node, codes);
     };
-    executor->forward(batch, workspace, observe, const_cast<Reporting*>(&reporting));
+    executor->run(data->graph.hidden(), batch, workspace, observe, const_cast<Reporting*>(&reporting));
   };
 }
 
@@ -134,14 +143,15 @@ QuantizedRun simulated_run(const Model::Data& model, const Ranges& ranges, int w
       std::make_shared<const Model::Data>(with_simulated_weights(model, weight_bits)));
   return
       [=](const RaggedBatch& batch, Workspace::Data& workspace, const QuantizedValue& report, const ProbabilityCodes&) {
-        executor->run(batch, workspace, {}, ObserveStages::values, [&](std::string_view name, std::span<float> values) {
+        const Transform simulate = [&](std::string_view name, std::span<float> values) {
           const auto found = ranges.find(name);
           if (found == ranges.end()) return;
           const Range& range = found->second;
           const auto outside = std::ranges::count_if(values, [&](float x) { return x < range.low || x > range.high; });
           simulate_activation(values, range, activation_bits);
           report(name, values, static_cast<double>(outside) / static_cast<double>(values.size()));
-        });
+        };
+        executor->run(batch, workspace, {.transform = simulate});
       };
 }
 

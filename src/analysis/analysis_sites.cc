@@ -1,11 +1,13 @@
 #include "analysis/analysis_sites.h"
 
+#include "graph/names.h"
+
 namespace octavo {
 namespace {
 
 template <typename T>
 bool makes(const Graph& graph, ValueId value) {
-  return std::holds_alternative<T>(graph.nodes.at(static_cast<std::size_t>(value)).op);
+  return std::holds_alternative<T>(graph.producer(value).op);
 }
 
 /// A sum of the residual stream with what a feed-forward network makes.
@@ -21,11 +23,11 @@ struct Activations {
   const std::string& name() const { return graph.name(node.output); }
 
   void operator()(const EmbedTokens&) const {
-    sites.push_back({name() + ".partial", "embedding sum"});
+    sites.push_back({stage_name(name(), Stage::partial), "embedding sum"});
     sites.push_back({name(), "embedding sum"});
   }
   void operator()(const LayerNormOp&) const {
-    const bool layer_output = ends_ffn(graph, graph.nodes[static_cast<std::size_t>(node.inputs[0])]);
+    const bool layer_output = ends_ffn(graph, graph.producer(node.inputs[0]));
     sites.push_back({name(), "LayerNorm", layer_output});
   }
   void operator()(const QkvProduct& op) const {
@@ -34,19 +36,20 @@ struct Activations {
     sites.push_back({op.value.name, "value"});
   }
   void operator()(const AttentionOp&) const {
-    sites.push_back({name() + ".scores", "scores"});
-    sites.push_back({name() + ".probs", "probabilities"});
+    sites.push_back({stage_name(name(), Stage::scores), "scores"});
+    sites.push_back({stage_name(name(), Stage::probs), "probabilities"});
     sites.push_back({name(), "context"});
   }
-  void operator()(const Linear&) const { sites.push_back({name(), "activation"}); }
+  void operator()(const Linear& op) const {
+    if (op.makes == Form::u8) sites.push_back({name(), "activation"});
+  }
   void operator()(const LinearAdd&) const {
     const bool ffn = ends_ffn(graph, node);
-    sites.push_back({name() + ".product", ffn ? kFfnOutput : "attention output", ffn});
+    sites.push_back({stage_name(name(), Stage::product), ffn ? kFfnOutput : "attention output", ffn});
     sites.push_back({name(), "residual sum"});
   }
   void operator()(const EmbedPatches&) const {}  // analyze() refuses models of images
-  void operator()(const Head&) const {}
-  void operator()(const LanguageHead&) const {}
+  void operator()(const SelectRows&) const {}
 };
 
 struct Weights {
@@ -59,13 +62,14 @@ struct Weights {
   void operator()(const QkvProduct& op) const {
     for (const LinearBlock* block : {&op.query, &op.key, &op.value}) sites.push_back({block->weight, "weights"});
   }
-  void operator()(const Linear& op) const { sites.push_back({op.weights.weight, "weights"}); }
+  void operator()(const Linear& op) const {
+    if (op.reads == Form::u8) sites.push_back({op.weights.weight, "weights"});
+  }
   void operator()(const LinearAdd& op) const { sites.push_back({op.weights.weight, "weights"}); }
   void operator()(const LayerNormOp&) const {}
   void operator()(const AttentionOp&) const {}
   void operator()(const EmbedPatches&) const {}
-  void operator()(const Head&) const {}
-  void operator()(const LanguageHead&) const {}
+  void operator()(const SelectRows&) const {}
 };
 
 }  // namespace

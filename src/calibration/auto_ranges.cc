@@ -27,11 +27,12 @@ BlockJudge::BlockJudge(const FloatExecutor& executor, const Graph& graph, Ragged
   for (const Node& node : graph.nodes) {
     if (std::holds_alternative<LayerNormOp>(node.op)) norms.push_back(graph.name(node.output));
   }
-  executor.run(batch_, workspace, [&](std::string_view name, std::span<const float> values, int) {
+  const Observer keep = [&](std::string_view name, std::span<const float> values, int) {
     if (std::find(norms.begin(), norms.end(), name) != norms.end()) {
       exact_[std::string(name)].assign(values.begin(), values.end());
     }
-  });
+  };
+  executor.run(batch_, workspace, {.observer = keep});
 }
 
 std::string BlockJudge::end_of_block(const std::string& value) const {
@@ -61,7 +62,7 @@ double BlockJudge::error(const std::string& value, const Rounding& rounding) con
   const auto edit = [&](std::string_view name, std::span<float> values, int columns) {
     if (name == value) rounding.apply(values, columns);
   };
-  executor_.run(batch_, workspace_, compare, ObserveStages::values, {}, edit);
+  executor_.run(batch_, workspace_, {.observer = compare, .editor = edit});
   return sum;
 }
 

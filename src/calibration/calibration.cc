@@ -3,6 +3,7 @@
 #include "calibration/calibration_data.h"
 #include "calibration/simulated.h"
 #include "engine/engine_data.h"
+#include "graph/op_facts.h"
 #include "runtime/workspace.h"
 #include "system/free_memory.h"
 
@@ -99,23 +100,23 @@ bool needs_samples(const CalibrationOptions& options) {
          options.equalize == EqualizeMethod::repq;
 }
 
-/// Names of the values that products read.
+/// Names of the values that products of the body read.
 std::set<std::string, std::less<>> product_inputs(const Graph& graph) {
   std::set<std::string, std::less<>> names;
   for (const Node& node : graph.nodes) {
-    const bool product = std::holds_alternative<QkvProduct>(node.op) || std::holds_alternative<Linear>(node.op) ||
-                         std::holds_alternative<LinearAdd>(node.op);
-    if (product) names.insert(graph.name(node.inputs[0]));
+    if (is_body_product(graph, node)) names.insert(graph.name(node.inputs[0]));
   }
   return names;
 }
 
-/// Names of what the products of a language head read, in 16 bits.
+/// Names of what the products of a vocabulary's head read, in 16 bits.
 std::set<std::string, std::less<>> head_inputs_of(const Graph& graph) {
-  const Node* node = graph.language_head();
-  if (node == nullptr) return {};
-  if (!std::get<LanguageHead>(node->op).projection) return {graph.name(node->inputs[0])};
-  return {graph.name(node->inputs[0]), graph.name(node->output) + ".input"};
+  std::set<std::string, std::less<>> names;
+  for (const Node& node : graph.nodes) {
+    const bool product = facts(graph, node).depth > 0 && !node.inputs.empty();
+    if (product && graph.value(node.output).rows == RowKind::chosen_token) names.insert(graph.name(node.inputs[0]));
+  }
+  return names;
 }
 
 /// Names of the 8-bit values that are quantized as they are observed: Q, K, V, contexts and activated hidden values.
@@ -123,11 +124,10 @@ std::set<std::string, std::less<>> byte_values(const Graph& graph) {
   std::set<std::string, std::less<>> names;
   for (const Node& node : graph.nodes) {
     if (const auto* qkv = std::get_if<QkvProduct>(&node.op)) {
-      for (const LinearBlock* block : {&qkv->query, &qkv->key, &qkv->value}) names.insert(block->name);
+      for (const LinearBlock* block : qkv->qkv()) names.insert(block->name);
     }
-    if (std::holds_alternative<AttentionOp>(node.op) || std::holds_alternative<Linear>(node.op)) {
-      names.insert(graph.name(node.output));
-    }
+    const std::vector<Form> makes = facts(graph, node).makes;
+    if (makes == std::vector{Form::u8}) names.insert(graph.name(node.output));
   }
   return names;
 }
@@ -226,16 +226,14 @@ void Calibrator::Data::observe(const RaggedBatch& batch, Workspace& workspace) {
   columns.begin(rows);
   v_columns.begin(rows);
   ThreadPool& pool = workspace.data().pool;
-  executor.run(
-      batch, workspace.data(),
-      [&](std::string_view name, std::span<const float> values, int width) {
-        if (!std::isfinite(ranges.observe(name, values).low)) refuse(name, values, width, batch);
-        if (inputs.contains(name) || head_inputs.contains(name))
-          columns.observe(pool, name, values, width, norms.contains(name));
-        if (v_blocks.contains(name)) v_columns.observe(pool, name, values, width);
-        if (bytes.contains(name)) histograms[std::string(name)].add(values);
-      },
-      ObserveStages::values, transform);
+  const Observer observer = [&](std::string_view name, std::span<const float> values, int width) {
+    if (!std::isfinite(ranges.observe(name, values).low)) refuse(name, values, width, batch);
+    if (inputs.contains(name) || head_inputs.contains(name))
+      columns.observe(pool, name, values, width, norms.contains(name));
+    if (v_blocks.contains(name)) v_columns.observe(pool, name, values, width);
+    if (bytes.contains(name)) histograms[std::string(name)].add(values);
+  };
+  executor.run(batch, workspace.data(), {.observer = observer, .transform = transform});
   ranges.end_part();
   samples += batch.sequences();
   const auto width_of = [](std::int64_t count) { return std::bit_width(static_cast<std::uint64_t>(count)); };

@@ -1,6 +1,8 @@
 // What calibration chooses by its observations: ranges, equalization, copies.
 #include "calibration/auto_ranges.h"
 #include "calibration/calibration_data.h"
+#include "graph/names.h"
+#include "graph/op_facts.h"
 #include "quantize/copies.h"
 #include "quantize/equalize.h"
 #include "quantize/float_rows.h"
@@ -37,7 +39,7 @@ void Calibrator::Data::choose_ranges(Ranges& chosen_ranges) const {
     const ColumnStatistics& statistics = columns.statistics().at(name);
     const Equalization none = identity(statistics.columns());
     if (is_finite(chosen_ranges, name)) {
-      chosen_ranges[name + ".bytes"] = range_of(equalized_histogram(statistics, none), options);
+      chosen_ranges[stage_name(name, Stage::bytes)] = range_of(equalized_histogram(statistics, none), options);
     }
   }
 }
@@ -74,7 +76,7 @@ void Calibrator::Data::equalize_sites(const CalibrationOptions& chosen, Ranges& 
     if (takes_ranges(options.method)) {
       site.range = range_of(equalized_histogram(columns.statistics().at(name), site.equalization), options);
     }
-    chosen_ranges[name + ".bytes"] = site.range;
+    chosen_ranges[stage_name(name, Stage::bytes)] = site.range;
     result.equalization[name] = std::move(site.equalization);
   }
 }
@@ -87,7 +89,7 @@ void Calibrator::Data::equalize_contexts(const CalibrationOptions& chosen, Range
   const Graph& graph = model->graph;
   for (const Node& node : graph.nodes) {
     if (!std::holds_alternative<AttentionOp>(node.op)) continue;
-    const auto& qkv = std::get<QkvProduct>(graph.nodes[static_cast<std::size_t>(node.inputs[0])].op);
+    const auto& qkv = std::get<QkvProduct>(graph.producer(node.inputs[0]).op);
     const std::string &name = graph.name(node.output), &v = qkv.value.name;
     if (!is_finite(chosen_ranges, name) || !is_finite(chosen_ranges, v)) continue;
     const EqualizedSite site = equalize_columns(chosen.equalize, v_columns.statistics().at(v));
@@ -139,7 +141,7 @@ void Calibrator::Data::improve_ranges(const CalibrationOptions& chosen, Ranges& 
       }
     } else if (std::holds_alternative<AttentionOp>(node.op)) {
       chosen_ranges[name] = best(name, chosen_ranges.at(name), histograms.at(name), bytes_rounding);
-    } else if (std::holds_alternative<Linear>(node.op)) {
+    } else if (std::holds_alternative<Linear>(node.op) && inputs.contains(name)) {
       const bool copied = std::get<Linear>(node.op).activation != Activation::none;
       const auto copies = [&](const Range& r) {
         return choose_copies(expected_highest(columns.statistics().at(name)), r, copied ? chosen.copies : 0);
@@ -152,10 +154,11 @@ void Calibrator::Data::improve_ranges(const CalibrationOptions& chosen, Ranges& 
       const ColumnStatistics& statistics = columns.statistics().at(name);
       const auto solved = result.equalization.find(name);
       const Equalization e = solved == result.equalization.end() ? identity(statistics.columns()) : solved->second;
-      const Range minmax = chosen_ranges.at(solved == result.equalization.end() ? name : name + ".bytes");
-      chosen_ranges[name + ".bytes"] = best(name, minmax, equalized_histogram(statistics, e), [&](const Range& r) {
-        return Rounding{.quantizer = asymmetric_u8(r.low, r.high), .equalization = &e};
-      });
+      const Range minmax =
+          chosen_ranges.at(solved == result.equalization.end() ? name : stage_name(name, Stage::bytes));
+      chosen_ranges[stage_name(name, Stage::bytes)] =
+          best(name, minmax, equalized_histogram(statistics, e),
+               [&](const Range& r) { return Rounding{.quantizer = asymmetric_u8(r.low, r.high), .equalization = &e}; });
     }
   }
   copy_neurons(chosen.copies, chosen_ranges, result);

@@ -1,6 +1,8 @@
 #include "calibration/precision_search.h"
 
 #include "base/vector_tensor.h"
+#include "graph/names.h"
+#include "graph/op_facts.h"
 #include "quantize/float_rows.h"
 #include "quantize/quantized_tables.h"
 
@@ -16,10 +18,9 @@ constexpr double kCompensated = 0.3;
 
 double padded(int columns, int multiple) { return static_cast<double>((columns + multiple - 1) / multiple * multiple); }
 
-bool reads(const Node& node, ValueId value) {
-  const bool product = std::holds_alternative<QkvProduct>(node.op) || std::holds_alternative<Linear>(node.op) ||
-                       std::holds_alternative<LinearAdd>(node.op);
-  return product && node.inputs[0] == value;
+/// Whether a product of the body reads the value.
+bool reads(const Graph& graph, const Node& node, ValueId value) {
+  return is_body_product(graph, node) && node.inputs[0] == value;
 }
 
 double cost_of_reading(const Graph& graph, const Node& reader) {
@@ -46,10 +47,11 @@ double relative_error(const Tensor& found, const Tensor& exact) {
   return sum / static_cast<double>(exact.rows());
 }
 
-std::vector<const LinearBlock*> blocks_of(const Node& reader) {
-  if (const auto* qkv = std::get_if<QkvProduct>(&reader.op)) return {&qkv->query, &qkv->key, &qkv->value};
-  if (const auto* linear = std::get_if<Linear>(&reader.op)) return {&linear->weights};
-  return {&std::get<LinearAdd>(reader.op).weights};
+/// What a product multiplies by, gates left out.
+std::vector<const LinearBlock*> blocks_of(const Graph& graph, const Node& reader) {
+  std::vector<const LinearBlock*> blocks = facts(graph, reader).blocks;
+  if (std::holds_alternative<QkvProduct>(reader.op)) blocks.resize(3);
+  return blocks;
 }
 
 }  // namespace
@@ -57,7 +59,7 @@ std::vector<const LinearBlock*> blocks_of(const Node& reader) {
 double product_cost(const Graph& graph) {
   double cost = 0.0;
   for (const Node& node : graph.nodes) {
-    if (!node.inputs.empty() && reads(node, node.inputs[0])) cost += cost_of_reading(graph, node);
+    if (!node.inputs.empty() && reads(graph, node, node.inputs[0])) cost += cost_of_reading(graph, node);
   }
   return cost;
 }
@@ -69,7 +71,8 @@ const Equalization* PrecisionSearch::equalization(const std::string& value) cons
 
 Rounding PrecisionSearch::rounding(const Node& node) const {
   const std::string& name = model_.graph.name(node.output);
-  const Range& range = ranges_.contains(name + ".bytes") ? ranges_.at(name + ".bytes") : ranges_.at(name);
+  const std::string own = stage_name(name, Stage::bytes);
+  const Range& range = ranges_.contains(own) ? ranges_.at(own) : ranges_.at(name);
   const auto copies = options_.copies.find(name);
   return {.quantizer = asymmetric_u8(range.low, range.high),
           .equalization = equalization(name),
@@ -79,7 +82,7 @@ Rounding PrecisionSearch::rounding(const Node& node) const {
 TensorMap PrecisionSearch::rounded_weights(const Node& reader, const Equalization* e) const {
   TensorMap tensors;
   const auto inputs = static_cast<std::size_t>(model_.graph.columns(reader.inputs[0]));
-  for (const LinearBlock* block : blocks_of(reader)) {
+  for (const LinearBlock* block : blocks_of(model_.graph, reader)) {
     FloatRows rows = block_rows(model_, *block, static_cast<int>(inputs));
     const auto scale_of = [&](std::size_t k) { return e ? e->scale[k] : 1.0f; };
     for (std::size_t i = 0; i < rows.weight.size(); ++i) rows.weight[i] *= scale_of(i % inputs);
@@ -112,7 +115,7 @@ WorthOfBits PrecisionSearch::worth(const ExtraBits& bits, const Tensor& exact, c
   }
   FloatExecutor changed = executor_;
   for (const Node& reader : nodes) {
-    if (!reads(reader, made->output)) continue;
+    if (!reads(graph, reader, made->output)) continue;
     result.cost += cost_of_reading(graph, reader);
     if (bits.of_weights)
       changed = changed.with_tensors(static_cast<std::size_t>(&reader - nodes.data()),
@@ -124,7 +127,7 @@ WorthOfBits PrecisionSearch::worth(const ExtraBits& bits, const Tensor& exact, c
       if (name == bits.value) how.apply(values, columns);
     };
   }
-  result.error = relative_error(changed.run(batch, workspace, {}, ObserveStages::values, {}, editor), exact);
+  result.error = relative_error(changed.run(batch, workspace, {.editor = editor}), exact);
   if (bits.of_weights && options_.compensated_rounding) result.error *= kCompensated;
   return result;
 }

@@ -25,13 +25,14 @@ struct Weights {
   void operator()(const QkvProduct& op) {
     names.insert(names.end(), {op.query.weight, op.key.weight, op.value.weight});
   }
-  void operator()(const Linear& op) { names.push_back(op.weights.weight); }
+  void operator()(const Linear& op) {
+    if (op.reads == Form::u8) names.push_back(op.weights.weight);  // heads of 16-bit rows are left as they are
+  }
   void operator()(const LinearAdd& op) { names.push_back(op.weights.weight); }
   void operator()(const LayerNormOp& op) { names.push_back(op.gain); }
   void operator()(const AttentionOp&) {}
   void operator()(const EmbedPatches& op) { names.push_back(op.projection.weight); }
-  void operator()(const Head& op) { names.push_back(op.weights.weight); }
-  void operator()(const LanguageHead&) {}
+  void operator()(const SelectRows&) {}
 };
 
 }  // namespace

@@ -3,12 +3,16 @@
 #include "base/finite.h"
 #include "engine/engine_data.h"
 #include "engine/pooling.h"
+#include "graph/op_facts.h"
 #include "runtime/workspace.h"
 #include "system/free_memory.h"
 #include "system/isa.h"
 
 #include "octavo/error.h"
 
+#include <algorithm>
+#include <numeric>
+#include <string>
 #include <utility>
 
 namespace octavo {
@@ -65,39 +69,60 @@ std::string_view Engine::isa() const {
   return data_->model.is_quantized() ? kernels::isa_status()[static_cast<int>(data_->isa)].name : "float32";
 }
 
-void Engine::Data::require_numbers(std::span<const float> values, const char* what) const {
+void Engine::Data::require_numbers(std::span<const float> values, std::string_view name) const {
   if (first_not_finite(values) == values.size()) return;
-  throw Error(model.info().name + ": " + what + " is not a number: what the model computes is too large for float32");
+  throw Error(model.info().name + ": " + std::string(name) +
+              " is not a number: what the model computes is too large for float32");
 }
 
-Tensor Engine::Data::run(const RaggedBatch& batch, Workspace& workspace) const {
+Tensor Engine::Data::value(ValueId value, const RaggedBatch& batch, Workspace& workspace) const {
   if (const auto* reference = std::get_if<FloatExecutor>(&executor)) {
-    const Tensor hidden = reference->run(batch, workspace.data());
-    require_numbers(hidden.as<float>(), "the last hidden state");
-    return hidden;
+    Tensor result = reference->value(value, batch, workspace.data());
+    require_numbers(result.as<float>(), model.data().graph.name(value));
+    return result;
   }
   const auto& integer = std::get<IntegerExecutor>(executor);
-  const std::span<const std::int16_t> codes = integer.forward(batch, workspace.data());
-  return dequantize(codes, integer.output_scale(), batch.rows(), model.info().hidden_size);
+  const OutputCodes codes = integer.run(value, batch, workspace.data());
+  const Value& described = model.data().graph.value(value);
+  const std::int64_t rows = batch.rows(described.rows, 0);
+  return codes.s32.empty() ? dequantize(codes.s16, integer.scale(value), rows, described.columns)
+                           : dequantize(codes.s32, integer.scale(value), rows, described.columns);
+}
+
+ValueId Engine::Data::output(std::string_view name) const {
+  const Graph& graph = model.data().graph;
+  if (const GraphOutput* found = graph.find_output(name)) return found->value;
+  std::string known;
+  for (const GraphOutput& output : graph.outputs) known += (known.empty() ? "" : ", ") + output.name;
+  throw Error(model.info().name + " has no output " + std::string(name) + "; it has " + known);
+}
+
+Tensor Engine::Data::output(std::string_view name, const RaggedBatch& batch, Workspace& workspace) const {
+  const ValueId id = output(name);
+  if (model.data().graph.value(id).rows != RowKind::chosen_token) return value(id, batch, workspace);
+  std::vector<std::int32_t> all(static_cast<std::size_t>(batch.rows()));
+  std::iota(all.begin(), all.end(), 0);
+  return chosen(id, batch, all, workspace);
 }
 
 Tensor Engine::Data::pool(const RaggedBatch& batch, const std::vector<Pooling>& pooling, Workspace& workspace) const {
   if (pooling.empty()) throw Error("there is no pooling, expected at least one kind");
+  const ValueId hidden = model.data().graph.hidden();
   const auto* integer = std::get_if<IntegerExecutor>(&executor);
   if (integer && pooling == std::vector{Pooling::mean} && batch.prompts.empty()) {
-    const std::span<const std::int16_t> codes = integer->forward(batch, workspace.data());
-    const std::span<const std::int32_t> sums = integer->sum_tokens(batch, codes, workspace.data());
-    return mean_of_sums(sums, integer->output_scale(), batch, model.info().hidden_size);
+    const OutputCodes codes = integer->run(hidden, batch, workspace.data());
+    const std::span<const std::int32_t> sums = integer->sum_tokens(batch, codes.s16, workspace.data());
+    return mean_of_sums(sums, integer->scale(hidden), batch, model.info().hidden_size);
   }
-  return pool_rows(run(batch, workspace), batch, pooling);
+  return pool_rows(value(hidden, batch, workspace), batch, pooling);
 }
 
 Tensor Engine::run(const TokenBatch& batch, Workspace& workspace) const {
-  return data_->run(make_ragged(batch, model().info()), workspace);
+  return data_->output(kHiddenState, make_ragged(batch, model().info()), workspace);
 }
 
 Tensor Engine::run(const ImageBatch& batch, Workspace& workspace) const {
-  return data_->run(make_ragged(batch, model().info()), workspace);
+  return data_->output(kHiddenState, make_ragged(batch, model().info()), workspace);
 }
 
 Tensor Engine::pool(const TokenBatch& batch, const std::vector<Pooling>& pooling, Workspace& workspace) const {
@@ -112,17 +137,17 @@ Tensor Engine::pool(const ImageBatch& batch, const std::vector<Pooling>& pooling
   return data_->pool(make_ragged(batch, model().info()), pooling, workspace);
 }
 
+Tensor Engine::output(std::string_view name, const TokenBatch& batch, Workspace& workspace) const {
+  return data_->output(name, make_ragged(batch, model().info()), workspace);
+}
+
+Tensor Engine::output(std::string_view name, const ImageBatch& batch, Workspace& workspace) const {
+  return data_->output(name, make_ragged(batch, model().info()), workspace);
+}
+
 Tensor Engine::logits(const ImageBatch& batch, Workspace& workspace) const {
   if (model().info().classes == 0) throw Error(model().info().name + " has no head, so it tells no classes apart");
-  const RaggedBatch ragged = make_ragged(batch, model().info());
-  if (const auto* reference = std::get_if<FloatExecutor>(&data_->executor)) {
-    const Tensor result = reference->logits(ragged, workspace.data());
-    data_->require_numbers(result.as<float>(), "a logit");
-    return result;
-  }
-  const auto& integer = std::get<IntegerExecutor>(data_->executor);
-  const std::span<const std::int32_t> codes = integer.logits(ragged, workspace.data());
-  return dequantize(codes, integer.logit_scale(), ragged.sequences(), model().info().classes);
+  return output(kLogits, batch, workspace);
 }
 
 }  // namespace octavo

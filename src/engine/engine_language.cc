@@ -1,4 +1,4 @@
-// What an engine says of the next token.
+// Rows of chosen tokens, and what an engine says of the next token.
 #include "engine/engine_data.h"
 #include "runtime/workspace.h"
 
@@ -16,6 +16,13 @@ namespace {
 
 void require_decoder(const ModelInfo& info) {
   if (!info.decoder) throw Error(info.name + " does not predict the next token, expected a decoder such as OPT");
+}
+
+/// The last row of each sequence.
+std::vector<std::int32_t> last_rows(const RaggedBatch& ragged) {
+  std::vector<std::int32_t> rows;
+  for (int i = 1; i <= ragged.sequences(); ++i) rows.push_back(ragged.start[static_cast<std::size_t>(i)] - 1);
+  return rows;
 }
 
 /// The texts that caches hold the beginnings of.
@@ -43,57 +50,51 @@ double loss_of(std::span<const float> logits, std::int32_t target) {
 
 }  // namespace
 
-void Engine::Data::token_logits(const RaggedBatch& batch, std::span<const std::int32_t> rows, Workspace& workspace,
-                                const FloatLogits& visit) const {
+void Engine::Data::visit_chosen(ValueId value, const RaggedBatch& batch, std::span<const std::int32_t> rows,
+                                Workspace& workspace, const FloatRowVisitor& visit) const {
   if (const auto* reference = std::get_if<FloatExecutor>(&executor))
-    return reference->token_logits(batch, rows, workspace.data(),
-                                   [&](std::size_t index, std::span<const float> logits) {
-                                     require_numbers(logits, "a logit");
-                                     visit(index, logits);
+    return reference->visit_chosen(value, batch, rows, workspace.data(),
+                                   [&](std::size_t index, std::span<const float> row) {
+                                     require_numbers(row, model.data().graph.name(value));
+                                     visit(index, row);
                                    });
   const auto& integer = std::get<IntegerExecutor>(executor);
-  const float scale = integer.token_logit_scale();
-  const std::size_t vocabulary = static_cast<std::size_t>(model.info().vocab_size);
-  auto* floats =
-      workspace.data().get<float>("engine.logits", vocabulary * static_cast<std::size_t>(workspace.threads()));
-  integer.token_logits(
-      batch, rows, workspace.data(), [&](std::size_t index, int thread, std::span<const std::int32_t> codes) {
-        const std::span<float> logits(floats + static_cast<std::size_t>(thread) * vocabulary, vocabulary);
-        std::transform(codes.begin(), codes.end(), logits.begin(),
-                       [&](std::int32_t code) { return scale * static_cast<float>(code); });
-        visit(index, logits);
-      });
+  const float scale = integer.scale(value);
+  const auto columns = static_cast<std::size_t>(model.data().graph.columns(value));
+  auto* floats = workspace.data().get<float>("engine.chosen", columns * static_cast<std::size_t>(workspace.threads()));
+  integer.visit_chosen(value, batch, rows, workspace.data(),
+                       [&](std::size_t index, int thread, const OutputCodes& row) {
+                         const std::span<float> own(floats + static_cast<std::size_t>(thread) * columns, columns);
+                         const auto real = [&](auto code) { return scale * static_cast<float>(code); };
+                         if (row.s32.empty())
+                           std::transform(row.s16.begin(), row.s16.end(), own.begin(), real);
+                         else
+                           std::transform(row.s32.begin(), row.s32.end(), own.begin(), real);
+                         visit(index, own);
+                       });
 }
 
-Tensor Engine::Data::logits(const RaggedBatch& batch, std::span<const std::int32_t> rows, Workspace& workspace) const {
-  Tensor result(DType::f32, {static_cast<std::int64_t>(rows.size()), model.info().vocab_size});
+Tensor Engine::Data::chosen(ValueId value, const RaggedBatch& batch, std::span<const std::int32_t> rows,
+                            Workspace& workspace) const {
+  Tensor result(DType::f32, {static_cast<std::int64_t>(rows.size()), model.data().graph.columns(value)});
   const std::span<float> out = result.writable<float>();
-  token_logits(batch, rows, workspace, [&](std::size_t index, std::span<const float> logits) {
-    std::copy(logits.begin(), logits.end(), out.begin() + static_cast<std::ptrdiff_t>(index * logits.size()));
+  visit_chosen(value, batch, rows, workspace, [&](std::size_t index, std::span<const float> row) {
+    std::copy(row.begin(), row.end(), out.begin() + static_cast<std::ptrdiff_t>(index * row.size()));
   });
   return result;
 }
 
 Tensor Engine::logits(const TokenBatch& batch, Workspace& workspace, LogitRows which) const {
-  require_decoder(model().info());
   const RaggedBatch ragged = make_ragged(batch, model().info());
-  std::vector<std::int32_t> rows;
-  if (which == LogitRows::all) {
-    rows.resize(static_cast<std::size_t>(ragged.rows()));
-    std::iota(rows.begin(), rows.end(), 0);
-  } else {
-    for (int i = 1; i <= ragged.sequences(); ++i) rows.push_back(ragged.start[static_cast<std::size_t>(i)] - 1);
-  }
-  return data_->logits(ragged, rows, workspace);
+  if (!model().info().decoder || which == LogitRows::all) return data_->output(kLogits, ragged, workspace);
+  return data_->chosen(data_->output(kLogits), ragged, last_rows(ragged), workspace);
 }
 
 Tensor Engine::decode(const TokenBatch& batch, std::span<KvCache* const> caches, Workspace& workspace) const {
   require_decoder(model().info());
   const RaggedBatch ragged = make_ragged(batch, caches, model());
-  std::vector<std::int32_t> rows;
-  for (int i = 1; i <= ragged.sequences(); ++i) rows.push_back(ragged.start[static_cast<std::size_t>(i)] - 1);
-  Tensor result =
-      model().is_quantized() ? data_->logits(ragged, rows, workspace) : logits(whole_texts(batch, ragged), workspace);
+  Tensor result = model().is_quantized() ? data_->chosen(data_->output(kLogits), ragged, last_rows(ragged), workspace)
+                                         : logits(whole_texts(batch, ragged), workspace);
   for (std::size_t i = 0; i < batch.sequences.size(); ++i) {
     KvCache::Data& cache = *ragged.caches[i];
     cache.ids.insert(cache.ids.end(), batch.sequences[i].ids.begin(), batch.sequences[i].ids.end());
@@ -116,9 +117,10 @@ std::vector<std::vector<double>> Engine::losses(const TokenBatch& batch, Workspa
       losses.push_back(&own[t]);
     }
   }
-  data_->token_logits(ragged, rows, workspace, [&](std::size_t index, std::span<const float> logits) {
-    *losses[index] = loss_of(logits, ragged.ids[static_cast<std::size_t>(rows[index]) + 1]);
-  });
+  data_->visit_chosen(data_->output(kLogits), ragged, rows, workspace,
+                      [&](std::size_t index, std::span<const float> logits) {
+                        *losses[index] = loss_of(logits, ragged.ids[static_cast<std::size_t>(rows[index]) + 1]);
+                      });
   return result;
 }
 

@@ -32,7 +32,7 @@ void clipped_softmax(Row row, const ClippedSoftmax& softmax) {
 
 float sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
 
-void find_probabilities(const AttentionOp& op, Eigen::Index length, float* scores) {
+void compute_probabilities(const AttentionOp& op, Eigen::Index length, float* scores) {
   for (Eigen::Index i = 0; i < length; ++i) {
     const Eigen::Index visible = op.mask == AttentionMask::causal ? i + 1 : length;
     clipped_softmax(Row(scores + i * length, visible), op.softmax);
@@ -44,7 +44,7 @@ void find_probabilities(const AttentionOp& op, Eigen::Index length, float* score
 
 void FloatExecutor::Run::execute(const AttentionOp& op, const Node& node) {
   const int heads_count = op.heads;
-  find_gates(op, node);
+  compute_gates(op, node);
   prepare_heads(op, model.columns(node.inputs[0]));
   std::vector<std::size_t> first_probability{0};
   for (int i = 0; i < batch.sequences(); ++i) {
@@ -66,17 +66,17 @@ void FloatExecutor::Run::execute(const AttentionOp& op, const Node& node) {
   };
   if (transform) {  // each stage of the whole batch before the next
     const std::string& name = model.name(node.output);
-    for_heads([&](int sequence, int head, float* scores) { find_scores(op, node, sequence, head, scores); });
-    change(name + ".scores", probabilities.data(), probabilities.size());
-    for_heads([&](int sequence, int, float* scores) { find_probabilities(op, batch.length(sequence), scores); });
-    change(name + ".probs", probabilities.data(), probabilities.size());
-    for_heads([&](int sequence, int head, float* scores) { find_context(op, node, sequence, head, scores); });
+    for_heads([&](int sequence, int head, float* scores) { compute_scores(op, node, sequence, head, scores); });
+    change(stage_name(name, Stage::scores), probabilities.data(), probabilities.size());
+    for_heads([&](int sequence, int, float* scores) { compute_probabilities(op, batch.length(sequence), scores); });
+    change(stage_name(name, Stage::probs), probabilities.data(), probabilities.size());
+    for_heads([&](int sequence, int head, float* scores) { compute_context(op, node, sequence, head, scores); });
     change(node);
   } else {
     for_heads([&](int sequence, int head, float* scores) {
-      find_scores(op, node, sequence, head, scores);
-      find_probabilities(op, batch.length(sequence), scores);
-      find_context(op, node, sequence, head, scores);
+      compute_scores(op, node, sequence, head, scores);
+      compute_probabilities(op, batch.length(sequence), scores);
+      compute_context(op, node, sequence, head, scores);
     });
   }
   if (watched) observe_attention(op, node, probabilities, first_probability);
@@ -113,16 +113,16 @@ const float* FloatExecutor::Run::query(const AttentionOp& op, const Node& node, 
 }
 
 /// Scaled scores [length, length] of one head of one sequence, hidden keys included.
-void FloatExecutor::Run::find_scores(const AttentionOp& op, const Node& node, int sequence, int head,
-                                     float* scores) const {
+void FloatExecutor::Run::compute_scores(const AttentionOp& op, const Node& node, int sequence, int head,
+                                        float* scores) const {
   const int length = batch.length(sequence);
   const float* q = query(op, node, sequence, head);
   heads.at(length).scores.run(q, q + op.heads * op.head_size, scores);
   Row(scores, Eigen::Index{length} * length) *= 1.0f / std::sqrt(static_cast<float>(op.head_size));
 }
 
-void FloatExecutor::Run::find_context(const AttentionOp& op, const Node& node, int sequence, int head,
-                                      const float* probabilities) const {
+void FloatExecutor::Run::compute_context(const AttentionOp& op, const Node& node, int sequence, int head,
+                                         const float* probabilities) const {
   const int width = op.heads * op.head_size;
   const Eigen::Index first = batch.start[static_cast<std::size_t>(sequence)], length = batch.length(sequence);
   float* context = at(node.output) + first * width + head * op.head_size;
@@ -135,10 +135,10 @@ void FloatExecutor::Run::find_context(const AttentionOp& op, const Node& node, i
 }
 
 /// Sigmoids of every token and head, without scale.
-void FloatExecutor::Run::find_gates(const AttentionOp& op, const Node& node) {
+void FloatExecutor::Run::compute_gates(const AttentionOp& op, const Node& node) {
   if (!op.gate) return;
   gates.resize(static_cast<std::size_t>(batch.rows()) * static_cast<std::size_t>(op.heads));
-  const auto& producer = model.data->graph.nodes[static_cast<std::size_t>(node.inputs[0])];
+  const auto& producer = model.data->graph.producer(node.inputs[0]);
   for (Eigen::Index i = 0; i < batch.rows(); ++i) {
     for (int h = 0; h < op.heads; ++h) gates[static_cast<std::size_t>(i * op.heads + h)] = logit(op, producer, i, h);
   }
@@ -173,10 +173,10 @@ void FloatExecutor::Run::observe_attention(const AttentionOp& op, const Node& no
                                            const std::vector<std::size_t>& first) const {
   const std::string& name = model.name(node.output);
   for (int i = 0; i < batch.sequences(); ++i) {
-    observe(name + ".probs", probabilities.data() + first[static_cast<std::size_t>(i)],
+    observe(stage_name(name, Stage::probs), probabilities.data() + first[static_cast<std::size_t>(i)],
             Eigen::Index{op.heads} * batch.length(i), batch.length(i));
   }
-  if (op.gate) observe(name + ".gate", gates.data(), batch.rows(), op.heads);
+  if (op.gate) observe(stage_name(name, Stage::gate), gates.data(), batch.rows(), op.heads);
 }
 
 }  // namespace octavo

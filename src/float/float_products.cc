@@ -1,5 +1,6 @@
 #include "float/float_products.h"
 
+#include "graph/op_facts.h"
 #include "io/safetensors.h"
 
 #include <algorithm>
@@ -42,31 +43,9 @@ struct Stacked {
   }
 };
 
-/// Depth of a node's product; 0 where it has none.
-int inputs_of(const Graph& graph, const Node& node) {
-  if (const auto* patches = std::get_if<EmbedPatches>(&node.op)) return 3 * patches->patch_size * patches->patch_size;
-  if (std::holds_alternative<EmbedTokens>(node.op) || std::holds_alternative<LayerNormOp>(node.op) ||
-      std::holds_alternative<AttentionOp>(node.op)) {
-    return 0;
-  }
-  const int columns = graph.columns(node.inputs[0]);
-  if (const auto* head = std::get_if<Head>(&node.op)) return columns * head->rows_side_by_side();
-  if (const auto* head = std::get_if<LanguageHead>(&node.op); head && head->projection)
-    return head->projection->columns;
-  return columns;
-}
-
-const LinearBlock& only_block(const Op& op) {
-  if (const auto* linear = std::get_if<Linear>(&op)) return linear->weights;
-  if (const auto* add = std::get_if<LinearAdd>(&op)) return add->weights;
-  if (const auto* patches = std::get_if<EmbedPatches>(&op)) return patches->projection;
-  if (const auto* head = std::get_if<Head>(&op)) return head->weights;
-  return std::get<LanguageHead>(op).weights;
-}
-
 std::shared_ptr<const FloatLinear> qkv_product(const Model::Data& data, const QkvProduct& op, int inputs, int columns) {
   Stacked rows;
-  for (const LinearBlock* block : {&op.query, &op.key, &op.value}) rows.add(data, *block);
+  for (const LinearBlock* block : op.qkv()) rows.add(data, *block);
   for (int h = 0; h < static_cast<int>(op.gate.size()); ++h) {
     const LinearBlock& block = op.gate[static_cast<std::size_t>(h)];
     if (op.gate_kind == GateKind::all_heads)
@@ -77,12 +56,17 @@ std::shared_ptr<const FloatLinear> qkv_product(const Model::Data& data, const Qk
   return std::make_shared<const FloatLinear>(inputs, columns, rows.weight, rows.bias, Activation::none);
 }
 
+/// The activation that is a part of the product: 16-bit rows have theirs behind it, where it can be seen.
+Activation fused_activation(const Op& op) {
+  const auto* linear = std::get_if<Linear>(&op);
+  return linear && linear->makes != Form::s16 ? linear->activation : Activation::none;
+}
+
 std::shared_ptr<const FloatLinear> make(const Model::Data& data, const Node& node) {
-  const int inputs = inputs_of(data.graph, node);
+  const OpFacts known = facts(data.graph, node);
   if (const auto* qkv = std::get_if<QkvProduct>(&node.op))
-    return qkv_product(data, *qkv, inputs, data.graph.columns(node.output));
-  const auto* linear = std::get_if<Linear>(&node.op);
-  return float_linear(data, only_block(node.op), inputs, linear ? linear->activation : Activation::none);
+    return qkv_product(data, *qkv, known.depth, data.graph.columns(node.output));
+  return float_linear(data, *known.blocks.at(0), known.depth, fused_activation(node.op));
 }
 
 }  // namespace
@@ -96,7 +80,7 @@ std::shared_ptr<const FloatLinear> float_linear(const Model::Data& data, const L
 
 FloatProducts::FloatProducts(std::shared_ptr<const Model::Data> data, std::size_t budget) : data_(std::move(data)) {
   for (const Node& node : data_->graph.nodes) {
-    const int inputs = inputs_of(data_->graph, node);
+    const int inputs = facts(data_->graph, node).depth;
     const std::size_t bytes =
         sizeof(float) * static_cast<std::size_t>(inputs) * static_cast<std::size_t>(data_->graph.columns(node.output));
     if (inputs == 0 || bytes > budget) continue;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace octavo {
 namespace {
@@ -14,39 +15,74 @@ Eigen::ArrayXf projected(ConstRow weight, ConstRow row, Eigen::Index columns) {
   return (rows * row.matrix()).array();
 }
 
+void activate(Rows rows, Activation activation) {
+  if (activation == Activation::relu) rows = rows.max(0.0f);
+  if (activation == Activation::tanh) rows = rows.unaryExpr([](float x) { return std::tanh(x); });
+  if (activation == Activation::gelu)
+    rows = rows.unaryExpr([](float x) { return 0.5f * x * (1.0f + std::erf(x * 0.70710678f)); });
+}
+
 }  // namespace
 
 void FloatExecutor::Run::change(const std::string& name, float* values, std::size_t count) const {
   if (transform) transform(name, {values, count});
 }
 
-void FloatExecutor::Run::change(const Node& node, const char* part) const {
-  change(model.name(node.output) + part, at(node.output),
-         static_cast<std::size_t>(batch.rows()) * static_cast<std::size_t>(model.columns(node.output)));
+void FloatExecutor::Run::change(const Node& node) const {
+  if (model.data->graph.value(node.output).rows != RowKind::token) return;  // heads have no quantizers of the paper's
+  change(model.name(node.output), at(node.output), static_cast<std::size_t>(rows(node.output).size()));
+}
+
+void FloatExecutor::Run::change(const Node& node, Stage stage) const {
+  if (transform)
+    change(stage_name(model.name(node.output), stage), at(node.output),
+           static_cast<std::size_t>(rows(node.output).size()));
 }
 
 void FloatExecutor::Run::observe(std::string_view name, const float* values, Eigen::Index rows, int columns) const {
   if (observer) observer(name, {values, static_cast<std::size_t>(rows * columns)}, columns);
 }
 
-Tensor FloatExecutor::Run::run(const Node& last) {
-  for (std::size_t i = 0; i < model.slot_columns.size(); ++i) {
-    slots.push_back(workspace.get<float>("float." + std::to_string(i),
-                                         padded_rows(batch.rows()) * static_cast<std::size_t>(model.slot_columns[i])));
-  }
-  for (std::size_t i = 0; i < model.data->graph.nodes.size(); ++i) {
+void FloatExecutor::Run::observe_product(const Node& node) const {
+  observe(stage_name(model.name(node.output), Stage::product), at(node.output), rows_of(node.output),
+          model.columns(node.output));
+}
+
+FloatExecutor::Run::Run(const Impl& impl, const RaggedBatch& ragged, Workspace::Data& data, const FloatHooks& hooks)
+    : model(impl),
+      batch(ragged),
+      workspace(data),
+      observer(hooks.observer),
+      stages(hooks.stages),
+      transform(hooks.transform),
+      editor(hooks.editor) {
+  choose({});
+}
+
+void FloatExecutor::Run::choose(std::span<const std::int32_t> rows) {
+  chosen = rows;
+  slots = workspace.buffers_of(model.plan, {padded_rows(batch.rows()), padded_rows(batch.sequences()),
+                                            padded_rows(static_cast<int>(chosen.size()))});
+}
+
+void FloatExecutor::Run::choose_all() {
+  all_rows.resize(static_cast<std::size_t>(batch.rows()));
+  std::iota(all_rows.begin(), all_rows.end(), 0);
+  choose(all_rows);
+}
+
+void FloatExecutor::Run::run(const std::vector<bool>& needed) {
+  for (std::size_t i = 0; i < needed.size(); ++i) {
+    if (!needed[i]) continue;
     const Node& node = model.data->graph.nodes[i];
-    const bool head = std::holds_alternative<Head>(node.op);
-    if (is_head(node.op) && &node != &last && !observer) continue;  // nothing reads its value
     workspace.node(i, [&] { std::visit([&](const auto& op) { execute(op, node); }, node.op); });
-    if (std::holds_alternative<LanguageHead>(node.op)) continue;
-    observe(model.name(node.output), at(node.output), head ? batch.sequences() : batch.rows(),
-            model.columns(node.output));
-    if (&node == &last && !observer) break;  // an observer sees everything
+    observe(model.name(node.output), at(node.output), rows_of(node.output), model.columns(node.output));
   }
-  const bool per_sequence = std::holds_alternative<Head>(last.op);
-  Tensor result(DType::f32, {per_sequence ? batch.sequences() : batch.rows(), model.columns(last.output)});
-  std::copy_n(at(last.output), result.elements(), result.writable<float>().data());
+}
+
+Tensor FloatExecutor::Run::result(ValueId value) const {
+  Tensor result(DType::f32, {rows_of(value), model.columns(value)});
+  std::copy_n(at(value), result.elements(), result.writable<float>().data());
   return result;
 }
 
@@ -65,13 +101,14 @@ void FloatExecutor::Run::execute(const EmbedTokens& op, const Node& node) {
     row_of(token) = op.projection.empty() ? word : projected(model.bound(op.projection), word, out.cols());
     if (!op.type.empty()) add(row_of(token), op.type, batch.types[token]);
   }
-  change(node, ".partial");
+  change(node, Stage::partial);
   for (std::size_t token = 0; token < rows_count; ++token) add(row_of(token), op.position, batch.positions[token]);
   change(node);
 }
 
 void FloatExecutor::Run::execute(const LayerNormOp& op, const Node& node) {
-  normalise(op, at(node.inputs[0]), at(node.output), batch.rows(), model.columns(node.output));
+  const int width = model.columns(node.output) / op.groups;
+  normalise(op, at(node.inputs[0]), at(node.output), Eigen::Index{rows_of(node.output)} * op.groups, width);
   change(node);
 }
 
@@ -87,15 +124,19 @@ void FloatExecutor::Run::normalise(const LayerNormOp& op, const float* from, flo
   }
 }
 
-void FloatExecutor::Run::execute(const Linear&, const Node& node) {
+void FloatExecutor::Run::execute(const Linear& op, const Node& node) {
   multiply(node);
+  if (op.makes == Form::s16 && op.activation != Activation::none) {  // bytes have theirs in the product
+    observe_product(node);
+    activate(rows(node.output), op.activation);
+  }
   change(node);
 }
 
 void FloatExecutor::Run::execute(const LinearAdd&, const Node& node) {
   multiply(node);
-  change(node, ".product");
-  observe(model.name(node.output) + ".product", at(node.output), batch.rows(), model.columns(node.output));
+  change(node, Stage::product);
+  observe_product(node);
   Rows out = rows(node.output);
   out += rows(node.inputs[1]);
   change(node);
@@ -131,13 +172,13 @@ void FloatExecutor::Run::observe_block(const LinearBlock& block, ValueId value, 
 
 void FloatExecutor::Run::multiply(const Node& node) {
   const float* x = editor ? edited(node.inputs[0]) : at(node.inputs[0]);
-  model.products.of(node)->run(workspace.pool, batch.rows(), x, at(node.output));
+  model.products.of(node)->run(workspace.pool, rows_of(node.output), x, at(node.output));
 }
 
 const float* FloatExecutor::Run::edited(ValueId value) const {
   const auto columns = static_cast<std::size_t>(model.columns(value)),
-             count = columns * static_cast<std::size_t>(batch.rows());
-  float* copy = workspace.get<float>("float.edited", padded_rows(batch.rows()) * columns);
+             count = columns * static_cast<std::size_t>(rows_of(value));
+  float* copy = workspace.get<float>("float.edited", padded_rows(rows_of(value)) * columns);
   std::copy_n(at(value), count, copy);
   editor(model.name(value), {copy, count}, model.columns(value));
   return copy;

@@ -4,11 +4,11 @@
 #include "float/float_executor.h"
 #include "float/float_matmul.h"
 #include "float/float_products.h"
+#include "graph/names.h"
 #include "runtime/workspace.h"
 
 #include <Eigen/Core>
 
-#include <initializer_list>
 #include <map>
 #include <optional>
 #include <string>
@@ -37,10 +37,6 @@ struct FloatExecutor::Impl {
 
   /// What the node reads beside its product.
   void bind(const Node& node);
-  void bind(std::initializer_list<std::string_view> names);
-
-  /// Values share buffers: one is free again after the last node that reads its value.
-  void assign_slots();
 
   int columns(ValueId value) const { return data->graph.columns(value); }
   const std::string& name(ValueId value) const { return data->graph.name(value); }
@@ -53,27 +49,36 @@ struct FloatExecutor::Impl {
 
   std::shared_ptr<const Model::Data> data;
   FloatProducts products;
-  std::map<std::string, Tensor> tensors;          // f32, of everything else but words
-  std::shared_ptr<const FloatLinear> projection;  // of the language head
-  std::vector<std::size_t> slot_of;               // by value
-  std::vector<int> slot_columns;
+  std::map<std::string, Tensor> tensors;  // f32, of everything else but words
+  BufferPlan plan;                        // a need per value
 };
 
 /// One pass over one batch.
 struct FloatExecutor::Run {
+  Run(const Impl& impl, const RaggedBatch& ragged, Workspace::Data& data, const FloatHooks& hooks);
+
   const Impl& model;
   const RaggedBatch& batch;
   Workspace::Data& workspace;
   const Observer& observer;
-  ObserveStages stages;
+  const ObserveStages stages;
   const Transform& transform;
   const Editor& editor;
-  std::vector<float*> slots = {};
+  std::span<const std::int32_t> chosen = {};  // rows of the batch
+  std::vector<std::int32_t> all_rows = {};    // where all are chosen
+  std::vector<std::byte*> slots = {};
   std::map<int, HeadProducts> heads = {};  // by length of the sequence
   std::vector<float> gates = {};           // of the current attention: [rows][heads]
 
-  /// The value of the node that `last` is, which is run last.
-  Tensor run(const Node& last);
+  /// Whose values SelectRows takes where rows are chosen.
+  void choose(std::span<const std::int32_t> rows);
+  void choose_all();
+
+  /// The nodes that are needed, in order.
+  void run(const std::vector<bool>& needed);
+
+  /// A copy of a value.
+  Tensor result(ValueId value) const;
 
   // float_run.cc
   void execute(const EmbedTokens& op, const Node& node);
@@ -81,19 +86,23 @@ struct FloatExecutor::Run {
   void execute(const Linear& op, const Node& node);
   void execute(const LinearAdd& op, const Node& node);
   void execute(const QkvProduct& op, const Node& node);
-  // float_image.cc
+  // float_ends.cc
   void execute(const EmbedPatches& op, const Node& node);
-  void execute(const Head& op, const Node& node);
-  // float_language.cc
-  void execute(const LanguageHead& op, const Node& node);
+  void execute(const SelectRows& op, const Node& node);
   // float_attention.cc
   void execute(const AttentionOp& op, const Node& node);
 
-  float* at(ValueId value) const { return slots[model.slot_of[static_cast<std::size_t>(value)]]; }
-  Rows rows(ValueId value) const { return {at(value), batch.rows(), model.columns(value)}; }
+  int rows_of(ValueId value) const { return batch.rows(model.data->graph.value(value).rows, chosen.size()); }
+  float* at(ValueId value) const {
+    return reinterpret_cast<float*>(
+        slots[static_cast<std::size_t>(model.plan.slot_of[static_cast<std::size_t>(value)])]);
+  }
+  Rows rows(ValueId value) const { return {at(value), rows_of(value), model.columns(value)}; }
   void change(const std::string& name, float* values, std::size_t count) const;
-  void change(const Node& node, const char* part = "") const;
+  void change(const Node& node) const;
+  void change(const Node& node, Stage stage) const;
   void observe(std::string_view name, const float* values, Eigen::Index rows, int columns) const;
+  void observe_product(const Node& node) const;
 
   /// `to` may be `from`.
   void normalise(const LayerNormOp& op, const float* from, float* to, Eigen::Index rows, Eigen::Index columns) const;
@@ -106,9 +115,10 @@ struct FloatExecutor::Run {
 
   void prepare_heads(const AttentionOp& op, int stride);
   const float* query(const AttentionOp& op, const Node& node, int sequence, int head) const;
-  void find_scores(const AttentionOp& op, const Node& node, int sequence, int head, float* scores) const;
-  void find_context(const AttentionOp& op, const Node& node, int sequence, int head, const float* probabilities) const;
-  void find_gates(const AttentionOp& op, const Node& node);
+  void compute_scores(const AttentionOp& op, const Node& node, int sequence, int head, float* scores) const;
+  void compute_context(const AttentionOp& op, const Node& node, int sequence, int head,
+                       const float* probabilities) const;
+  void compute_gates(const AttentionOp& op, const Node& node);
   float logit(const AttentionOp& op, const Node& producer, Eigen::Index row, int head) const;
   void average_over_tokens(int heads_count);
   void observe_attention(const AttentionOp& op, const Node& node, const std::vector<float>& probabilities,

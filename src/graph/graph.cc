@@ -1,9 +1,10 @@
 #include "graph/graph.h"
 
+#include "graph/op_facts.h"
+
 #include "octavo/error.h"
 
 #include <algorithm>
-#include <iterator>
 
 namespace octavo {
 namespace {
@@ -35,26 +36,38 @@ void check_gate(const std::string& name, const QkvProduct& op, int inputs) {
   if (std::int64_t{columns} * op.heads > 32768) throw Error(name + ": its gate has more than 32768 hidden units");
 }
 
+const char* text_of(Form form) { return form == Form::u8 ? "8 bits" : form == Form::s16 ? "16 bits" : "32 bits"; }
+
 }  // namespace
 
-bool is_head(const Op& op) { return std::holds_alternative<Head>(op) || std::holds_alternative<LanguageHead>(op); }
+const GraphOutput* Graph::find_output(std::string_view name) const {
+  const auto found = std::find_if(outputs.begin(), outputs.end(), [&](const GraphOutput& o) { return o.name == name; });
+  return found == outputs.end() ? nullptr : &*found;
+}
 
 ValueId Graph::hidden() const {
-  const auto last = std::find_if(nodes.rbegin(), nodes.rend(), [](const Node& node) { return !is_head(node.op); });
-  if (last == nodes.rend()) throw Error("the graph has no hidden state");
-  return last->output;
+  const GraphOutput* found = find_output(kHiddenState);
+  if (!found) throw Error("the graph has no " + std::string(kHiddenState));
+  return found->value;
 }
 
-const Node* Graph::head() const {
-  const auto found =
-      std::find_if(nodes.begin(), nodes.end(), [](const Node& node) { return std::holds_alternative<Head>(node.op); });
-  return found == nodes.end() ? nullptr : &*found;
+std::vector<OutputInfo> describe_outputs(const Graph& graph) {
+  std::vector<OutputInfo> result;
+  for (const GraphOutput& output : graph.outputs) {
+    const Value& value = graph.value(output.value);
+    result.push_back({.name = output.name, .columns = value.columns, .rows = value.rows});
+  }
+  return result;
 }
 
-const Node* Graph::language_head() const {
-  const auto found = std::find_if(nodes.begin(), nodes.end(),
-                                  [](const Node& node) { return std::holds_alternative<LanguageHead>(node.op); });
-  return found == nodes.end() ? nullptr : &*found;
+std::vector<bool> Graph::needed_for(ValueId value) const {
+  std::vector<bool> needed(nodes.size(), false);
+  needed.at(static_cast<std::size_t>(value)) = true;
+  for (std::size_t i = nodes.size(); i-- > 0;) {
+    if (!needed[i]) continue;
+    for (const ValueId input : nodes[i].inputs) needed[static_cast<std::size_t>(input)] = true;
+  }
+  return needed;
 }
 
 std::string_view name_of(GateType type) {
@@ -68,37 +81,38 @@ std::string_view name_of(GateType type) {
   }
 }
 
-const char* op_name(const Op& op) {
-  constexpr const char* names[] = {"EmbedTokens", "QkvProduct",   "Linear", "LinearAdd",   "LayerNorm",
-                                   "Attention",   "EmbedPatches", "Head",   "LanguageHead"};
-  static_assert(std::size(names) == std::variant_size_v<Op>);
-  return names[op.index()];
-}
-
 int gate_columns(const QkvProduct& op) {
   int columns = 0;
   for (const LinearBlock& block : op.gate) columns += block.columns;
   return columns;
 }
 
-ValueId GraphBuilder::append(std::string name, int columns, Op op, std::vector<ValueId> inputs) {
-  if (columns <= 0) throw Error(name + " has " + std::to_string(columns) + " columns, expected at least 1");
-  const auto used = [&](const Value& value) { return value.name == name; };
+ValueId GraphBuilder::append(Value value, Op op, std::vector<ValueId> inputs) {
+  if (value.columns <= 0)
+    throw Error(value.name + " has " + std::to_string(value.columns) + " columns, expected at least 1");
+  const auto used = [&](const Value& other) { return other.name == value.name; };
   if (std::any_of(graph_.values.begin(), graph_.values.end(), used))
-    throw Error("two values of the graph are named " + name);
+    throw Error("two values of the graph are named " + value.name);
   const auto id = static_cast<ValueId>(graph_.values.size());
-  graph_.values.push_back({std::move(name), columns});
+  graph_.values.push_back(std::move(value));
   graph_.nodes.push_back({std::move(op), std::move(inputs), id});
   return id;
 }
 
+void GraphBuilder::require_form(const std::string& reader, ValueId x, Form form) const {
+  const std::vector<Form> makes = facts(graph_, graph_.producer(x)).makes;
+  if (std::find(makes.begin(), makes.end(), form) == makes.end())
+    throw Error(reader + " reads " + graph_.name(x) + " in " + text_of(form) + ", in which it is not made");
+}
+
 ValueId GraphBuilder::embed_tokens(const std::string& name, int columns, EmbedTokens op) {
-  return append(name, columns, std::move(op), {});
+  return append({name, columns}, std::move(op), {});
 }
 
 ValueId GraphBuilder::qkv(const std::string& name, ValueId x, QkvProduct op) {
+  require_form(name, x, Form::u8);
   const int width = op.heads * op.head_size;
-  for (const LinearBlock* block : {&op.query, &op.key, &op.value}) {
+  for (const LinearBlock* block : op.qkv()) {
     if (block->columns != width) {
       throw Error(block->name + " has " + std::to_string(block->columns) +
                   " columns, expected heads x head size = " + std::to_string(width));
@@ -106,34 +120,49 @@ ValueId GraphBuilder::qkv(const std::string& name, ValueId x, QkvProduct op) {
   }
   check_gate(name, op, graph_.columns(x));
   const int columns = 3 * width + gate_columns(op);
-  return append(name, columns, std::move(op), {x});
+  return append({name, columns, graph_.value(x).rows}, std::move(op), {x});
 }
 
 ValueId GraphBuilder::linear(const std::string& name, ValueId x, Linear op) {
+  require_form(name, x, op.reads);
+  if (op.reads == Form::s32) throw Error(name + " reads logits, expected a value of 8 or 16 bits");
+  if (op.makes == Form::s16 && op.reads != Form::s16)
+    throw Error(name + " makes 16 bits from 8, expected a product of 16-bit rows");
+  const bool fits = op.makes == Form::s16 || op.activation == Activation::none ||
+                    (op.makes == Form::u8 && op.activation != Activation::tanh);
+  if (!fits) throw Error(name + " has an activation that is not there for what it makes");
   const int columns = op.weights.columns;
-  return append(name, columns, std::move(op), {x});
+  return append({name, columns, graph_.value(x).rows}, std::move(op), {x});
 }
 
 ValueId GraphBuilder::linear_add(const std::string& name, ValueId x, ValueId stream, LinearAdd op) {
+  require_form(name, x, Form::u8);
+  require_form(name, stream, Form::s16);
   const int columns = op.weights.columns;
   require_columns(graph_, name, stream, columns);
-  return append(name, columns, std::move(op), {x, stream});
+  return append({name, columns, graph_.value(x).rows}, std::move(op), {x, stream});
 }
 
 ValueId GraphBuilder::layer_norm(const std::string& name, ValueId x, LayerNormOp op) {
-  return append(name, graph_.columns(x), std::move(op), {x});
+  require_form(name, x, Form::s16);
+  const int columns = graph_.columns(x);
+  if (op.groups < 1 || columns % op.groups != 0) {
+    throw Error(name + ": " + std::to_string(columns) + " columns do not divide into " + std::to_string(op.groups) +
+                " groups");
+  }
+  return append({name, columns, graph_.value(x).rows}, std::move(op), {x});
 }
 
 ValueId GraphBuilder::attention(const std::string& name, ValueId qkv, AttentionOp op) {
   const int width = op.heads * op.head_size;
-  const auto* product = std::get_if<QkvProduct>(&graph_.nodes.at(static_cast<std::size_t>(qkv)).op);
+  const auto* product = std::get_if<QkvProduct>(&graph_.producer(qkv).op);
   const bool conditional = op.gate && op.gate->type != GateType::unconditional_per_head;
   const bool fits = product != nullptr && product->gate.empty() != conditional &&
                     (!conditional || (product->gate_kind == op.gate->kind &&
                                       product->gate_mean == (op.gate->type == GateType::conditional_per_head)));
   if (!fits) throw Error(name + ": its gate does not fit the product " + graph_.name(qkv));
   require_columns(graph_, name, qkv, 3 * width + gate_columns(*product));
-  return append(name, width, std::move(op), {qkv});
+  return append({name, width, graph_.value(qkv).rows}, std::move(op), {qkv});
 }
 
 ValueId GraphBuilder::embed_patches(const std::string& name, int columns, EmbedPatches op) {
@@ -142,21 +171,25 @@ ValueId GraphBuilder::embed_patches(const std::string& name, int columns, EmbedP
                 std::to_string(columns));
   }
   if (op.patch_size <= 0 || op.patches() <= 0) throw Error(name + " has no patches");
-  return append(name, columns, std::move(op), {});
+  return append({name, columns}, std::move(op), {});
 }
 
-ValueId GraphBuilder::head(const std::string& name, ValueId stream, Head op) {
-  if (graph_.head()) throw Error(name + " is the second head of the graph");
-  const int columns = op.weights.columns;
-  return append(name, columns, std::move(op), {stream});
+ValueId GraphBuilder::select_rows(const std::string& name, ValueId x, SelectRows op) {
+  require_form(name, x, Form::s16);
+  if (graph_.value(x).rows != RowKind::token)
+    throw Error(name + " selects rows of " + graph_.name(x) + ", which has no row per token");
+  if (op.count < (op.selection == Selection::first ? 1 : 0) || op.count > 1024)
+    throw Error(name + " selects " + std::to_string(op.count) + " rows, expected 1 to 1024");
+  const RowKind rows = op.selection == Selection::chosen ? RowKind::chosen_token : RowKind::sequence;
+  return append({name, graph_.columns(x) * op.side_by_side(), rows}, op, {x});
 }
 
-ValueId GraphBuilder::language_head(const std::string& name, ValueId stream, LanguageHead op) {
-  if (graph_.language_head()) throw Error(name + " is the second language head of the graph");
-  if (stream != graph_.hidden())
-    throw Error(name + " reads " + graph_.name(stream) + ", expected the last hidden state");
-  const int columns = op.weights.columns;
-  return append(name, columns, std::move(op), {stream});
+void GraphBuilder::output(std::string_view name, ValueId value) {
+  if (graph_.find_output(name)) throw Error("two outputs of the graph are named " + std::string(name));
+  const std::vector<Form> makes = facts(graph_, graph_.producer(value)).makes;
+  if (makes.empty() || makes.front() == Form::u8)
+    throw Error(graph_.name(value) + " is the output " + std::string(name) + ", expected a value of 16 or 32 bits");
+  graph_.outputs.push_back({std::string(name), value});
 }
 
 }  // namespace octavo

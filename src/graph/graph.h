@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -17,21 +18,25 @@ namespace octavo {
 /// Index of a value in Graph::values.
 using ValueId = std::int32_t;
 
-/// What flows between ops: a matrix with one row per token.
+/// What flows between ops: a matrix.
 struct Value {
-  std::string
-      name;  ///< the checkpoint's name of the module that makes it, e.g. "encoder.layer.0.attention.output.dense"
+  std::string name;  ///< the checkpoint's name of the module that makes it: "encoder.layer.0.attention.output.dense"
   int columns = 0;
+  RowKind rows = RowKind::token;  ///< what one row stands for
 };
 
-enum class Activation { none, gelu, relu };
+/// How the codes of a value are held: one byte for the next product, 16 bits for sums and for what heads read, 32 bits
+/// for logits.
+enum class Form { u8, s16, s32 };
+
+enum class Activation { none, gelu, relu, tanh };
 
 /// Sum of embedding rows -> residual stream. Weights are names of f32 tensors [count, columns].
 struct EmbedTokens {
   std::string word, position;
-  std::string type;  ///< "" when the model has no token types
-  std::string projection =
-      {};  ///< f32 [columns, columns of word], which word rows are multiplied by (OPT's project_in); "" for none
+  std::string type;             ///< "" when the model has no token types
+  std::string projection = {};  ///< f32 [columns, columns of word], which word rows are multiplied by (OPT's
+                                ///< project_in); "" for none
 };
 
 /// One block of rows of a linear layer's weight: y[:, block] = x W^T + b, each block its own value and encoding.
@@ -58,15 +63,20 @@ struct QkvProduct {
   std::vector<LinearBlock>
       gate;  ///< linear: [1, slice] per head; mlp: [hidden, slice]; all_heads: one [heads, columns]
   std::vector<LinearBlock> gate_output;  ///< mlp: [1, hidden] per head, over the ReLU of its block of `gate`
+
+  std::array<const LinearBlock*, 3> qkv() const { return {&query, &key, &value}; }
 };
 
 /// Columns that the gate adds to the product: logits, or an mlp's hidden units.
 int gate_columns(const QkvProduct& op);
 
-/// y = activation(x W^T + b).
+/// y = activation(x W^T + b). The body of a network reads and makes bytes. A head reads 16-bit rows, exactly, and makes
+/// 16-bit rows for the head's next op, or logits.
 struct Linear {
   LinearBlock weights;
   Activation activation = Activation::none;
+  Form reads = Form::u8;  ///< u8 or s16
+  Form makes = Form::u8;  ///< u8; s16 from s16; s32 without an activation
 };
 
 /// y = x W^T + b + residual, onto the residual stream: input 0 is x, input 1 the stream.
@@ -74,11 +84,12 @@ struct LinearAdd {
   LinearBlock weights;
 };
 
-/// y = (x - mean) / sqrt(variance + epsilon) * gain + bias over the columns of the stream. In a post-LN model the
-/// result is both the next GEMM's input and the new stream.
+/// y = (x - mean) / sqrt(variance + epsilon) * gain + bias over the columns of a 16-bit value. In a post-LN model the
+/// result is both the next product's input and the new residual stream.
 struct LayerNormOp {
   std::string gain, bias;
   double epsilon = 0.0;
+  int groups = 1;  ///< equal slices of the columns, each normalised on its own, with the same gain and bias
 };
 
 /// Learned rows that stand before the patches of an image: class, distillation, register tokens.
@@ -107,31 +118,7 @@ struct EmbedPatches {
     return rows;
   }
   int patches() const { return grid_width * grid_height; }
-};
-
-/// Which rows of a sequence a Head reads.
-enum class HeadRows {
-  first,  ///< the first `rows` of them, side by side
-  mean,   ///< the mean of all but the first `rows`
-};
-
-/// Logits of each sequence from the residual stream: rows, normalised, times W^T + b. Its value has one row per
-/// sequence, and no op reads it.
-struct Head {
-  HeadRows pooling = HeadRows::first;
-  int rows = 1;
-  LayerNormOp norm;     ///< of each row that is read
-  LinearBlock weights;  ///< over `rows` times the stream's columns with HeadRows::first
-
-  /// Rows that lie side by side in what the product reads.
-  int rows_side_by_side() const { return pooling == HeadRows::first ? rows : 1; }
-};
-
-/// Logits of the next token from rows of the residual stream: (x P^T + p) W^T + b. Its value has one row per row that
-/// is asked for, and no op reads it.
-struct LanguageHead {
-  std::optional<LinearBlock> projection = {};  ///< OPT's project_out
-  LinearBlock weights;                         ///< a column per token of the vocabulary
+  int inputs() const { return 3 * patch_size * patch_size; }
 };
 
 enum class AttentionMask { none, causal };
@@ -152,14 +139,25 @@ struct AttentionOp {
   std::optional<GateSettings> gate;
 };
 
-using Op = std::variant<EmbedTokens, QkvProduct, Linear, LinearAdd, LayerNormOp, AttentionOp, EmbedPatches, Head,
-                        LanguageHead>;
+/// Which rows of tokens SelectRows takes.
+enum class Selection {
+  first,   ///< the first `count` rows of each sequence, side by side: one row per sequence
+  mean,    ///< the mean of all rows of each sequence but the first `count`: one row per sequence
+  chosen,  ///< those that whoever runs the model asks for: one row each
+};
 
-/// "EmbedTokens", "QkvProduct", "Linear", ...
-const char* op_name(const Op& op);
+/// Rows of a 16-bit value with a row per token, for a head to read.
+struct SelectRows {
+  Selection selection = Selection::first;
+  int count = 1;
 
-/// A Head of either kind: it stands beside the graph's flow, and the executors run it when its logits are asked for.
-bool is_head(const Op& op);
+  /// Rows that lie side by side in one row of the result.
+  int side_by_side() const { return selection == Selection::first ? count : 1; }
+};
+
+/// A new op is a struct here, a line in op_facts.cc, and an overload in each of float/, integer/, quantize/ and
+/// model_file/: until all of them have answered for it, nothing compiles.
+using Op = std::variant<EmbedTokens, QkvProduct, Linear, LinearAdd, LayerNormOp, AttentionOp, EmbedPatches, SelectRows>;
 
 struct Node {
   Op op;
@@ -167,23 +165,40 @@ struct Node {
   ValueId output = -1;
 };
 
-/// Nodes in order of execution; the output of the last one that is no head is the model's last hidden state.
+/// A value that callers ask for by name.
+struct GraphOutput {
+  std::string name;
+  ValueId value = -1;
+};
+
+/// Names of the outputs that the library itself asks for, as in transformers.
+inline constexpr std::string_view kHiddenState = "last_hidden_state", kLogits = "logits";
+
+/// Nodes in order of execution: node i makes value i.
 struct Graph {
   std::vector<Value> values;
   std::vector<Node> nodes;
+  std::vector<GraphOutput> outputs;
 
-  const std::string& name(ValueId id) const { return values.at(static_cast<std::size_t>(id)).name; }
-  int columns(ValueId id) const { return values.at(static_cast<std::size_t>(id)).columns; }
+  const Value& value(ValueId id) const { return values.at(static_cast<std::size_t>(id)); }
+  const std::string& name(ValueId id) const { return value(id).name; }
+  int columns(ValueId id) const { return value(id).columns; }
 
-  /// The last hidden state.
+  /// The node that makes a value.
+  const Node& producer(ValueId id) const { return nodes.at(static_cast<std::size_t>(id)); }
+
+  /// The output of this name; null when there is none.
+  const GraphOutput* find_output(std::string_view name) const;
+
+  /// The last hidden state, which every graph has. Throws Error when it has none.
   ValueId hidden() const;
 
-  /// The node of the Head; null when the graph has none.
-  const Node* head() const;
-
-  /// The node of the LanguageHead; null when the graph has none. It reads the last hidden state.
-  const Node* language_head() const;
+  /// By node: whether `value` is made from what it makes. An executor runs only those.
+  std::vector<bool> needed_for(ValueId value) const;
 };
+
+/// Name, columns and rows of each output.
+std::vector<OutputInfo> describe_outputs(const Graph& graph);
 
 /// Appends ops and checks shapes as it goes: an Error names the value and both shapes.
 class GraphBuilder {
@@ -195,14 +210,21 @@ class GraphBuilder {
   ValueId layer_norm(const std::string& name, ValueId x, LayerNormOp op);
   ValueId attention(const std::string& name, ValueId qkv, AttentionOp op);
   ValueId embed_patches(const std::string& name, int columns, EmbedPatches op);
-  ValueId head(const std::string& name, ValueId stream, Head op);
-  ValueId language_head(const std::string& name, ValueId stream, LanguageHead op);
+  ValueId select_rows(const std::string& name, ValueId x, SelectRows op);
+
+  /// Gives a value a name that callers ask for.
+  void output(std::string_view name, ValueId value);
+
+  const Graph& graph() const { return graph_; }
 
   /// Gives the graph away.
   Graph finish() { return std::move(graph_); }
 
  private:
-  ValueId append(std::string name, int columns, Op op, std::vector<ValueId> inputs);
+  ValueId append(Value value, Op op, std::vector<ValueId> inputs);
+  /// Throws Error unless the value is made in this form.
+  void require_form(const std::string& reader, ValueId x, Form form) const;
+
   Graph graph_;
 };
 

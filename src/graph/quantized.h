@@ -2,11 +2,15 @@
 // runs.
 #pragma once
 
+#include "graph/graph.h"
+
+#include "octavo/error.h"
 #include "octavo/model.h"
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <variant>
 #include <vector>
 
@@ -67,14 +71,22 @@ struct QuantizedQkv {
 
 /// Linear with GELU pieces (fixed-point.md 7): tensors "<value>.gelu_base", "<value>.gelu_slope" s16 [32],
 /// "<value>.gelu_offset" s16 [columns]. A ReLU has them when its neurons have saturating copies. Otherwise only the
-/// block.
+/// block. Of 16-bit rows: each is multiplied as two u8 rows (fixed-point.md 8), or as one where there are `bytes`; a
+/// 16-bit result with an activation has the table "<value>.activation" s16 [kActivationEntries] (fixed-point.md 8 b). A
+/// logit is requantized to s32 codes in block.encoding's scale.
 struct QuantizedLinear {
   int depth = 0;
   QuantizedBlock block;
   bool pieces = false;  ///< the activation is evaluated by the pieces
   int gelu_fraction_bits = 0, gelu_limit = 1, gelu_normalize = 0, gelu_inverse = 0;
-  Refined refined = {};  ///< fine codes need pieces
+  Refined refined = {};                      ///< fine codes need pieces
+  std::optional<QuantizedBytes> bytes = {};  ///< of 16-bit rows: how they become u8 codes
+  bool table = false;                        ///< a 16-bit result's activation
+  Encoding activated = {};                   ///< of the table's values
 };
+
+/// Values of an activation at the ends of 1024 equal parts of what 16-bit codes can be.
+constexpr int kActivationEntries = 1025;
 
 /// With a 16-bit stream: r is added as it is, to the stream shifted right by stream_shift, rounded. With 8-bit sums:
 /// the product is first brought to `product`, then both terms to the sum's encoding (block.encoding) by Q20
@@ -147,32 +159,70 @@ struct QuantizedEmbedPatches {
   QuantizedLane norm;
 };
 
-/// A byte lane of the rows that are read (tensors "<value>.bytes.gain", ".offset"), then the product. A logit is
-/// requantized to s32 codes in block.encoding's scale.
-struct QuantizedHead {
-  int depth = 0;
-  QuantizedBlock block;
-  std::int64_t epsilon = 0;
-  QuantizedLane bytes;
+/// Copies and means need no constants; the codes keep their scale.
+struct QuantizedSelectRows {
+  Encoding encoding;  ///< of the rows
 };
 
-/// A product whose inputs are s16 rows, each as two u8 rows (fixed-point.md 8).
-struct QuantizedWideProduct {
-  int depth = 0;
-  QuantizedBlock block;
+/// The integer constants of an op of the graph.
+template <typename Op>
+struct ConstantsOf;
+template <>
+struct ConstantsOf<EmbedTokens> {
+  using type = QuantizedEmbedTokens;
 };
-
-/// Tensors: the product's; with a projection also "<value>.projection.weight" ... A logit is requantized to s32 codes
-/// in head.block.encoding's scale.
-struct QuantizedLanguageHead {
-  std::optional<QuantizedWideProduct> projection = {};  ///< s16 to s16, in block.encoding's scale
-  QuantizedWideProduct head;                            ///< inputs are 16 bits, or 8 where there are `bytes`
-  std::optional<QuantizedBytes> bytes = {};
+template <>
+struct ConstantsOf<QkvProduct> {
+  using type = QuantizedQkv;
 };
+template <>
+struct ConstantsOf<Linear> {
+  using type = QuantizedLinear;
+};
+template <>
+struct ConstantsOf<LinearAdd> {
+  using type = QuantizedLinearAdd;
+};
+template <>
+struct ConstantsOf<LayerNormOp> {
+  using type = QuantizedLayerNorm;
+};
+template <>
+struct ConstantsOf<AttentionOp> {
+  using type = QuantizedAttention;
+};
+template <>
+struct ConstantsOf<EmbedPatches> {
+  using type = QuantizedEmbedPatches;
+};
+template <>
+struct ConstantsOf<SelectRows> {
+  using type = QuantizedSelectRows;
+};
+template <typename Op>
+using Constants = typename ConstantsOf<Op>::type;
 
-using QuantizedOp =
-    std::variant<QuantizedEmbedTokens, QuantizedQkv, QuantizedLinear, QuantizedLinearAdd, QuantizedLayerNorm,
-                 QuantizedAttention, QuantizedEmbedPatches, QuantizedHead, QuantizedLanguageHead>;
+/// The variant of all ops' constants, in the order of Op: an op without constants does not compile.
+template <typename Variant>
+struct VariantOfConstants;
+template <typename... Ops>
+struct VariantOfConstants<std::variant<Ops...>> {
+  using type = std::variant<Constants<Ops>...>;
+};
+using QuantizedOp = VariantOfConstants<Op>::type;
+
+/// Calls `function` with an op and its own constants. Throws Error when they are another op's.
+template <typename Function>
+decltype(auto) visit_with_constants(const Op& op, const QuantizedOp& constants, Function&& function) {
+  return std::visit(
+      [&](const auto& own) -> decltype(auto) {
+        using Own = Constants<std::decay_t<decltype(own)>>;
+        const auto* matching = std::get_if<Own>(&constants);
+        if (!matching) throw Error("a node's integer constants are those of another op");
+        return function(own, *matching);
+      },
+      op);
+}
 
 /// One QuantizedOp per node of the graph, in its order.
 struct QuantizedGraph {

@@ -1,4 +1,4 @@
-// Runs a quantized graph with integer kernels: from token ids to the codes of the last hidden state.
+// Runs a quantized graph with integer kernels: from token ids or pixels to the codes of an output.
 #pragma once
 
 #include "graph/model_data.h"
@@ -31,14 +31,21 @@ struct NodeCodes {
            ///< 0 where a query sees no key; empty in the paper's setting and behind a cache
   const std::int16_t* gate = nullptr;  ///< [rows][gate_stride]
   std::ptrdiff_t gate_stride = 0;
+  const std::int32_t* logits = nullptr;  ///< [rows][columns]
 };
 
 /// Called after every node with the node's index in the graph.
 using CodeObserver = void (*)(void* context, std::size_t node, const NodeCodes& codes);
 
-/// Called with the index in the list of chosen rows, the pool's thread that calls, and that row's logits over the
-/// vocabulary; from several threads at a time.
-using IntegerLogits = std::function<void(std::size_t index, int thread, std::span<const std::int32_t> logits)>;
+/// Codes of a value, row-major and without gaps: s16, or s32 of logits; the other is empty. They lie in the workspace.
+struct OutputCodes {
+  std::span<const std::int16_t> s16 = {};
+  std::span<const std::int32_t> s32 = {};
+};
+
+/// Called with the index in the list of chosen rows, the pool's thread that calls, and that row's codes; from several
+/// threads at a time.
+using IntegerRowVisitor = std::function<void(std::size_t index, int thread, const OutputCodes& row)>;
 
 class IntegerExecutor {
  public:
@@ -47,29 +54,22 @@ class IntegerExecutor {
   IntegerExecutor(IntegerExecutor&&) noexcept;
   IntegerExecutor& operator=(IntegerExecutor&&) noexcept;
 
-  /// The last hidden state's codes: s16, row-major with hidden_size columns, in the workspace. No float instruction
-  /// runs in here.
-  std::span<const std::int16_t> forward(const RaggedBatch& batch, Workspace::Data& workspace,
-                                        CodeObserver observer = nullptr, void* context = nullptr) const;
+  /// A value of 16 or 32 bits, whose rows must not be chosen tokens. No float instruction runs in here. An observer
+  /// sees the nodes that the value is made from.
+  OutputCodes run(ValueId value, const RaggedBatch& batch, Workspace::Data& workspace, CodeObserver observer = nullptr,
+                  void* context = nullptr) const;
 
-  /// The head's logits of every sequence: s32, row-major, in the workspace, in steps of logit_scale(). Integers only,
-  /// as forward(). The graph must have a head.
-  std::span<const std::int32_t> logits(const RaggedBatch& batch, Workspace::Data& workspace) const;
-  float logit_scale() const;
-
-  /// The language head's logits of chosen rows of the batch, one row after the other: s32 over the vocabulary, in steps
-  /// of token_logit_scale(). Integers only, as forward(). The graph must have a language head.
-  void token_logits(const RaggedBatch& batch, std::span<const std::int32_t> rows, Workspace::Data& workspace,
-                    const IntegerLogits& visit) const;
-  float token_logit_scale() const;
+  /// A value of chosen tokens, row by row: `rows` are those of the batch. Integers only, as run().
+  void visit_chosen(ValueId value, const RaggedBatch& batch, std::span<const std::int32_t> rows,
+                    Workspace::Data& workspace, const IntegerRowVisitor& visit) const;
 
   /// Per sequence, the sum of its rows of `codes` but the batch's prefix, exact: s32, row-major, in the workspace.
-  /// Integers only, as forward().
+  /// Integers only, as run().
   std::span<const std::int32_t> sum_tokens(const RaggedBatch& batch, std::span<const std::int16_t> codes,
                                            Workspace::Data& workspace) const;
 
-  /// What one code of forward()'s result is worth.
-  float output_scale() const;
+  /// What one code of a value is worth.
+  float scale(ValueId value) const;
 
  private:
   struct Impl;

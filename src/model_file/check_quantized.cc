@@ -21,29 +21,24 @@ std::string shape_text(const Tensor& tensor) {
   return text + "]";
 }
 
-/// Checks the nodes in order, tracking which forms of each value exist.
+/// Checks the nodes in order, tracking which forms of each value exist: one overload per op.
 class Checker {
  public:
-  explicit Checker(const Model::Data& data) : data_(data), bytes_(data.graph.values.size()) {}
+  explicit Checker(const Model::Data& data)
+      : data_(data), bytes_(data.graph.values.size()), has16_(data.graph.values.size(), false) {}
 
   void run() {
     for (std::size_t i = 0; i < data_.graph.nodes.size(); ++i) {
       node_ = &data_.graph.nodes[i];
-      std::visit([&](const auto& op, const auto& constants) { check(op, constants); }, node_->op,
-                 data_.integer->ops.at(i));
+      visit_with_constants(node_->op, data_.integer->ops.at(i),
+                           [&](const auto& op, const auto& constants) { check(op, constants); });
     }
-    const ValueId hidden = data_.graph.hidden();
-    node_ = &data_.graph.nodes[static_cast<std::size_t>(hidden)];
-    const bool may_end = std::holds_alternative<LayerNormOp>(node_->op) || std::holds_alternative<LinearAdd>(node_->op);
-    if (on_stream_ != hidden || !may_end) fail("is the last value, expected a LayerNorm with a stream lane, or a sum");
-    if (data_.graph.columns(hidden) != data_.info.hidden_size) fail("does not have hidden_size columns");
-    const Node* head = data_.graph.head();
-    if ((head ? data_.graph.columns(head->output) : 0) != data_.info.classes)
-      fail("and its head does not have as many columns as there are classes");
-    if ((data_.graph.language_head() != nullptr) != data_.info.decoder.has_value())
-      fail("and its language head disagree with the facts about the model");
+    for (const GraphOutput& output : data_.graph.outputs) check_output(output);
+    node_ = &data_.graph.producer(data_.graph.hidden());
+    if (data_.graph.columns(node_->output) != data_.info.hidden_size) fail("does not have hidden_size columns");
     if (data_.info.image.has_value() != std::holds_alternative<EmbedPatches>(data_.graph.nodes.front().op))
       fail("belongs to a graph whose first op does not read what the model takes");
+    check_logits();
   }
 
  private:
@@ -73,40 +68,43 @@ class Checker {
     }
   }
 
-  /// The u8 values that ops of one kind make share a buffer, and embeddings that of the LayerNorms: only the latest can
-  /// be read.
-  void require_latest(ValueId input) const {
-    const Graph& graph = data_.graph;
-    const auto kind = [&](ValueId value) {
-      const Op& op = graph.nodes[static_cast<std::size_t>(value)].op;
-      return std::holds_alternative<EmbedTokens>(op) ? Op(LayerNormOp{}).index() : op.index();
-    };
-    for (ValueId later = input + 1; later < node_->output; ++later) {
-      if (kind(later) == kind(input)) {
-        fail("reads " + graph.name(input) + ", which " + graph.name(later) + " has replaced");
-      }
-    }
+  /// An output is made in 16 bits, or of logits.
+  void check_output(const GraphOutput& output) {
+    node_ = &data_.graph.producer(output.value);
+    const auto* linear = std::get_if<Linear>(&node_->op);
+    if (!has16_[static_cast<std::size_t>(output.value)] && !(linear && linear->makes == Form::s32))
+      fail("is the output " + output.name + ", which its constants do not make");
+  }
+
+  /// Logits are of classes, or of tokens of the vocabulary where the model predicts the next one.
+  void check_logits() {
+    const GraphOutput* output = data_.graph.find_output(kLogits);
+    const bool chosen = output && data_.graph.value(output->value).rows == RowKind::chosen_token;
+    if (data_.info.decoder && !chosen) fail("belongs to a model that predicts the next token without logits of tokens");
+    if (chosen && data_.graph.columns(output->value) != data_.info.vocab_size)
+      fail("belongs to a model whose logits are not over its vocabulary");
+    if ((output && !chosen ? data_.graph.columns(output->value) : 0) != data_.info.classes)
+      fail("belongs to a model whose logits do not have as many columns as there are classes");
   }
 
   /// Form of an input: its depth as the GEMM sees it (saturating copies add columns, refined values have more codes).
   int require_bytes(std::size_t input) const {
     const auto id = static_cast<std::size_t>(node_->inputs[input]);
-    require_latest(node_->inputs[input]);
     if (!bytes_[id]) fail("reads " + data_.graph.values[id].name + ", which is not made in 8 bits");
     return bytes_[id];
   }
 
-  /// The residual stream is one buffer: a value can be read from it until the next one is written.
-  int require_stream(std::size_t input) const {
+  /// Columns of an input of 16 bits.
+  int require_rows16(std::size_t input) const {
     const ValueId id = node_->inputs[input];
-    if (id != on_stream_) fail("reads " + data_.graph.name(id) + ", which is not on the residual stream");
+    if (!has16_[static_cast<std::size_t>(id)]) fail("reads " + data_.graph.name(id) + ", which is not made in 16 bits");
     return data_.graph.columns(id);
   }
 
   void set_bytes(int columns, const Refined& refined = {}) {
     bytes_[static_cast<std::size_t>(node_->output)] = refined_depth(columns, refined);
   }
-  void set_stream() { on_stream_ = node_->output; }
+  void set_rows16() { has16_[static_cast<std::size_t>(node_->output)] = true; }
 
   void check_product(int depth, const std::vector<const QuantizedBlock*>& blocks) const {
     check_product(depth, blocks, require_bytes(0));
@@ -149,7 +147,7 @@ class Checker {
                     (1 << 21) - 1);
     }
     if (constants.bytes) set_bytes(columns);
-    set_stream();
+    set_rows16();
   }
 
   void check(const QkvProduct& op, const QuantizedQkv& constants) {
@@ -176,10 +174,8 @@ class Checker {
   }
 
   void check(const AttentionOp& op, const QuantizedAttention& constants) {
-    const auto produces = [&](const Node& node) { return node.output == node_->inputs[0]; };
-    const auto producer = std::find_if(data_.graph.nodes.begin(), data_.graph.nodes.end(), produces);
-    const auto* qkv = std::get_if<QkvProduct>(&producer->op);
-    if (!qkv || qkv->heads != op.heads || qkv->head_size != op.head_size || &*producer + 1 != node_) {
+    const auto* qkv = std::get_if<QkvProduct>(&data_.graph.producer(node_->inputs[0]).op);
+    if (!qkv || qkv->heads != op.heads || qkv->head_size != op.head_size) {
       fail("does not fit the product it reads");
     }
     const auto& product = std::get<QuantizedQkv>(data_.integer->ops[static_cast<std::size_t>(node_->inputs[0])]);
@@ -199,8 +195,13 @@ class Checker {
     set_bytes(op.heads * op.head_size, constants.refined);
   }
 
-  void check(const Linear&, const QuantizedLinear& constants) {
-    check_product(constants.depth, {&constants.block});
+  void check(const Linear& op, const QuantizedLinear& constants) {
+    const int inputs = op.reads == Form::s16 ? require_rows16(0) : require_bytes(0);
+    check_product(constants.depth, {&constants.block}, inputs);
+    if (op.makes != Form::u8) {
+      check_head(op, constants, inputs);
+      return;
+    }
     if (constants.pieces) {
       get<std::int16_t>("gelu_base", {32});
       get<std::int16_t>("gelu_slope", {32});
@@ -212,17 +213,27 @@ class Checker {
     set_bytes(constants.block.columns, constants.refined);
   }
 
+  /// Logits and 16-bit rows have no copies and no refined codes.
+  void check_head(const Linear& op, const QuantizedLinear& constants, int inputs) {
+    if (op.reads == Form::s16 && inputs > kWidestRow)
+      fail("reads " + std::to_string(inputs) + " columns, expected at most " + std::to_string(kWidestRow));
+    if (constants.block.columns != data_.graph.columns(node_->output)) fail("and its block disagree about columns");
+    if (constants.refined.times() > 1) fail("has refined codes, expected none of what a head makes");
+    if (constants.table) get<std::int16_t>("activation", {kActivationEntries});
+    if (op.makes == Form::s16) set_rows16();
+  }
+
   void check(const LinearAdd&, const QuantizedLinearAdd& constants) {
-    require_stream(1);
+    require_rows16(1);
     if (constants.eight_bit && constants.stream_shift != 0)
       fail("has 8-bit sums and a stream_shift, expected one of them");
     if (constants.block.columns != data_.graph.columns(node_->output)) fail("and its block disagree about columns");
     check_product(constants.depth, {&constants.block});
-    set_stream();
+    set_rows16();
   }
 
-  void check(const LayerNormOp&, const QuantizedLayerNorm& constants) {
-    const int columns = require_stream(0);
+  void check(const LayerNormOp& op, const QuantizedLayerNorm& constants) {
+    const int columns = require_rows16(0) / op.groups;
     const std::pair<const char*, const QuantizedLane*> lanes[] = {{"bytes", &constants.bytes},
                                                                   {"stream", &constants.stream}};
     for (const auto& [part, lane] : lanes) {
@@ -231,8 +242,9 @@ class Checker {
       const std::string offset = std::string(part) + ".offset";
       require_range(get<std::int32_t>(offset, {columns}), offset, -(1 << 30), 1 << 30);
     }
-    if (constants.bytes.exists) set_bytes(columns, constants.refined);
-    if (constants.stream.exists) set_stream();
+    if (op.groups > 1 && constants.refined.times() > 1) fail("has refined codes of groups, expected none");
+    if (constants.bytes.exists) set_bytes(columns * op.groups, constants.refined);
+    if (constants.stream.exists) set_rows16();
   }
 
   void check_lane(const std::string& part, int columns) const {
@@ -255,43 +267,22 @@ class Checker {
     check_product(constants.depth, {&constants.block}, 3 * op.patch_size * op.patch_size);
     get<std::int16_t>("rows", {tokens, columns});
     if (op.norm) check_lane("stream", columns);
-    set_stream();
+    set_rows16();
   }
 
-  void check(const Head& op, const QuantizedHead& constants) {
-    const int columns = require_stream(0);
-    if (!data_.info.image) fail("stands in a model that does not take images");
-    const int rows = data_.info.max_positions;
-    if (op.pooling == HeadRows::first ? op.rows > rows : op.rows >= rows) fail("reads more rows than an image has");
-    if (constants.block.columns != data_.graph.columns(node_->output)) fail("and its block disagree about columns");
-    check_lane("bytes", columns);
-    check_product(constants.depth, {&constants.block}, columns * op.rows_side_by_side());
-  }
-
-  void check(const LanguageHead& op, const QuantizedLanguageHead& constants) {
-    int inputs = require_stream(0);
-    if (node_->inputs[0] != data_.graph.hidden()) fail("does not read the last hidden state");
-    if (op.projection.has_value() != constants.projection.has_value()) fail("and its projection disagree");
-    if (constants.projection) {
-      check_product(constants.projection->depth, {&constants.projection->block}, inputs, "projection.");
-      inputs = constants.projection->block.columns;
-    }
-    if (inputs > kWidestRow)
-      fail("reads " + std::to_string(inputs) + " columns, expected at most " + std::to_string(kWidestRow));
-    if (constants.head.block.columns != data_.info.vocab_size)
-      fail("does not have a column per token of the vocabulary");
-    check_product(constants.head.depth, {&constants.head.block}, inputs);
-  }
-
-  template <typename Op, typename Constants>
-  void check(const Op&, const Constants&) {
-    fail("has the integer constants of another op");
+  void check(const SelectRows& op, const QuantizedSelectRows&) {
+    require_rows16(0);
+    const int rows = data_.info.image ? data_.info.max_positions : 1;  // a text may have one token
+    const bool fits =
+        op.selection == Selection::chosen || (op.selection == Selection::first ? op.count <= rows : op.count < rows);
+    if (!fits) fail("selects more rows than a sequence has");
+    set_rows16();
   }
 
   const Model::Data& data_;
   const Node* node_ = nullptr;
-  std::vector<int> bytes_;  // depth of each value's u8 form, 0 when it does not exist
-  ValueId on_stream_ = -1;  // whose codes the residual stream holds
+  std::vector<int> bytes_;   // depth of each value's u8 form, 0 when it does not exist
+  std::vector<bool> has16_;  // which values are made in 16 bits
 };
 
 }  // namespace

@@ -1,7 +1,9 @@
 #include "octavo/model.h"
 
 #include "graph/check_modules.h"
+#include "graph/encodings.h"
 #include "graph/model_data.h"
+#include "graph/op_facts.h"
 #include "io/safetensors.h"
 #include "model_file/check_quantized.h"
 #include "model_file/embedding_json.h"
@@ -37,12 +39,21 @@ void check_version(const SafetensorsFile& file) {
   }
 }
 
+std::string renamed(const std::string& name, const std::vector<Renamed>& rules) {
+  for (const Renamed& rule : rules) {
+    if (name.starts_with(rule.from)) return rule.to + name.substr(rule.from.size());
+  }
+  return name;
+}
+
 Model::Data read_model(SafetensorsFile file) {
   check_version(file);
   Model::Data data;
   data.info = info_from_json(JsonObject::parse(metadata(file, "info"), "info"));
-  data.integer.emplace();
-  nodes_from_json(JsonObject::parse(metadata(file, "graph"), "graph"), data.graph, *data.integer);
+  GraphFromJson read = read_graph(JsonObject::parse(metadata(file, "graph"), "graph"));
+  data.graph = std::move(read.graph);
+  data.integer = std::move(read.integer);
+  data.info.outputs = describe_outputs(data.graph);
   data.tokenizer = metadata(file, "tokenizer");
   if (!data.tokenizer.empty()) Tokenizer::from_json(data.tokenizer, "tokenizer");
   data.provenance = metadata(file, "provenance");
@@ -55,7 +66,7 @@ Model::Data read_model(SafetensorsFile file) {
   }
   if (file.metadata.contains("modules"))
     data.modules = modules_from_json(JsonObject::parse(metadata(file, "modules"), "modules"));
-  data.tensors = std::move(file.tensors);
+  for (auto& [name, tensor] : file.tensors) data.tensors.emplace(renamed(name, read.renamed), std::move(tensor));
   check_quantized(data);
   check_modules(data);
   return data;
@@ -65,51 +76,6 @@ std::size_t total_bytes(const TensorMap& tensors) {
   std::size_t bytes = 0;
   for (const auto& [name, tensor] : tensors) bytes += tensor.bytes();
   return bytes;
-}
-
-std::string describe(const Encoding& encoding, const char* type) {
-  std::ostringstream out;
-  out << type << " scale " << encoding.scale << " zero " << encoding.zero_point;
-  return out.str();
-}
-
-std::string describe(const Refined& refined) {
-  return (refined.fine_bits > 0 ? " + " + std::to_string(refined.fine_bits) + " bits" : "") +
-         std::string(refined.coarse ? " + weights" : "");
-}
-
-/// The encodings of what a node makes.
-std::string encodings(const QuantizedOp& op) {
-  struct {
-    std::string operator()(const QuantizedEmbedTokens& c) {
-      return describe(c.sum, c.partial ? "u8" : "s16") + (c.fine_words ? " + words" : "");
-    }
-    std::string operator()(const QuantizedQkv& c) {
-      return "q " + describe(c.query.encoding, "u8") + ", k " + describe(c.key.encoding, "s8") + ", v " +
-             describe(c.value.encoding, "s8") +
-             (c.gate.empty() ? ""
-                             : ", gate " + describe(c.gate[0].encoding, c.gate_output.empty() ? "s16" : "hidden u8"));
-    }
-    std::string operator()(const QuantizedLinear& c) { return describe(c.block.encoding, "u8") + describe(c.refined); }
-    std::string operator()(const QuantizedLinearAdd& c) {
-      return describe(c.block.encoding, c.eight_bit ? "u8" : "s16");
-    }
-    std::string operator()(const QuantizedLayerNorm& c) {
-      std::string text = c.bytes.exists ? describe(c.bytes.encoding, "u8") + describe(c.refined) : "";
-      if (c.stream.exists) text += (text.empty() ? "" : ", ") + describe(c.stream.encoding, "stream s16");
-      return text;
-    }
-    std::string operator()(const QuantizedAttention& c) { return describe(c.context, "u8") + describe(c.refined); }
-    std::string operator()(const QuantizedEmbedPatches& c) { return describe(c.stream, "s16"); }
-    std::string operator()(const QuantizedLanguageHead& c) {
-      return "input " + (c.bytes ? describe(c.bytes->encoding, "u8") : std::string("s16")) + ", " +
-             describe(c.head.block.encoding, "s32");
-    }
-    std::string operator()(const QuantizedHead& c) {
-      return "input " + describe(c.bytes.encoding, "u8") + ", " + describe(c.block.encoding, "s32");
-    }
-  } visitor;
-  return std::visit(visitor, op);
 }
 
 /// From hidden states to embeddings, and from texts to tokens.
@@ -149,7 +115,8 @@ Model Model::open(const std::filesystem::path& path) {
 
 void Model::save(const std::filesystem::path& file) const {
   if (!is_quantized()) throw Error(info().name + " is a float32 model; only a quantized one can be saved");
-  const json graph = {{"nodes", nodes_to_json(data_->graph, *data_->integer)}};
+  const json graph = {{"nodes", nodes_to_json(data_->graph, *data_->integer)},
+                      {"outputs", outputs_to_json(data_->graph)}};
   std::map<std::string, std::string, std::less<>> metadata = {{"format", "octavo"},
                                                               {"format_version", std::to_string(kFormatVersion)},
                                                               {"info", info_to_json(data_->info).dump()},
@@ -215,7 +182,7 @@ std::string Model::summary() const {
     const Node& node = data_->graph.nodes[i];
     out << "  " << op_name(node.op) << " " << data_->graph.name(node.output) << " ["
         << data_->graph.columns(node.output) << "]";
-    if (is_quantized()) out << ": " << encodings(data_->integer->ops[i]);
+    if (is_quantized()) out << ": " << describe_encodings(data_->integer->ops[i]);
     out << "\n";
   }
   return out.str();

@@ -15,7 +15,22 @@ ModelInfo info_from_json(const JsonObject& json);
 /// One object per node: {"op", "name", "inputs", attributes, "integer": {constants}}.
 nlohmann::json nodes_to_json(const Graph& graph, const QuantizedGraph& integer);
 
+/// {"last_hidden_state": 37, ...}: indices of nodes.
+nlohmann::json outputs_to_json(const Graph& graph);
+
+/// Tensors that files of another age name otherwise: names that begin with `from` begin with `to`.
+struct Renamed {
+  std::string from, to;
+};
+
+/// What read_graph() makes.
+struct GraphFromJson {
+  Graph graph;
+  QuantizedGraph integer;
+  std::vector<Renamed> renamed;
+};
+
 /// Rebuilds graph and constants. Throws Error naming the key; every number is within its kernel's contract afterwards.
-void nodes_from_json(const JsonObject& json, Graph& graph, QuantizedGraph& integer);
+GraphFromJson read_graph(const JsonObject& json);
 
 }  // namespace octavo

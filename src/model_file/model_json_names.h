@@ -15,8 +15,10 @@ inline constexpr int kMaxColumns = 32768;
 inline constexpr std::int64_t kInt32Max = std::numeric_limits<std::int32_t>::max();
 
 inline constexpr Name<Activation> kActivations[] = {
-    {Activation::none, "none"}, {Activation::gelu, "gelu"}, {Activation::relu, "relu"}};
-inline constexpr Name<HeadRows> kHeadRows[] = {{HeadRows::first, "first"}, {HeadRows::mean, "mean"}};
+    {Activation::none, "none"}, {Activation::gelu, "gelu"}, {Activation::relu, "relu"}, {Activation::tanh, "tanh"}};
+inline constexpr Name<Form> kForms[] = {{Form::u8, "u8"}, {Form::s16, "s16"}, {Form::s32, "s32"}};
+inline constexpr Name<Selection> kSelections[] = {
+    {Selection::first, "first"}, {Selection::mean, "mean"}, {Selection::chosen, "chosen"}};
 inline constexpr Name<Interpolation> kInterpolations[] = {
     {Interpolation::nearest, "nearest"}, {Interpolation::box, "box"},         {Interpolation::bilinear, "bilinear"},
     {Interpolation::hamming, "hamming"}, {Interpolation::bicubic, "bicubic"}, {Interpolation::lanczos, "lanczos"}};

@@ -1,10 +1,18 @@
 // Graph, facts and integer constants of a model from JSON; every number is checked against its kernel's contract.
+#include "graph/encodings.h"
+#include "graph/names.h"
+#include "graph/op_facts.h"
 #include "model_file/attention_json.h"
 #include "model_file/embedding_json.h"
 #include "model_file/model_json.h"
 #include "model_file/model_json_names.h"
 
 #include "octavo/error.h"
+
+#include <algorithm>
+#include <iterator>
+#include <type_traits>
+#include <utility>
 
 namespace octavo {
 namespace {
@@ -31,10 +39,6 @@ QuantizedBytes read_bytes(const JsonObject& bytes) {
   return {.encoding = read_encoding(bytes, "encoding"),
           .multiplier = read_int(bytes, "multiplier", 0, kInt32Max),
           .shift = read_int(bytes, "shift", 1, 62)};
-}
-
-QuantizedWideProduct read_wide_product(const JsonObject& product) {
-  return {.depth = read_int(product, "depth", 64, kMaxColumns), .block = read_block(product.section("block"))};
 }
 
 /// Paper's static quantizers of an attention.
@@ -69,42 +73,54 @@ Refined read_refined(const JsonObject& integer) {
 /// Reads nodes back through the GraphBuilder, which checks shapes, and collects the constants.
 class Reader {
  public:
-  Reader(GraphBuilder& builder, QuantizedGraph& integer) : builder_(builder), integer_(integer) {}
+  explicit Reader(GraphFromJson& result) : result_(result), integer_(result.integer) {}
 
   void read(const JsonObject& node) {
     const std::string op = node.text("op");
-    if (op == "EmbedTokens")
-      embed_tokens(node);
-    else if (op == "QkvProduct")
-      qkv(node);
-    else if (op == "Linear")
-      linear(node);
-    else if (op == "LinearAdd")
-      linear_add(node);
-    else if (op == "LayerNorm")
-      layer_norm(node);
-    else if (op == "Attention")
-      attention(node);
-    else if (op == "EmbedPatches")
-      embed_patches(node);
-    else if (op == "Head")
-      head(node);
-    else if (op == "LanguageHead")
-      language_head(node);
-    else
-      node.fail("op", "an op of this version");
+    if (op == "Head") {
+      read_old_head(node);
+    } else if (op == "LanguageHead") {
+      read_old_language_head(node);
+    } else {
+      const auto found = std::find(std::begin(kOpNames), std::end(kOpNames), op);
+      if (found == std::end(kOpNames)) node.fail("op", "an op of this version");
+      read_op(node, static_cast<std::size_t>(found - std::begin(kOpNames)),
+              std::make_index_sequence<std::size(kOpNames)>());
+      last_body_ = integer_.ops.size() - 1;
+    }
+    values_.push_back(static_cast<ValueId>(integer_.ops.size()) - 1);
+  }
+
+  /// Files of before had a last hidden state, that of the last node which is no head, and one head at most.
+  void finish(const JsonObject& json) {
+    if (json.has("outputs")) {
+      const JsonObject outputs = json.section("outputs");
+      for (const std::string& name : outputs.keys())
+        builder_.output(name, outputs.integer(name, 0, static_cast<int>(values_.size()) - 1));
+    } else {
+      builder_.output(kHiddenState, static_cast<ValueId>(last_body_));
+      if (old_head_ >= 0) builder_.output(kLogits, old_head_);
+    }
+    result_.graph = builder_.finish();
   }
 
  private:
-  std::vector<int> inputs(const JsonObject& node, std::size_t count) const {
-    const auto ids = node.integers("inputs", 0, static_cast<int>(integer_.ops.size()) - 1);
+  /// Calls the reader of the op at this place of Op: an op without one does not compile.
+  template <std::size_t... places>
+  void read_op(const JsonObject& node, std::size_t place, std::index_sequence<places...>) {
+    ((place == places ? read_as(node, std::type_identity<std::variant_alternative_t<places, Op>>()) : void()), ...);
+  }
+
+  std::vector<ValueId> inputs(const JsonObject& node, std::size_t count) const {
+    std::vector<ValueId> ids = node.integers("inputs", 0, static_cast<int>(values_.size()) - 1);
     if (ids.size() != count) node.fail("inputs", std::to_string(count) + " earlier nodes");
+    for (ValueId& id : ids) id = values_[static_cast<std::size_t>(id)];
     return ids;
   }
 
-  static int columns(const JsonObject& node) { return read_int(node, "columns", 1, kMaxColumns); }
+  static int columns(const JsonObject& node) { return read_int(node, "columns", 1, 1 << 24); }
 
-  void embed_tokens(const JsonObject& node) {
+  void read_as(const JsonObject& node, std::type_identity<EmbedTokens>) {
     inputs(node, 0);
     const std::string name = node.text("name");
     const JsonObject integer = node.section("integer");
@@ -127,7 +143,7 @@ class Reader {
     return {.name = block.name, .weight = "", .bias = "", .columns = block.columns};
   }
 
-  void qkv(const JsonObject& node) {
+  void read_as(const JsonObject& node, std::type_identity<QkvProduct>) {
     const ValueId x = inputs(node, 1)[0];
     const JsonObject integer = node.section("integer");
     QuantizedQkv constants{.depth = read_int(integer, "depth", 64, kMaxColumns),
@@ -170,16 +186,26 @@ class Reader {
     op.gate_output.resize(static_cast<std::size_t>(op.heads));
   }
 
-  void linear(const JsonObject& node) {
+  void read_as(const JsonObject& node, std::type_identity<Linear>) {
     const ValueId x = inputs(node, 1)[0];
     const JsonObject integer = node.section("integer");
     QuantizedLinear constants;
     constants.depth = read_int(integer, "depth", 64, kMaxColumns);
     constants.block = read_block(integer.section("block"));
     Linear op{.weights = plain(constants.block), .activation = read_name(node, "activation", kActivations)};
+    if (node.has("reads")) op.reads = read_name(node, "reads", kForms);
+    if (node.has("makes")) op.makes = read_name(node, "makes", kForms);
+    if (integer.has("bytes")) constants.bytes = read_bytes(integer.section("bytes"));
+    constants.table = integer.has("activated");
+    if (constants.table) constants.activated = read_encoding(integer, "activated", 0, 0);
+    if (constants.bytes && (op.reads != Form::s16 || op.makes != Form::s32))
+      integer.fail("bytes", "absent but for logits of 16-bit rows");
+    if (constants.table != (op.makes == Form::s16 && op.activation != Activation::none))
+      integer.fail("activated", "there for 16-bit results with an activation, and for no other");
     op.weights.columns = columns(node);  // without the copies that the block has
     if (op.weights.columns > constants.block.columns) node.fail("columns", "at most those of its block");
-    constants.pieces = op.activation == Activation::gelu || (op.activation == Activation::relu && integer.has("gelu"));
+    constants.pieces = op.makes == Form::u8 && (op.activation == Activation::gelu ||
+                                                (op.activation == Activation::relu && integer.has("gelu")));
     if (constants.pieces) {
       const JsonObject gelu = integer.section("gelu");
       constants.gelu_fraction_bits = read_int(gelu, "fraction_bits", 0, 6);
@@ -194,7 +220,7 @@ class Reader {
     builder_.linear(node.text("name"), x, op);
   }
 
-  void linear_add(const JsonObject& node) {
+  void read_as(const JsonObject& node, std::type_identity<LinearAdd>) {
     const auto ids = inputs(node, 2);
     const JsonObject integer = node.section("integer");
     QuantizedLinearAdd constants;
@@ -213,7 +239,7 @@ class Reader {
     builder_.linear_add(node.text("name"), ids[0], ids[1], op);
   }
 
-  void layer_norm(const JsonObject& node) {
+  void read_as(const JsonObject& node, std::type_identity<LayerNormOp>) {
     const ValueId x = inputs(node, 1)[0];
     const JsonObject integer = node.section("integer");
     const Refined refined = read_refined(integer);
@@ -223,10 +249,13 @@ class Reader {
                                               .stream = read_lane(integer, "stream", -32768, 32767),
                                               .refined = refined});
     builder_.layer_norm(node.text("name"), x,
-                        {.gain = "", .bias = "", .epsilon = node.number("layer_norm_eps", 0.0, 1.0)});
+                        {.gain = "",
+                         .bias = "",
+                         .epsilon = node.number("layer_norm_eps", 0.0, 1.0),
+                         .groups = node.integer_or("groups", 1, 1024, 1)});
   }
 
-  void attention(const JsonObject& node) {
+  void read_as(const JsonObject& node, std::type_identity<AttentionOp>) {
     const ValueId x = inputs(node, 1)[0];
     AttentionOp op{.heads = read_int(node, "heads", 1, 1024),
                    .head_size = read_int(node, "head_size", 4, 256),
@@ -277,7 +306,7 @@ class Reader {
     builder_.attention(node.text("name"), x, std::move(op));
   }
 
-  void embed_patches(const JsonObject& node) {
+  void read_as(const JsonObject& node, std::type_identity<EmbedPatches>) {
     inputs(node, 0);
     const JsonObject integer = node.section("integer");
     QuantizedEmbedPatches constants{.depth = read_int(integer, "depth", 64, kMaxColumns),
@@ -307,39 +336,74 @@ class Reader {
     builder_.embed_patches(node.text("name"), read_int(node, "columns", 1, 8192), std::move(op));
   }
 
-  void head(const JsonObject& node) {
+  void read_as(const JsonObject& node, std::type_identity<SelectRows>) {
     const ValueId x = inputs(node, 1)[0];
-    const JsonObject integer = node.section("integer");
-    QuantizedHead constants{.depth = read_int(integer, "depth", 64, kMaxColumns),
-                            .block = read_block(integer.section("block")),
-                            .epsilon = integer.integer("epsilon", 0, std::int64_t{1} << 58),
-                            .bytes = read_lane(integer, "bytes", 0, 255)};
-    if (!constants.bytes.exists) integer.fail("bytes", "an object");
-    Head op{.pooling = read_name(node, "pooling", kHeadRows),
-            .rows = read_int(node, "rows", 0, 1024),
-            .norm = {.gain = "", .bias = "", .epsilon = node.number("layer_norm_eps", 0.0, 1.0)},
-            .weights = plain(constants.block)};
-    if (op.pooling == HeadRows::first && op.rows == 0) node.fail("rows", "at least 1");
-    integer_.ops.push_back(std::move(constants));
-    builder_.head(node.text("name"), x, std::move(op));
+    integer_.ops.push_back(QuantizedSelectRows{.encoding = read_encoding(node.section("integer"), "encoding", 0, 0)});
+    builder_.select_rows(
+        node.text("name"), x,
+        {.selection = read_name(node, "selection", kSelections), .count = read_int(node, "count", 0, 1024)});
   }
 
-  void language_head(const JsonObject& node) {
-    const ValueId x = inputs(node, 1)[0];
+  ValueId select(const std::string& name, ValueId x, const SelectRows& op) {
+    integer_.ops.push_back(
+        QuantizedSelectRows{.encoding = {.scale = output_encoding(integer_.ops[static_cast<std::size_t>(x)]).scale}});
+    return builder_.select_rows(name, x, op);
+  }
+
+  /// One op of before: rows of the stream, their LayerNorm in 8 bits, and logits.
+  void read_old_head(const JsonObject& node) {
+    const std::string name = node.text("name");
     const JsonObject integer = node.section("integer");
-    QuantizedLanguageHead constants{.projection = {}, .head = read_wide_product(integer.section("head")), .bytes = {}};
-    LanguageHead op{.projection = {}, .weights = plain(constants.head.block)};
+    const bool mean = read_name(node, "pooling", kSelections) == Selection::mean;
+    const int rows = read_int(node, "rows", mean ? 0 : 1, 1024);
+    const ValueId x = select(name + ".rows", inputs(node, 1)[0],
+                             {.selection = mean ? Selection::mean : Selection::first, .count = rows});
+    const QuantizedLane bytes = read_lane(integer, "bytes", 0, 255);
+    if (!bytes.exists) integer.fail("bytes", "an object");
+    integer_.ops.push_back(QuantizedLayerNorm{
+        .epsilon = integer.integer("epsilon", 0, std::int64_t{1} << 58), .bytes = bytes, .stream = {}});
+    const ValueId normalised = builder_.layer_norm(
+        name + ".input", x,
+        {.gain = "", .bias = "", .epsilon = node.number("layer_norm_eps", 0.0, 1.0), .groups = mean ? 1 : rows});
+    result_.renamed.push_back({name + part::kBytesLane, name + ".input" + part::kBytesLane});
+    QuantizedLinear constants;
+    constants.depth = read_int(integer, "depth", 64, kMaxColumns);
+    constants.block = read_block(integer.section("block"));
+    integer_.ops.push_back(constants);
+    old_head_ = builder_.linear(name, normalised, {.weights = plain(constants.block), .makes = Form::s32});
+  }
+
+  static QuantizedLinear read_old_product(const JsonObject& product) {
+    QuantizedLinear constants;
+    constants.depth = read_int(product, "depth", 64, kMaxColumns);
+    constants.block = read_block(product.section("block"));
+    return constants;
+  }
+
+  /// One op of before: rows that are asked for, a projection, and logits over the vocabulary.
+  void read_old_language_head(const JsonObject& node) {
+    const std::string name = node.text("name");
+    const JsonObject integer = node.section("integer");
+    ValueId x = select(name + ".rows", inputs(node, 1)[0], {.selection = Selection::chosen});
     if (integer.has("projection")) {
-      constants.projection = read_wide_product(integer.section("projection"));
-      op.projection = plain(constants.projection->block);
+      const QuantizedLinear projection = read_old_product(integer.section("projection"));
+      integer_.ops.push_back(projection);
+      x = builder_.linear(projection.block.name, x,
+                          {.weights = plain(projection.block), .reads = Form::s16, .makes = Form::s16});
+      result_.renamed.push_back({name + ".projection.", projection.block.name + "."});
     }
-    if (integer.has("bytes")) constants.bytes = read_bytes(integer.section("bytes"));
-    integer_.ops.push_back(std::move(constants));
-    builder_.language_head(node.text("name"), x, std::move(op));
+    QuantizedLinear head = read_old_product(integer.section("head"));
+    if (integer.has("bytes")) head.bytes = read_bytes(integer.section("bytes"));
+    integer_.ops.push_back(head);
+    old_head_ = builder_.linear(name, x, {.weights = plain(head.block), .reads = Form::s16, .makes = Form::s32});
   }
 
-  GraphBuilder& builder_;
+  GraphFromJson& result_;
   QuantizedGraph& integer_;
+  GraphBuilder builder_;
+  std::vector<ValueId> values_;  // by node of the file
+  std::size_t last_body_ = 0;    // node that is no head
+  ValueId old_head_ = -1;
 };
 
 std::pair<int, int> read_size(const JsonObject& json, std::string_view key) {
@@ -403,12 +467,13 @@ ModelInfo info_from_json(const JsonObject& json) {
   return info;
 }
 
-void nodes_from_json(const JsonObject& json, Graph& graph, QuantizedGraph& integer) {
-  GraphBuilder builder;
-  Reader reader(builder, integer);
+GraphFromJson read_graph(const JsonObject& json) {
+  GraphFromJson result;
+  Reader reader(result);
   for (const JsonObject& node : json.list("nodes")) reader.read(node);
-  if (integer.ops.empty()) json.fail("nodes", "at least one node");
-  graph = builder.finish();
+  if (result.integer.ops.empty()) json.fail("nodes", "at least one node");
+  reader.finish(json);
+  return result;
 }
 
 }  // namespace octavo

@@ -1,4 +1,5 @@
 // Graph, facts and integer constants of a model as JSON.
+#include "graph/op_facts.h"
 #include "model_file/attention_json.h"
 #include "model_file/embedding_json.h"
 #include "model_file/model_json.h"
@@ -30,16 +31,11 @@ json to_json(const QuantizedBytes& bytes) {
   return {{"encoding", to_json(bytes.encoding)}, {"multiplier", bytes.multiplier}, {"shift", bytes.shift}};
 }
 
-json to_json(const QuantizedWideProduct& product) {
-  return {{"depth", product.depth}, {"block", to_json(product.block)}};
-}
-
-/// Attributes and integer constants of a node, written per op.
+/// Attributes and integer constants of a node: one overload per op.
 struct Writer {
   json& node;
 
   void operator()(const EmbedTokens& op, const QuantizedEmbedTokens& constants) {
-    node["op"] = "EmbedTokens";
     node["types"] = !op.type.empty();
     node["integer"] = {{"sum", to_json(constants.sum)}};
     if (constants.bytes) node["integer"]["bytes"] = to_json(*constants.bytes);
@@ -54,7 +50,6 @@ struct Writer {
       node["integer"]["refined"] = {{"fine_bits", refined.fine_bits}, {"coarse", refined.coarse}};
   }
   void operator()(const QkvProduct& op, const QuantizedQkv& constants) {
-    node["op"] = "QkvProduct";
     node["heads"] = op.heads;
     node["head_size"] = op.head_size;
     json integer = {{"depth", constants.depth},
@@ -73,8 +68,9 @@ struct Writer {
     node["integer"] = std::move(integer);
   }
   void operator()(const Linear& op, const QuantizedLinear& constants) {
-    node["op"] = "Linear";
     node["activation"] = name_in(kActivations, op.activation);
+    if (op.reads != Form::u8) node["reads"] = name_in(kForms, op.reads);
+    if (op.makes != Form::u8) node["makes"] = name_in(kForms, op.makes);
     json integer = {{"depth", constants.depth}, {"block", to_json(constants.block)}};
     if (constants.pieces) {
       integer["gelu"] = {{"fraction_bits", constants.gelu_fraction_bits},
@@ -82,11 +78,12 @@ struct Writer {
                          {"normalize", constants.gelu_normalize},
                          {"inverse", constants.gelu_inverse}};
     }
+    if (constants.bytes) integer["bytes"] = to_json(*constants.bytes);
+    if (constants.table) integer["activated"] = to_json(constants.activated);
     node["integer"] = std::move(integer);
     put(constants.refined);
   }
   void operator()(const LinearAdd&, const QuantizedLinearAdd& constants) {
-    node["op"] = "LinearAdd";
     json integer = {{"depth", constants.depth}, {"block", to_json(constants.block)}};
     if (constants.stream_shift > 0) integer["stream_shift"] = constants.stream_shift;
     if (constants.eight_bit) {
@@ -97,14 +94,13 @@ struct Writer {
     node["integer"] = std::move(integer);
   }
   void operator()(const LayerNormOp& op, const QuantizedLayerNorm& constants) {
-    node["op"] = "LayerNorm";
     node["layer_norm_eps"] = op.epsilon;
+    if (op.groups > 1) node["groups"] = op.groups;
     node["integer"] = {
         {"epsilon", constants.epsilon}, {"bytes", to_json(constants.bytes)}, {"stream", to_json(constants.stream)}};
     put(constants.refined);
   }
   void operator()(const AttentionOp& op, const QuantizedAttention& constants) {
-    node["op"] = "Attention";
     node["heads"] = op.heads;
     node["head_size"] = op.head_size;
     node["mask"] = name_in(kMasks, op.mask);
@@ -137,7 +133,6 @@ struct Writer {
                                 {"most", paper.most}};
   }
   void operator()(const EmbedPatches& op, const QuantizedEmbedPatches& constants) {
-    node["op"] = "EmbedPatches";
     node["patch_size"] = op.patch_size;
     node["grid"] = {op.grid_width, op.grid_height};
     node["prefix_rows"] = op.prefix_rows();
@@ -152,26 +147,10 @@ struct Writer {
     }
     node["integer"] = std::move(integer);
   }
-  void operator()(const Head& op, const QuantizedHead& constants) {
-    node["op"] = "Head";
-    node["pooling"] = name_in(kHeadRows, op.pooling);
-    node["rows"] = op.rows;
-    node["layer_norm_eps"] = op.norm.epsilon;
-    node["integer"] = {{"depth", constants.depth},
-                       {"block", to_json(constants.block)},
-                       {"epsilon", constants.epsilon},
-                       {"bytes", to_json(constants.bytes)}};
-  }
-  void operator()(const LanguageHead&, const QuantizedLanguageHead& constants) {
-    node["op"] = "LanguageHead";
-    json integer = {{"head", to_json(constants.head)}};
-    if (constants.projection) integer["projection"] = to_json(*constants.projection);
-    if (constants.bytes) integer["bytes"] = to_json(*constants.bytes);
-    node["integer"] = std::move(integer);
-  }
-  template <typename Op, typename Constants>
-  void operator()(const Op&, const Constants&) {
-    throw Error("a node's integer constants are of another op");
+  void operator()(const SelectRows& op, const QuantizedSelectRows& constants) {
+    node["selection"] = name_in(kSelections, op.selection);
+    node["count"] = op.count;
+    node["integer"] = {{"encoding", to_json(constants.encoding)}};
   }
 };
 
@@ -215,12 +194,21 @@ json info_to_json(const ModelInfo& info) {
   return result;
 }
 
+json outputs_to_json(const Graph& graph) {
+  json outputs = json::object();
+  for (const GraphOutput& output : graph.outputs) outputs[output.name] = output.value;
+  return outputs;
+}
+
 json nodes_to_json(const Graph& graph, const QuantizedGraph& integer) {
   json nodes = json::array();
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];
-    json entry = {{"name", graph.name(node.output)}, {"columns", graph.columns(node.output)}, {"inputs", node.inputs}};
-    std::visit(Writer{entry}, node.op, integer.ops.at(i));
+    json entry = {{"op", op_name(node.op)},
+                  {"name", graph.name(node.output)},
+                  {"columns", graph.columns(node.output)},
+                  {"inputs", node.inputs}};
+    visit_with_constants(node.op, integer.ops.at(i), Writer{entry});
     nodes.push_back(std::move(entry));
   }
   return nodes;

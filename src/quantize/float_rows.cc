@@ -1,7 +1,11 @@
 #include "quantize/float_rows.h"
 
+#include "graph/names.h"
+#include "graph/op_facts.h"
 #include "io/safetensors.h"
 #include "quantize/gate_rows.h"
+
+#include <span>
 
 namespace octavo {
 
@@ -20,17 +24,14 @@ FloatRows block_rows(const Model::Data& model, const LinearBlock& block, int inp
 
 std::vector<FloatRows> product_rows(const Model::Data& model, const Node& node) {
   std::vector<FloatRows> result;
-  if (node.inputs.empty()) return result;
+  if (!is_body_product(model.graph, node)) return result;
   const int inputs = model.graph.columns(node.inputs[0]);
-  if (const auto* qkv = std::get_if<QkvProduct>(&node.op)) {
-    for (const LinearBlock* block : {&qkv->query, &qkv->key, &qkv->value})
-      result.push_back(block_rows(model, *block, inputs));
-    if (!qkv->gate.empty()) result.push_back(gate_rows(model, *qkv, model.graph.name(node.output) + ".gate", inputs));
-  } else if (const auto* linear = std::get_if<Linear>(&node.op)) {
-    result.push_back(block_rows(model, linear->weights, inputs));
-  } else if (const auto* add = std::get_if<LinearAdd>(&node.op)) {
-    result.push_back(block_rows(model, add->weights, inputs));
-  }
+  const auto* qkv = std::get_if<QkvProduct>(&node.op);
+  const std::vector<const LinearBlock*> blocks = facts(model.graph, node).blocks;
+  for (const LinearBlock* block : std::span(blocks).first(qkv ? 3 : 1))
+    result.push_back(block_rows(model, *block, inputs));
+  if (qkv && !qkv->gate.empty())
+    result.push_back(gate_rows(model, *qkv, model.graph.name(node.output) + part::kGate, inputs));
   return result;
 }
 

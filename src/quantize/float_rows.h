@@ -23,7 +23,7 @@ std::vector<float> float_values(const Model::Data& model, const std::string& nam
 /// The rows of a block; a block without bias has zeros.
 FloatRows block_rows(const Model::Data& model, const LinearBlock& block, int inputs);
 
-/// Every block of a product's rows, gates included; empty for any other op.
+/// Every block of rows of a product of the body, gates included; empty for any other op.
 std::vector<FloatRows> product_rows(const Model::Data& model, const Node& node);
 
 }  // namespace octavo

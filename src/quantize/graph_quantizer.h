@@ -6,6 +6,8 @@
 #include "quantize/quantized_weights.h"
 #include "quantize/weight_refinement.h"
 
+#include <array>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -41,21 +43,19 @@ class GraphQuantizer {
   /// LayerNorm writes is already in the scale of the next sum (fixed-point.md 3), or in its own where the sums are 8
   /// bits or no sum follows. Sums that are added to sums, as in a pre-LayerNorm model, all share one.
   void choose_stream_quantizers();
-  bool makes_embeddings(ValueId value) const { return std::holds_alternative<EmbedTokens>(producer(value).op); }
+  bool makes_embeddings(ValueId value) const {
+    return std::holds_alternative<EmbedTokens>(model_.graph.producer(value).op);
+  }
   /// Scales of each run of sums that are added to sums, and of what it starts from: one for all, or where values grow a
   /// lot, one that doubles as they need it.
   void share_stream_scales();
   void scale_run(const std::vector<ValueId>& members);
   double smallest_scale(ValueId value);
-  const Node& producer(ValueId value) const;
   bool eight_bit() const { return options_.residual == ResidualType::int8; }
-  /// 8-bit sums keep their codes without zero point in the s16 stream.
-  Quantizer stream_quantizer(const std::string& name) const;
+  /// Rows of heads have 16 bits always; 8-bit sums keep their codes without zero point in the s16 stream.
+  Quantizer stream_quantizer(ValueId value) const;
   bool in_sum(ValueId value) const;
-  /// A LayerNorm and heads read the stream, other ops bytes.
-  static bool reads_stream(const Node& node) {
-    return std::holds_alternative<LayerNormOp>(node.op) || is_head(node.op);
-  }
+  /// Whether somebody reads the value in 8 bits, or in 16.
   bool feeds_product(ValueId value) const;
   bool feeds_stream(ValueId value) const;
 
@@ -75,8 +75,10 @@ class GraphQuantizer {
   void add_gate(const QkvProduct& op, const std::string& name, ValueId x, WeightPacker& packer, QuantizedQkv& result);
   /// The u8 form of a value, refined as the options say.
   InputCodes& set_codes(ValueId value, const Quantizer& quantizer);
-  /// After rows(), which looks at what the input's codes are on average.
-  WeightPacker packer(ValueId input) const;
+  WeightPacker packer(ValueId input);
+  bool refines_weights() const {
+    return options_.statistics != nullptr && (options_.compensated_rounding || options_.bias_correction);
+  }
   void put_weights(const std::string& name, const WeightPacker& packer);
   QuantizedOp quantize_op(const QkvProduct& op, const Node& node);
   QuantizedOp quantize_op(const AttentionOp& op, const Node& node);
@@ -98,11 +100,14 @@ class GraphQuantizer {
   QuantizedEmbedTokens quantize_paper_sum(const Node& node, const std::vector<ByteTable>& tables);
   QuantizedOp quantize_op(const LayerNormOp& op, const Node& node);
   QuantizedOp quantize_op(const EmbedPatches& op, const Node& node);
-  QuantizedOp quantize_op(const Head& op, const Node& node);
-  /// What reads 16-bit rows has them as pairs of u8 rows, in steps of 32 of their product (fixed-point.md 8).
-  QuantizedOp quantize_op(const LanguageHead& op, const Node& node);
-  /// A language head's rows; without biases there are none to correct.
-  FloatRows head_rows(const LinearBlock& block, int inputs, const std::string& input, const Quantizer& codes) const;
+  QuantizedOp quantize_op(const SelectRows& op, const Node& node);
+  // quantize_heads.cc
+  /// Logits of 8-bit rows.
+  QuantizedLinear quantize_logits(const Linear& op, const Node& node);
+  /// 16-bit rows as pairs of u8 rows, in steps of 32 of their product (fixed-point.md 8), or as one row each.
+  QuantizedLinear quantize_rows16(const Linear& op, const Node& node);
+  /// A head's rows, compensated where the columns of what they read were observed.
+  FloatRows head_rows(const LinearBlock& block, ValueId input, const Quantizer& codes) const;
   NormGains equalized(const std::vector<float>& gain, const std::vector<float>& bias, ValueId value) const;
   QuantizedLane put_lane(const std::string& name, const NormGains& gains, const Quantizer& out);
 
@@ -112,8 +117,8 @@ class GraphQuantizer {
   std::vector<InputCodes> codes_;  // by value: its u8 form
   std::vector<Quantizer> stream_;  // by value
   std::optional<std::pair<ValueId, InputModel>> input_model_;
-  std::vector<Quantizer> qkv_;     // of the latest QkvProduct: query, key, value
-  std::vector<ByteTable> tables_;  // of the EmbedTokens, once they are made
+  std::map<ValueId, std::array<Quantizer, 3>> qkv_;  // of each QkvProduct: query, key, value
+  std::vector<ByteTable> tables_;                    // of the EmbedTokens, once they are made
   TensorMap tensors_;
   QuantizedGraph result_;
 };

@@ -2,6 +2,7 @@
 #include "quantize/quantize.h"
 
 #include "base/fixed_point.h"
+#include "graph/op_facts.h"
 #include "quantize/float_rows.h"
 #include "quantize/graph_quantizer.h"
 
@@ -57,19 +58,19 @@ void GraphQuantizer::choose_stream_quantizers() {
   for (const Node& node : model_.graph.nodes) {
     const auto output = static_cast<std::size_t>(node.output);
     if (std::holds_alternative<LinearAdd>(node.op)) {
-      stream_[output] = stream_quantizer(model_.graph.name(node.output));
+      stream_[output] = stream_quantizer(node.output);
       const auto residual = static_cast<std::size_t>(node.inputs[1]);
       if (eight_bit() && !options_.paper && makes_embeddings(node.inputs[1])) {
         throw Error(model_.graph.name(node.output) +
                     ": 8-bit sums need a LayerNorm after the token embeddings, expected a 16-bit residual stream");
       }
-      stream_[residual] = eight_bit() ? stream_quantizer(model_.graph.name(node.inputs[1])) : stream_[output];
+      stream_[residual] = eight_bit() ? stream_quantizer(node.inputs[1]) : stream_[output];
     }
   }
   if (!eight_bit()) share_stream_scales();
-  const ValueId hidden = model_.graph.hidden();
-  if (!std::holds_alternative<LinearAdd>(producer(hidden).op)) {
-    stream_[static_cast<std::size_t>(hidden)] = stream_quantizer(model_.graph.name(hidden));
+  for (const Node& node : model_.graph.nodes) {
+    const bool own = std::holds_alternative<LayerNormOp>(node.op) && !in_sum(node.output) && feeds_stream(node.output);
+    if (own) stream_[static_cast<std::size_t>(node.output)] = stream_quantizer(node.output);
   }
 }
 
@@ -103,20 +104,16 @@ void GraphQuantizer::scale_run(const std::vector<ValueId>& members) {
 }
 
 double GraphQuantizer::smallest_scale(ValueId value) {
-  double scale = stream_quantizer(model_.graph.name(value)).scale;
+  double scale = stream_quantizer(value).scale;
   if (!makes_embeddings(value)) return scale;
-  for (const ByteTable& table : embedding_tables(producer(value))) scale = std::max(scale, table.smallest_step());
+  for (const ByteTable& table : embedding_tables(model_.graph.producer(value)))
+    scale = std::max(scale, table.smallest_step());
   return scale;
 }
 
-const Node& GraphQuantizer::producer(ValueId value) const {
-  const auto makes = [&](const Node& node) { return node.output == value; };
-  return *std::find_if(model_.graph.nodes.begin(), model_.graph.nodes.end(), makes);
-}
-
-Quantizer GraphQuantizer::stream_quantizer(const std::string& name) const {
-  const Range r = range(name);
-  if (!eight_bit()) return symmetric_s16(r.low, r.high);
+Quantizer GraphQuantizer::stream_quantizer(ValueId value) const {
+  const Range r = range(model_.graph.name(value));
+  if (!eight_bit() || model_.graph.value(value).rows != RowKind::token) return symmetric_s16(r.low, r.high);
   Quantizer q = asymmetric_u8(r.low, r.high);
   q.low = -q.zero_point;
   q.high = 255 - q.zero_point;
@@ -130,15 +127,15 @@ bool GraphQuantizer::in_sum(ValueId value) const {
 
 bool GraphQuantizer::feeds_product(ValueId value) const {
   return std::any_of(model_.graph.nodes.begin(), model_.graph.nodes.end(), [&](const Node& node) {
-    return !node.inputs.empty() && node.inputs[0] == value && !reads_stream(node);
+    return !node.inputs.empty() && node.inputs[0] == value && form_read(node) == Form::u8;
   });
 }
 
 bool GraphQuantizer::feeds_stream(ValueId value) const {
-  return value == model_.graph.hidden() ||
-         std::any_of(model_.graph.nodes.begin(), model_.graph.nodes.end(), [&](const Node& node) {
-           return (node.inputs.size() > 1 && node.inputs[1] == value) ||
-                  (reads_stream(node) && node.inputs[0] == value);
+  const auto& outputs = model_.graph.outputs;
+  return std::any_of(outputs.begin(), outputs.end(), [&](const GraphOutput& o) { return o.value == value; }) ||
+         in_sum(value) || std::any_of(model_.graph.nodes.begin(), model_.graph.nodes.end(), [&](const Node& node) {
+           return !node.inputs.empty() && node.inputs[0] == value && form_read(node) == Form::s16;
          });
 }
 

@@ -1,5 +1,6 @@
 // Products and attention: weights in 8 bits, what requantizes their sums, and the constants between them.
 #include "base/fixed_point.h"
+#include "graph/names.h"
 #include "quantize/equalize.h"
 #include "quantize/float_rows.h"
 #include "quantize/gate_rows.h"
@@ -41,7 +42,7 @@ FloatRows GraphQuantizer::value_rows(const QkvProduct& op, const Node& node) {
 
 FloatRows GraphQuantizer::prepared(FloatRows rows, ValueId input) {
   if (const Equalization* e = equalization(input)) fold(*e, rows);
-  if (options_.statistics == nullptr || !(options_.compensated_rounding || options_.bias_correction)) return rows;
+  if (!refines_weights()) return rows;
   rows.scales = weight_scales(rows, options_.weights, codes_[static_cast<std::size_t>(input)].quantizer.scale);
   input_model(input).refine(rows);
   return rows;
@@ -74,7 +75,7 @@ void GraphQuantizer::add_gate(const QkvProduct& op, const std::string& name, Val
                               QuantizedQkv& result) {
   const double step = 1.0 / 2048.0;
   const Encoding logits{.scale = static_cast<float>(step)};
-  FloatRows rows = prepared(gate_rows(model_, op, name + ".gate", model_.graph.columns(x)), x);
+  FloatRows rows = prepared(gate_rows(model_, op, name + part::kGate, model_.graph.columns(x)), x);
   if (op.gate_kind != GateKind::mlp) {
     result.gate = packer.add({{std::move(rows), step, logits}});
     return;
@@ -83,7 +84,7 @@ void GraphQuantizer::add_gate(const QkvProduct& op, const std::string& name, Val
   for (const LinearBlock& block : op.gate) high = std::max(high, range(block.name).high);
   const Quantizer hidden = asymmetric_u8(0.0f, high);
   result.gate = packer.add({{std::move(rows), hidden.scale, stored(hidden)}});
-  const std::string output = name + ".gate_output";
+  const std::string output = name + part::kGateOutput;
   WeightPacker second(gate_columns(op), hidden, options_.weights);
   result.gate_output.push_back(
       {.depth = second.depth(), .block = second.add({{gate_output_rows(model_, op, output), step, logits}})[0]});
@@ -101,14 +102,15 @@ InputCodes& GraphQuantizer::set_codes(ValueId value, const Quantizer& quantizer)
   return codes;
 }
 
-WeightPacker GraphQuantizer::packer(ValueId input) const {
+WeightPacker GraphQuantizer::packer(ValueId input) {
+  if (refines_weights()) input_model(input);  // looks at what the codes are on average
   return {codes_[static_cast<std::size_t>(input)], options_.weights};
 }
 
 void GraphQuantizer::put_weights(const std::string& name, const WeightPacker& packer) {
-  put(name + ".weight", packer.weight());
-  put(name + ".bias", packer.bias());
-  put(name + ".multiplier", packer.multiplier());
+  put(name + part::kWeight, packer.weight());
+  put(name + part::kBias, packer.bias());
+  put(name + part::kMultiplier, packer.multiplier());
 }
 
 QuantizedOp GraphQuantizer::quantize_op(const QkvProduct& op, const Node& node) {
@@ -133,34 +135,36 @@ QuantizedOp GraphQuantizer::quantize_op(const QkvProduct& op, const Node& node) 
                       .gate_output = {}};
   if (!op.gate.empty()) add_gate(op, name, x, packer, result);
   put_weights(name, packer);
-  qkv_ = {q, k, v};
+  qkv_[node.output] = {q, k, v};
   return result;
 }
 
 QuantizedOp GraphQuantizer::quantize_op(const AttentionOp& op, const Node& node) {
   const std::string& name = model_.graph.name(node.output);
+  const auto& [query, key, value] = qkv_.at(node.inputs[0]);
   const Quantizer context = asymmetric_u8(range(name).low, range(name).high);
   const Refined refined = set_codes(node.output, context).refined;
-  if (const Equalization* e = equalization(node.output)) put(name + ".column_scale", column_scales(e->scale));
+  if (const Equalization* e = equalization(node.output)) put(name + part::kColumnScale, column_scales(e->scale));
   if (op.gate && op.gate->type == GateType::unconditional_per_head) {
-    put(name + ".gate", gate_logits(floats(op.gate->logits)));
+    put(name + part::kGate, gate_logits(floats(op.gate->logits)));
   }
   if (!options_.paper) {
     QuantizedAttention result =
-        attention_constants(op, qkv_[0].scale * qkv_[1].scale, qkv_[2].scale, finer(context, refined.fine_bits), name);
+        attention_constants(op, query.scale * key.scale, value.scale, finer(context, refined.fine_bits), name);
     result.context = stored(context);
     result.refined = refined;
     return result;
   }
-  const Range scores = range(name + ".scores");
-  PaperAttentionConstants paper = paper_attention_constants(op,
-                                                            {.product_scale = qkv_[0].scale * qkv_[1].scale,
-                                                             .value_scale = qkv_[2].scale,
-                                                             .score = asymmetric_u8(scores.low, scores.high),
-                                                             .largest_probability = range(name + ".probs").high,
-                                                             .context = context},
-                                                            name);
-  put(name + ".exponential", std::move(paper.exponential));
+  const Range scores = range(stage_name(name, Stage::scores));
+  PaperAttentionConstants paper =
+      paper_attention_constants(op,
+                                {.product_scale = query.scale * key.scale,
+                                 .value_scale = value.scale,
+                                 .score = asymmetric_u8(scores.low, scores.high),
+                                 .largest_probability = range(stage_name(name, Stage::probs)).high,
+                                 .context = context},
+                                name);
+  put(name + part::kExponential, std::move(paper.exponential));
   return paper.constants;
 }
 
@@ -173,6 +177,8 @@ void GraphQuantizer::check_copies(const std::string& name, const std::vector<int
 }
 
 QuantizedOp GraphQuantizer::quantize_op(const Linear& op, const Node& node) {
+  if (op.reads == Form::s16) return quantize_rows16(op, node);
+  if (op.makes == Form::s32) return quantize_logits(op, node);
   const std::string& name = model_.graph.name(node.output);
   Quantizer out = asymmetric_u8(range(name).low, range(name).high);
   FloatRows weights = rows(op.weights, node.inputs[0]);
@@ -195,9 +201,9 @@ QuantizedOp GraphQuantizer::quantize_op(const Linear& op, const Node& node) {
     result.gelu_limit = gelu.limit;
     result.gelu_normalize = gelu.normalize;
     result.gelu_inverse = gelu.inverse;
-    put(name + ".gelu_base", gelu.base);
-    put(name + ".gelu_slope", gelu.slope);
-    put(name + ".gelu_offset", gelu.offset);
+    put(name + part::kGeluBase, gelu.base);
+    put(name + part::kGeluSlope, gelu.slope);
+    put(name + part::kGeluOffset, gelu.offset);
     result.block = packer.add({{std::move(weights), gelu.step, stored(out)}})[0];
   } else {
     result.block = packer.add({{std::move(weights), out.scale, stored(out)}})[0];
@@ -212,11 +218,11 @@ QuantizedOp GraphQuantizer::quantize_op(const LinearAdd& op, const Node& node) {
   const std::string& name = model_.graph.name(node.output);
   const Quantizer& sum = stream_[static_cast<std::size_t>(node.output)];
   const Quantizer& residual = stream_[static_cast<std::size_t>(node.inputs[1])];
-  FloatRows weights = linear_add_rows(op, node.inputs[0]);  // before the packer: sets means of codes
+  FloatRows weights = linear_add_rows(op, node.inputs[0]);
   WeightPacker packer = this->packer(node.inputs[0]);
   QuantizedLinearAdd result;
   if (eight_bit()) {
-    const Range r = range(name + ".product");
+    const Range r = range(stage_name(name, Stage::product));
     const Quantizer product = asymmetric_u8(r.low, r.high);
     result.eight_bit = true;
     result.product = stored(product);

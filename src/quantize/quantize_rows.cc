@@ -1,10 +1,11 @@
-// Embeddings of tokens and patches, LayerNorm, and heads.
+// Embeddings of tokens and patches, LayerNorm, and the rows that heads read.
 #include "base/fixed_point.h"
+#include "graph/names.h"
 #include "quantize/equalize.h"
 #include "quantize/float_rows.h"
 #include "quantize/graph_quantizer.h"
+#include "quantize/quantized_heads.h"
 #include "quantize/quantized_image.h"
-#include "quantize/quantized_language.h"
 
 #include "octavo/error.h"
 
@@ -31,14 +32,14 @@ QuantizedOp GraphQuantizer::quantize_op(const EmbedTokens&, const Node& node) {
   if (options_.paper) return with_bytes(quantize_paper_sum(node, tables), node);
   Quantizer& sum = stream_[static_cast<std::size_t>(node.output)];
   if (!in_sum(node.output)) {
-    sum = stream_quantizer(name);
+    sum = stream_quantizer(node.output);
     for (const ByteTable& table : tables) sum.scale = std::max(sum.scale, table.smallest_step());
     sum = {.scale = sum.scale, .zero_point = 0, .low = -32768, .high = 32767};
   }
-  const char* parts[] = {"word", "position", "type"};
+  const char* parts[] = {part::kWord, part::kPosition, part::kType};
   for (std::size_t i = 0; i < tables.size(); ++i) {
-    put(name + "." + parts[i], tables[i].codes());
-    put(name + "." + parts[i] + "_multiplier", tables[i].multipliers(sum.scale));
+    put(name + parts[i], tables[i].codes());
+    put(name + parts[i] + kRowMultiplier, tables[i].multipliers(sum.scale));
   }
   const auto refined = options_.refinements.find(name);
   const bool fine_words = refined != options_.refinements.end() && refined->second.fine;
@@ -46,8 +47,8 @@ QuantizedOp GraphQuantizer::quantize_op(const EmbedTokens&, const Node& node) {
     const auto& op = std::get<EmbedTokens>(node.op);
     const int columns = model_.graph.columns(node.output);
     const ByteTable rest = byte_table(tables[0].rest(word_rows(model_, op, columns)), columns, op.word);
-    put(name + ".word_fine", rest.codes());
-    put(name + ".word_fine_multiplier", rest.multipliers(sum.scale));
+    put(name + part::kWordFine, rest.codes());
+    put(name + part::kWordFine + kRowMultiplier, rest.multipliers(sum.scale));
   }
   return with_bytes({.sum = stored(sum), .fine_words = fine_words}, node);
 }
@@ -63,14 +64,15 @@ QuantizedEmbedTokens GraphQuantizer::with_bytes(QuantizedEmbedTokens constants, 
 
 QuantizedEmbedTokens GraphQuantizer::quantize_paper_sum(const Node& node, const std::vector<ByteTable>& tables) {
   const std::string& name = model_.graph.name(node.output);
-  const Quantizer partial = asymmetric_u8(range(name + ".partial").low, range(name + ".partial").high);
-  const Quantizer sum = stream_quantizer(name);
-  const char* parts[] = {"word", "position", "type"};
+  const Range words_and_types = range(stage_name(name, Stage::partial));
+  const Quantizer partial = asymmetric_u8(words_and_types.low, words_and_types.high);
+  const Quantizer sum = stream_quantizer(node.output);
+  const char* parts[] = {part::kWord, part::kPosition, part::kType};
   for (std::size_t i = 0; i < tables.size(); ++i) {
     const double scale = i == 1 ? sum.scale : partial.scale;
-    sum_multiplier(tables[i].largest_scale() / scale, name + "." + parts[i]);
-    put(name + "." + parts[i], tables[i].codes());
-    put(name + "." + parts[i] + "_multiplier", tables[i].multipliers(scale / 32.0));  // Q20 is 32 times Q15
+    sum_multiplier(tables[i].largest_scale() / scale, name + parts[i]);
+    put(name + parts[i], tables[i].codes());
+    put(name + parts[i] + kRowMultiplier, tables[i].multipliers(scale / 32.0));  // Q20 is 32 times Q15
   }
   stream_[static_cast<std::size_t>(node.output)] = sum;
   return {.sum = stored(sum),
@@ -84,11 +86,12 @@ QuantizedOp GraphQuantizer::quantize_op(const LayerNormOp& op, const Node& node)
   const std::vector<float> gain = floats(op.gain), bias = floats(op.bias);
   QuantizedLayerNorm result{.epsilon = norm_epsilon(op.epsilon, gain.size(), input_scale), .bytes = {}, .stream = {}};
   if (feeds_product(node.output)) {
-    const Range r = range(ranges_.contains(name + ".bytes") ? name + ".bytes" : name);
+    const std::string own = stage_name(name, Stage::bytes);
+    const Range r = range(ranges_.contains(own) ? own : name);
     const Quantizer bytes = asymmetric_u8(r.low, r.high);
     result.refined = set_codes(node.output, bytes).refined;
     result.bytes =
-        put_lane(name + ".bytes", equalized(gain, bias, node.output), finer(bytes, result.refined.fine_bits));
+        put_lane(name + part::kBytesLane, equalized(gain, bias, node.output), finer(bytes, result.refined.fine_bits));
     result.bytes.encoding = stored(bytes);
   }
   if (feeds_stream(node.output)) {
@@ -96,7 +99,7 @@ QuantizedOp GraphQuantizer::quantize_op(const LayerNormOp& op, const Node& node)
     NormGains gains{{gain.begin(), gain.end()}, {bias.begin(), bias.end()}};
     Quantizer centred = stream;
     centred.zero_point = 0;  // stream codes are held without zero point
-    result.stream = put_lane(name + ".stream", gains, centred);
+    result.stream = put_lane(name + part::kStreamLane, gains, centred);
     result.stream.encoding.zero_point = 0;
   }
   return result;
@@ -105,7 +108,7 @@ QuantizedOp GraphQuantizer::quantize_op(const LayerNormOp& op, const Node& node)
 QuantizedOp GraphQuantizer::quantize_op(const EmbedPatches& op, const Node& node) {
   const std::string& name = model_.graph.name(node.output);
   Quantizer& stream = stream_[static_cast<std::size_t>(node.output)];
-  if (!in_sum(node.output)) stream = stream_quantizer(name);  // a LayerNorm alone reads it
+  if (!in_sum(node.output)) stream = stream_quantizer(node.output);  // a LayerNorm alone reads it
   FloatRows weights = pixel_rows(op, floats(op.projection.weight),
                                  op.projection.bias.empty() ? std::vector<float>{} : floats(op.projection.bias));
   QuantizedEmbedPatches result;
@@ -114,12 +117,12 @@ QuantizedOp GraphQuantizer::quantize_op(const EmbedPatches& op, const Node& node
   result.high = stream.high;
   WeightPacker packer(weights.inputs, kPixels, options_.weights);
   if (op.norm) {
-    const Range r = range(name + ".product");
+    const Range r = range(stage_name(name, Stage::product));
     const Quantizer product = symmetric_s16(r.low, r.high);
     const std::vector<float> gain = floats(op.norm->gain), bias = floats(op.norm->bias);
     result.epsilon = norm_epsilon(op.norm->epsilon, gain.size(), product.scale);
     Quantizer lane{.scale = stream.scale, .zero_point = 0, .low = -32768, .high = 32767};
-    result.norm = put_lane(name + ".stream", {{gain.begin(), gain.end()}, {bias.begin(), bias.end()}}, lane);
+    result.norm = put_lane(name + part::kStreamLane, {{gain.begin(), gain.end()}, {bias.begin(), bias.end()}}, lane);
     result.block = packer.add({{std::move(weights), product.scale, stored(product)}})[0];
   } else {
     result.block = packer.add({{std::move(weights), stream.scale, {.scale = static_cast<float>(stream.scale)}}})[0];
@@ -128,75 +131,14 @@ QuantizedOp GraphQuantizer::quantize_op(const EmbedPatches& op, const Node& node
   put_weights(name, packer);
   std::vector<std::vector<float>> tokens;
   for (const PrefixRows& rows : op.prefix) tokens.push_back(floats(rows.token));
-  put(name + ".rows", image_rows(op, tokens, floats(op.position), stream));
+  put(name + part::kRows, image_rows(op, tokens, floats(op.position), stream));
   return result;
 }
 
-QuantizedOp GraphQuantizer::quantize_op(const Head& op, const Node& node) {
-  const std::string& name = model_.graph.name(node.output);
-  const Range r = range(name + ".input");
-  const Quantizer bytes = asymmetric_u8(r.low, r.high);
-  const std::vector<float> gain = floats(op.norm.gain), bias = floats(op.norm.bias);
-  const double input_scale = stream_[static_cast<std::size_t>(node.inputs[0])].scale;
-  QuantizedHead result;
-  result.epsilon = norm_epsilon(op.norm.epsilon, gain.size(), input_scale);
-  result.bytes = put_lane(name + ".bytes", {{gain.begin(), gain.end()}, {bias.begin(), bias.end()}}, bytes);
-  const int inputs = model_.graph.columns(node.inputs[0]) * op.rows_side_by_side();
-  FloatRows weights{.name = op.weights.name,
-                    .columns = op.weights.columns,
-                    .inputs = inputs,
-                    .weight = floats(op.weights.weight),
-                    .bias = op.weights.bias.empty()
-                                ? std::vector<float>(static_cast<std::size_t>(op.weights.columns), 0.0f)
-                                : floats(op.weights.bias)};
-  const double step = logit_step(weights, bytes);
-  WeightPacker packer(inputs, bytes, options_.weights);
-  result.block = packer.add({{std::move(weights), step, {.scale = static_cast<float>(step)}}})[0];
-  result.depth = packer.depth();
-  put_weights(name, packer);
-  return result;
-}
-
-QuantizedOp GraphQuantizer::quantize_op(const LanguageHead& op, const Node& node) {
-  const std::string& name = model_.graph.name(node.output);
-  double scale = stream_[static_cast<std::size_t>(node.inputs[0])].scale;
-  int inputs = model_.graph.columns(node.inputs[0]);
-  Range input = range(model_.graph.name(node.inputs[0]));
-  QuantizedLanguageHead result;
-  if (op.projection) {
-    input = range(name + ".input");
-    const Quantizer out = symmetric_s16(input.low, input.high);
-    WeightPacker packer(inputs, wide_input(scale), WeightScales::per_channel);
-    FloatRows rows = head_rows(*op.projection, inputs, model_.graph.name(node.inputs[0]), wide_input(scale));
-    result.projection = {.depth = packer.depth(),
-                         .block = packer.add({{std::move(rows), out.scale / kWideStep, stored(out)}})[0]};
-    put_weights(name + ".projection", packer);
-    scale = out.scale;
-    inputs = op.projection->columns;
-  }
-  const bool bytes = options_.head == HeadType::int8;
-  const Quantizer codes = bytes ? asymmetric_u8(input.low, input.high) : wide_input(scale);
-  if (bytes) result.bytes = bytes_of_stream(scale, codes);
-  FloatRows weights =
-      head_rows(op.weights, inputs, op.projection ? name + ".input" : model_.graph.name(node.inputs[0]), codes);
-  const double step = logit_step(weights, codes);  // of the accumulators
-  WeightPacker packer(inputs, codes, WeightScales::per_channel);
-  result.head.block =
-      packer.add({{std::move(weights), step, {.scale = static_cast<float>(bytes ? step : step * kWideStep)}}})[0];
-  result.head.depth = packer.depth();
-  put_weights(name, packer);
-  return result;
-}
-
-FloatRows GraphQuantizer::head_rows(const LinearBlock& block, int inputs, const std::string& input,
-                                    const Quantizer& codes) const {
-  FloatRows rows = block_rows(model_, block, inputs);
-  if (options_.statistics == nullptr || !options_.compensated_rounding) return rows;
-  rows.scales = weight_scales(rows, WeightScales::per_channel, codes.scale);
-  InputModel(*options_.pool, options_.statistics->at(input), {.quantizer = codes, .columns = inputs},
-             {.compensate = true})
-      .refine(rows);
-  return rows;
+QuantizedOp GraphQuantizer::quantize_op(const SelectRows&, const Node& node) {
+  const Quantizer& in = stream_[static_cast<std::size_t>(node.inputs[0])];
+  stream_[static_cast<std::size_t>(node.output)] = in;
+  return QuantizedSelectRows{.encoding = {.scale = static_cast<float>(in.scale)}};
 }
 
 NormGains GraphQuantizer::equalized(const std::vector<float>& gain, const std::vector<float>& bias,
@@ -217,8 +159,8 @@ NormGains GraphQuantizer::equalized(const std::vector<float>& gain, const std::v
 
 QuantizedLane GraphQuantizer::put_lane(const std::string& name, const NormGains& gains, const Quantizer& out) {
   NormLaneConstants lane = norm_lane(gains, out, name);
-  put(name + ".gain", std::move(lane.gain));
-  put(name + ".offset", std::move(lane.offset));
+  put(name + part::kGain, std::move(lane.gain));
+  put(name + part::kOffset, std::move(lane.offset));
   return {.exists = true, .shift = lane.shift, .low = out.low, .high = out.high, .encoding = stored(out)};
 }
 

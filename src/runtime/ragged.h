@@ -23,6 +23,10 @@ struct RaggedBatch {
   int rows() const { return start.back(); }
   int sequences() const { return static_cast<int>(start.size()) - 1; }
   int length(int sequence) const { return start[sequence + 1] - start[sequence]; }
+  /// Rows of a value whose rows are of this kind, where `chosen` tokens are.
+  int rows(RowKind kind, std::size_t chosen) const {
+    return kind == RowKind::token ? rows() : kind == RowKind::sequence ? sequences() : static_cast<int>(chosen);
+  }
   int prompt(int sequence) const { return prompts.empty() ? 0 : prompts[static_cast<std::size_t>(sequence)]; }
   /// Tokens of a sequence that are not in the batch but in its cache, before those that are.
   int past(int sequence) const { return caches.empty() ? 0 : caches[static_cast<std::size_t>(sequence)]->length; }

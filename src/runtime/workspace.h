@@ -2,9 +2,11 @@
 #pragma once
 
 #include "base/thread_pool.h"
+#include "graph/buffer_plan.h"
 
 #include "octavo/workspace.h"
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -37,10 +39,20 @@ struct Workspace::Data {
   const bool profile;
   std::vector<std::int64_t> nanoseconds = {};          ///< of each node of the graph, when there is a profile
   std::map<std::string, Buffer, std::less<>> buffers;  ///< by name of what they hold
+  std::vector<Buffer> slots;                           ///< of the values of a graph, as a BufferPlan has them
 
   template <typename T>
   T* get(const std::string& name, std::size_t elements) {
     return static_cast<T*>(buffers[name].reserve(elements * sizeof(T)));
+  }
+
+  /// The buffers of a plan for so many rows of each kind. A run fills what it reads, whoever used them before.
+  std::vector<std::byte*> buffers_of(const BufferPlan& plan, const std::array<std::size_t, 3>& rows) {
+    if (slots.size() < plan.slots.size()) slots.resize(plan.slots.size());
+    std::vector<std::byte*> result(plan.slots.size());
+    for (std::size_t i = 0; i < result.size(); ++i)
+      result[i] = static_cast<std::byte*>(slots[i].reserve(plan.bytes(i, rows)));
+    return result;
   }
 
   /// Runs one node of a graph, and notes its time in the profile.

@@ -128,6 +128,16 @@ Problem scale_s32(Random& random) {
   return problem;
 }
 
+Problem activate_s16(Random& random) {
+  Problem problem;
+  const int columns = random_columns(random);
+  const auto in = input_of<std::int16_t>(problem, 1, columns, -32768, 32767, random);
+  const auto& table = problem.filled<std::int16_t>(1025, -32768, 32767, random);
+  const ActivateS16 activate = {columns, in.data, table.data(), output_of<std::int16_t>(problem, columns, random)};
+  problem.call = [activate](const KernelTable& kernels) { kernels.activate_s16(activate); };
+  return problem;
+}
+
 Problem divide_sums(Random& random) {
   Problem problem;
   const int columns = random_columns(random), count = random.one_of({1, 2, 196, random.integer(1, 65536)});
@@ -199,14 +209,20 @@ Problem copy_u8_row(Random& random) {
 }  // namespace
 
 std::span<const Kernel> small_row_kernels() {
-  static constexpr Kernel kKernels[] = {
-      {"split_s16", 50, split_s16},           {"join_to_s32", 50, join_to_s32},
-      {"join_to_s16", 50, join_to_s16},       {"shift_s16", 50, shift_s16},
-      {"requantize_s16", 50, requantize_s16}, {"split_u11", 50, split_u11},
-      {"shift_tiles", 50, shift_tiles},       {"scale_s32", 50, scale_s32},
-      {"divide_sums", 50, divide_sums},       {"mean_gate_logits", 50, mean_gate_logits},
-      {"copy_patch", 50, copy_patch},         {"add_patch", 50, add_patch},
-      {"copy_u8_row", 50, copy_u8_row}};
+  static constexpr Kernel kKernels[] = {{"split_s16", 50, split_s16},
+                                        {"join_to_s32", 50, join_to_s32},
+                                        {"join_to_s16", 50, join_to_s16},
+                                        {"shift_s16", 50, shift_s16},
+                                        {"requantize_s16", 50, requantize_s16},
+                                        {"split_u11", 50, split_u11},
+                                        {"shift_tiles", 50, shift_tiles},
+                                        {"scale_s32", 50, scale_s32},
+                                        {"activate_s16", 50, activate_s16},
+                                        {"divide_sums", 50, divide_sums},
+                                        {"mean_gate_logits", 50, mean_gate_logits},
+                                        {"copy_patch", 50, copy_patch},
+                                        {"add_patch", 50, add_patch},
+                                        {"copy_u8_row", 50, copy_u8_row}};
   return kKernels;
 }
 

@@ -94,7 +94,8 @@ TEST_CASE("a float32 engine gives the same bits with weights made ready once and
     const Tensor found = Engine(model, {.weight_memory = bytes}).logits(batch, workspace);
     CHECK((found.bytes() == held.bytes() && std::memcmp(found.data(), held.data(), held.bytes()) == 0));
   }
-  CHECK_THROWS_WITH(Engine(model, {.weight_memory = -1}), "a budget of memory is -1 bytes, expected at least 0");
+  CHECK_THROWS_WITH(Engine(model, {.weight_memory = -1}),
+                    Catch::Contains("a budget of memory is -1 bytes, expected at least 0"));
 }
 
 }  // namespace octavo::test

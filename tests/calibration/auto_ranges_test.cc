@@ -33,14 +33,15 @@ Errors errors(const Model& model) {
   Workspace::Data workspace(1);
   const RaggedBatch batch = make_ragged(random_batch(16, 40, 50, 5), model.info());
   float low = 0.0f, whole = 0.0f, narrow = 0.0f;
-  executor.run(batch, workspace, [&](std::string_view name, std::span<const float> values, int columns) {
+  const Observer observe = [&](std::string_view name, std::span<const float> values, int columns) {
     if (name != kGelu) return;
     for (std::size_t i = 0; i < values.size(); ++i) {
       low = std::min(low, values[i]);
       whole = std::max(whole, values[i]);
       if (i % static_cast<std::size_t>(columns) != 7) narrow = std::max(narrow, values[i]);
     }
-  });
+  };
+  executor.run(batch, workspace, {.observer = observe});
   REQUIRE(whole > 8.0f * narrow);
   const BlockJudge judge(executor, model.data().graph, batch, workspace);
   return {.whole = judge.error(kGelu, {.quantizer = asymmetric_u8(low, whole)}),

@@ -23,13 +23,11 @@ TEST_CASE("the paper's setting in integers is what its quantizers simulated in f
     Workspace::Data workspace(1);
     const Transform simulate = [&](std::string_view name, std::span<float> values) { quantizers(name, values); };
     for (unsigned seed = 1; seed <= 4; ++seed) {
-      executor.run(make_ragged(random_batch(16, 40, 50, seed), model.info()), workspace, {}, ObserveStages::values,
-                   simulate);
+      executor.run(make_ragged(random_batch(16, 40, 50, seed), model.info()), workspace, {.transform = simulate});
     }
     quantizers.freeze();
     const TokenBatch batch = random_batch(16, 40, 50, 77);
-    const Tensor simulated =
-        executor.run(make_ragged(batch, model.info()), workspace, {}, ObserveStages::values, simulate);
+    const Tensor simulated = executor.run(make_ragged(batch, model.info()), workspace, {.transform = simulate});
     Workspace one({.threads = 1});
     const Tensor integer = Engine(quantized).run(batch, one), exact = Engine(model).run(batch, one);
     const double to_simulation = mean_row_cosine(integer, simulated), to_float = mean_row_cosine(integer, exact);

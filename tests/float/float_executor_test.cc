@@ -27,12 +27,10 @@ std::map<std::string, Stage> stages_of(const Model& model, const Tokens& tokens)
   const FloatExecutor executor({std::make_shared<const Model>(model), &model.data()});
   Workspace::Data workspace(2);
   std::map<std::string, Stage> stages;
-  executor.run(
-      make_ragged({{tokens}}, model.info()), workspace,
-      [&](std::string_view name, std::span<const float> values, int columns) {
-        stages[std::string(name)] = {{values.begin(), values.end()}, columns};
-      },
-      ObserveStages::all);
+  const Observer keep = [&](std::string_view name, std::span<const float> values, int columns) {
+    stages[std::string(name)] = {{values.begin(), values.end()}, columns};
+  };
+  executor.run(make_ragged({{tokens}}, model.info()), workspace, {.observer = keep, .stages = ObserveStages::all});
   return stages;
 }
 

@@ -40,35 +40,43 @@ AttentionOp attention(std::optional<GateSettings> gate = {}) {
 struct Started {
   GraphBuilder builder;
   ValueId tokens = builder.embed_tokens("tokens", 8, {.word = "w", .position = "p", .type = ""});
+  ValueId bytes = builder.layer_norm("bytes", tokens, {.gain = "g", .bias = "b"});
 };
 
 }  // namespace
 
-TEST_CASE("a graph keeps its nodes in order, and its hidden state is the last value that is no head's") {
+TEST_CASE("a graph keeps its nodes in order, knows its outputs by name, and what each is made from") {
   Started s;
-  const ValueId qkv = s.builder.qkv("qkv", s.tokens, product());
+  const ValueId qkv = s.builder.qkv("qkv", s.bytes, product());
   const ValueId context = s.builder.attention("context", qkv, attention());
   const ValueId sum = s.builder.linear_add("sum", context, s.tokens, {.weights = block("sum", 8)});
-  s.builder.language_head("logits", sum, {.projection = {}, .weights = block("logits", 50)});
+  s.builder.output(kHiddenState, sum);
+  const ValueId rows = s.builder.select_rows("rows", sum, {.selection = Selection::first, .count = 2});
+  const ValueId classes =
+      s.builder.linear("classes", rows, {.weights = block("classes", 3), .reads = Form::s16, .makes = Form::s32});
+  s.builder.output(kLogits, classes);
   const Graph graph = s.builder.finish();
-  REQUIRE(graph.nodes.size() == 5);
+  REQUIRE(graph.nodes.size() == 7);
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) CHECK(graph.nodes[i].output == static_cast<ValueId>(i));
   CHECK(graph.columns(qkv) == 24);
   CHECK(graph.columns(context) == 8);
+  CHECK(graph.columns(rows) == 16);
+  CHECK(graph.value(classes).rows == RowKind::sequence);
   CHECK(graph.hidden() == sum);
-  CHECK(graph.head() == nullptr);
-  REQUIRE(graph.language_head() != nullptr);
-  CHECK(graph.columns(graph.language_head()->output) == 50);
-  CHECK_THROWS_WITH(Graph{}.hidden(), Catch::Contains("no hidden state"));
+  REQUIRE(graph.find_output(kLogits) != nullptr);
+  CHECK(graph.find_output(kLogits)->value == classes);
+  CHECK(graph.find_output("other") == nullptr);
+  CHECK(graph.needed_for(sum) == std::vector<bool>{true, true, true, true, true, false, false});
+  CHECK_THROWS_WITH(Graph{}.hidden(), Catch::Contains("no last_hidden_state"));
 }
 
 TEST_CASE("columns that do not fit are errors that name the value and both numbers") {
   Started s;
   CHECK_THROWS_WITH(s.builder.embed_tokens("none", 0, {.word = "", .position = "", .type = ""}),
                     Catch::Contains("none has 0 columns, expected at least 1"));
-  CHECK_THROWS_WITH(s.builder.qkv("qkv", s.tokens, product(2, 7)),
+  CHECK_THROWS_WITH(s.builder.qkv("qkv", s.bytes, product(2, 7)),
                     Catch::Contains("q has 7 columns, expected heads x head size = 8"));
-  const ValueId qkv = s.builder.qkv("qkv", s.tokens, product());
+  const ValueId qkv = s.builder.qkv("qkv", s.bytes, product());
   AttentionOp wide = attention();
   wide.head_size = 8;
   CHECK_THROWS_WITH(s.builder.attention("context", qkv, wide),
@@ -86,7 +94,7 @@ TEST_CASE("a name belongs to one value") {
 TEST_CASE("a gate has the columns that its kind and the heads say") {
   Started s;
   const auto refuse = [&](const QkvProduct& op, const std::string& message) {
-    CHECK_THROWS_WITH(s.builder.qkv("qkv", s.tokens, op), Catch::Contains(message));
+    CHECK_THROWS_WITH(s.builder.qkv("qkv", s.bytes, op), Catch::Contains(message));
   };
   refuse(gated_product(GateKind::linear, {1}), "qkv has 1 gates for 2 heads");
   refuse(gated_product(GateKind::linear, {1, 1}, {1, 1}), "qkv has 2 gates for 2 heads");
@@ -142,17 +150,30 @@ TEST_CASE("patches have the columns of their projection, and there are some") {
   CHECK_NOTHROW(builder.embed_patches("patches", 8, patches(4, 2)));
 }
 
-TEST_CASE("a graph has one head of each kind, and the language head reads the last hidden state") {
+TEST_CASE("a value is read in a form in which it is made, and an output is no value of bytes") {
   Started s;
-  const ValueId sum = s.builder.linear_add("sum", s.tokens, s.tokens, {.weights = block("sum", 8)});
-  const Head head{.norm = {}, .weights = block("classes", 3)};
-  const LanguageHead words{.projection = {}, .weights = block("logits", 50)};
-  s.builder.head("classes", sum, head);
-  CHECK_THROWS_WITH(s.builder.head("others", sum, head), Catch::Contains("others is the second head"));
-  CHECK_THROWS_WITH(s.builder.language_head("logits", s.tokens, words),
-                    Catch::Contains("logits reads tokens, expected the last hidden state"));
-  s.builder.language_head("logits", sum, words);
-  CHECK_THROWS_WITH(s.builder.language_head("more", sum, words), Catch::Contains("more is the second language head"));
+  CHECK_THROWS_WITH(s.builder.linear("logits", s.tokens, {.weights = block("logits", 5), .reads = Form::s32}),
+                    Catch::Contains("logits reads tokens in 32 bits, in which it is not made"));
+  const ValueId hidden = s.builder.linear("hidden", s.bytes, {.weights = block("hidden", 8)});
+  CHECK_THROWS_WITH(s.builder.select_rows("rows", hidden, {}),
+                    Catch::Contains("rows reads hidden in 16 bits, in which it is not made"));
+  CHECK_THROWS_WITH(s.builder.linear("tanh", s.bytes, {.weights = block("tanh", 8), .activation = Activation::tanh}),
+                    Catch::Contains("tanh has an activation that is not there"));
+  CHECK_THROWS_WITH(s.builder.linear("rows", s.bytes, {.weights = block("rows", 8), .makes = Form::s16}),
+                    Catch::Contains("rows makes 16 bits from 8"));
+  CHECK_THROWS_WITH(s.builder.output("hidden", hidden), Catch::Contains("hidden is the output hidden"));
+  s.builder.output(kHiddenState, s.bytes);
+  CHECK_THROWS_WITH(s.builder.output(kHiddenState, s.tokens), Catch::Contains("two outputs of the graph are named"));
+}
+
+TEST_CASE("rows are selected of tokens, as many as there can be, and a LayerNorm's groups are equal") {
+  Started s;
+  CHECK_THROWS_WITH(s.builder.select_rows("rows", s.tokens, {.selection = Selection::first, .count = 0}),
+                    Catch::Contains("rows selects 0 rows"));
+  const ValueId rows = s.builder.select_rows("rows", s.tokens, {.selection = Selection::mean, .count = 0});
+  CHECK_THROWS_WITH(s.builder.select_rows("again", rows, {}), Catch::Contains("has no row per token"));
+  CHECK_THROWS_WITH(s.builder.layer_norm("norm", rows, {.gain = "", .bias = "", .groups = 3}),
+                    Catch::Contains("8 columns do not divide into 3 groups"));
 }
 
 }  // namespace octavo::test

@@ -54,7 +54,8 @@ Attention first_attention(const Model& model, const TokenBatch& batch) {
   };
   const auto data = std::make_shared<const Model::Data>(model.data());
   Workspace workspace({.threads = 1});
-  FloatExecutor(data).run(make_ragged(batch, model.info()), workspace.data(), {}, ObserveStages::all, watch);
+  FloatExecutor(data).run(make_ragged(batch, model.info()), workspace.data(),
+                          {.stages = ObserveStages::all, .transform = watch});
   return result;
 }
 
@@ -184,7 +185,7 @@ TEST_CASE("the zeros of codes are those of the kernel's probabilities, and no fe
       };
       for (int i = 0; i < ragged.sequences(); ++i) pairs += ragged.length(i) * ragged.length(i);
       IntegerExecutor(std::make_shared<const Model::Data>(model.data()), kernels::Isa::scalar)
-          .forward(ragged, workspace.data(), observe, &seen);
+          .run(model.data().graph.hidden(), ragged, workspace.data(), observe, &seen);
     }
     for (const AttentionAnalysis& layer : analysis.attention) {
       REQUIRE(layer.zero_codes.size() == recounted.at(layer.name).size());

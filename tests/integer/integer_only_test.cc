@@ -52,8 +52,9 @@ TEST_CASE("an integer run raises no float exception flag, whatever the instructi
     if (!isa.available) continue;
     INFO(isa.name);
     const IntegerExecutor executor(data, isa.isa);
+    const ValueId hidden = data->graph.hidden();
     Workspace::Data workspace(1);  // every op on this thread, whose flags are read
-    CHECK(float_flags([&] { executor.sum_tokens(batch, executor.forward(batch, workspace), workspace); }) == 0);
+    CHECK(float_flags([&] { executor.sum_tokens(batch, executor.run(hidden, batch, workspace).s16, workspace); }) == 0);
   }
 }
 
@@ -71,11 +72,11 @@ TEST_CASE("a decoder's logits and its steps with a cache raise no float exceptio
         KvCache cache(model);
         KvCache* const caches[] = {&cache};
         const RaggedBatch batch = make_ragged(text, caches, model);
+        const ValueId logits = data->graph.find_output(kLogits)->value;
         std::int64_t sum = 0;
         CHECK(float_flags([&] {
-                executor.token_logits(
-                    batch, first, workspace,
-                    [&](std::size_t, int, std::span<const std::int32_t> logits) { sum += logits[0]; });
+                executor.visit_chosen(logits, batch, first, workspace,
+                                      [&](std::size_t, int, const OutputCodes& row) { sum += row.s32[0]; });
               }) == 0);
       }
     }
@@ -93,9 +94,11 @@ TEST_CASE("logits and features of images raise no float exception flag either") 
     for (int i = 0; i < kernels::kIsaCount; ++i) {
       if (!kernels::isa_status()[i].available) continue;
       const IntegerExecutor executor(data, kernels::isa_status()[i].isa);
+      const ValueId hidden = data->graph.hidden();
       Workspace::Data workspace(1);
-      CHECK(float_flags([&] { executor.logits(batch, workspace); }) == 0);
-      CHECK(float_flags([&] { executor.sum_tokens(batch, executor.forward(batch, workspace), workspace); }) == 0);
+      CHECK(float_flags([&] { executor.run(data->graph.find_output(kLogits)->value, batch, workspace); }) == 0);
+      CHECK(float_flags([&] { executor.sum_tokens(batch, executor.run(hidden, batch, workspace).s16, workspace); }) ==
+            0);
     }
   }
 }
@@ -111,7 +114,7 @@ TEST_CASE("the float flags do catch a planted float operation") {
     volatile float code = static_cast<float>(node + 1) + 0.1f;
     if (codes.stream) code = code * 0.3f;
   };
-  CHECK(float_flags([&] { executor.forward(batch, workspace, planted, nullptr); }) != 0);
+  CHECK(float_flags([&] { executor.run(data->graph.hidden(), batch, workspace, planted, nullptr); }) != 0);
 }
 
 }  // namespace octavo::test

@@ -156,6 +156,20 @@ TEST_CASE("a logit is its accumulator in the scale of all, rounded and clamped t
   }
 }
 
+TEST_CASE("an activation's table is read with straight lines between its values") {
+  Random random(38);
+  const auto in = uniform<std::int16_t>(2000, -32768, 32767, random);
+  const auto table = uniform<std::int16_t>(1025, -32768, 32767, random);
+  std::vector<std::int16_t> out = in;
+  scalar_table().activate_s16({.columns = 2000, .in = out.data(), .table = table.data(), .out = out.data()});
+  for (std::size_t j = 0; j < out.size(); ++j) {
+    const double place = (in[j] + 32768.0) / 64.0;
+    const auto index = static_cast<std::size_t>(place);
+    const double exact = table[index] + (place - std::floor(place)) * (table[index + 1] - table[index]);
+    REQUIRE(out[j] == std::floor(exact + 0.5));
+  }
+}
+
 TEST_CASE("a mean is the sum over the count, halves up, of negative sums too") {
   Random random(36);
   for (const int count : {1, 2, 3, 196, 65536}) {

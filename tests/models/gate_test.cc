@@ -91,11 +91,12 @@ std::vector<int> integer_logits(const Model& quantized, const TokenBatch& batch)
   const std::shared_ptr<const Model::Data> data(std::make_shared<const Model>(quantized), &quantized.data());
   Workspace::Data workspace(1);
   IntegerExecutor(data, kernels::Isa::scalar)
-      .forward(
-          make_ragged(batch, data->info), workspace,
+      .run(
+          data->graph.hidden(), make_ragged(batch, data->info), workspace,
           [](void* context, std::size_t node, const NodeCodes& codes) {
             auto& to = *static_cast<Seen*>(context);
             if (to.graph->name(static_cast<ValueId>(node)) != "encoder.layer.1.attention.self.qkv") return;
+            if (!codes.gate) return;  // a gate without conditions is no part of the product
             for (int i = 0; i < to.rows; ++i) {
               for (int h = 0; h < kHeads; ++h) to.logits.push_back(codes.gate[i * codes.gate_stride + h]);
             }
@@ -114,13 +115,12 @@ TEST_CASE("each gate in float32 is the formula in double over its own slice of t
     const FloatExecutor executor({std::make_shared<const Model>(model), &model.data()});
     Workspace::Data workspace(1);
     std::vector<float> input, gate;
-    executor.run(
-        make_ragged(random_batch(1, 30, 50, 11), model.info()), workspace,
-        [&](std::string_view name, std::span<const float> values, int) {
-          if (name == "encoder.layer.0.output.LayerNorm") input.assign(values.begin(), values.end());
-          if (name == "encoder.layer.1.attention.self.gate") gate.assign(values.begin(), values.end());
-        },
-        ObserveStages::all);
+    const Observer keep = [&](std::string_view name, std::span<const float> values, int) {
+      if (name == "encoder.layer.0.output.LayerNorm") input.assign(values.begin(), values.end());
+      if (name == "encoder.layer.1.attention.self.gate") gate.assign(values.begin(), values.end());
+    };
+    executor.run(make_ragged(random_batch(1, 30, 50, 11), model.info()), workspace,
+                 {.observer = keep, .stages = ObserveStages::all});
     const std::vector<double> expected = logits(variant, bert, input);
     REQUIRE(gate.size() == expected.size());
     for (std::size_t i = 0; i < gate.size(); ++i) CHECK(double{gate[i]} == Approx(sigmoid(expected[i])).margin(2e-6));
@@ -136,10 +136,10 @@ TEST_CASE("an integer gate is close to the float one, whatever its type and kind
     const FloatExecutor executor({std::make_shared<const Model>(model), &model.data()});
     Workspace::Data workspace(1);
     std::vector<float> input;
-    executor.run(make_ragged(batch, model.info()), workspace,
-                 [&](std::string_view name, std::span<const float> values, int) {
-                   if (name == "encoder.layer.0.output.LayerNorm") input.assign(values.begin(), values.end());
-                 });
+    const Observer keep = [&](std::string_view name, std::span<const float> values, int) {
+      if (name == "encoder.layer.0.output.LayerNorm") input.assign(values.begin(), values.end());
+    };
+    executor.run(make_ragged(batch, model.info()), workspace, {.observer = keep});
     const std::vector<double> expected = logits(variant, bert, input);
     std::vector<int> found = integer_logits(quantized, batch);
     if (std::string(variant.type) == "conditional_per_head") found.resize(kHeads);

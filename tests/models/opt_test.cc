@@ -93,12 +93,10 @@ TEST_CASE("layers of OPT in float32 are PyTorch's, stage by stage", "[shared]") 
   Workspace::Data workspace(1);
   std::map<std::string, std::vector<float>> seen;
   const RaggedBatch batch = make_ragged({{golden_batch(golden).sequences[0]}}, model.info());
-  executor.run(
-      batch, workspace,
-      [&](std::string_view value, std::span<const float> values, int) {
-        seen[std::string(value)] = {values.begin(), values.end()};
-      },
-      ObserveStages::all);
+  const Observer keep = [&](std::string_view value, std::span<const float> values, int) {
+    seen[std::string(value)] = {values.begin(), values.end()};
+  };
+  executor.run(batch, workspace, {.observer = keep, .stages = ObserveStages::all});
   const auto check = [&](const std::string& value, const std::string& stage) {
     INFO(value);
     CHECK(largest_difference(seen.at(value), golden.tensors.at("0." + stage).as<float>()) < 1e-4);
@@ -151,7 +149,8 @@ TEST_CASE(
                     Catch::Contains("41 tokens, the model takes at most 40"));
   CHECK_THROWS_WITH(opt.logits(TokenBatch{{Tokens{.ids = {}}}}, workspace), Catch::Contains("no tokens"));
   CHECK_THROWS_WITH(opt.logits({{{.ids = {70}}}}, workspace), Catch::Contains("token id 70"));
-  CHECK_THROWS_WITH(bert.logits(random_batch(1, 4, 50), workspace), Catch::Contains("does not predict the next token"));
+  CHECK_THROWS_WITH(bert.logits(random_batch(1, 4, 50), workspace),
+                    Catch::Contains("has no output logits; it has last_hidden_state"));
 }
 
 }  // namespace octavo::test

@@ -31,17 +31,17 @@ Ranges ranges_of(const Model& model, const QuantizeOptions& options = {}) {
   observer.begin_batch();
   const FloatExecutor executor({std::make_shared<const Model>(model), &model.data()});
   Workspace::Data workspace(1);
-  executor.run(make_ragged(calibration_batch(), model.info()), workspace,
-               [&](std::string_view name, std::span<const float> values, int columns) {
-                 const auto found = options.equalization.find(name);
-                 if (found == options.equalization.end()) return void(observer.observe(name, values));
-                 std::vector<float> equalized(values.begin(), values.end());
-                 for (std::size_t i = 0; i < equalized.size(); ++i) {
-                   const std::size_t j = i % static_cast<std::size_t>(columns);
-                   equalized[i] = (equalized[i] - found->second.shift[j]) / found->second.scale[j];
-                 }
-                 observer.observe(name, equalized);
-               });
+  const Observer observe = [&](std::string_view name, std::span<const float> values, int columns) {
+    const auto found = options.equalization.find(name);
+    if (found == options.equalization.end()) return void(observer.observe(name, values));
+    std::vector<float> equalized(values.begin(), values.end());
+    for (std::size_t i = 0; i < equalized.size(); ++i) {
+      const std::size_t j = i % static_cast<std::size_t>(columns);
+      equalized[i] = (equalized[i] - found->second.shift[j]) / found->second.scale[j];
+    }
+    observer.observe(name, equalized);
+  };
+  executor.run(make_ragged(calibration_batch(), model.info()), workspace, {.observer = observe});
   observer.end_part();
   return observer.ranges();
 }

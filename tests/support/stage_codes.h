@@ -154,8 +154,8 @@ inline StageComparison compare_stages(const StageGolden& golden, int text, std::
   StageComparer comparer(golden, text, data->graph, batch.rows());
   const IntegerExecutor executor(data, isa);
   Workspace::Data workspace(1);
-  const auto codes = executor.forward(batch, workspace, &StageComparer::observe, &comparer);
-  const auto sums = executor.sum_tokens(batch, codes, workspace);
+  const OutputCodes codes = executor.run(data->graph.hidden(), batch, workspace, &StageComparer::observe, &comparer);
+  const auto sums = executor.sum_tokens(batch, codes.s16, workspace);
   const auto expected = golden.stage(text, "pooled_sum")->as<std::int32_t>();
   if (!std::equal(sums.begin(), sums.end(), expected.begin(), expected.end()) &&
       comparer.result.first_difference.empty()) {

@@ -1,4 +1,4 @@
-// Both ends of an image model in float32: patches, and the head over rows of each sequence.
+// Where a network begins with patches, and where its heads begin with rows of tokens, in float32.
 #include "float/float_run.h"
 
 namespace octavo {
@@ -25,8 +25,7 @@ void normalised_patches(const EmbedPatches& op, const std::uint8_t* image, float
 }  // namespace
 
 void FloatExecutor::Run::execute(const EmbedPatches& op, const Node& node) {
-  const int columns = op.projection.columns, inputs = 3 * op.patch_size * op.patch_size,
-            count = batch.sequences() * op.patches();
+  const int columns = op.projection.columns, inputs = op.inputs(), count = batch.sequences() * op.patches();
   auto* pixels = workspace.get<float>("float.pixels", padded_rows(count) * static_cast<std::size_t>(inputs));
   auto* patches = workspace.get<float>("float.patches", padded_rows(count) * static_cast<std::size_t>(columns));
   for (int i = 0; i < batch.sequences(); ++i)
@@ -34,7 +33,7 @@ void FloatExecutor::Run::execute(const EmbedPatches& op, const Node& node) {
                        pixels + std::ptrdiff_t{i} * op.patches() * inputs);
   model.products.of(node)->run(workspace.pool, count, pixels, patches);
   if (op.norm) {
-    observe(model.name(node.output) + ".product", patches, count, columns);
+    observe(stage_name(model.name(node.output), Stage::product), patches, count, columns);
     normalise(*op.norm, patches, patches, count, columns);
   }
   const ConstRow positions = model.bound(op.position);
@@ -52,23 +51,22 @@ void FloatExecutor::Run::execute(const EmbedPatches& op, const Node& node) {
   }
 }
 
-void FloatExecutor::Run::execute(const Head& op, const Node& node) {
-  const int columns = model.columns(node.inputs[0]), inputs = columns * op.rows_side_by_side();
-  auto* in = workspace.get<float>("float.head", padded_rows(batch.sequences()) * static_cast<std::size_t>(inputs));
-  for (int i = 0; i < batch.sequences(); ++i) {
-    const ConstRows rows(at(node.inputs[0]) + std::ptrdiff_t{batch.start[static_cast<std::size_t>(i)]} * columns,
-                         batch.length(i), columns);
-    Row own(in + std::ptrdiff_t{i} * inputs, inputs);
-    if (op.pooling == HeadRows::first)
-      own = ConstRow(rows.data(), inputs);
+void FloatExecutor::Run::execute(const SelectRows& op, const Node& node) {
+  const Eigen::Index columns = model.columns(node.inputs[0]);
+  const ConstRows tokens(at(node.inputs[0]), batch.rows(), columns);
+  Rows out = rows(node.output);
+  for (Eigen::Index i = 0; i < out.rows(); ++i) {
+    if (op.selection == Selection::chosen) {
+      out.row(i) = tokens.row(chosen[static_cast<std::size_t>(i)]);
+      continue;
+    }
+    const auto own = tokens.middleRows(batch.start[static_cast<std::size_t>(i)], batch.length(static_cast<int>(i)));
+    if (op.selection == Selection::mean)
+      out.row(i) = own.bottomRows(own.rows() - op.count).colwise().mean();
     else
-      own = rows.bottomRows(rows.rows() - op.rows).colwise().mean().transpose();
+      for (int row = 0; row < op.count; ++row) out.row(i).segment(row * columns, columns) = own.row(row);
   }
-  const int normalised = batch.sequences() * (inputs / columns);
-  normalise(op.norm, in, in, normalised, columns);
-  observe(model.name(node.output) + ".input", in, normalised, columns);
-  // A slot has room for batch.rows() rows, of which a head uses one per sequence.
-  model.products.of(node)->run(workspace.pool, batch.sequences(), in, at(node.output));
+  change(node);
 }
 
 }  // namespace octavo

@@ -1,0 +1,162 @@
+// DistilBERT: BERT's layer without token types and without a pooler, under names of its own.
+#include "models/attention_method.h"
+#include "models/checkpoint.h"
+#include "models/config_keys.h"
+#include "models/families.h"
+#include "models/heads.h"
+#include "models/transformer.h"
+
+#include "octavo/error.h"
+
+namespace octavo {
+namespace {
+
+constexpr double kEpsilon = 1e-12;  // of every LayerNorm: modeling_distilbert.py writes it down
+constexpr std::int64_t kMostClasses = 32768;
+
+struct DistilBertConfig {
+  int layers, vocab_size, max_positions;
+  LayerConfig layer;
+  std::string architecture;
+};
+
+/// Where a key is missing, as DistilBertConfig of transformers 5 has it.
+DistilBertConfig read_config(const JsonObject& config) {
+  refuse_unsupported_keys(config);
+  const int size = config.integer_or("dim", 1, 8192, 768), heads = config.integer_or("n_heads", 1, 1024, 12);
+  if (size % (4 * heads) != 0 || size / heads > 256)
+    config.fail("n_heads", "a number of heads whose size is a multiple of 4, at most 256");
+  const std::string activation = config.text_or("activation", "gelu");
+  if (activation != "gelu" && activation != "relu") config.fail("activation", "gelu or relu");
+  const std::vector<std::string> architectures =
+      config.has("architectures") ? config.texts("architectures") : std::vector<std::string>{};
+  return {.layers = config.integer_or("n_layers", 1, 1000, 6),
+          .vocab_size = config.integer_or("vocab_size", 1, 1 << 24, 30522),
+          .max_positions = config.integer_or("max_position_embeddings", 1, 65536, 512),
+          .layer = {.hidden_size = size,
+                    .heads = heads,
+                    .head_size = size / heads,
+                    .intermediate_size = config.integer_or("hidden_dim", 1, 32768, 3072),
+                    .activation = activation == "gelu" ? Activation::gelu : Activation::relu},
+          .architecture = architectures.empty() ? "" : architectures[0]};
+}
+
+class DistilBert {
+ public:
+  DistilBert(const DistilBertConfig& config, const AttentionMethod& method, CheckpointTensors& tensors)
+      : config_(config), size_(config.layer.hidden_size), method_(method), tensors_(tensors) {}
+
+  Graph graph() {
+    GraphBuilder g;
+    ValueId x = g.embed_tokens(
+        "embeddings", size_,
+        {.word = tensors_.take("embeddings.word_embeddings.weight", {config_.vocab_size, size_}),
+         .position = tensors_.take("embeddings.position_embeddings.weight", {config_.max_positions, size_}),
+         .type = ""});
+    x = g.layer_norm("embeddings.LayerNorm", x, norm("embeddings.LayerNorm"));
+    for (int i = 0; i < config_.layers; ++i) x = layer(g, x, "transformer.layer." + std::to_string(i) + ".");
+    g.output(kHiddenState, x);
+    heads(g, x);
+    return g.finish();
+  }
+
+  int classes() const { return classes_; }
+
+ private:
+  LinearBlock dense(const std::string& name, int columns, int inputs) {
+    return {.name = name,
+            .weight = tensors_.take(name + ".weight", {columns, inputs}),
+            .bias = tensors_.take(name + ".bias", {columns}),
+            .columns = columns};
+  }
+  LayerNormOp norm(const std::string& name) {
+    return {.gain = tensors_.take(name + ".weight", {size_}),
+            .bias = tensors_.take(name + ".bias", {size_}),
+            .epsilon = kEpsilon};
+  }
+  LinearBlock labels(const std::string& name) {
+    classes_ = tensors_.first_dimension(name + ".weight", kMostClasses);
+    return dense(name, classes_, size_);
+  }
+
+  ValueId layer(GraphBuilder& g, ValueId x, const std::string& layer) {
+    const LayerNames names{.query = layer + "attention.q_lin",
+                           .key = layer + "attention.k_lin",
+                           .value = layer + "attention.v_lin",
+                           .attention = layer + "attention",
+                           .attention_output = layer + "attention.out_lin",
+                           .attention_norm = layer + "sa_layer_norm",
+                           .hidden = layer + "ffn.lin1",
+                           .output = layer + "ffn.lin2",
+                           .output_norm = layer + "output_layer_norm"};
+    const ModuleReader read{
+        .dense = [&](const std::string& name, int columns, int inputs) { return dense(name, columns, inputs); },
+        .norm = [&](const std::string& name) { return norm(name); }};
+    return transformer_layer(g, x, names, config_.layer, read, tensors_, method_);
+  }
+
+  void heads(GraphBuilder& g, ValueId hidden) {
+    if (tensors_.has("pre_classifier.weight")) {
+      const ValueId first = first_token(g, hidden, "pre_classifier.rows");
+      const ValueId pooled = head_dense(g, first, dense("pre_classifier", size_, size_), Activation::relu);
+      head_logits(g, pooled, labels("classifier"), kLogits);
+    } else if (tensors_.has("classifier.weight")) {
+      head_logits(g, hidden, labels("classifier"), kLogits);
+    }
+    if (tensors_.has("qa_outputs.weight")) head_logits(g, hidden, labels("qa_outputs"), kLogits);
+    if (tensors_.has("vocab_transform.weight")) vocabulary_logits(g, hidden, vocabulary_head(), kLogits);
+  }
+
+  VocabularyHead vocabulary_head() {
+    const std::string own = "vocab_projector.weight";
+    return {.transform = dense("vocab_transform", size_, size_),
+            .activation = config_.layer.activation,
+            .norm_name = "vocab_layer_norm",
+            .norm = norm("vocab_layer_norm"),
+            .decoder = {.name = "vocab_projector",
+                        .weight = tensors_.take(tensors_.has(own) ? own : "embeddings.word_embeddings.weight",
+                                                {config_.vocab_size, size_}),
+                        .bias = tensors_.take("vocab_projector.bias", {config_.vocab_size}),
+                        .columns = config_.vocab_size}};
+  }
+
+  const DistilBertConfig& config_;
+  const int size_;
+  const AttentionMethod& method_;
+  CheckpointTensors& tensors_;
+  int classes_ = 0;
+};
+
+Model::Data read(Checkpoint checkpoint) {
+  const DistilBertConfig config = read_config(checkpoint.config);
+  const AttentionMethod method = read_attention_method(checkpoint.config, checkpoint.options);
+  CheckpointTensors tensors(std::move(checkpoint.tensors), "distilbert.");
+  Model::Data data;
+  DistilBert reader(config, method, tensors);
+  data.graph = reader.graph();
+  data.tensors = std::move(tensors).finish({"embeddings.position_ids"});
+  data.info = {.family = "distilbert",
+               .layers = config.layers,
+               .hidden_size = config.layer.hidden_size,
+               .attention_heads = config.layer.heads,
+               .intermediate_size = config.layer.intermediate_size,
+               .vocab_size = config.vocab_size,
+               .max_positions = config.max_positions,
+               .softmax = {},
+               .classes = reader.classes()};
+  describe_method(data.graph, method, data.info);
+  // The table of positions is stored, whichever way it was made; the other keys are of training.
+  warn_of_unread_keys(
+      checkpoint.config,
+      {"sinusoidal_pos_embds", "tie_weights_", "qa_dropout", "seq_classif_dropout", "tie_word_embeddings"},
+      data.warnings);
+  return data;
+}
+
+}  // namespace
+
+const Family kDistilBert = {.model_types = "distilbert",
+                            .reads = [](const JsonObject& config) { return model_type(config) == "distilbert"; },
+                            .read = read};
+
+}  // namespace octavo

@@ -1,0 +1,72 @@
+#include "quantize/quantized_heads.h"
+
+#include "quantize/float_rows.h"
+
+#include "octavo/error.h"
+
+#include <Eigen/Core>
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+namespace octavo {
+
+QuantizedBytes bytes_of_stream(double scale, const Quantizer& bytes) {
+  const Multiplier m = make_multiplier(scale / bytes.scale);
+  return {.encoding = {.scale = static_cast<float>(bytes.scale), .zero_point = bytes.zero_point},
+          .multiplier = m.multiplier,
+          .shift = m.shift};
+}
+
+namespace {
+
+double value_of(Activation activation, double x) {
+  switch (activation) {
+    case Activation::relu:
+      return std::max(x, 0.0);
+    case Activation::gelu:
+      return 0.5 * x * (1.0 + std::erf(x / std::numbers::sqrt2));
+    case Activation::tanh:
+      return std::tanh(x);
+    case Activation::none:
+      break;
+  }
+  return x;
+}
+
+}  // namespace
+
+ActivationTable activation_table(Activation activation, double largest) {
+  constexpr double kTanhEnds = 10.0;  // from there on it is 1 in every step of 16 bits
+  double end = std::max(1.5 * largest, 1e-6);
+  if (activation == Activation::tanh) end = std::min(end, kTanhEnds);
+  const auto symmetric = [](double most) { return symmetric_s16(static_cast<float>(-most), static_cast<float>(most)); };
+  ActivationTable result{.input = symmetric(end), .output = {}, .values = Tensor(DType::s16, {kActivationEntries})};
+  const auto entry = [&](int i) { return value_of(activation, (64.0 * i - 32768.0) * result.input.scale); };
+  double most = 1e-6;
+  for (int i = 0; i < kActivationEntries; ++i) most = std::max(most, std::abs(entry(i)));
+  result.output = symmetric(activation == Activation::tanh ? 1.0 : most);
+  for (int i = 0; i < kActivationEntries; ++i) {
+    const double code = std::nearbyint(entry(i) / result.output.scale);
+    result.values.writable<std::int16_t>()[static_cast<std::size_t>(i)] =
+        static_cast<std::int16_t>(std::clamp(code, -32768.0, 32767.0));
+  }
+  return result;
+}
+
+std::vector<float> word_rows(const Model::Data& model, const EmbedTokens& op, int columns) {
+  std::vector<float> words = float_values(model, op.word);
+  if (op.projection.empty()) return words;
+  using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  const std::vector<float> weight = float_values(model, op.projection);
+  const auto width = static_cast<Eigen::Index>(weight.size()) / columns,
+             count = static_cast<Eigen::Index>(words.size()) / width;
+  std::vector<float> result(static_cast<std::size_t>(count) * static_cast<std::size_t>(columns));
+  Eigen::Map<Matrix>(result.data(), count, columns).noalias() =
+      Eigen::Map<const Matrix>(words.data(), count, width) *
+      Eigen::Map<const Matrix>(weight.data(), columns, width).transpose();
+  return result;
+}
+
+}  // namespace octavo

@@ -1,0 +1,39 @@
+// What heads and embeddings without a LayerNorm need: 16-bit rows as inputs and results of products.
+#pragma once
+
+#include "base/fixed_point.h"
+#include "graph/graph.h"
+#include "graph/model_data.h"
+#include "graph/quantized.h"
+
+#include "octavo/tensor.h"
+
+#include <vector>
+
+namespace octavo {
+
+/// Steps of a 16-bit input's exact product that one step of its accumulator is worth.
+inline constexpr double kSplitStep = 32.0;
+
+/// Quantizer of the two u8 rows that a 16-bit row becomes.
+inline Quantizer split_input(double scale) { return {.scale = scale, .zero_point = 128, .low = 0, .high = 255}; }
+
+/// Of the sums of the two rows, the first counts 256 times and the second once: a bias that both have counts 257 times.
+inline constexpr float kSplitBias = 257.0f;
+
+/// From s16 codes in steps of `scale` to u8 codes.
+QuantizedBytes bytes_of_stream(double scale, const Quantizer& bytes);
+
+/// The activation of a 16-bit row (fixed-point.md 8 b): what codes before and after it are worth, and its table.
+struct ActivationTable {
+  Quantizer input, output;
+  Tensor values;  ///< s16 [kActivationEntries]
+};
+
+/// `largest`: magnitude that was seen before the activation; half as much again still fits.
+ActivationTable activation_table(Activation activation, double largest);
+
+/// The word embeddings [vocabulary, columns], as a projection leaves them.
+std::vector<float> word_rows(const Model::Data& model, const EmbedTokens& op, int columns);
+
+}  // namespace octavo
