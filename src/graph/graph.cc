@@ -111,6 +111,8 @@ ValueId GraphBuilder::embed_tokens(const std::string& name, int columns, EmbedTo
 
 ValueId GraphBuilder::qkv(const std::string& name, ValueId x, QkvProduct op) {
   require_form(name, x, Form::u8);
+  if (graph_.value(x).rows != RowKind::token)
+    throw Error(name + " attends to rows of " + graph_.name(x) + ", which has no row per token");
   const int width = op.heads * op.head_size;
   for (const LinearBlock* block : op.qkv()) {
     if (block->columns != width) {
@@ -140,6 +142,8 @@ ValueId GraphBuilder::linear_add(const std::string& name, ValueId x, ValueId str
   require_form(name, stream, Form::s16);
   const int columns = op.weights.columns;
   require_columns(graph_, name, stream, columns);
+  if (graph_.value(x).rows != graph_.value(stream).rows)
+    throw Error(name + " adds " + graph_.name(x) + " to " + graph_.name(stream) + ", whose rows are other ones");
   return append({name, columns, graph_.value(x).rows}, std::move(op), {x, stream});
 }
 

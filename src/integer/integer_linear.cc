@@ -68,6 +68,7 @@ NodeCodes IntegerPass::make_rows(const BoundLinear& op, const std::uint8_t* a, i
   const int product_rows = split ? 2 * rows : rows;
   auto* sums = at_slot<std::int32_t>(op.accumulators);
   auto* logits = at_slot<std::int32_t>(op.out32);
+  const auto logits_at = [&](int row, int column) { return logits + std::ptrdiff_t{row} * op.block.columns + column; };
   for_parts({.first = 0, .count = product_rows}, op.block.columns, op.product.depth, [&](const Part& part) {
     const Gemm gemm = op.product.part(op.block, a, part);
     std::int32_t* first = sums + part.row * op.accumulator_stride + part.column;
@@ -77,7 +78,6 @@ NodeCodes IntegerPass::make_rows(const BoundLinear& op, const std::uint8_t* a, i
     for (int row = 0; row < part.rows; row += split ? 2 : 1) {
       const int to = (part.row + row) / (split ? 2 : 1);
       const std::int32_t* own = first + row * op.accumulator_stride;
-      std::int32_t* own_logits = logits + std::ptrdiff_t{to} * op.block.columns + part.column;
       const JoinedRow pair{.columns = columns,
                            .high = own,
                            .low = own + op.accumulator_stride,
@@ -88,10 +88,13 @@ NodeCodes IntegerPass::make_rows(const BoundLinear& op, const std::uint8_t* a, i
         table_.join_to_s16(pair, out);
         if (op.activation) table_.activate_s16({.columns = columns, .in = out, .table = op.activation, .out = out});
       } else if (split) {
-        table_.join_to_s32(pair, own_logits);
+        table_.join_to_s32(pair, logits_at(to, part.column));
       } else {
-        table_.scale_s32(
-            {.columns = columns, .in = own, .multiplier = multiplier, .shift = op.block.shift, .out = own_logits});
+        table_.scale_s32({.columns = columns,
+                          .in = own,
+                          .multiplier = multiplier,
+                          .shift = op.block.shift,
+                          .out = logits_at(to, part.column)});
       }
     }
   });

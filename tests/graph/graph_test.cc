@@ -166,6 +166,15 @@ TEST_CASE("a value is read in a form in which it is made, and an output is no va
   CHECK_THROWS_WITH(s.builder.output(kHiddenState, s.tokens), Catch::Contains("two outputs of the graph are named"));
 }
 
+TEST_CASE("attention and sums are of rows that belong together") {
+  Started s;
+  const ValueId rows = s.builder.select_rows("rows", s.tokens, {});
+  const ValueId bytes = s.builder.layer_norm("row bytes", rows, {.gain = "g", .bias = "b"});
+  CHECK_THROWS_WITH(s.builder.qkv("qkv", bytes, product()), Catch::Contains("qkv attends to rows of row bytes"));
+  CHECK_THROWS_WITH(s.builder.linear_add("sum", bytes, s.tokens, {.weights = block("sum", 8)}),
+                    Catch::Contains("sum adds row bytes to tokens, whose rows are other ones"));
+}
+
 TEST_CASE("rows are selected of tokens, as many as there can be, and a LayerNorm's groups are equal") {
   Started s;
   CHECK_THROWS_WITH(s.builder.select_rows("rows", s.tokens, {.selection = Selection::first, .count = 0}),
