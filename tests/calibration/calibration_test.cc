@@ -190,7 +190,7 @@ TEST_CASE("batches are how calibration runs, not what it finds: the same model i
 TEST_CASE("a value that float32 cannot hold stops calibration, which names it and the sample") {
   TinyBert bert;
   for (float& x : bert.tensors.at("encoder.layer.1.intermediate.dense.weight").writable<float>()) x = 3e38f;
-  Calibrator calibrator(written(bert));
+  Calibrator calibrator(bert.model());
   Workspace workspace({.threads = 1});
   CHECK_THROWS_WITH(calibrator.observe(random_batch(3, 20, 50), workspace),
                     Catch::Contains("encoder.layer.1.intermediate.dense is ") && Catch::Contains("in sample 1"));
