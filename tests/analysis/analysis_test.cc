@@ -6,6 +6,7 @@
 #include "calibration/simulated.h"
 #include "tests/support/support.h"
 #include "tests/support/tiny_bert.h"
+#include "tests/support/tiny_opt.h"
 
 #include "octavo/error.h"
 
@@ -159,6 +160,21 @@ TEST_CASE("running quantizers move a range by a tenth of the batch, quantize at 
   quantizers.freeze();
   quantizers("v", c);
   CHECK(quantizers.ranges().at("v").high == Approx(11.0f));
+}
+
+TEST_CASE("of a decoder, hidden states are compared, and zeros counted among the keys that a query sees") {
+  const Model model = TinyOpt().model();
+  Workspace workspace({.threads = 1});
+  const std::vector<TokenBatch> batches = {random_batch(6, 30, 70, 5)};
+  const Analysis coarse = analyze(model, batches, workspace, {.weight_bits = 3, .activation_bits = 3});
+  CHECK(coarse.cosine < 0.999);
+  CHECK(coarse.lowest_cosine <= coarse.cosine);
+  const Analysis fine = analyze(model, batches, workspace, {.weight_bits = 12, .activation_bits = 12});
+  CHECK(fine.cosine > coarse.cosine);
+  for (const AttentionAnalysis& layer : fine.attention) {
+    CHECK(layer.row_sum == Approx(1.0).margin(1e-5));
+    for (const double zeros : layer.zeros) CHECK(zeros < 0.01);  // an ordinary softmax of small scores has none
+  }
 }
 
 }  // namespace octavo::test
