@@ -20,7 +20,8 @@ ulimit -c 0
 "${emulate[@]}" "$octavo" selftest >"$work/selftest" || fail "the self-test fails"
 ! grep -E '^(avx|amx)' "$work/selftest" || fail "the self-test ran more than the CPU has"
 
-"${emulate[@]}" "$tests" --filenames-as-tags '[#dispatch_test]~[isas]' || fail "tests of the dispatch fail"
+# What this CPU must have (OCTAVO_REQUIRE_ISAS) is nothing that the emulated one could have.
+env -u OCTAVO_REQUIRE_ISAS "${emulate[@]}" "$tests" --filenames-as-tags '[#dispatch_test]~[isas]' || fail "tests of the dispatch fail"
 
 for run in native emulated; do
   [ $run = native ] && on=() || on=("${emulate[@]}")
