@@ -61,7 +61,7 @@ void read_gate(const JsonObject& gate, const CheckpointOptions& options, Attenti
     method.gate_kind = named(kKinds, gate.text("kind"));
     if (!method.gate_kind) gate.fail("kind", "linear, mlp or all_heads");
   }
-  method.gate_hidden = gate.integer_or("n_hid", 1, 32768, 0);
+  method.gate_hidden = gate.integer_or("n_hid", 1, kMaxColumns, 0);
   if (options.gate_type) {
     method.gate_type = options.gate_type;
     method.no_gate = false;
@@ -95,7 +95,7 @@ std::optional<GateKind> kind_of(const CheckpointTensors& tensors, const std::str
 int hidden_units(const CheckpointTensors& tensors, const std::string& alpha, int expected) {
   const std::string name = alpha + ".0.0.weight";
   const Tensor::Shape& shape = tensors.shape(name);
-  if (shape.empty() || shape[0] < 1 || shape[0] > 32768)
+  if (shape.empty() || shape[0] < 1 || shape[0] > kMaxColumns)
     throw Error("tensor " + name + " has no row per hidden unit of its gate");
   if (expected != 0 && shape[0] != expected) {
     throw Error("tensor " + name + " has " + std::to_string(shape[0]) + " rows, attention_method.gate.n_hid is " +

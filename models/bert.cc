@@ -37,7 +37,7 @@ BertConfig read_config(const JsonObject& config) {
   return {.layers = config.integer_or("num_hidden_layers", 1, 1000, 12),
           .hidden_size = config.integer_or("hidden_size", 1, 8192, 768),
           .heads = config.integer_or("num_attention_heads", 1, 1024, 12),
-          .intermediate_size = config.integer_or("intermediate_size", 1, 32768, 3072),
+          .intermediate_size = config.integer_or("intermediate_size", 1, kMaxColumns, 3072),
           .vocab_size = config.integer_or("vocab_size", 1, 1 << 24, 30522),
           .max_positions = config.integer_or("max_position_embeddings", 1, 65536, 512),
           .type_vocab_size = config.integer_or("type_vocab_size", 0, 1 << 16, 2),
@@ -150,7 +150,7 @@ class Bert {
 
   /// A head with as many columns as its weight has rows.
   LinearBlock labels(const std::string& name) {
-    const int count = tensors_.first_dimension(name + ".weight", kMostClasses);
+    const int count = tensors_.first_dimension(name + ".weight", kMaxColumns);
     if (name != "cls.seq_relationship") classes_ = count;
     return dense(name, count, config_.hidden_size);
   }
@@ -173,8 +173,6 @@ class Bert {
       tensors_.take(predictions + "decoder.bias", {config_.vocab_size});
     return head;
   }
-
-  static constexpr std::int64_t kMostClasses = 32768;
 
   const BertConfig& config_;
   const AttentionMethod& method_;

@@ -12,7 +12,6 @@ namespace octavo {
 namespace {
 
 constexpr double kEpsilon = 1e-12;  // of every LayerNorm: modeling_distilbert.py writes it down
-constexpr std::int64_t kMostClasses = 32768;
 
 struct DistilBertConfig {
   int layers, vocab_size, max_positions;
@@ -36,7 +35,7 @@ DistilBertConfig read_config(const JsonObject& config) {
           .layer = {.hidden_size = size,
                     .heads = heads,
                     .head_size = size / heads,
-                    .intermediate_size = config.integer_or("hidden_dim", 1, 32768, 3072),
+                    .intermediate_size = config.integer_or("hidden_dim", 1, kMaxColumns, 3072),
                     .activation = activation == "gelu" ? Activation::gelu : Activation::relu},
           .architecture = architectures.empty() ? "" : architectures[0]};
 }
@@ -75,7 +74,7 @@ class DistilBert {
             .epsilon = kEpsilon};
   }
   LinearBlock labels(const std::string& name) {
-    classes_ = tensors_.first_dimension(name + ".weight", kMostClasses);
+    classes_ = tensors_.first_dimension(name + ".weight", kMaxColumns);
     return dense(name, classes_, size_);
   }
 

@@ -1,6 +1,7 @@
 // timm's pretrained_cfg, and the names of classes.
 #include "models/image_config.h"
 
+#include "graph/image_names.h"
 #include "models/config_keys.h"
 
 #include <cmath>
@@ -59,16 +60,6 @@ std::vector<std::string> names_of(const JsonObject& object, std::string_view key
 
 }  // namespace
 
-std::optional<Interpolation> interpolation_of(std::string_view name) {
-  constexpr std::pair<std::string_view, Interpolation> names[] = {
-      {"nearest", Interpolation::nearest}, {"box", Interpolation::box},         {"bilinear", Interpolation::bilinear},
-      {"hamming", Interpolation::hamming}, {"bicubic", Interpolation::bicubic}, {"lanczos", Interpolation::lanczos}};
-  for (const auto& [known, interpolation] : names) {
-    if (known == name) return interpolation;
-  }
-  return {};
-}
-
 int square_edge(const JsonObject& object, std::string_view key) {
   if (object.is_number(key)) return static_cast<int>(object.integer(key, 1, kLargestEdge));
   const std::vector<int> edges = object.integers(key, 1, kLargestEdge);
@@ -81,9 +72,7 @@ ImageSettings read_timm_images(const JsonObject& config, std::vector<std::string
   ImageSettings result{.mean = channels_or(settings, "mean", kImageNetMean, -1e3),
                        .deviation = channels_or(settings, "std", kImageNetDeviation, 1e-3)};
   read_timm_size(config, settings, result);
-  const std::optional<Interpolation> interpolation = interpolation_of(settings.text_or("interpolation", "bicubic"));
-  if (!interpolation) settings.fail("interpolation", "nearest, box, bilinear, hamming, bicubic or lanczos");
-  result.interpolation = *interpolation;
+  if (settings.has("interpolation")) result.interpolation = read_name(settings, "interpolation", kInterpolations);
   const double crop = settings.number_or("crop_pct", 0.1, 2.0, 0.875);
   result.resize_width = static_cast<int>(std::floor(result.width / crop));
   result.resize_height = static_cast<int>(std::floor(result.height / crop));

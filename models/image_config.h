@@ -33,7 +33,4 @@ int square_edge(const JsonObject& object, std::string_view key);
 
 constexpr int kLargestEdge = 4096;  ///< of the pictures that a model takes
 
-/// What the files call Pillow's filters: "bicubic"; nothing for another name.
-std::optional<Interpolation> interpolation_of(std::string_view name);
-
 }  // namespace octavo

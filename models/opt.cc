@@ -46,7 +46,7 @@ OptConfig read_config(const JsonObject& config) {
           .hidden_size = hidden,
           .heads = heads,
           .head_size = hidden / heads,
-          .intermediate_size = config.integer_or("ffn_dim", 1, 32768, 3072),
+          .intermediate_size = config.integer_or("ffn_dim", 1, kMaxColumns, 3072),
           .vocab_size = vocabulary,
           .word_size = config.integer_or("word_embed_proj_dim", 1, 8192, hidden),
           .max_positions = config.integer_or("max_position_embeddings", 1, 65536, 2048),

@@ -235,7 +235,7 @@ class Vit {
     const bool two = tensors_.has(names_.distillation_head + ".weight");
     const std::string name = two ? names_.class_head : names_.head;
     if (!tensors_.has(name + ".weight")) return;
-    classes_ = tensors_.first_dimension(name + ".weight", kMostClasses);
+    classes_ = tensors_.first_dimension(name + ".weight", kMaxColumns);
     Linear op{.weights = dense(name, classes_, config_.hidden_size), .makes = Form::s32};
     if (two) {
       const LinearBlock second = dense(names_.distillation_head, classes_, config_.hidden_size);
@@ -274,8 +274,6 @@ class Vit {
     return result;
   }
 
-  static constexpr std::int64_t kMostClasses = 32768;
-
   const VitConfig& config_;
   const Names& names_;
   const AttentionMethod& method_;
@@ -308,7 +306,7 @@ VitConfig read_timm_config(const JsonObject& config, const CheckpointTensors& te
           .hidden_size = hidden,
           .heads = heads,
           .head_size = width / (3 * heads),
-          .intermediate_size = tensors.first_dimension(kTimm.layer + "0." + kTimm.hidden + ".weight", 32768),
+          .intermediate_size = tensors.first_dimension(kTimm.layer + "0." + kTimm.hidden + ".weight", kMaxColumns),
           .epsilon = architecture.epsilon,
           .activation = architecture.activation,
           .mean_pooling = mean_pooling,
@@ -342,7 +340,7 @@ VitConfig read_hugging_face_config(const JsonObject& config, const std::optional
                          .hidden_size = hidden,
                          .heads = heads,
                          .head_size = hidden / heads,
-                         .intermediate_size = config.integer_or("intermediate_size", 1, 32768, 3072),
+                         .intermediate_size = config.integer_or("intermediate_size", 1, kMaxColumns, 3072),
                          .epsilon = config.number_or("layer_norm_eps", 0.0, 1.0, 1e-12),
                          .activation = read_activation(config, "hidden_act", "gelu"),
                          .mean_pooling = mean_pooling,

@@ -33,7 +33,8 @@ void check_gate(const std::string& name, const QkvProduct& op, int inputs) {
     throw Error(name + ": " + std::to_string(inputs) + " input columns do not divide into " + std::to_string(op.heads) +
                 " gates");
   }
-  if (std::int64_t{columns} * op.heads > 32768) throw Error(name + ": its gate has more than 32768 hidden units");
+  if (std::int64_t{columns} * op.heads > kMaxColumns)
+    throw Error(name + ": its gate has more than " + std::to_string(kMaxColumns) + " hidden units");
 }
 
 const char* text_of(Form form) { return form == Form::u8 ? "8 bits" : form == Form::s16 ? "16 bits" : "32 bits"; }

@@ -15,6 +15,9 @@
 
 namespace octavo {
 
+/// Columns that a product may read, so that its sums fit 32 bits, and hidden units or classes that it may make.
+inline constexpr int kMaxColumns = 32768;
+
 /// Index of a value in Graph::values.
 using ValueId = std::int32_t;
 

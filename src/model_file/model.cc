@@ -7,7 +7,8 @@
 #include "io/safetensors.h"
 #include "model_file/check_quantized.h"
 #include "model_file/embedding_json.h"
-#include "model_file/model_json.h"
+#include "model_file/graph_json.h"
+#include "model_file/info_json.h"
 
 #include "octavo/error.h"
 #include "octavo/tokenizer.h"

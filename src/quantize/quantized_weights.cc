@@ -14,7 +14,6 @@ namespace octavo {
 namespace {
 
 constexpr int kLargestBias = 1 << 30;
-constexpr int kDeepest = 32768;  // of a product, so that its sums fit 32 bits
 
 int round_up(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }
 
@@ -76,8 +75,8 @@ WeightPacker::WeightPacker(InputCodes input, WeightScales scales)
       inputs_(input_.inputs()),
       depth_(refined_depth(inputs_, input_.refined)),
       scales_(scales) {
-  if (depth_ > kDeepest) {
-    throw Error("a product has depth " + std::to_string(depth_) + ", expected at most " + std::to_string(kDeepest));
+  if (depth_ > kMaxColumns) {
+    throw Error("a product has depth " + std::to_string(depth_) + ", expected at most " + std::to_string(kMaxColumns));
   }
   for (int j = 0; j < input_.columns; ++j) {
     const int copies = input_.copies.empty() ? 1 : input_.copies[static_cast<std::size_t>(j)];

@@ -1,9 +1,8 @@
-// Graph, facts and integer constants of a model as JSON.
+// Graph and integer constants of a model as JSON.
 #include "graph/op_facts.h"
 #include "model_file/attention_json.h"
-#include "model_file/embedding_json.h"
-#include "model_file/model_json.h"
-#include "model_file/model_json_names.h"
+#include "model_file/graph_json.h"
+#include "model_file/graph_json_names.h"
 
 #include "octavo/error.h"
 
@@ -154,45 +153,7 @@ struct Writer {
   }
 };
 
-json image_to_json(const ImageSettings& image) {
-  return {{"size", {image.width, image.height}},
-          {"resize", {image.resize_width, image.resize_height}},
-          {"resize_mode", name_in(kResizes, image.resize)},
-          {"crop", name_in(kCrops, image.crop)},
-          {"interpolation", name_in(kInterpolations, image.interpolation)},
-          {"mean", image.mean},
-          {"std", image.deviation}};
-}
-
 }  // namespace
-
-json info_to_json(const ModelInfo& info) {
-  json result = {{"name", info.name},
-                 {"family", info.family},
-                 {"layers", info.layers},
-                 {"hidden_size", info.hidden_size},
-                 {"attention_heads", info.attention_heads},
-                 {"intermediate_size", info.intermediate_size},
-                 {"vocab_size", info.vocab_size},
-                 {"type_vocab_size", info.type_vocab_size},
-                 {"max_positions", info.max_positions},
-                 {"softmax", to_json(info.softmax)},
-                 {"gate", {{"kind", info.gate}, {"scale", info.gate_scale}}},
-                 {"parameters", info.parameters}};
-  add_embedding(info.embedding, result);
-  if (info.max_length != info.max_positions) result["max_length"] = info.max_length;
-  if (info.classes > 0) result["classes"] = info.classes;
-  if (info.decoder) {
-    const std::vector<std::int32_t>& ends = info.decoder->eos_tokens;  // one is a number, as it always was
-    result["decoder"] = {{"bos_token", info.decoder->bos_token},
-                         {"eos_token", ends.size() == 1 ? json(ends[0]) : json(ends)}};
-  }
-  if (info.image) {
-    result["image"] = image_to_json(*info.image);
-    result["prefix_tokens"] = info.prefix_tokens;
-  }
-  return result;
-}
 
 json outputs_to_json(const Graph& graph) {
   json outputs = json::object();

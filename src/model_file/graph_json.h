@@ -1,16 +1,11 @@
-// Graph, facts and integer constants of a quantized model as JSON, for a model file's metadata.
+// Graph and integer constants of a quantized model as JSON, for a model file's metadata.
 #pragma once
 
 #include "graph/graph.h"
 #include "graph/quantized.h"
 #include "io/json_object.h"
 
-#include "octavo/model.h"
-
 namespace octavo {
-
-nlohmann::json info_to_json(const ModelInfo& info);
-ModelInfo info_from_json(const JsonObject& json);
 
 /// One object per node: {"op", "name", "inputs", attributes, "integer": {constants}}.
 nlohmann::json nodes_to_json(const Graph& graph, const QuantizedGraph& integer);

@@ -11,7 +11,6 @@
 
 namespace octavo {
 
-inline constexpr int kMaxColumns = 32768;
 inline constexpr std::int64_t kInt32Max = std::numeric_limits<std::int32_t>::max();
 
 inline constexpr Name<Activation> kActivations[] = {
@@ -19,13 +18,6 @@ inline constexpr Name<Activation> kActivations[] = {
 inline constexpr Name<Form> kForms[] = {{Form::u8, "u8"}, {Form::s16, "s16"}, {Form::s32, "s32"}};
 inline constexpr Name<Selection> kSelections[] = {
     {Selection::first, "first"}, {Selection::mean, "mean"}, {Selection::chosen, "chosen"}};
-inline constexpr Name<Interpolation> kInterpolations[] = {
-    {Interpolation::nearest, "nearest"}, {Interpolation::box, "box"},         {Interpolation::bilinear, "bilinear"},
-    {Interpolation::hamming, "hamming"}, {Interpolation::bicubic, "bicubic"}, {Interpolation::lanczos, "lanczos"}};
-inline constexpr Name<Resize> kResizes[] = {
-    {Resize::none, "none"}, {Resize::both_edges, "both_edges"}, {Resize::shortest_edge, "shortest_edge"}};
-inline constexpr Name<Crop> kCrops[] = {
-    {Crop::none, "none"}, {Crop::centre_rounded, "centre_rounded"}, {Crop::centre_down, "centre_down"}};
 inline constexpr Name<GateKind> kGateKinds[] = {
     {GateKind::linear, "linear"}, {GateKind::mlp, "mlp"}, {GateKind::all_heads, "all_heads"}};
 inline constexpr Name<GateType> kGateTypes[] = {{GateType::unconditional_per_head, "unconditional_per_head"},

@@ -1,11 +1,10 @@
-// Graph, facts and integer constants of a model from JSON; every number is checked against its kernel's contract.
+// Graph and integer constants of a model from JSON; every number is checked against its kernel's contract.
 #include "graph/encodings.h"
 #include "graph/names.h"
 #include "graph/op_facts.h"
 #include "model_file/attention_json.h"
-#include "model_file/embedding_json.h"
-#include "model_file/model_json.h"
-#include "model_file/model_json_names.h"
+#include "model_file/graph_json.h"
+#include "model_file/graph_json_names.h"
 
 #include "octavo/error.h"
 
@@ -33,6 +32,15 @@ QuantizedBlock read_block(const JsonObject& block, int smallest_zero = 0) {
           .columns = read_int(block, "columns", 1, 1 << 24),
           .shift = read_int(block, "shift", 18, 62),
           .encoding = read_encoding(block, "encoding", smallest_zero)};
+}
+
+/// Of every op that is a product of one block.
+template <class Constants>
+Constants read_product(const JsonObject& product) {
+  Constants constants;
+  constants.depth = read_int(product, "depth", 64, kMaxColumns);
+  constants.block = read_block(product.section("block"));
+  return constants;
 }
 
 QuantizedBytes read_bytes(const JsonObject& bytes) {
@@ -68,6 +76,37 @@ Refined read_refined(const JsonObject& integer) {
   if (!integer.has("refined")) return {};
   const JsonObject refined = integer.section("refined");
   return {.fine_bits = read_int(refined, "fine_bits", 0, kFineBits), .coarse = refined.flag("coarse")};
+}
+
+QuantizedAttention read_attention(const JsonObject& integer) {
+  const bool clipped = integer.flag("clipped"), paper = integer.has("paper");
+  const Refined refined = read_refined(integer);
+  if (refined.fine_bits != 0 && (paper || refined.fine_bits != kFineBits))
+    integer.fail("refined", "no fine bits or 3, and none in the paper's setting");
+  const auto [smallest_shift, largest_shift] = paper     ? std::pair(18, 62)
+                                               : clipped ? std::pair(34, 46)
+                                                         : std::pair(26, 38);
+  QuantizedAttention attention{.score_multiplier = read_int(integer, "score_multiplier", 1 << 15, (1 << 16) - 1),
+                               .score_shift = read_int(integer, "score_shift", -8, 23),
+                               .clipped = clipped,
+                               .theta = integer.integer("theta", 0, kInt32Max),
+                               .cap = integer.integer("cap", 1, std::int64_t{1} << 31),
+                               .multiplier = read_int(integer, "multiplier", 1 << 30, kInt32Max),
+                               .shift = read_int(integer, "shift", smallest_shift, largest_shift),
+                               .context = read_encoding(integer, "context"),
+                               .refined = refined};
+  attention.softmax1 = integer.flag_or("softmax1", false);
+  attention.wide = integer.flag_or("wide", false);
+  if (attention.wide && (clipped || paper || attention.shift < kSmallestWideShift)) {
+    integer.fail("wide", "false with clipped, in the paper's setting, and with a shift below 27");
+  }
+  if (integer.has("prune")) attention.prune = integer.integer("prune", 0, kInt32Max);
+  if (integer.has("levels")) attention.levels = read_levels(integer.section("levels"));
+  if (!clipped && (attention.softmax1 || attention.prune > 0 || integer.has("levels"))) {
+    integer.fail("clipped", "true with softmax1, prune or levels");
+  }
+  if (paper) attention.paper = read_paper_attention(integer.section("paper"));
+  return attention;
 }
 
 /// Reads nodes back through the GraphBuilder, which checks shapes, and collects the constants.
@@ -180,18 +219,14 @@ class Reader {
     op.gate.assign(static_cast<std::size_t>(blocks),
                    {.name = "", .weight = "", .bias = "", .columns = block.columns / blocks});
     if (op.gate_kind != GateKind::mlp) return;
-    const JsonObject output = integer.section("gate_output");
-    constants.gate_output.push_back(
-        {.depth = read_int(output, "depth", 64, kMaxColumns), .block = read_block(output.section("block"))});
+    constants.gate_output.push_back(read_product<QuantizedGateOutput>(integer.section("gate_output")));
     op.gate_output.resize(static_cast<std::size_t>(op.heads));
   }
 
   void read_as(const JsonObject& node, std::type_identity<Linear>) {
     const ValueId x = inputs(node, 1)[0];
     const JsonObject integer = node.section("integer");
-    QuantizedLinear constants;
-    constants.depth = read_int(integer, "depth", 64, kMaxColumns);
-    constants.block = read_block(integer.section("block"));
+    auto constants = read_product<QuantizedLinear>(integer);
     Linear op{.weights = plain(constants.block), .activation = read_name(node, "activation", kActivations)};
     if (node.has("reads")) op.reads = read_name(node, "reads", kForms);
     if (node.has("makes")) op.makes = read_name(node, "makes", kForms);
@@ -223,9 +258,7 @@ class Reader {
   void read_as(const JsonObject& node, std::type_identity<LinearAdd>) {
     const auto ids = inputs(node, 2);
     const JsonObject integer = node.section("integer");
-    QuantizedLinearAdd constants;
-    constants.depth = read_int(integer, "depth", 64, kMaxColumns);
-    constants.block = read_block(integer.section("block"));
+    auto constants = read_product<QuantizedLinearAdd>(integer);
     constants.stream_shift = integer.integer_or("stream_shift", 0, 15, 0);
     constants.eight_bit = integer.has("eight_bit");
     if (constants.eight_bit) {
@@ -270,39 +303,7 @@ class Reader {
                              .scale = gate.number("scale", 1e-3, 1e3),
                              .logits = ""};
     }
-    const JsonObject integer = node.section("integer");
-    const bool clipped = integer.flag("clipped"), paper = integer.has("paper");
-    const Refined refined = read_refined(integer);
-    if (refined.fine_bits != 0 && (paper || refined.fine_bits != kFineBits))
-      integer.fail("refined", "no fine bits or 3, and none in the paper's setting");
-    integer_.ops.push_back(
-        QuantizedAttention{.score_multiplier = read_int(integer, "score_multiplier", 1 << 15, (1 << 16) - 1),
-                           .score_shift = read_int(integer, "score_shift", -8, 23),
-                           .clipped = clipped,
-                           .theta = integer.integer("theta", 0, kInt32Max),
-                           .cap = integer.integer("cap", 1, std::int64_t{1} << 31),
-                           .multiplier = read_int(integer, "multiplier", 1 << 30, kInt32Max),
-                           .shift = read_int(integer, "shift",
-                                             paper     ? 18
-                                             : clipped ? 34
-                                                       : 26,
-                                             paper     ? 62
-                                             : clipped ? 46
-                                                       : 38),
-                           .context = read_encoding(integer, "context"),
-                           .refined = refined});
-    auto& attention = std::get<QuantizedAttention>(integer_.ops.back());
-    attention.softmax1 = integer.flag_or("softmax1", false);
-    attention.wide = integer.flag_or("wide", false);
-    if (attention.wide && (clipped || paper || attention.shift < kSmallestWideShift)) {
-      integer.fail("wide", "false with clipped, in the paper's setting, and with a shift below 27");
-    }
-    if (integer.has("prune")) attention.prune = integer.integer("prune", 0, kInt32Max);
-    if (integer.has("levels")) attention.levels = read_levels(integer.section("levels"));
-    if (!clipped && (attention.softmax1 || attention.prune > 0 || integer.has("levels"))) {
-      integer.fail("clipped", "true with softmax1, prune or levels");
-    }
-    if (paper) attention.paper = read_paper_attention(integer.section("paper"));
+    integer_.ops.push_back(read_attention(node.section("integer")));
     builder_.attention(node.text("name"), x, std::move(op));
   }
 
@@ -366,18 +367,9 @@ class Reader {
         name + ".input", x,
         {.gain = "", .bias = "", .epsilon = node.number("layer_norm_eps", 0.0, 1.0), .groups = mean ? 1 : rows});
     result_.renamed.push_back({name + part::kBytesLane, name + ".input" + part::kBytesLane});
-    QuantizedLinear constants;
-    constants.depth = read_int(integer, "depth", 64, kMaxColumns);
-    constants.block = read_block(integer.section("block"));
+    auto constants = read_product<QuantizedLinear>(integer);
     integer_.ops.push_back(constants);
     old_head_ = builder_.linear(name, normalised, {.weights = plain(constants.block), .makes = Form::s32});
-  }
-
-  static QuantizedLinear read_old_product(const JsonObject& product) {
-    QuantizedLinear constants;
-    constants.depth = read_int(product, "depth", 64, kMaxColumns);
-    constants.block = read_block(product.section("block"));
-    return constants;
   }
 
   /// One op of before: rows that are asked for, a projection, and logits over the vocabulary.
@@ -386,13 +378,13 @@ class Reader {
     const JsonObject integer = node.section("integer");
     ValueId x = select(name + ".rows", inputs(node, 1)[0], {.selection = Selection::chosen});
     if (integer.has("projection")) {
-      const QuantizedLinear projection = read_old_product(integer.section("projection"));
+      const auto projection = read_product<QuantizedLinear>(integer.section("projection"));
       integer_.ops.push_back(projection);
       x = builder_.linear(projection.block.name, x,
                           {.weights = plain(projection.block), .reads = Form::s16, .makes = Form::s16});
       result_.renamed.push_back({name + ".projection.", projection.block.name + "."});
     }
-    QuantizedLinear head = read_old_product(integer.section("head"));
+    auto head = read_product<QuantizedLinear>(integer.section("head"));
     if (integer.has("bytes")) head.bytes = read_bytes(integer.section("bytes"));
     integer_.ops.push_back(head);
     old_head_ = builder_.linear(name, x, {.weights = plain(head.block), .reads = Form::s16, .makes = Form::s32});
@@ -406,66 +398,7 @@ class Reader {
   ValueId old_head_ = -1;
 };
 
-std::pair<int, int> read_size(const JsonObject& json, std::string_view key) {
-  const std::vector<int> size = json.integers(key, 1, 65536);
-  if (size.size() != 2) json.fail(key, "[width, height]");
-  return {size[0], size[1]};
-}
-
-std::array<double, 3> read_triple(const JsonObject& json, std::string_view key) {
-  const std::vector<double> numbers = json.numbers(key, -1e3, 1e3);
-  if (numbers.size() != 3) json.fail(key, "three numbers");
-  return {numbers[0], numbers[1], numbers[2]};
-}
-
-ImageSettings image_from_json(const JsonObject& json) {
-  const auto [width, height] = read_size(json, "size");
-  const auto [resize_width, resize_height] = read_size(json, "resize");
-  // Files of before had keep_aspect for resize_mode, and no crop.
-  const Resize resize = json.has("resize_mode")    ? read_name(json, "resize_mode", kResizes)
-                        : json.flag("keep_aspect") ? Resize::shortest_edge
-                                                   : Resize::both_edges;
-  return {.width = width,
-          .height = height,
-          .resize_width = resize_width,
-          .resize_height = resize_height,
-          .resize = resize,
-          .crop = json.has("crop") ? read_name(json, "crop", kCrops) : Crop::centre_rounded,
-          .interpolation = read_name(json, "interpolation", kInterpolations),
-          .mean = read_triple(json, "mean"),
-          .deviation = read_triple(json, "std")};
-}
-
-DecoderInfo decoder_from_json(const JsonObject& json, int vocabulary) {
-  return {.bos_token = read_int(json, "bos_token", 0, vocabulary - 1),
-          .eos_tokens = json.integer_or_list("eos_token", 0, vocabulary - 1)};
-}
-
 }  // namespace
-
-ModelInfo info_from_json(const JsonObject& json) {
-  const JsonObject gate = json.section("gate");
-  ModelInfo info = {.name = json.text("name"),
-                    .family = json.text("family"),
-                    .layers = read_int(json, "layers", 1, 1000),
-                    .hidden_size = read_int(json, "hidden_size", 1, 8192),
-                    .attention_heads = read_int(json, "attention_heads", 1, 1024),
-                    .intermediate_size = read_int(json, "intermediate_size", 1, kMaxColumns),
-                    .vocab_size = read_int(json, "vocab_size", json.has("image") ? 0 : 1, 1 << 24),
-                    .type_vocab_size = read_int(json, "type_vocab_size", 0, 1 << 16),
-                    .max_positions = read_int(json, "max_positions", 1, 65536),
-                    .embedding = embedding_from_json(json),
-                    .softmax = read_softmax(json.section("softmax")),
-                    .gate = gate.text("kind"),
-                    .gate_scale = gate.number("scale", 1e-3, 1e3),
-                    .parameters = json.integer("parameters", 0, std::int64_t{1} << 50),
-                    .classes = json.integer_or("classes", 0, kMaxColumns, 0),
-                    .prefix_tokens = json.integer_or("prefix_tokens", 0, 1024, 0),
-                    .image = json.has("image") ? std::optional(image_from_json(json.section("image"))) : std::nullopt};
-  info.max_length = json.integer_or("max_length", 1, info.max_positions, info.max_positions);
-  if (json.has("decoder")) info.decoder = decoder_from_json(json.section("decoder"), info.vocab_size);
-  return info;
-}
 
 GraphFromJson read_graph(const JsonObject& json) {
   GraphFromJson result;
