@@ -8,6 +8,8 @@
 
 #include "octavo/error.h"
 
+#include <optional>
+
 namespace octavo {
 namespace {
 
@@ -17,15 +19,6 @@ struct BertConfig {
   Activation activation;
   std::string architecture;  ///< of the class that saved it: "BertForSequenceClassification"; "" when it does not say
 };
-
-Activation activation(const JsonObject& config) {
-  const std::string name = config.text_or("hidden_act", "gelu");
-  if (name == "gelu" || name == "gelu_python") return Activation::gelu;
-  if (name == "relu") return Activation::relu;
-  config.fail("hidden_act", "gelu or relu");
-}
-
-std::string first_of(const std::vector<std::string>& texts) { return texts.empty() ? "" : texts[0]; }
 
 /// Where a key is missing, as BertConfig of transformers 5 has it.
 BertConfig read_config(const JsonObject& config) {
@@ -42,15 +35,19 @@ BertConfig read_config(const JsonObject& config) {
           .max_positions = config.integer_or("max_position_embeddings", 1, 65536, 512),
           .type_vocab_size = config.integer_or("type_vocab_size", 0, 1 << 16, 2),
           .epsilon = config.number_or("layer_norm_eps", 0.0, 1.0, 1e-12),
-          .activation = activation(config),
-          .architecture = config.has("architectures") ? first_of(config.texts("architectures")) : ""};
+          .activation = read_activation(config, "hidden_act", "gelu"),
+          .architecture = architecture(config)};
 }
 
 /// The tensors of one checkpoint, taken module by module.
 class Bert {
  public:
   Bert(const BertConfig& config, const AttentionMethod& method, CheckpointTensors& tensors)
-      : config_(config), method_(method), tensors_(tensors), head_size_(head_size()) {}
+      : config_(config),
+        method_(method),
+        tensors_(tensors),
+        modules_(tensors, {.hidden_size = config.hidden_size, .epsilon = config.epsilon}),
+        head_size_(head_size()) {}
 
   Graph graph() {
     GraphBuilder g;
@@ -76,19 +73,6 @@ class Bert {
     return static_cast<int>(shape[0] / config_.heads);
   }
 
-  LinearBlock dense(const std::string& name, int columns, int inputs) {
-    return {.name = name,
-            .weight = tensors_.take(name + ".weight", {columns, inputs}),
-            .bias = tensors_.take(name + ".bias", {columns}),
-            .columns = columns};
-  }
-
-  LayerNormOp norm(const std::string& name) {
-    return {.gain = tensors_.take_either(name + ".weight", name + ".gamma", {config_.hidden_size}),
-            .bias = tensors_.take_either(name + ".bias", name + ".beta", {config_.hidden_size}),
-            .epsilon = config_.epsilon};
-  }
-
   ValueId embeddings(GraphBuilder& g) {
     const int size = config_.hidden_size;
     EmbedTokens op{.word = tensors_.take("embeddings.word_embeddings.weight", {config_.vocab_size, size}),
@@ -98,7 +82,7 @@ class Bert {
       op.type = tensors_.take("embeddings.token_type_embeddings.weight", {config_.type_vocab_size, size});
     }
     const ValueId sum = g.embed_tokens("embeddings", size, op);
-    return g.layer_norm("embeddings.LayerNorm", sum, norm("embeddings.LayerNorm"));
+    return g.layer_norm("embeddings.LayerNorm", sum, modules_.norm("embeddings.LayerNorm"));
   }
 
   ValueId layer(GraphBuilder& g, ValueId x, const std::string& layer) {
@@ -117,42 +101,44 @@ class Bert {
                              .head_size = head_size_,
                              .intermediate_size = config_.intermediate_size,
                              .activation = config_.activation};
-    const ModuleReader read{
-        .dense = [&](const std::string& name, int columns, int inputs) { return dense(name, columns, inputs); },
-        .norm = [&](const std::string& name) { return norm(name); }};
-    return transformer_layer(g, x, names, config, read, tensors_, method_);
+    return transformer_layer(g, x, names, config, modules_, method_);
   }
 
-  /// Every head whose tensors the checkpoint holds. What its `classifier` reads, the architecture says.
+  /// Every head whose tensors the checkpoint holds.
   void heads(GraphBuilder& g, ValueId hidden) {
-    const bool has_pooler = tensors_.has("pooler.dense.weight");
-    ValueId pooled = -1;
-    if (has_pooler) {
+    std::optional<ValueId> pooled;
+    if (tensors_.has("pooler.dense.weight")) {
+      const int size = config_.hidden_size;
       const ValueId first = first_token(g, hidden, "pooler.rows");
-      pooled = head_dense(g, first, dense("pooler.dense", config_.hidden_size, config_.hidden_size), Activation::tanh);
-      g.output("pooler_output", pooled);
+      pooled = head_dense(g, first, modules_.dense("pooler.dense", size, size), Activation::tanh);
+      g.output("pooler_output", *pooled);
     }
-    if (tensors_.has("classifier.weight")) {
-      const bool per_token = config_.architecture.ends_with("ForTokenClassification");
-      if (!per_token && !has_pooler)
-        throw Error("the checkpoint has a classifier, but no pooler.dense.weight that it reads");
-      head_logits(g, per_token ? hidden : pooled, labels("classifier"), kLogits);
-    }
-    if (tensors_.has("qa_outputs.weight")) head_logits(g, hidden, labels("qa_outputs"), kLogits);
+    const auto pooled_for = [&](const char* head) {
+      if (!pooled)
+        throw Error("the checkpoint has " + std::string(head) + ", but no pooler.dense.weight that it reads");
+      return *pooled;
+    };
+    if (tensors_.has("classifier.weight"))
+      logits(g, reads_tokens(pooled.has_value()) ? hidden : pooled_for("a classifier"), "classifier", kLogits);
+    if (tensors_.has("qa_outputs.weight")) logits(g, hidden, "qa_outputs", kLogits);
     const bool masked = tensors_.has("cls.predictions.transform.dense.weight"),
                next = tensors_.has("cls.seq_relationship.weight");
     if (masked) vocabulary_logits(g, hidden, vocabulary_head(), next ? "prediction_logits" : kLogits);
     if (next) {
-      if (!has_pooler) throw Error("the checkpoint has cls.seq_relationship, but no pooler.dense.weight that it reads");
-      head_logits(g, pooled, labels("cls.seq_relationship"), masked ? "seq_relationship_logits" : kLogits);
+      logits(g, pooled_for("cls.seq_relationship"), "cls.seq_relationship",
+             masked ? "seq_relationship_logits" : kLogits);
     }
   }
 
-  /// A head with as many columns as its weight has rows.
-  LinearBlock labels(const std::string& name) {
-    const int count = tensors_.first_dimension(name + ".weight", kMaxColumns);
-    if (name != "cls.seq_relationship") classes_ = count;
-    return dense(name, count, config_.hidden_size);
+  /// Whether `classifier` is of each token: the architecture says so, or that there is nothing else to read.
+  bool reads_tokens(bool has_pooler) const {
+    return config_.architecture.ends_with("ForTokenClassification") || (config_.architecture.empty() && !has_pooler);
+  }
+
+  void logits(GraphBuilder& g, ValueId x, const std::string& name, std::string_view output) {
+    LinearBlock weights = modules_.classifier(name);
+    if (output == kLogits) classes_ = weights.columns;
+    head_logits(g, x, std::move(weights), output);
   }
 
   /// The decoder's weight is the word table unless the checkpoint holds another; its bias has two names.
@@ -160,10 +146,10 @@ class Bert {
     const std::string predictions = "cls.predictions.", transform = predictions + "transform.";
     const std::string decoder = predictions + "decoder.weight",
                       weight = tensors_.has(decoder) ? decoder : "embeddings.word_embeddings.weight";
-    VocabularyHead head{.transform = dense(transform + "dense", config_.hidden_size, config_.hidden_size),
+    VocabularyHead head{.transform = modules_.dense(transform + "dense", config_.hidden_size, config_.hidden_size),
                         .activation = config_.activation,
                         .norm_name = transform + "LayerNorm",
-                        .norm = norm(transform + "LayerNorm"),
+                        .norm = modules_.norm(transform + "LayerNorm"),
                         .decoder = {.name = predictions + "decoder",
                                     .weight = tensors_.take(weight, {config_.vocab_size, config_.hidden_size}),
                                     .bias = tensors_.take_either(predictions + "bias", predictions + "decoder.bias",
@@ -177,6 +163,7 @@ class Bert {
   const BertConfig& config_;
   const AttentionMethod& method_;
   CheckpointTensors& tensors_;
+  Modules modules_;
   const int head_size_;
   int classes_ = 0;
 };

@@ -34,6 +34,21 @@ bool is_one_of(std::string_view key, const auto& keys) {
 
 }  // namespace
 
+std::string model_type(const JsonObject& config) { return config.text_or("model_type", ""); }
+
+std::string architecture(const JsonObject& config) {
+  const std::vector<std::string> names =
+      config.has("architectures") ? config.texts("architectures") : std::vector<std::string>{};
+  return names.empty() ? "" : names.front();
+}
+
+Activation read_activation(const JsonObject& config, std::string_view key, std::string_view otherwise) {
+  const std::string name = config.text_or(key, otherwise);
+  if (name == "gelu" || name == "gelu_python") return Activation::gelu;
+  if (name != "relu") config.fail(key, "gelu or relu");
+  return Activation::relu;
+}
+
 void refuse_unsupported_keys(const JsonObject& config) {
   for (const char* key : {"quantization_config", "compression_config"}) {
     if (config.has(key)) config.fail(key, "no such key: octavo quantizes float weights itself");

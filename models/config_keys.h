@@ -2,6 +2,7 @@
 // have.
 #pragma once
 
+#include "graph/graph.h"
 #include "io/json_object.h"
 
 #include <initializer_list>
@@ -11,6 +12,17 @@
 #include <vector>
 
 namespace octavo {
+
+/// config.json's "model_type"; "" when it says none.
+std::string model_type(const JsonObject& config);
+
+/// The class that saved the checkpoint, the first of "architectures": "BertForSequenceClassification"; "" when
+/// config.json does not say.
+std::string architecture(const JsonObject& config);
+
+/// The activation that `key` names: gelu (with erf), relu; `otherwise` where the key is missing. Throws Error for
+/// another one.
+Activation read_activation(const JsonObject& config, std::string_view key, std::string_view otherwise);
 
 /// Refuses by name what changes every model's weights or results and octavo does not do: quantized weights, pruned
 /// heads, an encoder with a decoder.

@@ -16,7 +16,6 @@ constexpr double kEpsilon = 1e-12;  // of every LayerNorm: modeling_distilbert.p
 struct DistilBertConfig {
   int layers, vocab_size, max_positions;
   LayerConfig layer;
-  std::string architecture;
 };
 
 /// Where a key is missing, as DistilBertConfig of transformers 5 has it.
@@ -25,10 +24,6 @@ DistilBertConfig read_config(const JsonObject& config) {
   const int size = config.integer_or("dim", 1, 8192, 768), heads = config.integer_or("n_heads", 1, 1024, 12);
   if (size % (4 * heads) != 0 || size / heads > 256)
     config.fail("n_heads", "a number of heads whose size is a multiple of 4, at most 256");
-  const std::string activation = config.text_or("activation", "gelu");
-  if (activation != "gelu" && activation != "relu") config.fail("activation", "gelu or relu");
-  const std::vector<std::string> architectures =
-      config.has("architectures") ? config.texts("architectures") : std::vector<std::string>{};
   return {.layers = config.integer_or("n_layers", 1, 1000, 6),
           .vocab_size = config.integer_or("vocab_size", 1, 1 << 24, 30522),
           .max_positions = config.integer_or("max_position_embeddings", 1, 65536, 512),
@@ -36,14 +31,17 @@ DistilBertConfig read_config(const JsonObject& config) {
                     .heads = heads,
                     .head_size = size / heads,
                     .intermediate_size = config.integer_or("hidden_dim", 1, kMaxColumns, 3072),
-                    .activation = activation == "gelu" ? Activation::gelu : Activation::relu},
-          .architecture = architectures.empty() ? "" : architectures[0]};
+                    .activation = read_activation(config, "activation", "gelu")}};
 }
 
 class DistilBert {
  public:
   DistilBert(const DistilBertConfig& config, const AttentionMethod& method, CheckpointTensors& tensors)
-      : config_(config), size_(config.layer.hidden_size), method_(method), tensors_(tensors) {}
+      : config_(config),
+        size_(config.layer.hidden_size),
+        method_(method),
+        tensors_(tensors),
+        modules_(tensors, {.hidden_size = size_, .epsilon = kEpsilon}) {}
 
   Graph graph() {
     GraphBuilder g;
@@ -52,7 +50,7 @@ class DistilBert {
         {.word = tensors_.take("embeddings.word_embeddings.weight", {config_.vocab_size, size_}),
          .position = tensors_.take("embeddings.position_embeddings.weight", {config_.max_positions, size_}),
          .type = ""});
-    x = g.layer_norm("embeddings.LayerNorm", x, norm("embeddings.LayerNorm"));
+    x = g.layer_norm("embeddings.LayerNorm", x, modules_.norm("embeddings.LayerNorm"));
     for (int i = 0; i < config_.layers; ++i) x = layer(g, x, "transformer.layer." + std::to_string(i) + ".");
     g.output(kHiddenState, x);
     heads(g, x);
@@ -62,20 +60,10 @@ class DistilBert {
   int classes() const { return classes_; }
 
  private:
-  LinearBlock dense(const std::string& name, int columns, int inputs) {
-    return {.name = name,
-            .weight = tensors_.take(name + ".weight", {columns, inputs}),
-            .bias = tensors_.take(name + ".bias", {columns}),
-            .columns = columns};
-  }
-  LayerNormOp norm(const std::string& name) {
-    return {.gain = tensors_.take(name + ".weight", {size_}),
-            .bias = tensors_.take(name + ".bias", {size_}),
-            .epsilon = kEpsilon};
-  }
   LinearBlock labels(const std::string& name) {
-    classes_ = tensors_.first_dimension(name + ".weight", kMaxColumns);
-    return dense(name, classes_, size_);
+    LinearBlock weights = modules_.classifier(name);
+    classes_ = weights.columns;
+    return weights;
   }
 
   ValueId layer(GraphBuilder& g, ValueId x, const std::string& layer) {
@@ -88,16 +76,13 @@ class DistilBert {
                            .hidden = layer + "ffn.lin1",
                            .output = layer + "ffn.lin2",
                            .output_norm = layer + "output_layer_norm"};
-    const ModuleReader read{
-        .dense = [&](const std::string& name, int columns, int inputs) { return dense(name, columns, inputs); },
-        .norm = [&](const std::string& name) { return norm(name); }};
-    return transformer_layer(g, x, names, config_.layer, read, tensors_, method_);
+    return transformer_layer(g, x, names, config_.layer, modules_, method_);
   }
 
   void heads(GraphBuilder& g, ValueId hidden) {
     if (tensors_.has("pre_classifier.weight")) {
       const ValueId first = first_token(g, hidden, "pre_classifier.rows");
-      const ValueId pooled = head_dense(g, first, dense("pre_classifier", size_, size_), Activation::relu);
+      const ValueId pooled = head_dense(g, first, modules_.dense("pre_classifier", size_, size_), Activation::relu);
       head_logits(g, pooled, labels("classifier"), kLogits);
     } else if (tensors_.has("classifier.weight")) {
       head_logits(g, hidden, labels("classifier"), kLogits);
@@ -108,10 +93,10 @@ class DistilBert {
 
   VocabularyHead vocabulary_head() {
     const std::string own = "vocab_projector.weight";
-    return {.transform = dense("vocab_transform", size_, size_),
+    return {.transform = modules_.dense("vocab_transform", size_, size_),
             .activation = config_.layer.activation,
             .norm_name = "vocab_layer_norm",
-            .norm = norm("vocab_layer_norm"),
+            .norm = modules_.norm("vocab_layer_norm"),
             .decoder = {.name = "vocab_projector",
                         .weight = tensors_.take(tensors_.has(own) ? own : "embeddings.word_embeddings.weight",
                                                 {config_.vocab_size, size_}),
@@ -123,6 +108,7 @@ class DistilBert {
   const int size_;
   const AttentionMethod& method_;
   CheckpointTensors& tensors_;
+  Modules modules_;
   int classes_ = 0;
 };
 

@@ -40,7 +40,4 @@ extern const Family kVit;
 /// A new family is a file with a `const Family`, and its place here.
 inline constexpr const Family* kFamilies[] = {&kBert, &kDistilBert, &kOpt, &kVit};
 
-/// config.json's "model_type"; "" when it says none.
-inline std::string model_type(const JsonObject& config) { return config.text_or("model_type", ""); }
-
 }  // namespace octavo

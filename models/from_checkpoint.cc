@@ -14,9 +14,8 @@ namespace octavo {
 namespace {
 
 /// Names of the classes: config.json's id2label or label_names, or the lines of labels.txt; none when there are none.
-std::vector<std::string> read_labels(const std::filesystem::path& directory, int classes,
+std::vector<std::string> read_labels(const std::filesystem::path& directory, const JsonObject& config, int classes,
                                      std::vector<std::string>& warnings) {
-  const JsonObject config = JsonObject::read(directory / "config.json", "config.json");
   std::vector<std::string> labels = labels_of_config(config, classes);
   std::ifstream file(directory / "labels.txt");
   const bool in_file = labels.empty();
@@ -25,7 +24,7 @@ std::vector<std::string> read_labels(const std::filesystem::path& directory, int
   }
   for (const char* key : {"id2label", "label_names"}) {
     if (labels.empty() && config.has(key)) {
-      warnings.push_back("config.json: " + std::string(key) + " does not name the " + std::to_string(classes) +
+      warnings.push_back(config.where() + ": " + std::string(key) + " does not name the " + std::to_string(classes) +
                          " classes of the checkpoint; they have no names");
     }
   }
@@ -36,8 +35,8 @@ std::vector<std::string> read_labels(const std::filesystem::path& directory, int
   return labels;
 }
 
-Model::Data read_family(const std::filesystem::path& directory, const CheckpointOptions& options) {
-  const JsonObject config = JsonObject::read(directory / "config.json");
+Model::Data read_family(const std::filesystem::path& directory, const JsonObject& config,
+                        const CheckpointOptions& options) {
   TensorMap tensors = read_checkpoint_tensors(directory);
   try {
     for (const Family* family : kFamilies) {
@@ -70,10 +69,11 @@ Model Model::from_checkpoint(const std::filesystem::path& directory, const Check
   if (!std::filesystem::is_directory(directory)) throw Error(directory.string() + ": is not a checkpoint directory");
   SentenceTransformer sentence = read_sentence_transformer(directory);
   const std::filesystem::path folder = sentence.transformer.empty() ? directory : directory / sentence.transformer;
-  Data data = read_family(folder, options);
+  const JsonObject config = JsonObject::read(folder / "config.json");
+  Data data = read_family(folder, config, options);
   data.info.name = std::filesystem::weakly_canonical(directory).filename().string();
   data.info.max_length = data.info.max_positions;
-  if (data.info.classes > 0) data.labels = read_labels(folder, data.info.classes, data.warnings);
+  if (data.info.classes > 0) data.labels = read_labels(folder, config, data.info.classes, data.warnings);
   read_tokenizer(folder, data);
   read_generation_config(folder, data);
   if (!data.info.image)

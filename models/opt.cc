@@ -6,14 +6,11 @@
 #include "models/generation_config.h"
 #include "models/transformer.h"
 
-#include "octavo/error.h"
-
-#include <algorithm>
-
 namespace octavo {
 namespace {
 
 constexpr int kPositionOffset = 2;  // rows of the position table that no token uses
+constexpr double kEpsilon = 1e-5;   // of every LayerNorm: torch.nn.LayerNorm's own
 
 struct OptConfig {
   int layers, hidden_size, heads, head_size, intermediate_size, vocab_size, word_size, max_positions;
@@ -24,13 +21,6 @@ struct OptConfig {
   bool bias;          ///< linear layers have biases
   bool tied;          ///< the head's weights are the embeddings
 };
-
-Activation activation(const JsonObject& config) {
-  const std::string name = config.text_or("activation_function", "relu");
-  if (name == "gelu" || name == "gelu_python") return Activation::gelu;
-  if (name == "relu") return Activation::relu;
-  config.fail("activation_function", "relu or gelu");
-}
 
 /// Where a key is missing, as OPTConfig of transformers 5 has it.
 OptConfig read_config(const JsonObject& config) {
@@ -50,7 +40,7 @@ OptConfig read_config(const JsonObject& config) {
           .vocab_size = vocabulary,
           .word_size = config.integer_or("word_embed_proj_dim", 1, 8192, hidden),
           .max_positions = config.integer_or("max_position_embeddings", 1, 65536, 2048),
-          .activation = activation(config),
+          .activation = read_activation(config, "activation_function", "relu"),
           .norm_before = norm_before,
           .final_norm = norm_before && !config.flag_or("_remove_final_layer_norm", false),
           .norm_weights = config.flag_or("layer_norm_elementwise_affine", true),
@@ -62,41 +52,25 @@ OptConfig read_config(const JsonObject& config) {
 class Opt {
  public:
   Opt(const OptConfig& config, const AttentionMethod& method, CheckpointTensors& tensors)
-      : config_(config), method_(method), tensors_(tensors) {}
+      : config_(config),
+        method_(method),
+        tensors_(tensors),
+        modules_(tensors, {.hidden_size = config.hidden_size,
+                           .epsilon = kEpsilon,
+                           .biases = config.bias ? Biases::all : Biases::none,
+                           .norm_weights = config.norm_weights}) {}
 
   Graph graph() {
     GraphBuilder g;
     ValueId x = embeddings(g);
     for (int i = 0; i < config_.layers; ++i) x = layer(g, x, "decoder.layers." + std::to_string(i) + ".");
-    if (config_.final_norm) x = g.layer_norm("decoder.final_layer_norm", x, norm("decoder.final_layer_norm"));
+    if (config_.final_norm) x = g.layer_norm("decoder.final_layer_norm", x, modules_.norm("decoder.final_layer_norm"));
     g.output(kHiddenState, x);
     head(g, x);
     return g.finish();
   }
 
  private:
-  LinearBlock dense(const std::string& name, int columns, int inputs) {
-    return {.name = name,
-            .weight = tensors_.take(name + ".weight", {columns, inputs}),
-            .bias = config_.bias ? tensors_.take(name + ".bias", {columns}) : "",
-            .columns = columns};
-  }
-
-  LayerNormOp norm(const std::string& name) {
-    constexpr double kEpsilon = 1e-5;  // torch.nn.LayerNorm's own
-    const Tensor::Shape shape = {config_.hidden_size};
-    if (config_.norm_weights) {
-      return {.gain = tensors_.take(name + ".weight", shape),
-              .bias = tensors_.take(name + ".bias", shape),
-              .epsilon = kEpsilon};
-    }
-    Tensor ones(DType::f32, shape);
-    std::fill(ones.writable<float>().begin(), ones.writable<float>().end(), 1.0f);
-    return {.gain = tensors_.add(name + ".weight", ones),
-            .bias = tensors_.add(name + ".bias", Tensor(DType::f32, shape)),
-            .epsilon = kEpsilon};
-  }
-
   bool projects() const { return config_.word_size != config_.hidden_size; }
 
   ValueId embeddings(GraphBuilder& g) {
@@ -130,10 +104,7 @@ class Opt {
                              .activation = config_.activation,
                              .mask = AttentionMask::causal,
                              .norm_before = config_.norm_before};
-    const ModuleReader read{
-        .dense = [&](const std::string& name, int columns, int inputs) { return dense(name, columns, inputs); },
-        .norm = [&](const std::string& name) { return norm(name); }};
-    return transformer_layer(g, x, names, config, read, tensors_, method_);
+    return transformer_layer(g, x, names, config, modules_, method_);
   }
 
   /// Logits of the tokens that are asked for, over the vocabulary.
@@ -163,6 +134,7 @@ class Opt {
   const OptConfig& config_;
   const AttentionMethod& method_;
   CheckpointTensors& tensors_;
+  Modules modules_;
 };
 
 Model::Data read(Checkpoint checkpoint) {

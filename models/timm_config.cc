@@ -151,13 +151,6 @@ bool is_layer_norm(const JsonObject& arguments, std::string_view key) {
 
 }  // namespace
 
-Activation read_activation(const JsonObject& config, std::string_view key, std::string_view otherwise) {
-  const std::string name = config.text_or(key, otherwise);
-  if (name == "gelu") return Activation::gelu;
-  if (name != "relu") config.fail(key, "gelu (with erf) or relu");
-  return Activation::relu;
-}
-
 TimmArchitecture read_timm_architecture(const JsonObject& config, const CheckpointTensors& tensors,
                                         std::vector<std::string>& warnings) {
   const JsonObject arguments = config.section("model_args");

@@ -28,7 +28,4 @@ TimmArchitecture read_timm_architecture(const JsonObject& config, const Checkpoi
 /// token.
 bool timm_mean_pooling(const JsonObject& config, const CheckpointTensors& tensors, std::vector<std::string>& warnings);
 
-/// The activation that a config calls `name` under `key`; `gelu` (with erf) or `relu`.
-Activation read_activation(const JsonObject& config, std::string_view key, std::string_view otherwise);
-
 }  // namespace octavo

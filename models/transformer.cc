@@ -1,21 +1,19 @@
 #include "models/transformer.h"
 
+#include <array>
 #include <utility>
 
 namespace octavo {
 namespace {
 
-ValueId attention(GraphBuilder& g, ValueId x, const LayerNames& names, const LayerConfig& config,
-                  const ModuleReader& read, CheckpointTensors& tensors, const AttentionMethod& method) {
+ValueId attention(GraphBuilder& g, ValueId x, const LayerNames& names, const LayerConfig& config, Modules& modules,
+                  const AttentionMethod& method) {
   const int size = config.hidden_size, width = config.heads * config.head_size;
-  std::array<LinearBlock, 3> qkv;
-  if (read.projections) {
-    qkv = read.projections(names, width, size);
-  } else {
-    qkv = {read.dense(names.query, width, size), read.dense(names.key, width, size),
-           read.dense(names.value, width, size)};
-  }
-  LayerGate gate = take_gate(tensors, names.attention + ".", method, config.heads, size);
+  std::array<LinearBlock, 3> qkv =
+      names.qkv.empty() ? std::array{modules.dense(names.query, width, size), modules.dense(names.key, width, size),
+                                     modules.dense(names.value, width, size)}
+                        : modules.fused_qkv(names.qkv, width, size);
+  LayerGate gate = take_gate(modules.tensors(), names.attention + ".", method, config.heads, size);
   QkvProduct product{.query = std::move(qkv[0]),
                      .key = std::move(qkv[1]),
                      .value = std::move(qkv[2]),
@@ -39,18 +37,18 @@ ValueId attention(GraphBuilder& g, ValueId x, const LayerNames& names, const Lay
 }  // namespace
 
 ValueId transformer_layer(GraphBuilder& g, ValueId x, const LayerNames& names, const LayerConfig& config,
-                          const ModuleReader& read, CheckpointTensors& tensors, const AttentionMethod& method) {
+                          Modules& modules, const AttentionMethod& method) {
   const int size = config.hidden_size, width = config.heads * config.head_size;
   const auto normalised = [&](ValueId value, const std::string& name, bool here) {
-    return here ? g.layer_norm(name, value, read.norm(name)) : value;
+    return here ? g.layer_norm(name, value, modules.norm(name)) : value;
   };
   ValueId y = normalised(x, names.attention_norm, config.norm_before);
-  y = attention(g, y, names, config, read, tensors, method);
-  x = g.linear_add(names.attention_output, y, x, {read.dense(names.attention_output, size, width)});
+  y = attention(g, y, names, config, modules, method);
+  x = g.linear_add(names.attention_output, y, x, {modules.dense(names.attention_output, size, width)});
   x = normalised(x, names.attention_norm, !config.norm_before);
   y = normalised(x, names.output_norm, config.norm_before);
-  y = g.linear(names.hidden, y, {read.dense(names.hidden, config.intermediate_size, size), config.activation});
-  x = g.linear_add(names.output, y, x, {read.dense(names.output, size, config.intermediate_size)});
+  y = g.linear(names.hidden, y, {modules.dense(names.hidden, config.intermediate_size, size), config.activation});
+  x = g.linear_add(names.output, y, x, {modules.dense(names.output, size, config.intermediate_size)});
   return normalised(x, names.output_norm, !config.norm_before);
 }
 

@@ -3,18 +3,17 @@
 #pragma once
 
 #include "models/attention_method.h"
-#include "models/checkpoint.h"
+#include "models/modules.h"
 
-#include <array>
-#include <functional>
 #include <string>
 
 namespace octavo {
 
 /// What a family calls the modules of a layer, in full.
 struct LayerNames {
-  std::string query, key, value;
-  std::string attention;  ///< the module of gates and of the context
+  std::string query = {}, key = {}, value = {};  ///< modules of their own, or
+  std::string qkv = {};                          ///< thirds of this one
+  std::string attention;                         ///< the module of gates and of the context
   std::string attention_output, attention_norm;
   std::string hidden, output, output_norm;
 };
@@ -26,18 +25,9 @@ struct LayerConfig {
   bool norm_before = false;  ///< LayerNorms stand before attention and feed-forward network, not behind their sums
 };
 
-/// How a family reads a module's tensors.
-struct ModuleReader {
-  std::function<LinearBlock(const std::string& name, int columns, int inputs)> dense;
-  std::function<LayerNormOp(const std::string& name)> norm;
-
-  /// Query, key and value; by default three dense modules.
-  std::function<std::array<LinearBlock, 3>(const LayerNames& names, int width, int inputs)> projections = {};
-};
-
 /// Appends a layer whose attention has the method's softmax and the gate that the checkpoint holds. Gives its last
 /// value, which is on the residual stream.
 ValueId transformer_layer(GraphBuilder& g, ValueId x, const LayerNames& names, const LayerConfig& config,
-                          const ModuleReader& read, CheckpointTensors& tensors, const AttentionMethod& method);
+                          Modules& modules, const AttentionMethod& method);
 
 }  // namespace octavo

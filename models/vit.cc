@@ -9,7 +9,6 @@
 
 #include "octavo/error.h"
 
-#include <array>
 #include <optional>
 
 namespace octavo {
@@ -87,7 +86,11 @@ struct VitConfig {
 class Vit {
  public:
   Vit(const VitConfig& config, const Names& names, const AttentionMethod& method, CheckpointTensors& tensors)
-      : config_(config), names_(names), method_(method), tensors_(tensors) {}
+      : config_(config),
+        names_(names),
+        method_(method),
+        tensors_(tensors),
+        modules_(tensors, {.hidden_size = config.hidden_size, .epsilon = config.epsilon, .biases = Biases::as_found}) {}
 
   Graph graph() {
     GraphBuilder g;
@@ -95,7 +98,7 @@ class Vit {
     for (int i = 0; i < config_.layers; ++i) x = layer(g, x, names_.layer + std::to_string(i) + ".");
     const std::string head_norm = config_.mean_pooling ? names_.pooled_norm : names_.norm;
     head(g, x, head_norm);
-    if (!config_.mean_pooling) x = g.layer_norm(names_.norm, x, norm(names_.norm));
+    if (!config_.mean_pooling) x = g.layer_norm(names_.norm, x, modules_.norm(names_.norm));
     g.output(kHiddenState, x);
     return g.finish();
   }
@@ -104,19 +107,6 @@ class Vit {
   int prefix_rows() const { return prefix_rows_; }
 
  private:
-  LinearBlock dense(const std::string& name, int columns, int inputs) {
-    LinearBlock block{
-        .name = name, .weight = tensors_.take(name + ".weight", {columns, inputs}), .bias = "", .columns = columns};
-    if (tensors_.has(name + ".bias")) block.bias = tensors_.take(name + ".bias", {columns});
-    return block;
-  }
-
-  LayerNormOp norm(const std::string& name) {
-    return {.gain = tensors_.take(name + ".weight", {config_.hidden_size}),
-            .bias = tensors_.take(name + ".bias", {config_.hidden_size}),
-            .epsilon = config_.epsilon};
-  }
-
   int patch_size() const {
     const std::string name = names_.patches + ".weight";
     const Tensor::Shape& shape = tensors_.shape(name);
@@ -180,31 +170,17 @@ class Vit {
       }
     }
     op.position = tensors_.take(names_.positions, {1, op.first_position + op.patches(), size});
-    if (tensors_.has(names_.patch_norm + ".weight")) op.norm = norm(names_.patch_norm);
+    if (tensors_.has(names_.patch_norm + ".weight")) op.norm = modules_.norm(names_.patch_norm);
     const ValueId x = g.embed_patches("embeddings", size, std::move(op));
-    return tensors_.has(names_.norm_pre + ".weight") ? g.layer_norm(names_.norm_pre, x, norm(names_.norm_pre)) : x;
-  }
-
-  /// Query, key or value: a tensor of its own, or a third of the rows of one.
-  LinearBlock projection(const std::string& layer, const std::string& own, const char* part, int third) {
-    const int width = config_.heads * config_.head_size, size = config_.hidden_size;
-    if (names_.qkv.empty()) return dense(layer + own, width, size);
-    const std::string whole = layer + names_.qkv, name = whole + "." + part;
-    LinearBlock block{
-        .name = name,
-        .weight = tensors_.take_rows(whole + ".weight", {3 * width, size}, third * width, width, name + ".weight"),
-        .bias = "",
-        .columns = width};
-    if (tensors_.has(whole + ".bias")) {
-      block.bias = tensors_.take_rows(whole + ".bias", {3 * width}, third * width, width, name + ".bias");
-    }
-    return block;
+    return tensors_.has(names_.norm_pre + ".weight") ? g.layer_norm(names_.norm_pre, x, modules_.norm(names_.norm_pre))
+                                                     : x;
   }
 
   ValueId layer(GraphBuilder& g, ValueId x, const std::string& layer) {
-    const LayerNames names{.query = "query",
-                           .key = "key",
-                           .value = "value",
+    const LayerNames names{.query = layer + names_.query,
+                           .key = layer + names_.key,
+                           .value = layer + names_.value,
+                           .qkv = names_.qkv.empty() ? "" : layer + names_.qkv,
                            .attention = layer + names_.attention,
                            .attention_output = layer + names_.attention_output,
                            .attention_norm = layer + names_.norm1,
@@ -217,16 +193,7 @@ class Vit {
                              .intermediate_size = config_.intermediate_size,
                              .activation = config_.activation,
                              .norm_before = true};
-    const ModuleReader read{
-        .dense = [&](const std::string& name, int columns, int inputs) { return dense(name, columns, inputs); },
-        .norm = [&](const std::string& name) { return norm(name); },
-        .projections =
-            [&](const LayerNames&, int, int) {
-              return std::array<LinearBlock, 3>{projection(layer, names_.query, "query", 0),
-                                                projection(layer, names_.key, "key", 1),
-                                                projection(layer, names_.value, "value", 2)};
-            }};
-    return transformer_layer(g, x, names, config, read, tensors_, method_);
+    return transformer_layer(g, x, names, config, modules_, method_);
   }
 
   /// The classifier, if the checkpoint has one. Two of them, of the class and the distillation token, become one: the
@@ -235,17 +202,17 @@ class Vit {
     const bool two = tensors_.has(names_.distillation_head + ".weight");
     const std::string name = two ? names_.class_head : names_.head;
     if (!tensors_.has(name + ".weight")) return;
-    classes_ = tensors_.first_dimension(name + ".weight", kMaxColumns);
-    Linear op{.weights = dense(name, classes_, config_.hidden_size), .makes = Form::s32};
+    Linear op{.weights = modules_.classifier(name), .makes = Form::s32};
+    classes_ = op.weights.columns;
     if (two) {
-      const LinearBlock second = dense(names_.distillation_head, classes_, config_.hidden_size);
+      const LinearBlock second = modules_.dense(names_.distillation_head, classes_, config_.hidden_size);
       op.weights.name = "logits";
       op.weights.weight = tensors_.add("logits.weight", mean_of_products(op.weights.weight, second.weight));
       op.weights.bias = tensors_.add("logits.bias", mean(op.weights.bias, second.bias));
     }
     const SelectRows rows = config_.mean_pooling ? SelectRows{.selection = Selection::mean, .count = prefix_rows_}
                                                  : SelectRows{.selection = Selection::first, .count = two ? 2 : 1};
-    LayerNormOp head_norm = norm(norm_name);
+    LayerNormOp head_norm = modules_.norm(norm_name);
     head_norm.groups = rows.side_by_side();
     x = g.select_rows("logits.rows", x, rows);
     x = g.layer_norm("logits.input", x, std::move(head_norm));
@@ -278,6 +245,7 @@ class Vit {
   const Names& names_;
   const AttentionMethod& method_;
   CheckpointTensors& tensors_;
+  Modules modules_;
   int classes_ = 0, prefix_rows_ = 0;
 };
 

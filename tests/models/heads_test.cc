@@ -197,6 +197,28 @@ TEST_CASE("a bias counts once in 16-bit products: of logits that are nothing els
     CHECK(found.as<float>()[i] == Approx(bias[i % 5]).margin(0.01));
 }
 
+TEST_CASE("a head of next sentences alone is the logits, of two classes, in a model file as well") {
+  TinyBert bert({.pooler = true});
+  bert.add("cls.seq_relationship.weight", {2, 48}, 0.2f);
+  bert.add("cls.seq_relationship.bias", {2}, 0.5f);
+  const Model quantized = calibrated(bert.model());
+  const TemporaryDirectory directory;
+  quantized.save(directory / "m.octavo");
+  const Model loaded = Model::from_file(directory / "m.octavo");
+  Workspace workspace({.threads = 1});
+  CHECK(loaded.info().classes == 2);
+  CHECK(Engine(loaded).output("logits", random_batch(3, 9, 50), workspace).shape() == Tensor::Shape{3, 2});
+}
+
+TEST_CASE("a classifier without a pooler is of each token where config.json does not say what saved it, else refused") {
+  TinyBert bert = with_head(kHeads[1]);
+  bert.config.erase("architectures");
+  Workspace workspace({.threads = 1});
+  CHECK(Engine(bert.model()).output("logits", {{{.ids = {1, 2, 3}}}}, workspace).shape() == Tensor::Shape{3, 5});
+  bert.config["architectures"] = {"BertForSequenceClassification"};
+  CHECK_THROWS_WITH(bert.model(), Catch::Contains("a classifier, but no pooler.dense.weight"));
+}
+
 TEST_CASE("an output that is not there is an Error that lists what is, and outputs survive the file") {
   const Model quantized = calibrated(with_head(kHeads[0]).model());
   Workspace workspace({.threads = 1});

@@ -1,0 +1,54 @@
+// Modules of a checkpoint as ops take them: dense layers and LayerNorms, their tensors found by PyTorch's names.
+#pragma once
+
+#include "graph/graph.h"
+#include "models/checkpoint.h"
+
+#include <array>
+#include <string>
+
+namespace octavo {
+
+/// Whether dense layers have a bias.
+enum class Biases {
+  all,       ///< each must have one
+  none,      ///< none is used
+  as_found,  ///< each as the checkpoint has it
+};
+
+/// What all modules of a checkpoint have in common.
+struct ModuleSettings {
+  int hidden_size = 0;   ///< that LayerNorms run over
+  double epsilon = 0.0;  ///< of LayerNorms
+  Biases biases = Biases::all;
+  bool norm_weights = true;  ///< LayerNorms have gains and biases; else ones and zeros are made
+};
+
+/// Takes the tensors of modules. Each function throws Error as CheckpointTensors::take does.
+class Modules {
+ public:
+  Modules(CheckpointTensors& tensors, const ModuleSettings& settings) : tensors_(tensors), settings_(settings) {}
+
+  /// `name`.weight [columns, inputs] and `name`.bias [columns].
+  LinearBlock dense(const std::string& name, int columns, int inputs);
+
+  /// A dense layer that reads hidden_size columns and has as many as its weight has rows.
+  LinearBlock classifier(const std::string& name);
+
+  /// Query, key and value as thirds of one dense layer's rows, `name`.weight [3 * width, inputs].
+  std::array<LinearBlock, 3> fused_qkv(const std::string& name, int width, int inputs);
+
+  /// `name`.weight and `name`.bias [hidden_size], or .gamma and .beta in checkpoints that came from TensorFlow.
+  LayerNormOp norm(const std::string& name);
+
+  CheckpointTensors& tensors() { return tensors_; }
+  int hidden_size() const { return settings_.hidden_size; }
+
+ private:
+  bool has_bias(const std::string& name) const;
+
+  CheckpointTensors& tensors_;
+  const ModuleSettings settings_;
+};
+
+}  // namespace octavo
