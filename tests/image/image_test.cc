@@ -42,18 +42,7 @@ int largest_difference(const Image& a, const Image& b) {
 }
 
 std::string error_of(const std::vector<std::uint8_t>& bytes) {
-  try {
-    prepare_image(decode(bytes), {});
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  INFO(text);
-  CHECK(text.find(part) != std::string::npos);
-  return text.find(part) != std::string::npos;
+  return refusal([&] { prepare_image(decode(bytes), {}); });
 }
 
 }  // namespace
@@ -101,15 +90,16 @@ TEST_CASE("a damaged, foreign or hostile file is an error that says what is wron
     INFO(name);
     std::vector<std::uint8_t> bytes = file_bytes(name);
     bytes.resize(bytes.size() * 2 / 3);
-    contains(error_of(bytes), "is a damaged");
+    CHECK_THAT(error_of(bytes), Catch::Contains("is a damaged"));
     bytes.resize(20);
     CHECK(error_of(bytes) != "");
   }
-  contains(error_of({}), "is empty");
+  CHECK_THAT(error_of({}), Catch::Contains("is empty"));
   const std::string text = "These are words, not a picture.";
-  contains(error_of({text.begin(), text.end()}), "is no JPEG, PNG, WebP, GIF, BMP, TIFF or binary PPM");
+  CHECK_THAT(error_of({text.begin(), text.end()}),
+             Catch::Contains("is no JPEG, PNG, WebP, GIF, BMP, TIFF or binary PPM"));
   const std::string large = "P6 30000 30000 255\n";
-  contains(error_of({large.begin(), large.end()}), "30000 x 30000");
+  CHECK_THAT(error_of({large.begin(), large.end()}), Catch::Contains("30000 x 30000"));
 
   std::vector<std::uint8_t> jpeg = file_bytes("plain.jpg");
   for (std::size_t i = 0; i + 8 < jpeg.size(); ++i) {
@@ -119,7 +109,7 @@ TEST_CASE("a damaged, foreign or hostile file is an error that says what is wron
       break;
     }
   }
-  contains(error_of(jpeg), "30000 x 30000");
+  CHECK_THAT(error_of(jpeg), Catch::Contains("30000 x 30000"));
   std::vector<std::uint8_t> png = file_bytes("plain.png");
   png[18] = png[22] = 30000 >> 8;
   png[19] = png[23] = 30000 & 255;
@@ -134,9 +124,9 @@ TEST_CASE("a picture that claims a huge size is refused before memory is taken")
       file[at + static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(edge >> 8 * (i % bytes));
     return error_of(file);
   };
-  contains(claim("plain.gif", 6, 2), "claims to be 60000 x 60000 pixels");
-  contains(claim("plain.bmp", 18, 4), "claims to be 2000000 x 2000000 pixels");
-  contains(claim("frames.webp", 24, 3), "claims to be 60001 x 60001 pixels");
+  CHECK_THAT(claim("plain.gif", 6, 2), Catch::Contains("claims to be 60000 x 60000 pixels"));
+  CHECK_THAT(claim("plain.bmp", 18, 4), Catch::Contains("claims to be 2000000 x 2000000 pixels"));
+  CHECK_THAT(claim("frames.webp", 24, 3), Catch::Contains("claims to be 60001 x 60001 pixels"));
 }
 
 TEST_CASE("a progressive JPEG of very many scans is an error, soon") {
@@ -150,7 +140,7 @@ TEST_CASE("a progressive JPEG of very many scans is an error, soon") {
   const std::vector<std::uint8_t> scan(bytes.begin() + static_cast<std::ptrdiff_t>(begin),
                                        bytes.begin() + static_cast<std::ptrdiff_t>(marker(begin + 2)));
   for (int i = 0; i < 300; ++i) bytes.insert(bytes.end() - 2, scan.begin(), scan.end());
-  contains(error_of(bytes), "more than 100 scans");
+  CHECK_THAT(error_of(bytes), Catch::Contains("more than 100 scans"));
 }
 
 TEST_CASE("any byte of a picture may be wrong: the answer is a picture or an Error") {

@@ -10,17 +10,9 @@
 
 using octavo::Error;
 using octavo::JsonObject;
+using octavo::test::refusal;
 
 namespace {
-
-std::string refusal(const auto& statement) {
-  try {
-    statement();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no Error";
-}
 
 const JsonObject& object() {
   static const JsonObject object = JsonObject::parse(

@@ -19,12 +19,7 @@ Model read(const TinyBert& bert) {
 }
 
 std::string read_error(const TinyBert& bert) {
-  try {
-    read(bert);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
+  return refusal([&] { read(bert); });
 }
 
 /// All names with something in front.

@@ -11,12 +11,7 @@ namespace octavo::test {
 namespace {
 
 std::string read_error(const TinyOpt& opt) {
-  try {
-    opt.model();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
+  return refusal([&] { opt.model(); });
 }
 
 TokenBatch golden_batch(const SafetensorsFile& golden) {

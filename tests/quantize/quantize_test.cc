@@ -78,12 +78,7 @@ Model model_with_gelu_outlier() {
 }
 
 std::string error_of(const Model& model, const Ranges& ranges, const QuantizeOptions& options = {}) {
-  try {
-    quantize(model.data(), ranges, options);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
+  return refusal([&] { quantize(model.data(), ranges, options); });
 }
 
 }  // namespace

@@ -17,6 +17,8 @@ using Catch::Approx;
 #include <string>
 #endif
 
+#include "octavo/error.h"
+
 #include <filesystem>
 #include <optional>
 
@@ -29,6 +31,16 @@ std::filesystem::path build_dir();
 /// Says that a test is not run, and why. A program all of whose other tests pass then ends with the exit code that
 /// CTest reports as a skip; a failure stays a failure. For use by whoever then returns from the test.
 void skip(const std::string& what);
+
+/// The message of the Error that the statement throws; "no Error" when it throws none.
+std::string refusal(const auto& statement) {
+  try {
+    statement();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no Error";
+}
 
 /// The checkpoints that ship with the project.
 inline std::filesystem::path shipped_model() { return source_dir() / "models/pretrained/all-MiniLM-L6-v2-gated"; }

@@ -7,6 +7,7 @@
 #include "octavo/error.h"
 #include "octavo/tokenizer.h"
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,14 +57,18 @@ inline std::string words(const Tokenizer& tokenizer, std::string_view text) {
   return result;
 }
 
-/// The message of the Error that the statement throws.
-std::string refusal(const auto& statement) {
-  try {
-    statement();
-  } catch (const Error& error) {
-    return error.what();
+/// Requires that two tokenizers have the same tokens and give the same for each text and pair of texts.
+inline void require_same(const Tokenizer& a, const Tokenizer& b, std::span<const std::string> texts) {
+  REQUIRE(a.vocab_size() == b.vocab_size());
+  for (int id = 0; id < a.vocab_size(); ++id) REQUIRE(a.token(id) == b.token(id));
+  for (const std::string& text : texts) {
+    const Tokens x = a.encode(text, "b " + text), y = b.encode(text, "b " + text);
+    REQUIRE(x.ids == y.ids);
+    REQUIRE(x.offsets == y.offsets);
+    REQUIRE(x.type_ids == y.type_ids);
+    REQUIRE(a.encode(text).ids == b.encode(text).ids);
+    REQUIRE(a.decode(x.ids) == b.decode(x.ids));
   }
-  return "no Error";
 }
 
 }  // namespace octavo::test

@@ -11,6 +11,7 @@ using octavo::Tokens;
 using octavo::test::bpe_words;
 using octavo::test::open_tokenizer;
 using octavo::test::refusal;
+using octavo::test::require_same;
 using octavo::test::small_bpe;
 using octavo::test::small_bpe_with;
 using octavo::test::TemporaryDirectory;
@@ -26,19 +27,6 @@ std::string refusal_with(const std::string& pointer, const json& value) {
 
 const std::string kTexts[] = {"", "hello w's  12\xc3\xa9 </s>x \n", "\xff\x80 ab" + std::string("\0\x01", 2),
                               std::string(120, 'a') + " ab"};
-
-void require_same(const Tokenizer& a, const Tokenizer& b) {
-  REQUIRE(a.vocab_size() == b.vocab_size());
-  for (int id = 0; id < a.vocab_size(); ++id) REQUIRE(a.token(id) == b.token(id));
-  for (const std::string& text : kTexts) {
-    const Tokens x = a.encode(text, "b " + text), y = b.encode(text, "b " + text);
-    REQUIRE(x.ids == y.ids);
-    REQUIRE(x.offsets == y.offsets);
-    REQUIRE(x.type_ids == y.type_ids);
-    REQUIRE(a.encode(text).ids == b.encode(text).ids);
-    REQUIRE(a.decode(x.ids) == b.decode(x.ids));
-  }
-}
 
 /// What stands in a checkpoint directory.
 struct Files {
@@ -81,7 +69,7 @@ TEST_CASE("from_json(to_json()) is the same byte-level tokenizer, and writes the
   for (std::size_t i = 0; i < files.size(); ++i) {
     CAPTURE(i);
     const Tokenizer tokenizer = open_tokenizer(files[i]), again = Tokenizer::from_json(tokenizer.to_json());
-    require_same(tokenizer, again);
+    require_same(tokenizer, again, kTexts);
     REQUIRE(again.to_json() == tokenizer.to_json());
   }
 }
@@ -92,7 +80,7 @@ TEST_CASE("merges are strings with a space or pairs of strings") {
     const std::size_t space = merge.find(' ');
     pairs.push_back({merge.substr(0, space), merge.substr(space + 1)});
   }
-  require_same(small_bpe_with("/model/merges", pairs), open_tokenizer(small_bpe()));
+  require_same(small_bpe_with("/model/merges", pairs), open_tokenizer(small_bpe()), kTexts);
 }
 
 TEST_CASE("a component of a byte-level tokenizer that is not supported is an Error that names it") {
@@ -182,12 +170,12 @@ TEST_CASE("a directory without tokenizer.json is read from vocab.json and merges
   file["post_processor"] = nullptr;
   file["added_tokens"] = json::array();
   const Tokenizer expected = open_tokenizer(file);
-  require_same(from_files({}), expected);
+  require_same(from_files({}), expected, kTexts);
   Files files;
   files.merges = files.merges.substr(files.merges.find('\n') + 1);
-  require_same(from_files(files), expected);
+  require_same(from_files(files), expected, kTexts);
   for (std::size_t i = 0; (i = files.merges.find('\n', i)) != std::string::npos; i += 2) files.merges.insert(i, "\r");
-  require_same(from_files(files), expected);
+  require_same(from_files(files), expected, kTexts);
 }
 
 TEST_CASE("tokenizer_config.json, special_tokens_map.json and config.json say what begins a text and what is special") {

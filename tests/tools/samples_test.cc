@@ -9,6 +9,7 @@
 
 using namespace octavo;
 using namespace octavo::tools;
+using octavo::test::refusal;
 using octavo::test::Scratch;
 
 namespace {
@@ -22,15 +23,6 @@ std::string numbered_lines(int count) {
   std::string text;
   for (int i = 0; i < count; ++i) text += "line " + std::to_string(i) + "\n";
   return text;
-}
-
-std::string message(const auto& statement) {
-  try {
-    statement();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no Error";
 }
 
 }  // namespace
@@ -58,9 +50,9 @@ TEST_CASE("prompts come before the lines of the file") {
 
 TEST_CASE("a file that cannot be read is named") {
   const Scratch scratch;
-  CHECK(message([&] { LineReader{scratch.path("none")}; }) ==
+  CHECK(refusal([&] { LineReader{scratch.path("none")}; }) ==
         scratch.path("none") + ": cannot open it: No such file or directory.");
-  CHECK(message([&] { LineReader{scratch.path("")}; }).ends_with("is a directory, expected a text file."));
+  CHECK(refusal([&] { LineReader{scratch.path("")}; }).ends_with("is a directory, expected a text file."));
 }
 
 TEST_CASE("the choice depends on seed and file only, and calibration and held-out samples are different lines") {
@@ -117,8 +109,8 @@ TEST_CASE("a .tsv without columns means its first one, other files whole lines")
 TEST_CASE("a missing column names file and line, and a file without text is refused") {
   const Scratch scratch;
   const std::string file = scratch.write("a.tsv", "a\tb\nc\n");
-  CHECK(message([&] { choose(file, {.columns = {2}}); }) ==
+  CHECK(refusal([&] { choose(file, {.columns = {2}}); }) ==
         file + ":2: has 1 tab-separated columns, expected column 2.");
   const std::string empty = scratch.write("b.txt", "\n \n");
-  CHECK(message([&] { choose(empty, {}); }) == empty + ": has no line with text, expected calibration samples.");
+  CHECK(refusal([&] { choose(empty, {}); }) == empty + ": has no line with text, expected calibration samples.");
 }

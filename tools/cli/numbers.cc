@@ -26,6 +26,12 @@ void append_fixed(std::string& text, double value, int digits) {
   text.append(buffer, std::to_chars(buffer, buffer + sizeof(buffer), value, std::chars_format::fixed, digits).ptr);
 }
 
+std::string fixed(double value, int digits) {
+  std::string text;
+  append_fixed(text, value, digits);
+  return text;
+}
+
 void append_numbers(std::string& text, std::span<const float> values, char separator) {
   require_finite(values);
   for (std::size_t i = 0; i < values.size(); ++i) {

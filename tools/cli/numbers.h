@@ -16,6 +16,9 @@ void append_number(std::string& text, float value);
 /// A fixed number of digits after the point.
 void append_fixed(std::string& text, double value, int digits);
 
+/// The same as a text of its own: "0.50".
+std::string fixed(double value, int digits);
+
 /// Finite numbers with `separator` between them.
 void append_numbers(std::string& text, std::span<const float> values, char separator);
 

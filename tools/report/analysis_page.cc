@@ -1,5 +1,6 @@
 #include "report/analysis_page.h"
 
+#include "cli/numbers.h"
 #include "report/svg.h"
 
 #include <algorithm>

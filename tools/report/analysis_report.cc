@@ -57,12 +57,6 @@ std::string layer_of(const std::string& name) {
   return "";
 }
 
-std::string fixed(double value, int digits) {
-  std::string text;
-  append_fixed(text, value, digits);
-  return text;
-}
-
 std::string percent(double share, int digits) { return fixed(100.0 * share, digits) + " %"; }
 
 std::string to_text(const Analysis& analysis, const AnalysisSubject& subject) {

@@ -22,6 +22,5 @@ std::string layer_of(const std::string& name);
 
 /// Share as a percentage, "93.6 %".
 std::string percent(double share, int digits = 1);
-std::string fixed(double value, int digits);
 
 }  // namespace octavo::tools

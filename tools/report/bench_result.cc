@@ -17,12 +17,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string fixed(double value, int digits) {
-  std::string text;
-  append_fixed(text, value, digits);
-  return text;
-}
-
 /// Per second, of each repetition.
 std::vector<double> rates(const BenchResult& result, std::int64_t count) {
   std::vector<double> rates;

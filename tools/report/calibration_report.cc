@@ -12,12 +12,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string fixed(double value, int digits) {
-  std::string text;
-  append_fixed(text, value, digits);
-  return text;
-}
-
 std::string mean_and_lowest(const Closeness& closeness) {
   return "mean " + fixed(closeness.mean(), 5) + ", lowest " + fixed(closeness.lowest(), 5);
 }

@@ -1,5 +1,6 @@
 #include "report/svg.h"
 
+#include "cli/numbers.h"
 #include "report/analysis_report.h"
 
 #include <algorithm>
