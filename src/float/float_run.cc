@@ -108,19 +108,19 @@ void FloatExecutor::Run::execute(const EmbedTokens& op, const Node& node) {
 
 void FloatExecutor::Run::execute(const LayerNormOp& op, const Node& node) {
   const int width = model.columns(node.output) / op.groups;
-  normalise(op, at(node.inputs[0]), at(node.output), Eigen::Index{rows_of(node.output)} * op.groups, width);
+  normalise(op.weights, at(node.inputs[0]), at(node.output), Eigen::Index{rows_of(node.output)} * op.groups, width);
   change(node);
 }
 
-void FloatExecutor::Run::normalise(const LayerNormOp& op, const float* from, float* to, Eigen::Index rows,
+void FloatExecutor::Run::normalise(const NormWeights& norm, const float* from, float* to, Eigen::Index rows,
                                    Eigen::Index columns) const {
-  const ConstRow gain = model.bound(op.gain), bias = model.bound(op.bias);
+  const ConstRow gain = model.bound(norm.gain), bias = model.bound(norm.bias);
   for (Eigen::Index i = 0; i < rows; ++i) {
     const ConstRow in(from + i * columns, columns);
     Row out(to + i * columns, columns);
     out = in - in.mean();
     const double variance = static_cast<double>(out.square().mean());
-    out = out * static_cast<float>(1.0 / std::sqrt(variance + op.epsilon)) * gain + bias;
+    out = out * static_cast<float>(1.0 / std::sqrt(variance + norm.epsilon)) * gain + bias;
   }
 }
 

@@ -105,7 +105,7 @@ struct FloatExecutor::Run {
   void observe_product(const Node& node) const;
 
   /// `to` may be `from`.
-  void normalise(const LayerNormOp& op, const float* from, float* to, Eigen::Index rows, Eigen::Index columns) const;
+  void normalise(const NormWeights& norm, const float* from, float* to, Eigen::Index rows, Eigen::Index columns) const;
 
   void multiply(const Node& node);
   const float* edited(ValueId value) const;

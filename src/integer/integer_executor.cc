@@ -1,6 +1,6 @@
 #include "integer/integer_executor.h"
 
-#include "graph/encodings.h"
+#include "graph/op_facts.h"
 #include "integer/integer_pass.h"
 #include "runtime/chosen_rows.h"
 

@@ -1,5 +1,6 @@
 #include "model_file/check_quantized.h"
 
+#include "graph/op_facts.h"
 #include "graph/refined_rows.h"
 #include "kernels/kernels.h"
 
@@ -36,7 +37,7 @@ class Checker {
     for (const GraphOutput& output : data_.graph.outputs) check_output(output);
     node_ = &data_.graph.producer(data_.graph.hidden());
     if (data_.graph.columns(node_->output) != data_.info.hidden_size) fail("does not have hidden_size columns");
-    if (data_.info.image.has_value() != std::holds_alternative<EmbedPatches>(data_.graph.nodes.front().op))
+    if (data_.info.image.has_value() != facts(data_.graph, data_.graph.nodes.front()).reads_pixels)
       fail("belongs to a graph whose first op does not read what the model takes");
     check_logits();
   }
@@ -71,8 +72,8 @@ class Checker {
   /// An output is made in 16 bits, or of logits.
   void check_output(const GraphOutput& output) {
     node_ = &data_.graph.producer(output.value);
-    const auto* linear = std::get_if<Linear>(&node_->op);
-    if (!has16_[static_cast<std::size_t>(output.value)] && !(linear && linear->makes == Form::s32))
+    const bool logits = facts(data_.graph, *node_).makes == std::vector{Form::s32};
+    if (!has16_[static_cast<std::size_t>(output.value)] && !logits)
       fail("is the output " + output.name + ", which its constants do not make");
   }
 

@@ -1,5 +1,4 @@
 // Graph and integer constants of a model from JSON; every number is checked against its kernel's contract.
-#include "graph/encodings.h"
 #include "graph/names.h"
 #include "graph/op_facts.h"
 #include "model_file/attention_json.h"
@@ -121,10 +120,9 @@ class Reader {
     } else if (op == "LanguageHead") {
       read_old_language_head(node);
     } else {
-      const auto found = std::find(std::begin(kOpNames), std::end(kOpNames), op);
-      if (found == std::end(kOpNames)) node.fail("op", "an op of this version");
-      read_op(node, static_cast<std::size_t>(found - std::begin(kOpNames)),
-              std::make_index_sequence<std::size(kOpNames)>());
+      const std::optional<Op> found = op_of_name(op);
+      if (!found) node.fail("op", "an op of this version");
+      std::visit([&](const auto& own) { read_as(node, std::type_identity<std::decay_t<decltype(own)>>()); }, *found);
       last_body_ = integer_.ops.size() - 1;
     }
     values_.push_back(static_cast<ValueId>(integer_.ops.size()) - 1);
@@ -144,12 +142,6 @@ class Reader {
   }
 
  private:
-  /// Calls the reader of the op at this place of Op: an op without one does not compile.
-  template <std::size_t... places>
-  void read_op(const JsonObject& node, std::size_t place, std::index_sequence<places...>) {
-    ((place == places ? read_as(node, std::type_identity<std::variant_alternative_t<places, Op>>()) : void()), ...);
-  }
-
   std::vector<ValueId> inputs(const JsonObject& node, std::size_t count) const {
     std::vector<ValueId> ids = node.integers("inputs", 0, static_cast<int>(values_.size()) - 1);
     if (ids.size() != count) node.fail("inputs", std::to_string(count) + " earlier nodes");
@@ -282,10 +274,8 @@ class Reader {
                                               .stream = read_lane(integer, "stream", -32768, 32767),
                                               .refined = refined});
     builder_.layer_norm(node.text("name"), x,
-                        {.gain = "",
-                         .bias = "",
-                         .epsilon = node.number("layer_norm_eps", 0.0, 1.0),
-                         .groups = node.integer_or("groups", 1, 1024, 1)});
+                        {.gain = "", .bias = "", .epsilon = node.number("layer_norm_eps", 0.0, 1.0)},
+                        node.integer_or("groups", 1, 1024, 1));
   }
 
   void read_as(const JsonObject& node, std::type_identity<AttentionOp>) {
@@ -331,7 +321,7 @@ class Reader {
       constants.epsilon = norm.integer("epsilon", 0, std::int64_t{1} << 58);
       constants.norm = read_lane(norm, "stream", -32768, 32767);
       if (!constants.norm.exists) norm.fail("stream", "an object");
-      op.norm = LayerNormOp{.gain = "", .bias = "", .epsilon = node.number("layer_norm_eps", 0.0, 1.0)};
+      op.norm = NormWeights{.gain = "", .bias = "", .epsilon = node.number("layer_norm_eps", 0.0, 1.0)};
     }
     integer_.ops.push_back(std::move(constants));
     builder_.embed_patches(node.text("name"), read_int(node, "columns", 1, 8192), std::move(op));
@@ -364,8 +354,8 @@ class Reader {
     integer_.ops.push_back(QuantizedLayerNorm{
         .epsilon = integer.integer("epsilon", 0, std::int64_t{1} << 58), .bytes = bytes, .stream = {}});
     const ValueId normalised = builder_.layer_norm(
-        name + ".input", x,
-        {.gain = "", .bias = "", .epsilon = node.number("layer_norm_eps", 0.0, 1.0), .groups = mean ? 1 : rows});
+        name + ".input", x, {.gain = "", .bias = "", .epsilon = node.number("layer_norm_eps", 0.0, 1.0)},
+        mean ? 1 : rows);
     result_.renamed.push_back({name + part::kBytesLane, name + ".input" + part::kBytesLane});
     auto constants = read_product<QuantizedLinear>(integer);
     integer_.ops.push_back(constants);

@@ -93,7 +93,7 @@ struct Writer {
     node["integer"] = std::move(integer);
   }
   void operator()(const LayerNormOp& op, const QuantizedLayerNorm& constants) {
-    node["layer_norm_eps"] = op.epsilon;
+    node["layer_norm_eps"] = op.weights.epsilon;
     if (op.groups > 1) node["groups"] = op.groups;
     node["integer"] = {
         {"epsilon", constants.epsilon}, {"bytes", to_json(constants.bytes)}, {"stream", to_json(constants.stream)}};

@@ -72,7 +72,7 @@ class GraphQuantizer {
   const Equalization* equalization(ValueId value) const;
   /// The gate's block of a QKV product: logits in Q11 (fixed-point.md 6), or an mlp's hidden units, whose product makes
   /// them.
-  void add_gate(const QkvProduct& op, const std::string& name, ValueId x, WeightPacker& packer, QuantizedQkv& result);
+  void add_gate(const QkvProduct& op, const Node& node, WeightPacker& packer, QuantizedQkv& result);
   /// The u8 form of a value, refined as the options say.
   InputCodes& set_codes(ValueId value, const Quantizer& quantizer);
   WeightPacker packer(ValueId input);

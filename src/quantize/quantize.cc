@@ -127,7 +127,7 @@ bool GraphQuantizer::in_sum(ValueId value) const {
 
 bool GraphQuantizer::feeds_product(ValueId value) const {
   return std::any_of(model_.graph.nodes.begin(), model_.graph.nodes.end(), [&](const Node& node) {
-    return !node.inputs.empty() && node.inputs[0] == value && form_read(node) == Form::u8;
+    return !node.inputs.empty() && node.inputs[0] == value && facts(model_.graph, node).reads == Form::u8;
   });
 }
 
@@ -135,7 +135,7 @@ bool GraphQuantizer::feeds_stream(ValueId value) const {
   const auto& outputs = model_.graph.outputs;
   return std::any_of(outputs.begin(), outputs.end(), [&](const GraphOutput& o) { return o.value == value; }) ||
          in_sum(value) || std::any_of(model_.graph.nodes.begin(), model_.graph.nodes.end(), [&](const Node& node) {
-           return !node.inputs.empty() && node.inputs[0] == value && form_read(node) == Form::s16;
+           return !node.inputs.empty() && node.inputs[0] == value && facts(model_.graph, node).reads == Form::s16;
          });
 }
 

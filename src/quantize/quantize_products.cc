@@ -3,7 +3,6 @@
 #include "graph/names.h"
 #include "quantize/equalize.h"
 #include "quantize/float_rows.h"
-#include "quantize/gate_rows.h"
 #include "quantize/graph_quantizer.h"
 
 #include "octavo/error.h"
@@ -71,11 +70,14 @@ const Equalization* GraphQuantizer::equalization(ValueId value) const {
   return found == options_.equalization.end() ? nullptr : &found->second;
 }
 
-void GraphQuantizer::add_gate(const QkvProduct& op, const std::string& name, ValueId x, WeightPacker& packer,
-                              QuantizedQkv& result) {
+void GraphQuantizer::add_gate(const QkvProduct& op, const Node& node, WeightPacker& packer, QuantizedQkv& result) {
+  const std::string& name = model_.graph.name(node.output);
+  const ValueId x = node.inputs[0];
   const double step = 1.0 / 2048.0;
   const Encoding logits{.scale = static_cast<float>(step)};
-  FloatRows rows = prepared(gate_rows(model_, op, name + part::kGate, model_.graph.columns(x)), x);
+  const std::vector<ProductBlock> blocks = facts(model_.graph, node).blocks;
+  FloatRows rows = prepared(
+      sliced_rows(model_, std::span(blocks).subspan(op.qkv().size()), name + part::kGate, model_.graph.columns(x)), x);
   if (op.gate_kind != GateKind::mlp) {
     result.gate = packer.add({{std::move(rows), step, logits}});
     return;
@@ -85,9 +87,16 @@ void GraphQuantizer::add_gate(const QkvProduct& op, const std::string& name, Val
   const Quantizer hidden = asymmetric_u8(0.0f, high);
   result.gate = packer.add({{std::move(rows), hidden.scale, stored(hidden)}});
   const std::string output = name + part::kGateOutput;
-  WeightPacker second(gate_columns(op), hidden, options_.weights);
+  std::vector<ProductBlock> second_blocks;
+  int first = 0;
+  for (std::size_t head = 0; head < op.gate_output.size(); ++head) {
+    second_blocks.push_back({&op.gate_output[head], first});
+    first += op.gate[head].columns;
+  }
+  WeightPacker second(first, hidden, options_.weights);
   result.gate_output.push_back(
-      {.depth = second.depth(), .block = second.add({{gate_output_rows(model_, op, output), step, logits}})[0]});
+      {.depth = second.depth(),
+       .block = second.add({{sliced_rows(model_, second_blocks, output, first), step, logits}})[0]});
   put_weights(output, second);
 }
 
@@ -133,7 +142,7 @@ QuantizedOp GraphQuantizer::quantize_op(const QkvProduct& op, const Node& node) 
                       .asymmetric = options_.paper,
                       .gate = {},
                       .gate_output = {}};
-  if (!op.gate.empty()) add_gate(op, name, x, packer, result);
+  if (!op.gate.empty()) add_gate(op, node, packer, result);
   put_weights(name, packer);
   qkv_[node.output] = {q, k, v};
   return result;

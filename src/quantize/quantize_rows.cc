@@ -83,8 +83,9 @@ QuantizedEmbedTokens GraphQuantizer::quantize_paper_sum(const Node& node, const 
 QuantizedOp GraphQuantizer::quantize_op(const LayerNormOp& op, const Node& node) {
   const std::string& name = model_.graph.name(node.output);
   const double input_scale = stream_[static_cast<std::size_t>(node.inputs[0])].scale;
-  const std::vector<float> gain = floats(op.gain), bias = floats(op.bias);
-  QuantizedLayerNorm result{.epsilon = norm_epsilon(op.epsilon, gain.size(), input_scale), .bytes = {}, .stream = {}};
+  const std::vector<float> gain = floats(op.weights.gain), bias = floats(op.weights.bias);
+  QuantizedLayerNorm result{
+      .epsilon = norm_epsilon(op.weights.epsilon, gain.size(), input_scale), .bytes = {}, .stream = {}};
   if (feeds_product(node.output)) {
     const std::string own = stage_name(name, Stage::bytes);
     const Range r = range(ranges_.contains(own) ? own : name);
