@@ -1,5 +1,7 @@
 #include "models/attention_method.h"
 
+#include "graph/op_facts.h"
+
 #include "octavo/error.h"
 
 #include <cmath>
@@ -181,7 +183,7 @@ LayerGate take_gate(CheckpointTensors& tensors, const std::string& prefix, const
 void describe_method(const Graph& graph, const AttentionMethod& method, ModelInfo& info) {
   info.softmax = method.softmax;
   for (const Node& node : graph.nodes) {
-    const auto* attention = std::get_if<AttentionOp>(&node.op);
+    const std::optional<AttentionFacts> attention = facts(graph, node).attention;
     if (!attention || !attention->gate) continue;
     info.gate = std::string(name_of(attention->gate->type));
     if (attention->gate->type != GateType::unconditional_per_head)

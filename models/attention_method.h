@@ -26,7 +26,7 @@ AttentionMethod read_attention_method(const JsonObject& config, const Checkpoint
 /// The gate of one attention layer; without settings there is none.
 struct LayerGate {
   std::optional<GateSettings> settings;
-  std::vector<LinearBlock> blocks, output;  ///< QkvProduct::gate and gate_output
+  std::vector<LinearBlock> blocks, output;  ///< of the product that attention reads: its gate and gate_output
 };
 
 /// Takes the tensors under `prefix`alpha, whose names and shapes tell the kind of gate:

@@ -75,13 +75,12 @@ class Bert {
 
   ValueId embeddings(GraphBuilder& g) {
     const int size = config_.hidden_size;
-    EmbedTokens op{.word = tensors_.take("embeddings.word_embeddings.weight", {config_.vocab_size, size}),
-                   .position = tensors_.take("embeddings.position_embeddings.weight", {config_.max_positions, size}),
-                   .type = ""};
-    if (config_.type_vocab_size > 0) {
-      op.type = tensors_.take("embeddings.token_type_embeddings.weight", {config_.type_vocab_size, size});
-    }
-    const ValueId sum = g.embed_tokens("embeddings", size, op);
+    const std::string types = "embeddings.token_type_embeddings.weight";
+    const ValueId sum = g.embed_tokens(
+        "embeddings", size,
+        {.word = tensors_.take("embeddings.word_embeddings.weight", {config_.vocab_size, size}),
+         .position = tensors_.take("embeddings.position_embeddings.weight", {config_.max_positions, size}),
+         .type = config_.type_vocab_size > 0 ? tensors_.take(types, {config_.type_vocab_size, size}) : ""});
     return g.layer_norm("embeddings.LayerNorm", sum, modules_.norm("embeddings.LayerNorm"));
   }
 

@@ -22,7 +22,7 @@ struct VocabularyHead {
   LinearBlock transform;
   Activation activation = Activation::gelu;
   std::string norm_name;
-  LayerNormOp norm;
+  NormWeights norm;
   LinearBlock decoder;
 };
 

@@ -34,7 +34,7 @@ std::array<LinearBlock, 3> Modules::fused_qkv(const std::string& name, int width
   return result;
 }
 
-LayerNormOp Modules::norm(const std::string& name) {
+NormWeights Modules::norm(const std::string& name) {
   const Tensor::Shape shape = {settings_.hidden_size};
   if (settings_.norm_weights) {
     return {.gain = tensors_.take_either(name + ".weight", name + ".gamma", shape),

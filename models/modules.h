@@ -39,7 +39,7 @@ class Modules {
   std::array<LinearBlock, 3> fused_qkv(const std::string& name, int width, int inputs);
 
   /// `name`.weight and `name`.bias [hidden_size], or .gamma and .beta in checkpoints that came from TensorFlow.
-  LayerNormOp norm(const std::string& name);
+  NormWeights norm(const std::string& name);
 
   CheckpointTensors& tensors() { return tensors_; }
   int hidden_size() const { return settings_.hidden_size; }

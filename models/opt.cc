@@ -76,14 +76,13 @@ class Opt {
   ValueId embeddings(GraphBuilder& g) {
     const int size = config_.hidden_size;
     const std::string positions = "decoder.embed_positions.weight";
-    EmbedTokens op{
-        .word = tensors_.take("decoder.embed_tokens.weight", {config_.vocab_size, config_.word_size}),
-        .position = tensors_.take_rows(positions, {config_.max_positions + kPositionOffset, size}, kPositionOffset,
-                                       config_.max_positions, "decoder.embed_positions.used.weight"),
-        .type = "",
-        .projection = ""};
-    if (projects()) op.projection = tensors_.take("decoder.project_in.weight", {size, config_.word_size});
-    return g.embed_tokens("decoder.embeddings", size, std::move(op));
+    return g.embed_tokens(
+        "decoder.embeddings", size,
+        {.word = tensors_.take("decoder.embed_tokens.weight", {config_.vocab_size, config_.word_size}),
+         .position = tensors_.take_rows(positions, {config_.max_positions + kPositionOffset, size}, kPositionOffset,
+                                        config_.max_positions, "decoder.embed_positions.used.weight"),
+         .type = "",
+         .projection = projects() ? tensors_.take("decoder.project_in.weight", {size, config_.word_size}) : ""});
   }
 
   ValueId layer(GraphBuilder& g, ValueId x, const std::string& layer) {

@@ -14,18 +14,17 @@ ValueId attention(GraphBuilder& g, ValueId x, const LayerNames& names, const Lay
                                      modules.dense(names.value, width, size)}
                         : modules.fused_qkv(names.qkv, width, size);
   LayerGate gate = take_gate(modules.tensors(), names.attention + ".", method, config.heads, size);
-  QkvProduct product{.query = std::move(qkv[0]),
-                     .key = std::move(qkv[1]),
-                     .value = std::move(qkv[2]),
-                     .heads = config.heads,
-                     .head_size = config.head_size,
-                     .gate = std::move(gate.blocks),
-                     .gate_output = std::move(gate.output)};
-  if (gate.settings) {
-    product.gate_kind = gate.settings->kind;
-    product.gate_mean = gate.settings->type == GateType::conditional_per_head;
-  }
-  const ValueId made = g.qkv(names.attention + ".qkv", x, std::move(product));
+  const GateSettings settings = gate.settings.value_or(GateSettings{});
+  const ValueId made = g.qkv(names.attention + ".qkv", x,
+                             {.query = std::move(qkv[0]),
+                              .key = std::move(qkv[1]),
+                              .value = std::move(qkv[2]),
+                              .heads = config.heads,
+                              .head_size = config.head_size,
+                              .gate_kind = settings.kind,
+                              .gate_mean = settings.type == GateType::conditional_per_head,
+                              .gate = std::move(gate.blocks),
+                              .gate_output = std::move(gate.output)});
   return g.attention(names.attention, made,
                      {.heads = config.heads,
                       .head_size = config.head_size,

@@ -202,21 +202,21 @@ class Vit {
     const bool two = tensors_.has(names_.distillation_head + ".weight");
     const std::string name = two ? names_.class_head : names_.head;
     if (!tensors_.has(name + ".weight")) return;
-    Linear op{.weights = modules_.classifier(name), .makes = Form::s32};
-    classes_ = op.weights.columns;
+    LinearBlock weights = modules_.classifier(name);
+    classes_ = weights.columns;
     if (two) {
       const LinearBlock second = modules_.dense(names_.distillation_head, classes_, config_.hidden_size);
-      op.weights.name = "logits";
-      op.weights.weight = tensors_.add("logits.weight", mean_of_products(op.weights.weight, second.weight));
-      op.weights.bias = tensors_.add("logits.bias", mean(op.weights.bias, second.bias));
+      weights.name = "logits";
+      weights.weight = tensors_.add("logits.weight", mean_of_products(weights.weight, second.weight));
+      weights.bias = tensors_.add("logits.bias", mean(weights.bias, second.bias));
     }
-    const SelectRows rows = config_.mean_pooling ? SelectRows{.selection = Selection::mean, .count = prefix_rows_}
-                                                 : SelectRows{.selection = Selection::first, .count = two ? 2 : 1};
-    LayerNormOp head_norm = modules_.norm(norm_name);
-    head_norm.groups = rows.side_by_side();
-    x = g.select_rows("logits.rows", x, rows);
-    x = g.layer_norm("logits.input", x, std::move(head_norm));
-    g.output(kLogits, g.linear("logits", x, std::move(op)));
+    const bool mean_pooling = config_.mean_pooling;
+    const int tokens = two && !mean_pooling ? 2 : 1;  // side by side in a row
+    x = g.select_rows("logits.rows", x,
+                      {.selection = mean_pooling ? Selection::mean : Selection::first,
+                       .count = mean_pooling ? prefix_rows_ : tokens});
+    x = g.layer_norm("logits.input", x, modules_.norm(norm_name), tokens);
+    g.output(kLogits, g.linear("logits", x, {.weights = std::move(weights), .makes = Form::s32}));
   }
 
   /// [columns, 2 * inputs]: half of each weight side by side.

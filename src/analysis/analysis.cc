@@ -6,6 +6,7 @@
 #include "base/finite.h"
 #include "calibration/simulated.h"
 #include "float/float_executor.h"
+#include "graph/op_facts.h"
 #include "runtime/workspace.h"
 
 #include "octavo/error.h"
@@ -32,7 +33,7 @@ struct AttentionMeter {
   std::vector<float> gates;
 
   /// Probabilities of the keys that each query sees.
-  void add(std::span<const float> probabilities, const AttentionOp& op, int length) {
+  void add(std::span<const float> probabilities, const AttentionFacts& op, int length) {
     zeros.resize(static_cast<std::size_t>(op.heads));
     counts.resize(static_cast<std::size_t>(op.heads));
     for_rows(probabilities, op, length, [&](std::size_t head, std::span<const float> row) {
@@ -43,7 +44,7 @@ struct AttentionMeter {
     });
   }
 
-  void add_codes(std::span<const std::uint8_t> codes, const AttentionOp& op, int length) {
+  void add_codes(std::span<const std::uint8_t> codes, const AttentionFacts& op, int length) {
     zero_codes.resize(static_cast<std::size_t>(op.heads));
     for_rows(codes, op, length, [&](std::size_t head, std::span<const std::uint8_t> row) {
       zero_codes[head] += static_cast<double>(std::ranges::count(row, 0));
@@ -52,7 +53,7 @@ struct AttentionMeter {
 
   /// Calls `visit(head, row)` with what each query sees of [heads][length][length].
   template <typename T, typename Visit>
-  static void for_rows(std::span<const T> values, const AttentionOp& op, int length, const Visit& visit) {
+  static void for_rows(std::span<const T> values, const AttentionFacts& op, int length, const Visit& visit) {
     const auto size = static_cast<std::size_t>(length);
     for (std::size_t i = 0; i < static_cast<std::size_t>(op.heads) * size; ++i) {
       const std::size_t visible = op.mask == AttentionMask::causal ? i % size + 1 : size;
@@ -126,21 +127,21 @@ class Analyzer {
   /// Heads of the attention whose scores or probabilities have this name, 0 for any other value.
   int heads_of(std::string_view name) const {
     for (const char* part : {".scores", ".probs"}) {
-      if (name.ends_with(part)) return attention(name.substr(0, name.rfind('.')))->heads;
+      if (name.ends_with(part)) return attention(name.substr(0, name.rfind('.'))).heads;
     }
     return 0;
   }
-  const AttentionOp* attention(std::string_view name) const {
+  AttentionFacts attention(std::string_view name) const {
     for (const Node& node : data_->graph.nodes) {
-      if (data_->graph.name(node.output) == name) return std::get_if<AttentionOp>(&node.op);
+      if (data_->graph.name(node.output) == name) return facts(data_->graph, node).attention.value();
     }
-    return nullptr;
+    throw Error(std::string(name) + " is no attention");
   }
-  float scale_of(std::string_view name) const { return static_cast<float>(attention(name)->gate->scale); }
+  float scale_of(std::string_view name) const { return static_cast<float>(attention(name).gate->scale); }
 
   void add_probabilities(const std::string& key, std::span<const float> values, int heads, int length, bool map) {
     const std::string name = key.substr(0, key.rfind('.'));
-    attention_[name].add(values, *attention(name), length);
+    attention_[name].add(values, attention(name), length);
     const auto size = static_cast<std::size_t>(length) * static_cast<std::size_t>(length);
     for (int h = 0; map && h < std::min(heads, kMapHeads); ++h) {
       const auto own = values.subspan(static_cast<std::size_t>(h) * size, size);
@@ -184,11 +185,11 @@ class Analyzer {
   }
 
   void add_codes(std::string_view name, std::span<const std::uint8_t> codes, const RaggedBatch& batch) {
-    const int heads = attention(name)->heads;
+    const AttentionFacts op = attention(name);
     for (int i = 0; i < batch.sequences(); ++i) {
       const auto length = static_cast<std::size_t>(batch.length(i)),
-                 size = static_cast<std::size_t>(heads) * length * length;
-      attention_[std::string(name)].add_codes(codes.first(size), *attention(name), batch.length(i));
+                 size = static_cast<std::size_t>(op.heads) * length * length;
+      attention_[std::string(name)].add_codes(codes.first(size), op, batch.length(i));
       codes = codes.subspan(size);
     }
   }
@@ -270,7 +271,7 @@ class Analyzer {
       result_.values.push_back(std::move(value));
     }
     for (const Node& node : data_->graph.nodes) {
-      if (!std::holds_alternative<AttentionOp>(node.op)) continue;
+      if (!facts(data_->graph, node).attention) continue;
       const std::string& name = data_->graph.name(node.output);
       result_.attention.push_back(attention_[name].result(name));
       for (const double share : result_.attention.back().zeros) {

@@ -3,6 +3,7 @@
 #include "calibration/simulated.h"
 #include "float/float_executor.h"
 #include "graph/names.h"
+#include "graph/op_facts.h"
 #include "integer/integer_executor.h"
 #include "system/isa.h"
 
@@ -48,9 +49,7 @@ struct Reporting {
 
   /// The attention that reads a product; check_quantized() has looked at attention's tensors only.
   const Node* attention_of(ValueId qkv) const {
-    const auto reads = [&](const Node& node) {
-      return std::holds_alternative<AttentionOp>(node.op) && node.inputs[0] == qkv;
-    };
+    const auto reads = [&](const Node& node) { return facts(model.graph, node).attention && node.inputs[0] == qkv; };
     const auto found = std::ranges::find_if(model.graph.nodes, reads);
     return found == model.graph.nodes.end() ? nullptr : &*found;
   }
@@ -79,42 +78,30 @@ struct Reporting {
     put(name, {at, columns, encoding, 0, (256 << bits) - 1, column_scale});
   }
 
-  static std::function<int(int, int)> stream(const NodeCodes& codes) {
-    return [codes](int i, int j) { return int{codes.stream[i * codes.stream_stride + j]}; };
-  }
-
-  /// Stream codes are held without zero point; 8-bit ones are not wider than 255.
-  void put_stream(const std::string& name, const NodeCodes& codes, int columns, const Encoding& encoding,
-                  bool eight_bit) const {
-    const int low = eight_bit ? -encoding.zero_point : -32768, high = eight_bit ? 255 - encoding.zero_point : 32767;
-    put(name, {stream(codes), columns, {.scale = encoding.scale}, low, high});
-  }
-
   void node(std::size_t index, const NodeCodes& codes) const {
     const Node& node = model.graph.nodes[index];
-    const std::string& name = model.graph.name(node.output);
-    const int columns = model.graph.columns(node.output);
-    const QuantizedOp& constants = model.integer->ops[index];
-    if (const auto* embed = std::get_if<QuantizedEmbedTokens>(&constants)) {
-      put_stream(name, codes, columns, embed->sum, embed->partial.has_value());
-    } else if (const auto* qkv = std::get_if<QuantizedQkv>(&constants)) {
-      const int low = qkv->asymmetric ? -128 : -127;
-      const auto at = [&](const auto* data) {
-        return [=](int i, int j) { return int{data[i * codes.qkv_stride + j]}; };
-      };
-      put(qkv->query.name, {at(codes.query), qkv->query.columns, qkv->query.encoding, 0, 255});
-      put(qkv->key.name, {at(codes.key), qkv->key.columns, qkv->key.encoding, low, 127});
-      put(qkv->value.name, {at(codes.value), qkv->value.columns, qkv->value.encoding, low, 127,
-                            column_scale_of(attention_of(node.output))});
-    } else if (const auto* attention = std::get_if<QuantizedAttention>(&constants)) {
-      put_bytes(name, codes, columns, attention->context, attention->refined, column_scale_of(&node));
-      if (!codes.probabilities.empty()) report_codes(name, codes.probabilities);
-    } else if (const auto* linear = std::get_if<QuantizedLinear>(&constants)) {
-      put_bytes(name, codes, linear->block.columns, linear->block.encoding, linear->refined);
-    } else if (const auto* add = std::get_if<QuantizedLinearAdd>(&constants)) {
-      put_stream(name, codes, columns, add->block.encoding, add->eight_bit);
-    } else if (const auto* norm = std::get_if<QuantizedLayerNorm>(&constants); norm && norm->stream.exists) {
-      put(name, {stream(codes), columns, {.scale = norm->stream.encoding.scale}, norm->stream.low, norm->stream.high});
+    for (const CodedValue& value : facts(model.integer->ops[index]).values) put(node, value, codes);
+    if (!codes.probabilities.empty()) report_codes(model.graph.name(node.output), codes.probabilities);
+  }
+
+  void put(const Node& node, const CodedValue& value, const NodeCodes& codes) const {
+    const std::string& name = value.name.empty() ? model.graph.name(node.output) : value.name;
+    const int columns = value.columns > 0 ? value.columns : model.graph.columns(node.output);
+    const auto rows = [&](const auto* data, std::ptrdiff_t stride, std::span<const float> scale = {}) {
+      const auto at = [=](int i, int j) { return int{data[i * stride + j]}; };
+      put(name, {at, columns, value.encoding, value.low, value.high, scale});
+    };
+    switch (value.place) {
+      case CodedValue::Place::stream:
+        return rows(codes.stream, codes.stream_stride);
+      case CodedValue::Place::bytes:
+        return put_bytes(name, codes, columns, value.encoding, value.refined, column_scale_of(&node));
+      case CodedValue::Place::query:
+        return rows(codes.query, codes.qkv_stride);
+      case CodedValue::Place::key:
+        return rows(codes.key, codes.qkv_stride);
+      case CodedValue::Place::value:
+        return rows(codes.value, codes.qkv_stride, column_scale_of(attention_of(node.output)));
     }
   }
 };

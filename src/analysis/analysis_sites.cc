@@ -1,88 +1,57 @@
 #include "analysis/analysis_sites.h"
 
 #include "graph/names.h"
+#include "graph/op_facts.h"
 
 namespace octavo {
 namespace {
 
-template <typename T>
-bool makes(const Graph& graph, ValueId value) {
-  return std::holds_alternative<T>(graph.producer(value).op);
-}
-
 /// A sum of the residual stream with what a feed-forward network makes.
 bool ends_ffn(const Graph& graph, const Node& node) {
-  return std::holds_alternative<LinearAdd>(node.op) && makes<Linear>(graph, node.inputs[0]);
+  return facts(graph, node).adds && !facts(graph, graph.producer(node.inputs[0])).attention;
 }
 
-struct Activations {
-  const Graph& graph;
-  const Node& node;
-  std::vector<Site>& sites;
-
-  const std::string& name() const { return graph.name(node.output); }
-
-  void operator()(const EmbedTokens&) const {
-    sites.push_back({stage_name(name(), Stage::partial), "embedding sum"});
-    sites.push_back({name(), "embedding sum"});
-  }
-  void operator()(const LayerNormOp&) const {
-    const bool layer_output = ends_ffn(graph, graph.producer(node.inputs[0]));
-    sites.push_back({name(), "LayerNorm", layer_output});
-  }
-  void operator()(const QkvProduct& op) const {
-    sites.push_back({op.query.name, "query"});
-    sites.push_back({op.key.name, "key"});
-    sites.push_back({op.value.name, "value"});
-  }
-  void operator()(const AttentionOp&) const {
-    sites.push_back({stage_name(name(), Stage::scores), "scores"});
-    sites.push_back({stage_name(name(), Stage::probs), "probabilities"});
-    sites.push_back({name(), "context"});
-  }
-  void operator()(const Linear& op) const {
-    if (op.makes == Form::u8) sites.push_back({name(), "activation"});
-  }
-  void operator()(const LinearAdd&) const {
+void add_sites(const Graph& graph, const Node& node, std::vector<Site>& sites) {
+  const OpFacts known = facts(graph, node);
+  const std::string& name = graph.name(node.output);
+  const auto add = [&](std::string of, std::string kind) { sites.push_back({std::move(of), std::move(kind)}); };
+  if (!known.words.empty()) {
+    add(stage_name(name, Stage::partial), "embedding sum");
+    add(name, "embedding sum");
+  } else if (known.normalises) {
+    sites.push_back({name, "LayerNorm", ends_ffn(graph, graph.producer(node.inputs[0]))});
+  } else if (!known.qkv.empty()) {
+    const char* kinds[] = {"query", "key", "value"};
+    for (std::size_t i = 0; i < known.qkv.size(); ++i) add(known.qkv[i]->name, kinds[i]);
+  } else if (known.attention) {
+    add(stage_name(name, Stage::scores), "scores");
+    add(stage_name(name, Stage::probs), "probabilities");
+    add(name, "context");
+  } else if (known.adds) {
     const bool ffn = ends_ffn(graph, node);
-    sites.push_back({stage_name(name(), Stage::product), ffn ? kFfnOutput : "attention output", ffn});
-    sites.push_back({name(), "residual sum"});
+    sites.push_back({stage_name(name, Stage::product), ffn ? kFfnOutput : "attention output", ffn});
+    add(name, "residual sum");
+  } else if (known.makes == std::vector{Form::u8}) {
+    add(name, "activation");
   }
-  void operator()(const EmbedPatches&) const {}  // analyze() refuses models of images
-  void operator()(const SelectRows&) const {}
-};
-
-struct Weights {
-  std::vector<Site>& sites;
-  void operator()(const EmbedTokens& op) const {
-    for (const std::string* table : {&op.word, &op.position, &op.type}) {
-      if (!table->empty()) sites.push_back({*table, "embedding table"});
-    }
-  }
-  void operator()(const QkvProduct& op) const {
-    for (const LinearBlock* block : {&op.query, &op.key, &op.value}) sites.push_back({block->weight, "weights"});
-  }
-  void operator()(const Linear& op) const {
-    if (op.reads == Form::u8) sites.push_back({op.weights.weight, "weights"});
-  }
-  void operator()(const LinearAdd& op) const { sites.push_back({op.weights.weight, "weights"}); }
-  void operator()(const LayerNormOp&) const {}
-  void operator()(const AttentionOp&) const {}
-  void operator()(const EmbedPatches&) const {}
-  void operator()(const SelectRows&) const {}
-};
+}
 
 }  // namespace
 
 std::vector<Site> activation_sites(const Graph& graph) {
   std::vector<Site> sites;
-  for (const Node& node : graph.nodes) std::visit(Activations{graph, node, sites}, node.op);
+  for (const Node& node : graph.nodes) add_sites(graph, node, sites);
   return sites;
 }
 
 std::vector<Site> weight_sites(const Graph& graph) {
   std::vector<Site> sites;
-  for (const Node& node : graph.nodes) std::visit(Weights{sites}, node.op);
+  for (const Node& node : graph.nodes) {
+    const OpFacts known = facts(graph, node);
+    if (known.normalises) continue;
+    for (const std::string& name : known.rounded)
+      sites.push_back({name, known.words.empty() ? "weights" : "embedding table"});
+  }
   return sites;
 }
 

@@ -3,6 +3,7 @@
 
 #include "octavo/tensor.h"
 
+#include <cstdint>
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -15,6 +16,12 @@ Tensor to_tensor(const std::vector<T>& values, Tensor::Shape shape) {
   Tensor tensor(dtype_of<T>(), std::move(shape));
   if (!values.empty()) std::memcpy(tensor.writable<T>().data(), values.data(), values.size() * sizeof(T));
   return tensor;
+}
+
+/// Of one dimension.
+template <typename T>
+Tensor to_tensor(const std::vector<T>& values) {
+  return to_tensor(values, {static_cast<std::int64_t>(values.size())});
 }
 
 }  // namespace octavo

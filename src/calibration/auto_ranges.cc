@@ -1,5 +1,7 @@
 #include "calibration/auto_ranges.h"
 
+#include "graph/op_facts.h"
+
 #include "octavo/error.h"
 
 #include <algorithm>
@@ -25,7 +27,7 @@ BlockJudge::BlockJudge(const FloatExecutor& executor, const Graph& graph, Ragged
     : executor_(executor), graph_(graph), batch_(std::move(batch)), workspace_(workspace) {
   std::vector<std::string> norms;
   for (const Node& node : graph.nodes) {
-    if (std::holds_alternative<LayerNormOp>(node.op)) norms.push_back(graph.name(node.output));
+    if (facts(graph, node).normalises) norms.push_back(graph.name(node.output));
   }
   const Observer keep = [&](std::string_view name, std::span<const float> values, int) {
     if (std::find(norms.begin(), norms.end(), name) != norms.end()) {
@@ -37,13 +39,13 @@ BlockJudge::BlockJudge(const FloatExecutor& executor, const Graph& graph, Ragged
 
 std::string BlockJudge::end_of_block(const std::string& value) const {
   const auto makes = [&](const Node& node) {
-    const auto* qkv = std::get_if<QkvProduct>(&node.op);
-    return graph_.name(node.output) == value ||
-           (qkv && (qkv->query.name == value || qkv->key.name == value || qkv->value.name == value));
+    const std::vector<const LinearBlock*> qkv = facts(graph_, node).qkv;
+    const auto named = [&](const LinearBlock* block) { return block->name == value; };
+    return graph_.name(node.output) == value || std::any_of(qkv.begin(), qkv.end(), named);
   };
   auto node = std::find_if(graph_.nodes.begin(), graph_.nodes.end(), makes);
   while (node != graph_.nodes.end() && ++node != graph_.nodes.end()) {
-    if (std::holds_alternative<LayerNormOp>(node->op)) return graph_.name(node->output);
+    if (facts(graph_, *node).normalises) return graph_.name(node->output);
   }
   throw Error(value + " is not followed by a LayerNorm");
 }

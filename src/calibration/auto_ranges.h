@@ -26,8 +26,7 @@ class BlockJudge {
  public:
   BlockJudge(const FloatExecutor& executor, const Graph& graph, RaggedBatch batch, Workspace::Data& workspace);
 
-  /// Squared error of the first LayerNorm after the node that makes `value`, which is a node's value or a block's of a
-  /// QkvProduct.
+  /// Squared error of the first LayerNorm after the node that makes `value`, which is a node's value or a block's.
   double error(const std::string& value, const Rounding& rounding) const;
 
  private:

@@ -123,11 +123,9 @@ std::set<std::string, std::less<>> head_inputs_of(const Graph& graph) {
 std::set<std::string, std::less<>> byte_values(const Graph& graph) {
   std::set<std::string, std::less<>> names;
   for (const Node& node : graph.nodes) {
-    if (const auto* qkv = std::get_if<QkvProduct>(&node.op)) {
-      for (const LinearBlock* block : qkv->qkv()) names.insert(block->name);
-    }
-    const std::vector<Form> makes = facts(graph, node).makes;
-    if (makes == std::vector{Form::u8}) names.insert(graph.name(node.output));
+    const OpFacts known = facts(graph, node);
+    for (const LinearBlock* block : known.qkv) names.insert(block->name);
+    if (known.makes == std::vector{Form::u8}) names.insert(graph.name(node.output));
   }
   return names;
 }
@@ -136,7 +134,7 @@ std::set<std::string, std::less<>> byte_values(const Graph& graph) {
 std::set<std::string, std::less<>> values_of(const Graph& graph) {
   std::set<std::string, std::less<>> names;
   for (const Node& node : graph.nodes) {
-    if (const auto* qkv = std::get_if<QkvProduct>(&node.op)) names.insert(qkv->value.name);
+    if (const OpFacts known = facts(graph, node); !known.qkv.empty()) names.insert(known.qkv.back()->name);
   }
   return names;
 }
@@ -159,7 +157,7 @@ RaggedBatch sequences_of(const RaggedBatch& batch, int first, int count) {
 std::set<std::string, std::less<>> norm_values(const Graph& graph) {
   std::set<std::string, std::less<>> names;
   for (const Node& node : graph.nodes) {
-    if (std::holds_alternative<LayerNormOp>(node.op)) names.insert(graph.name(node.output));
+    if (facts(graph, node).normalises) names.insert(graph.name(node.output));
   }
   return names;
 }

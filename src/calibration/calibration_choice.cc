@@ -35,7 +35,7 @@ void Calibrator::Data::choose_ranges(Ranges& chosen_ranges) const {
   }
   for (const Node& node : model->graph.nodes) {
     const std::string& name = model->graph.name(node.output);
-    if (!std::holds_alternative<LayerNormOp>(node.op) || !inputs.contains(name)) continue;
+    if (!facts(model->graph, node).normalises || !inputs.contains(name)) continue;
     const ColumnStatistics& statistics = columns.statistics().at(name);
     const Equalization none = identity(statistics.columns());
     if (is_finite(chosen_ranges, name)) {
@@ -70,8 +70,7 @@ void Calibrator::Data::equalize_sites(const CalibrationOptions& chosen, Ranges& 
   const Graph& graph = model->graph;
   for (const Node& node : graph.nodes) {
     const std::string& name = graph.name(node.output);
-    if (!std::holds_alternative<LayerNormOp>(node.op) || !inputs.contains(name) || !is_finite(chosen_ranges, name))
-      continue;
+    if (!facts(model->graph, node).normalises || !inputs.contains(name) || !is_finite(chosen_ranges, name)) continue;
     EqualizedSite site = equalized_site(chosen, node, *result.pool);
     if (takes_ranges(options.method)) {
       site.range = range_of(equalized_histogram(columns.statistics().at(name), site.equalization), options);
@@ -88,9 +87,9 @@ void Calibrator::Data::equalize_contexts(const CalibrationOptions& chosen, Range
   if (chosen.equalize == EqualizeMethod::none || uses_histograms(options.method)) return;
   const Graph& graph = model->graph;
   for (const Node& node : graph.nodes) {
-    if (!std::holds_alternative<AttentionOp>(node.op)) continue;
-    const auto& qkv = std::get<QkvProduct>(graph.producer(node.inputs[0]).op);
-    const std::string &name = graph.name(node.output), &v = qkv.value.name;
+    if (!facts(graph, node).attention) continue;
+    const std::string &name = graph.name(node.output),
+                      &v = facts(graph, graph.producer(node.inputs[0])).qkv.back()->name;
     if (!is_finite(chosen_ranges, name) || !is_finite(chosen_ranges, v)) continue;
     const EqualizedSite site = equalize_columns(chosen.equalize, v_columns.statistics().at(v));
     chosen_ranges[v] = site.range;
@@ -101,9 +100,9 @@ void Calibrator::Data::equalize_contexts(const CalibrationOptions& chosen, Range
 
 void Calibrator::Data::copy_neurons(int budget, Ranges& chosen_ranges, QuantizeOptions& result) const {
   for (const Node& node : model->graph.nodes) {
-    const auto* linear = std::get_if<Linear>(&node.op);
     const std::string& name = model->graph.name(node.output);
-    if (!linear || linear->activation == Activation::none || !inputs.contains(name) || !is_finite(chosen_ranges, name))
+    if (facts(model->graph, node).activation == Activation::none || !inputs.contains(name) ||
+        !is_finite(chosen_ranges, name))
       continue;
     Copies copies = choose_copies(expected_highest(columns.statistics().at(name)), chosen_ranges.at(name), budget);
     if (copies.count.empty()) continue;
@@ -132,17 +131,18 @@ void Calibrator::Data::improve_ranges(const CalibrationOptions& chosen, Ranges& 
   const auto signed_rounding = [](const Range& r) { return Rounding{.quantizer = symmetric_s8(r.low, r.high)}; };
   for (const Node& node : model->graph.nodes) {
     const std::string& name = model->graph.name(node.output);
-    if (const auto* qkv = std::get_if<QkvProduct>(&node.op)) {
-      Range& q = chosen_ranges.at(qkv->query.name);
-      q = best(qkv->query.name, q, histograms.at(qkv->query.name), bytes_rounding);
-      for (const std::string& block : {qkv->key.name, qkv->value.name}) {
-        Range& r = chosen_ranges.at(block);
-        r = best(block, r, histograms.at(block), signed_rounding);
+    const OpFacts known = facts(model->graph, node);
+    if (!known.qkv.empty()) {
+      for (const LinearBlock* block : known.qkv) {
+        Range& r = chosen_ranges.at(block->name);
+        const Histogram& histogram = histograms.at(block->name);
+        r = block == known.qkv.front() ? best(block->name, r, histogram, bytes_rounding)
+                                       : best(block->name, r, histogram, signed_rounding);
       }
-    } else if (std::holds_alternative<AttentionOp>(node.op)) {
+    } else if (known.attention) {
       chosen_ranges[name] = best(name, chosen_ranges.at(name), histograms.at(name), bytes_rounding);
-    } else if (std::holds_alternative<Linear>(node.op) && inputs.contains(name)) {
-      const bool copied = std::get<Linear>(node.op).activation != Activation::none;
+    } else if (known.makes == std::vector{Form::u8} && inputs.contains(name)) {
+      const bool copied = known.activation != Activation::none;
       const auto copies = [&](const Range& r) {
         return choose_copies(expected_highest(columns.statistics().at(name)), r, copied ? chosen.copies : 0);
       };
@@ -150,7 +150,7 @@ void Calibrator::Data::improve_ranges(const CalibrationOptions& chosen, Ranges& 
         const Copies c = copies(r);
         return Rounding{.quantizer = asymmetric_u8(c.common.low, c.common.high), .copies = c.count};
       });
-    } else if (std::holds_alternative<LayerNormOp>(node.op) && inputs.contains(name)) {
+    } else if (known.normalises && inputs.contains(name)) {
       const ColumnStatistics& statistics = columns.statistics().at(name);
       const auto solved = result.equalization.find(name);
       const Equalization e = solved == result.equalization.end() ? identity(statistics.columns()) : solved->second;

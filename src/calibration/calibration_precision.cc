@@ -1,5 +1,6 @@
 // The search for extra bits: how few of them make a model as close to float32 as is asked for.
 #include "calibration/calibration_data.h"
+#include "graph/op_facts.h"
 #include "runtime/workspace.h"
 
 #include "octavo/error.h"
@@ -12,10 +13,10 @@ std::vector<ExtraBits> Calibrator::extra_bits() const {
   std::vector<ExtraBits> result;
   for (const Node& node : data_->model->graph.nodes) {
     const std::string& name = data_->model->graph.name(node.output);
-    if (std::holds_alternative<EmbedTokens>(node.op)) result.push_back({name, false});
-    if (std::holds_alternative<EmbedTokens>(node.op) || !data_->inputs.contains(name)) continue;
+    const bool words = !facts(data_->model->graph, node).words.empty();  // which have no weights that read them
+    if (!words && !data_->inputs.contains(name)) continue;
     result.push_back({name, false});
-    result.push_back({name, true});
+    if (!words) result.push_back({name, true});
   }
   return result;
 }

@@ -24,10 +24,7 @@ bool reads(const Graph& graph, const Node& node, ValueId value) {
 }
 
 double cost_of_reading(const Graph& graph, const Node& reader) {
-  int columns = graph.columns(reader.output);
-  if (const auto* qkv = std::get_if<QkvProduct>(&reader.op))
-    columns = 3 * qkv->heads * qkv->head_size + (qkv->gate.empty() ? 0 : gate_columns(*qkv));
-  return padded(graph.columns(reader.inputs[0]), 64) * padded(columns, 32);
+  return padded(graph.columns(reader.inputs[0]), 64) * padded(graph.columns(reader.output), 32);
 }
 
 /// Mean over rows of |x - y|^2 / |y|^2.
@@ -49,9 +46,8 @@ double relative_error(const Tensor& found, const Tensor& exact) {
 
 /// What a product multiplies by, gates left out.
 std::vector<const LinearBlock*> blocks_of(const Graph& graph, const Node& reader) {
-  std::vector<const LinearBlock*> blocks = facts(graph, reader).blocks;
-  if (std::holds_alternative<QkvProduct>(reader.op)) blocks.resize(3);
-  return blocks;
+  const OpFacts known = facts(graph, reader);
+  return known.qkv.empty() ? std::vector{known.blocks.at(0).rows} : known.qkv;
 }
 
 }  // namespace
@@ -103,13 +99,13 @@ WorthOfBits PrecisionSearch::worth(const ExtraBits& bits, const Tensor& exact, c
   const auto& nodes = graph.nodes;
   const auto made =
       std::find_if(nodes.begin(), nodes.end(), [&](const Node& node) { return graph.name(node.output) == bits.value; });
-  if (const auto* embed = std::get_if<EmbedTokens>(&made->op)) {
-    const Tensor& words = tensor(model_.tensors, embed->word);
-    const std::vector<float> rows = float_values(model_, embed->word);
-    std::vector<float> rounded = byte_table(rows, static_cast<int>(words.columns()), embed->word).rest(rows);
+  if (const std::string table = facts(graph, *made).words; !table.empty()) {
+    const Tensor& words = tensor(model_.tensors, table);
+    const std::vector<float> rows = float_values(model_, table);
+    std::vector<float> rounded = byte_table(rows, static_cast<int>(words.columns()), table).rest(rows);
     std::transform(rows.begin(), rows.end(), rounded.begin(), rounded.begin(), std::minus<>());
     const FloatExecutor changed = executor_.with_tensors(static_cast<std::size_t>(made - nodes.begin()),
-                                                         {{embed->word, to_tensor(rounded, words.shape())}});
+                                                         {{table, to_tensor(rounded, words.shape())}});
     return {bits, relative_error(changed.run(batch, workspace), exact),
             static_cast<double>(graph.columns(made->output))};
   }

@@ -1,5 +1,6 @@
 #include "calibration/simulated.h"
 
+#include "graph/op_facts.h"
 #include "io/safetensors.h"
 
 #include <algorithm>
@@ -14,26 +15,6 @@ Range range_of(std::span<const float> values) {
   const auto [low, high] = std::minmax_element(values.begin(), values.end());
   return {.low = *low, .high = *high};
 }
-
-/// Names of the tensors that the paper quantizes.
-struct Weights {
-  std::vector<std::string> names = {};
-  void operator()(const EmbedTokens& op) {
-    names.insert(names.end(), {op.word, op.position});
-    if (!op.type.empty()) names.push_back(op.type);
-  }
-  void operator()(const QkvProduct& op) {
-    names.insert(names.end(), {op.query.weight, op.key.weight, op.value.weight});
-  }
-  void operator()(const Linear& op) {
-    if (op.reads == Form::u8) names.push_back(op.weights.weight);  // heads of 16-bit rows are left as they are
-  }
-  void operator()(const LinearAdd& op) { names.push_back(op.weights.weight); }
-  void operator()(const LayerNormOp& op) { names.push_back(op.gain); }
-  void operator()(const AttentionOp&) {}
-  void operator()(const EmbedPatches& op) { names.push_back(op.projection.weight); }
-  void operator()(const SelectRows&) {}
-};
 
 }  // namespace
 
@@ -58,9 +39,12 @@ void simulate_weights(std::span<float> values, int bits) {
 
 Model::Data with_simulated_weights(const Model::Data& model, int bits, std::string_view only) {
   Model::Data result = model;
-  Weights weights;
-  for (const Node& node : model.graph.nodes) std::visit(weights, node.op);
-  for (const std::string& name : weights.names) {
+  std::vector<std::string> weights;
+  for (const Node& node : model.graph.nodes) {
+    const std::vector<std::string> own = facts(model.graph, node).rounded;
+    weights.insert(weights.end(), own.begin(), own.end());
+  }
+  for (const std::string& name : weights) {
     if (!only.empty() && name != only) continue;
     const Tensor values = to_f32(tensor(model.tensors, name), name);
     Tensor rounded(DType::f32, values.shape());

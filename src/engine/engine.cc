@@ -57,8 +57,8 @@ std::vector<OpTime> Engine::take_profile(Workspace& workspace) const {
   std::vector<OpTime> times;
   for (std::size_t i = 0; i < nanoseconds.size() && i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];
-    times.push_back(
-        {op_name(node.op), std::string(graph.name(node.output)), 1e-9 * static_cast<double>(nanoseconds[i])});
+    times.push_back({std::string(op_name(node.op)), std::string(graph.name(node.output)),
+                     1e-9 * static_cast<double>(nanoseconds[i])});
   }
   return times;
 }

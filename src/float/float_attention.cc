@@ -1,4 +1,5 @@
-// Attention in float32: scores, clipped softmax, context, gate, and what observers see of them.
+// Attention in float32, and the product that it reads: scores, clipped softmax, context, gate, and what observers see
+// of them.
 #include "float/float_run.h"
 
 #include <algorithm>
@@ -40,23 +41,51 @@ void compute_probabilities(const AttentionOp& op, Eigen::Index length, float* sc
   }
 }
 
-}  // namespace
+/// Calls `visit(block, copy)` with each of these blocks of a value's columns, from the first column on.
+template <typename Visit>
+void for_blocks(Rows rows, const std::vector<const LinearBlock*>& blocks, const Visit& visit) {
+  Eigen::Index first = 0;
+  for (const LinearBlock* block : blocks) {
+    auto columns = rows.middleCols(first, block->columns);
+    FloatMatrix copy = columns;
+    if (visit(*block, copy)) columns = copy;
+    first += block->columns;
+  }
+}
 
-void FloatExecutor::Run::execute(const AttentionOp& op, const Node& node) {
+/// One attention over one batch.
+struct AttentionRun {
+  FloatExecutor::Run& pass;
+  const AttentionOp& op;
+  const Node& node;
+  std::vector<float> gates = {};  // [rows][heads]
+
+  void run();
+  void prepare_heads(int stride);
+  const float* query(int sequence, int head) const;
+  void compute_scores(int sequence, int head, float* scores) const;
+  void compute_context(int sequence, int head, const float* probabilities) const;
+  void compute_gates();
+  float logit(Eigen::Index row, int head) const;
+  void average_over_tokens();
+  void observe(const std::vector<float>& probabilities, const std::vector<std::size_t>& first) const;
+};
+
+void AttentionRun::run() {
   const int heads_count = op.heads;
-  compute_gates(op, node);
-  prepare_heads(op, model.columns(node.inputs[0]));
+  compute_gates();
+  prepare_heads(pass.model.columns(node.inputs[0]));
   std::vector<std::size_t> first_probability{0};
-  for (int i = 0; i < batch.sequences(); ++i) {
-    const auto length = static_cast<std::size_t>(batch.length(i));
+  for (int i = 0; i < pass.batch.sequences(); ++i) {
+    const auto length = static_cast<std::size_t>(pass.batch.length(i));
     first_probability.push_back(first_probability.back() + static_cast<std::size_t>(heads_count) * length * length);
   }
-  const bool watched = observer && stages == ObserveStages::all, keep = watched || transform;
+  const bool watched = pass.observer && pass.stages == ObserveStages::all, keep = watched || pass.transform;
   std::vector<float> probabilities(keep ? first_probability.back() : 0);
   const auto for_heads = [&](auto&& work) {
-    workspace.pool.run(batch.sequences() * heads_count, [&](int index, int) {
+    pass.workspace.pool.run(pass.batch.sequences() * heads_count, [&](int index, int) {
       const int sequence = index / heads_count, head = index % heads_count;
-      const auto length = static_cast<std::size_t>(batch.length(sequence));
+      const auto length = static_cast<std::size_t>(pass.batch.length(sequence));
       std::vector<float> own(keep ? 0 : length * length);
       float* scores = keep ? probabilities.data() + first_probability[static_cast<std::size_t>(sequence)] +
                                  static_cast<std::size_t>(head) * length * length
@@ -64,69 +93,68 @@ void FloatExecutor::Run::execute(const AttentionOp& op, const Node& node) {
       work(sequence, head, scores);
     });
   };
-  if (transform) {  // each stage of the whole batch before the next
-    const std::string& name = model.name(node.output);
-    for_heads([&](int sequence, int head, float* scores) { compute_scores(op, node, sequence, head, scores); });
-    change(stage_name(name, Stage::scores), probabilities.data(), probabilities.size());
-    for_heads([&](int sequence, int, float* scores) { compute_probabilities(op, batch.length(sequence), scores); });
-    change(stage_name(name, Stage::probs), probabilities.data(), probabilities.size());
-    for_heads([&](int sequence, int head, float* scores) { compute_context(op, node, sequence, head, scores); });
-    change(node);
+  if (pass.transform) {  // each stage of the whole batch before the next
+    const std::string& name = pass.model.name(node.output);
+    for_heads([&](int sequence, int head, float* scores) { compute_scores(sequence, head, scores); });
+    pass.change(stage_name(name, Stage::scores), probabilities.data(), probabilities.size());
+    for_heads(
+        [&](int sequence, int, float* scores) { compute_probabilities(op, pass.batch.length(sequence), scores); });
+    pass.change(stage_name(name, Stage::probs), probabilities.data(), probabilities.size());
+    for_heads([&](int sequence, int head, float* scores) { compute_context(sequence, head, scores); });
+    pass.change(node);
   } else {
     for_heads([&](int sequence, int head, float* scores) {
-      compute_scores(op, node, sequence, head, scores);
-      compute_probabilities(op, batch.length(sequence), scores);
-      compute_context(op, node, sequence, head, scores);
+      compute_scores(sequence, head, scores);
+      compute_probabilities(op, pass.batch.length(sequence), scores);
+      compute_context(sequence, head, scores);
     });
   }
-  if (watched) observe_attention(op, node, probabilities, first_probability);
+  if (watched) observe(probabilities, first_probability);
 }
 
-void FloatExecutor::Run::prepare_heads(const AttentionOp& op, int stride) {
+void AttentionRun::prepare_heads(int stride) {
   const int width = op.heads * op.head_size;
-  for (int i = 0; i < batch.sequences(); ++i) {
-    const int length = batch.length(i);
-    if (heads.contains(length)) continue;
-    heads.emplace(length, HeadProducts{FloatMatmul({.rows = length,
-                                                    .columns = length,
-                                                    .depth = op.head_size,
-                                                    .a_row_stride = stride,
-                                                    .a_column_stride = 1,
-                                                    .b_row_stride = 1,
-                                                    .b_column_stride = stride,
-                                                    .c_stride = length}),
-                                       FloatMatmul({.rows = length,
-                                                    .columns = op.head_size,
-                                                    .depth = length,
-                                                    .a_row_stride = length,
-                                                    .a_column_stride = 1,
-                                                    .b_row_stride = stride,
-                                                    .b_column_stride = 1,
-                                                    .c_stride = width})});
+  for (int i = 0; i < pass.batch.sequences(); ++i) {
+    const int length = pass.batch.length(i);
+    if (pass.heads.contains(length)) continue;
+    pass.heads.emplace(length, HeadProducts{FloatMatmul({.rows = length,
+                                                         .columns = length,
+                                                         .depth = op.head_size,
+                                                         .a_row_stride = stride,
+                                                         .a_column_stride = 1,
+                                                         .b_row_stride = 1,
+                                                         .b_column_stride = stride,
+                                                         .c_stride = length}),
+                                            FloatMatmul({.rows = length,
+                                                         .columns = op.head_size,
+                                                         .depth = length,
+                                                         .a_row_stride = length,
+                                                         .a_column_stride = 1,
+                                                         .b_row_stride = stride,
+                                                         .b_column_stride = 1,
+                                                         .c_stride = width})});
   }
 }
 
 /// The query of one head of one sequence; key and value follow at the width of all heads.
-const float* FloatExecutor::Run::query(const AttentionOp& op, const Node& node, int sequence, int head) const {
-  const Eigen::Index first = batch.start[static_cast<std::size_t>(sequence)];
-  return at(node.inputs[0]) + first * model.columns(node.inputs[0]) + head * op.head_size;
+const float* AttentionRun::query(int sequence, int head) const {
+  const Eigen::Index first = pass.batch.start[static_cast<std::size_t>(sequence)];
+  return pass.at(node.inputs[0]) + first * pass.model.columns(node.inputs[0]) + head * op.head_size;
 }
 
 /// Scaled scores [length, length] of one head of one sequence, hidden keys included.
-void FloatExecutor::Run::compute_scores(const AttentionOp& op, const Node& node, int sequence, int head,
-                                        float* scores) const {
-  const int length = batch.length(sequence);
-  const float* q = query(op, node, sequence, head);
-  heads.at(length).scores.run(q, q + op.heads * op.head_size, scores);
+void AttentionRun::compute_scores(int sequence, int head, float* scores) const {
+  const int length = pass.batch.length(sequence);
+  const float* q = query(sequence, head);
+  pass.heads.at(length).scores.run(q, q + op.heads * op.head_size, scores);
   Row(scores, Eigen::Index{length} * length) *= 1.0f / std::sqrt(static_cast<float>(op.head_size));
 }
 
-void FloatExecutor::Run::compute_context(const AttentionOp& op, const Node& node, int sequence, int head,
-                                         const float* probabilities) const {
+void AttentionRun::compute_context(int sequence, int head, const float* probabilities) const {
   const int width = op.heads * op.head_size;
-  const Eigen::Index first = batch.start[static_cast<std::size_t>(sequence)], length = batch.length(sequence);
-  float* context = at(node.output) + first * width + head * op.head_size;
-  heads.at(static_cast<int>(length)).context.run(probabilities, query(op, node, sequence, head) + 2 * width, context);
+  const Eigen::Index first = pass.batch.start[static_cast<std::size_t>(sequence)], length = pass.batch.length(sequence);
+  float* context = pass.at(node.output) + first * width + head * op.head_size;
+  pass.heads.at(static_cast<int>(length)).context.run(probabilities, query(sequence, head) + 2 * width, context);
   if (!op.gate) return;
   for (Eigen::Index i = 0; i < length; ++i) {
     const auto index = static_cast<std::size_t>((first + i) * op.heads + head);
@@ -135,48 +163,80 @@ void FloatExecutor::Run::compute_context(const AttentionOp& op, const Node& node
 }
 
 /// Sigmoids of every token and head, without scale.
-void FloatExecutor::Run::compute_gates(const AttentionOp& op, const Node& node) {
+void AttentionRun::compute_gates() {
   if (!op.gate) return;
-  gates.resize(static_cast<std::size_t>(batch.rows()) * static_cast<std::size_t>(op.heads));
-  const auto& producer = model.data->graph.producer(node.inputs[0]);
-  for (Eigen::Index i = 0; i < batch.rows(); ++i) {
-    for (int h = 0; h < op.heads; ++h) gates[static_cast<std::size_t>(i * op.heads + h)] = logit(op, producer, i, h);
+  gates.resize(static_cast<std::size_t>(pass.batch.rows()) * static_cast<std::size_t>(op.heads));
+  for (Eigen::Index i = 0; i < pass.batch.rows(); ++i) {
+    for (int h = 0; h < op.heads; ++h) gates[static_cast<std::size_t>(i * op.heads + h)] = logit(i, h);
   }
-  if (op.gate->type == GateType::conditional_per_head) average_over_tokens(op.heads);
+  if (op.gate->type == GateType::conditional_per_head) average_over_tokens();
   for (float& gate : gates) gate = sigmoid(gate);
 }
 
-float FloatExecutor::Run::logit(const AttentionOp& op, const Node& producer, Eigen::Index row, int head) const {
-  if (op.gate->type == GateType::unconditional_per_head) return model.bound(op.gate->logits)[head];
+float AttentionRun::logit(Eigen::Index row, int head) const {
+  if (op.gate->type == GateType::unconditional_per_head) return pass.model.bound(op.gate->logits)[head];
+  const Node& producer = pass.model.data->graph.producer(node.inputs[0]);
   const auto& product = std::get<QkvProduct>(producer.op);
-  const int stride = model.columns(producer.output);
-  const float* columns = at(producer.output) + row * stride + stride - gate_columns(product);
+  const int stride = pass.model.columns(producer.output);
+  const float* columns = pass.at(producer.output) + row * stride + stride - gate_columns(product);
   if (op.gate->kind != GateKind::mlp) return columns[head];
   const LinearBlock& output = product.gate_output[static_cast<std::size_t>(head)];
-  const ConstRow weight = model.bound(output.weight);
+  const ConstRow weight = pass.model.bound(output.weight);
   const ConstRow hidden(columns + head * weight.size(), weight.size());
-  return (hidden.max(0.0f) * weight).sum() + model.bound(output.bias)[0];
+  return (hidden.max(0.0f) * weight).sum() + pass.model.bound(output.bias)[0];
 }
 
 /// Each token's logits become the mean of its sequence's.
-void FloatExecutor::Run::average_over_tokens(int heads_count) {
-  Rows all(gates.data(), batch.rows(), heads_count);
-  for (int i = 0; i < batch.sequences(); ++i) {
-    auto own = all.middleRows(batch.start[static_cast<std::size_t>(i)], batch.length(i));
+void AttentionRun::average_over_tokens() {
+  Rows all(gates.data(), pass.batch.rows(), op.heads);
+  for (int i = 0; i < pass.batch.sequences(); ++i) {
+    auto own = all.middleRows(pass.batch.start[static_cast<std::size_t>(i)], pass.batch.length(i));
     const Eigen::Array<float, 1, Eigen::Dynamic> mean = own.colwise().mean();
     own.rowwise() = mean;
   }
 }
 
-void FloatExecutor::Run::observe_attention(const AttentionOp& op, const Node& node,
-                                           const std::vector<float>& probabilities,
-                                           const std::vector<std::size_t>& first) const {
-  const std::string& name = model.name(node.output);
-  for (int i = 0; i < batch.sequences(); ++i) {
-    observe(stage_name(name, Stage::probs), probabilities.data() + first[static_cast<std::size_t>(i)],
-            Eigen::Index{op.heads} * batch.length(i), batch.length(i));
+void AttentionRun::observe(const std::vector<float>& probabilities, const std::vector<std::size_t>& first) const {
+  const std::string& name = pass.model.name(node.output);
+  for (int i = 0; i < pass.batch.sequences(); ++i) {
+    pass.observe(stage_name(name, Stage::probs), probabilities.data() + first[static_cast<std::size_t>(i)],
+                 Eigen::Index{op.heads} * pass.batch.length(i), pass.batch.length(i));
   }
-  if (op.gate) observe(stage_name(name, Stage::gate), gates.data(), batch.rows(), op.heads);
+  if (op.gate) pass.observe(stage_name(name, Stage::gate), gates.data(), pass.batch.rows(), op.heads);
+}
+
+}  // namespace
+
+template <>
+void FloatExecutor::Run::execute(const QkvProduct& op, const Node& node) {
+  multiply(node);
+  std::vector<const LinearBlock*> blocks = {&op.query, &op.key, &op.value};
+  const auto values = [](FloatMatrix& copy) {
+    return std::span<float>(copy.data(), static_cast<std::size_t>(copy.size()));
+  };
+  if (editor) {
+    for_blocks(rows(node.output), blocks, [&](const LinearBlock& block, FloatMatrix& copy) {
+      editor(block.name, values(copy), block.columns);
+      return true;
+    });
+  }
+  if (transform) {
+    for_blocks(rows(node.output), blocks, [&](const LinearBlock& block, FloatMatrix& copy) {
+      transform(block.name, values(copy));
+      return true;
+    });
+  }
+  if (!observer) return;
+  for (const LinearBlock& block : op.gate) blocks.push_back(&block);
+  for_blocks(rows(node.output), blocks, [&](const LinearBlock& block, FloatMatrix& copy) {
+    observe(block.name, copy.data(), copy.rows(), block.columns);
+    return false;
+  });
+}
+
+template <>
+void FloatExecutor::Run::execute(const AttentionOp& op, const Node& node) {
+  AttentionRun{*this, op, node}.run();
 }
 
 }  // namespace octavo

@@ -24,6 +24,7 @@ void normalised_patches(const EmbedPatches& op, const std::uint8_t* image, float
 
 }  // namespace
 
+template <>
 void FloatExecutor::Run::execute(const EmbedPatches& op, const Node& node) {
   const int columns = op.projection.columns, inputs = op.inputs(), count = batch.sequences() * op.patches();
   auto* pixels = workspace.get<float>("float.pixels", padded_rows(count) * static_cast<std::size_t>(inputs));
@@ -51,6 +52,7 @@ void FloatExecutor::Run::execute(const EmbedPatches& op, const Node& node) {
   }
 }
 
+template <>
 void FloatExecutor::Run::execute(const SelectRows& op, const Node& node) {
   const Eigen::Index columns = model.columns(node.inputs[0]);
   const ConstRows tokens(at(node.inputs[0]), batch.rows(), columns);

@@ -23,9 +23,9 @@ FloatExecutor::Impl::Impl(std::shared_ptr<const Model::Data> model, std::size_t 
 }
 
 void FloatExecutor::Impl::bind(const Node& node) {
-  if (const auto* embed = std::get_if<EmbedTokens>(&node.op))
-    require_finite(tensor(data->tensors, embed->word), embed->word);  // read row by row later
-  for (const std::string& name : facts(data->graph, node).tensors)
+  const OpFacts known = facts(data->graph, node);
+  if (!known.words.empty()) require_finite(tensor(data->tensors, known.words), known.words);  // read row by row later
+  for (const std::string& name : known.tensors)
     tensors.insert_or_assign(name, to_f32(tensor(data->tensors, name), name));
 }
 

@@ -68,9 +68,11 @@ class FloatExecutor {
   void visit_chosen(ValueId value, const RaggedBatch& batch, std::span<const std::int32_t> rows,
                     Workspace::Data& workspace, const FloatRowVisitor& visit) const;
 
- private:
+  // float_run.h
   struct Impl;
   struct Run;
+
+ private:
   std::shared_ptr<const Impl> impl_;
 };
 

@@ -26,8 +26,4 @@ class FloatProducts {
   std::map<ValueId, std::shared_ptr<const FloatLinear>> ready_;  // by output
 };
 
-/// The product of a block alone.
-std::shared_ptr<const FloatLinear> float_linear(const Model::Data& data, const LinearBlock& block, int inputs,
-                                                Activation activation = Activation::none);
-
 }  // namespace octavo

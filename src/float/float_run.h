@@ -53,7 +53,7 @@ struct FloatExecutor::Impl {
   BufferPlan plan;                        // a need per value
 };
 
-/// One pass over one batch.
+/// One pass over one batch: what ops run on.
 struct FloatExecutor::Run {
   Run(const Impl& impl, const RaggedBatch& ragged, Workspace::Data& data, const FloatHooks& hooks);
 
@@ -68,9 +68,8 @@ struct FloatExecutor::Run {
   std::vector<std::int32_t> all_rows = {};    // where all are chosen
   std::vector<std::byte*> slots = {};
   std::map<int, HeadProducts> heads = {};  // by length of the sequence
-  std::vector<float> gates = {};           // of the current attention: [rows][heads]
 
-  /// Whose values SelectRows takes where rows are chosen.
+  /// Whose values are taken where rows are chosen.
   void choose(std::span<const std::int32_t> rows);
   void choose_all();
 
@@ -80,17 +79,10 @@ struct FloatExecutor::Run {
   /// A copy of a value.
   Tensor result(ValueId value) const;
 
-  // float_run.cc
-  void execute(const EmbedTokens& op, const Node& node);
-  void execute(const LayerNormOp& op, const Node& node);
-  void execute(const Linear& op, const Node& node);
-  void execute(const LinearAdd& op, const Node& node);
-  void execute(const QkvProduct& op, const Node& node);
-  // float_ends.cc
-  void execute(const EmbedPatches& op, const Node& node);
-  void execute(const SelectRows& op, const Node& node);
-  // float_attention.cc
-  void execute(const AttentionOp& op, const Node& node);
+  /// Runs a node of this op. Specialized for each in one of the files float_*.cc: without its own, a new op does not
+  /// link.
+  template <typename Op>
+  void execute(const Op& op, const Node& node);
 
   int rows_of(ValueId value) const { return batch.rows(model.data->graph.value(value).rows, chosen.size()); }
   float* at(ValueId value) const {
@@ -105,24 +97,10 @@ struct FloatExecutor::Run {
   void observe_product(const Node& node) const;
 
   /// `to` may be `from`.
-  void normalise(const LayerNormOp& op, const float* from, float* to, Eigen::Index rows, Eigen::Index columns) const;
+  void normalise(const NormWeights& norm, const float* from, float* to, Eigen::Index rows, Eigen::Index columns) const;
 
   void multiply(const Node& node);
   const float* edited(ValueId value) const;
-  void edit_blocks(const QkvProduct& op, ValueId value) const;
-  void change_block(const LinearBlock& block, ValueId value, int& first) const;
-  void observe_block(const LinearBlock& block, ValueId value, int& first) const;
-
-  void prepare_heads(const AttentionOp& op, int stride);
-  const float* query(const AttentionOp& op, const Node& node, int sequence, int head) const;
-  void compute_scores(const AttentionOp& op, const Node& node, int sequence, int head, float* scores) const;
-  void compute_context(const AttentionOp& op, const Node& node, int sequence, int head,
-                       const float* probabilities) const;
-  void compute_gates(const AttentionOp& op, const Node& node);
-  float logit(const AttentionOp& op, const Node& producer, Eigen::Index row, int head) const;
-  void average_over_tokens(int heads_count);
-  void observe_attention(const AttentionOp& op, const Node& node, const std::vector<float>& probabilities,
-                         const std::vector<std::size_t>& first) const;
 };
 
 }  // namespace octavo

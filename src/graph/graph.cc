@@ -148,14 +148,14 @@ ValueId GraphBuilder::linear_add(const std::string& name, ValueId x, ValueId str
   return append({name, columns, graph_.value(x).rows}, std::move(op), {x, stream});
 }
 
-ValueId GraphBuilder::layer_norm(const std::string& name, ValueId x, LayerNormOp op) {
+ValueId GraphBuilder::layer_norm(const std::string& name, ValueId x, NormWeights weights, int groups) {
   require_form(name, x, Form::s16);
   const int columns = graph_.columns(x);
-  if (op.groups < 1 || columns % op.groups != 0) {
-    throw Error(name + ": " + std::to_string(columns) + " columns do not divide into " + std::to_string(op.groups) +
+  if (groups < 1 || columns % groups != 0)
+    throw Error(name + ": " + std::to_string(columns) + " columns do not divide into " + std::to_string(groups) +
                 " groups");
-  }
-  return append({name, columns, graph_.value(x).rows}, std::move(op), {x});
+  return append({name, columns, graph_.value(x).rows}, LayerNormOp{.weights = std::move(weights), .groups = groups},
+                {x});
 }
 
 ValueId GraphBuilder::attention(const std::string& name, ValueId qkv, AttentionOp op) {

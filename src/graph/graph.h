@@ -87,11 +87,16 @@ struct LinearAdd {
   LinearBlock weights;
 };
 
+/// A LayerNorm module: f32 [columns] each.
+struct NormWeights {
+  std::string gain, bias;
+  double epsilon = 0.0;
+};
+
 /// y = (x - mean) / sqrt(variance + epsilon) * gain + bias over the columns of a 16-bit value. In a post-LN model the
 /// result is both the next product's input and the new residual stream.
 struct LayerNormOp {
-  std::string gain, bias;
-  double epsilon = 0.0;
+  NormWeights weights;
   int groups = 1;  ///< equal slices of the columns, each normalised on its own, with the same gain and bias
 };
 
@@ -112,7 +117,7 @@ struct EmbedPatches {
   std::vector<PrefixRows> prefix;
   std::string position;             ///< f32 [..., columns]
   int first_position = 0;           ///< row of the position table that the first patch adds
-  std::optional<LayerNormOp> norm;  ///< of the patches, before their positions are added
+  std::optional<NormWeights> norm;  ///< of the patches, before their positions are added
   std::array<double, 3> mean = {}, deviation = {1.0, 1.0, 1.0};
 
   int prefix_rows() const {
@@ -158,8 +163,9 @@ struct SelectRows {
   int side_by_side() const { return selection == Selection::first ? count : 1; }
 };
 
-/// A new op is a struct here, a line in op_facts.cc, and an overload in each of float/, integer/, quantize/ and
-/// model_file/: until all of them have answered for it, nothing compiles.
+/// A new op is a struct here and its constants in quantized.h, an overload for each in op_facts.cc, and one file in
+/// each of float/, integer/, quantize/ and model_file/: until all of them have answered for it, nothing compiles or
+/// links.
 using Op = std::variant<EmbedTokens, QkvProduct, Linear, LinearAdd, LayerNormOp, AttentionOp, EmbedPatches, SelectRows>;
 
 struct Node {
@@ -210,7 +216,7 @@ class GraphBuilder {
   ValueId qkv(const std::string& name, ValueId x, QkvProduct op);
   ValueId linear(const std::string& name, ValueId x, Linear op);
   ValueId linear_add(const std::string& name, ValueId x, ValueId stream, LinearAdd op);
-  ValueId layer_norm(const std::string& name, ValueId x, LayerNormOp op);
+  ValueId layer_norm(const std::string& name, ValueId x, NormWeights weights, int groups = 1);
   ValueId attention(const std::string& name, ValueId qkv, AttentionOp op);
   ValueId embed_patches(const std::string& name, int columns, EmbedPatches op);
   ValueId select_rows(const std::string& name, ValueId x, SelectRows op);

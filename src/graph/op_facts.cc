@@ -1,15 +1,23 @@
 #include "graph/op_facts.h"
 
+#include "octavo/error.h"
+
+#include <algorithm>
+#include <iterator>
+#include <sstream>
 #include <utility>
 
 namespace octavo {
 namespace {
 
-/// Adds the names that are not empty.
-void add(std::vector<std::string>& tensors, std::initializer_list<std::string> names) {
-  for (const std::string& name : names) {
-    if (!name.empty()) tensors.push_back(name);
-  }
+/// By place in Op.
+constexpr std::string_view kNames[] = {"EmbedTokens", "QkvProduct", "Linear",       "LinearAdd",
+                                       "LayerNorm",   "Attention",  "EmbedPatches", "SelectRows"};
+static_assert(std::size(kNames) == std::variant_size_v<Op>);
+
+std::vector<std::string> without_empty(std::vector<std::string> names) {
+  std::erase_if(names, [](const std::string& name) { return name.empty(); });
+  return names;
 }
 
 /// One overload per op: without its own, a new op does not compile.
@@ -20,68 +28,193 @@ struct Facts {
   int inputs() const { return graph.columns(node.inputs[0]); }
 
   OpFacts operator()(const EmbedTokens& op) const {
-    OpFacts result{.makes = {Form::s16, Form::u8}, .blocks = {}, .tensors = {}};
-    add(result.tensors, {op.position, op.type, op.projection});
-    return result;
+    return {.makes = {Form::s16, Form::u8},
+            .words = op.word,
+            .tensors = without_empty({op.position, op.type, op.projection}),
+            .rounded = without_empty({op.word, op.position, op.type})};
   }
   OpFacts operator()(const QkvProduct& op) const {
-    OpFacts result{.makes = {}, .blocks = {&op.query, &op.key, &op.value}, .depth = inputs(), .tensors = {}};
-    for (const LinearBlock& block : op.gate) result.blocks.push_back(&block);
-    for (const LinearBlock& block : op.gate_output) add(result.tensors, {block.weight, block.bias});
+    OpFacts result{.depth = inputs(), .qkv = {&op.query, &op.key, &op.value}};
+    for (const LinearBlock* block : result.qkv) {
+      result.blocks.push_back({block});
+      result.rounded.push_back(block->weight);
+    }
+    const int gates = static_cast<int>(op.gate.size());  // one of all heads, or each with its slice of the inputs
+    for (int i = 0; i < gates; ++i)
+      result.blocks.push_back({&op.gate[static_cast<std::size_t>(i)], inputs() / gates * i});
+    for (const LinearBlock& block : op.gate_output) {
+      result.tensors.push_back(block.weight);
+      result.tensors.push_back(block.bias);
+    }
     return result;
   }
   OpFacts operator()(const Linear& op) const {
-    return {.makes = {op.makes}, .blocks = {&op.weights}, .depth = inputs(), .tensors = {}};
-  }
-  OpFacts operator()(const LinearAdd& op) const {
-    return {.makes = {Form::s16}, .blocks = {&op.weights}, .depth = inputs(), .tensors = {}};
-  }
-  OpFacts operator()(const LayerNormOp& op) const {
-    OpFacts result{.makes = {Form::s16, Form::u8}, .blocks = {}, .tensors = {}};
-    add(result.tensors, {op.gain, op.bias});
+    OpFacts result{.makes = {op.makes},
+                   .reads = op.reads,
+                   .blocks = {{&op.weights}},
+                   .depth = inputs(),
+                   .activation = op.activation};
+    if (op.reads == Form::u8) result.rounded = {op.weights.weight};  // heads of 16-bit rows are left as they are
     return result;
   }
+  OpFacts operator()(const LinearAdd& op) const {
+    return {.makes = {Form::s16},
+            .blocks = {{&op.weights}},
+            .depth = inputs(),
+            .adds = true,
+            .rounded = {op.weights.weight}};
+  }
+  OpFacts operator()(const LayerNormOp& op) const {
+    return {.makes = {Form::s16, Form::u8},
+            .reads = Form::s16,
+            .normalises = true,
+            .tensors = {op.weights.gain, op.weights.bias},
+            .rounded = {op.weights.gain}};
+  }
   OpFacts operator()(const AttentionOp& op) const {
-    OpFacts result{.makes = {Form::u8}, .blocks = {}, .tensors = {}};
-    if (op.gate) add(result.tensors, {op.gate->logits});
+    OpFacts result{
+        .makes = {Form::u8},
+        .attention = AttentionFacts{.heads = op.heads, .head_size = op.head_size, .mask = op.mask, .gate = op.gate}};
+    if (op.gate) result.tensors = without_empty({op.gate->logits});
     return result;
   }
   OpFacts operator()(const EmbedPatches& op) const {
-    OpFacts result{.makes = {Form::s16}, .blocks = {&op.projection}, .depth = op.inputs(), .tensors = {}};
-    add(result.tensors, {op.position});
-    for (const PrefixRows& rows : op.prefix) add(result.tensors, {rows.token});
-    if (op.norm) add(result.tensors, {op.norm->gain, op.norm->bias});
+    OpFacts result{.makes = {Form::s16},
+                   .blocks = {{&op.projection}},
+                   .depth = op.inputs(),
+                   .reads_pixels = true,
+                   .tensors = {op.position},
+                   .rounded = {op.projection.weight}};
+    for (const PrefixRows& rows : op.prefix) result.tensors.push_back(rows.token);
+    if (op.norm) result.tensors.insert(result.tensors.end(), {op.norm->gain, op.norm->bias});
     return result;
   }
-  OpFacts operator()(const SelectRows&) const { return {.makes = {Form::s16}, .blocks = {}, .tensors = {}}; }
+  OpFacts operator()(const SelectRows&) const { return {.makes = {Form::s16}, .reads = Form::s16}; }
 };
 
-struct ReadForm {
-  Form operator()(const EmbedTokens&) const { return Form::u8; }
-  Form operator()(const EmbedPatches&) const { return Form::u8; }
-  Form operator()(const QkvProduct&) const { return Form::u8; }
-  Form operator()(const AttentionOp&) const { return Form::u8; }
-  Form operator()(const Linear& op) const { return op.reads; }
-  Form operator()(const LinearAdd&) const { return Form::u8; }
-  Form operator()(const LayerNormOp&) const { return Form::s16; }
-  Form operator()(const SelectRows&) const { return Form::s16; }
+std::string describe(const Encoding& encoding, const char* type) {
+  std::ostringstream out;
+  out << type << " scale " << encoding.scale << " zero " << encoding.zero_point;
+  return out.str();
+}
+
+std::string describe(const Refined& refined) {
+  return (refined.fine_bits > 0 ? " + " + std::to_string(refined.fine_bits) + " bits" : "") +
+         std::string(refined.coarse ? " + weights" : "");
+}
+
+/// Stream codes are held without zero point; 8-bit ones are not wider than 255.
+CodedValue stream(const Encoding& encoding, bool eight_bit) {
+  CodedValue value{.encoding = {.scale = encoding.scale}};
+  if (eight_bit) {
+    value.low = -encoding.zero_point;
+    value.high = 255 - encoding.zero_point;
+  }
+  return value;
+}
+
+CodedValue bytes(const Encoding& encoding, const Refined& refined, int columns = 0) {
+  return {.place = CodedValue::Place::bytes,
+          .columns = columns,
+          .encoding = encoding,
+          .low = 0,
+          .high = 255,
+          .refined = refined};
+}
+
+/// One overload per op.
+struct OfConstants {
+  ConstantsFacts operator()(const QuantizedEmbedTokens& c) const {
+    return {.output = c.sum,
+            .values = {stream(c.sum, c.partial.has_value())},
+            .encodings = describe(c.sum, c.partial ? "u8" : "s16") + (c.fine_words ? " + words" : "")};
+  }
+  ConstantsFacts operator()(const QuantizedQkv& c) const {
+    using Place = CodedValue::Place;
+    const int low = c.asymmetric ? -128 : -127;
+    const auto value = [](Place place, const QuantizedBlock& block, int least, int most) {
+      return CodedValue{.place = place,
+                        .name = block.name,
+                        .columns = block.columns,
+                        .encoding = block.encoding,
+                        .low = least,
+                        .high = most};
+    };
+    ConstantsFacts result{.values = {value(Place::query, c.query, 0, 255), value(Place::key, c.key, low, 127),
+                                     value(Place::value, c.value, low, 127)},
+                          .encodings = "q " + describe(c.query.encoding, "u8") + ", k " +
+                                       describe(c.key.encoding, "s8") + ", v " + describe(c.value.encoding, "s8")};
+    if (!c.gate.empty())
+      result.encodings += ", gate " + describe(c.gate[0].encoding, c.gate_output.empty() ? "s16" : "hidden u8");
+    return result;
+  }
+  ConstantsFacts operator()(const QuantizedLinear& c) const {
+    const Encoding output = c.table ? c.activated : c.block.encoding;
+    return {.output = output,
+            .values = {bytes(c.block.encoding, c.refined, c.block.columns)},
+            .encodings = (c.bytes ? "input " + describe(c.bytes->encoding, "u8") + ", " : "") +
+                         describe(output, "codes") + describe(c.refined)};
+  }
+  ConstantsFacts operator()(const QuantizedLinearAdd& c) const {
+    return {.output = c.block.encoding,
+            .values = {stream(c.block.encoding, c.eight_bit)},
+            .encodings = describe(c.block.encoding, c.eight_bit ? "u8" : "s16")};
+  }
+  ConstantsFacts operator()(const QuantizedLayerNorm& c) const {
+    ConstantsFacts result{.output = c.stream.encoding};
+    if (c.bytes.exists) result.encodings = describe(c.bytes.encoding, "u8") + describe(c.refined);
+    if (!c.stream.exists) return result;
+    result.values = {{.encoding = {.scale = c.stream.encoding.scale}, .low = c.stream.low, .high = c.stream.high}};
+    result.encodings += (c.bytes.exists ? ", " : "") + describe(c.stream.encoding, "stream s16");
+    return result;
+  }
+  ConstantsFacts operator()(const QuantizedAttention& c) const {
+    return {.values = {bytes(c.context, c.refined)}, .encodings = describe(c.context, "u8") + describe(c.refined)};
+  }
+  ConstantsFacts operator()(const QuantizedEmbedPatches& c) const {
+    return {.output = c.stream, .encodings = describe(c.stream, "s16")};
+  }
+  ConstantsFacts operator()(const QuantizedSelectRows& c) const {
+    return {.output = c.encoding, .encodings = describe(c.encoding, "s16")};
+  }
 };
+
+/// The op at this place of Op.
+template <std::size_t... places>
+Op op_at(std::size_t place, std::index_sequence<places...>) {
+  Op op;
+  ((place == places ? static_cast<void>(op.emplace<places>()) : static_cast<void>(0)), ...);
+  return op;
+}
 
 }  // namespace
 
 OpFacts facts(const Graph& graph, const Node& node) { return std::visit(Facts{graph, node}, node.op); }
 
-Form form_read(const Node& node) { return std::visit(ReadForm{}, node.op); }
+std::string_view op_name(const Op& op) { return kNames[op.index()]; }
+
+std::optional<Op> op_of_name(std::string_view name) {
+  const auto found = std::find(std::begin(kNames), std::end(kNames), name);
+  if (found == std::end(kNames)) return std::nullopt;
+  return op_at(static_cast<std::size_t>(found - std::begin(kNames)), std::make_index_sequence<std::size(kNames)>());
+}
 
 bool is_body_product(const Graph& graph, const Node& node) {
   const OpFacts known = facts(graph, node);
-  return known.depth > 0 && !node.inputs.empty() && form_read(node) == Form::u8 &&
+  return known.depth > 0 && !node.inputs.empty() && known.reads == Form::u8 &&
          graph.value(node.output).rows == RowKind::token && (known.makes.empty() || known.makes.front() != Form::s32);
 }
 
 bool is_chosen_logits(const Graph& graph, const Node& node) {
-  const auto* linear = std::get_if<Linear>(&node.op);
-  return linear && linear->makes == Form::s32 && graph.value(node.output).rows == RowKind::chosen_token;
+  return facts(graph, node).makes == std::vector{Form::s32} && graph.value(node.output).rows == RowKind::chosen_token;
+}
+
+ConstantsFacts facts(const QuantizedOp& constants) { return std::visit(OfConstants{}, constants); }
+
+Encoding output_encoding(const QuantizedOp& constants) {
+  const std::optional<Encoding> output = facts(constants).output;
+  if (!output) throw Error("an output of the graph is made in 8 bits, expected 16 or 32");
+  return *output;
 }
 
 }  // namespace octavo

@@ -1,34 +1,59 @@
-// What every part of the library needs to know of an op, asked once.
+// What is known of each op and of its constants: the one place that the library asks.
 #pragma once
 
 #include "graph/graph.h"
+#include "graph/quantized.h"
 
-#include <iterator>
+#include <array>
+#include <optional>
 #include <string>
-#include <variant>
+#include <string_view>
 #include <vector>
 
 namespace octavo {
 
+/// A block of rows of a product's weight, and the first of the columns that it reads; it reads as many as its weight
+/// has.
+struct ProductBlock {
+  const LinearBlock* rows = nullptr;
+  int first_input = 0;
+};
+
+/// What whoever looks at probabilities, or keeps keys and values, must know of attention.
+struct AttentionFacts {
+  int heads = 0, head_size = 0;
+  AttentionMask mask = AttentionMask::none;
+  std::optional<GateSettings> gate = {};
+};
+
 /// What is true of a node whoever looks at it.
 struct OpFacts {
-  std::vector<Form>
-      makes;  ///< forms that its value can have in integers; none: Q, K and V, which attention alone reads
-  std::vector<const LinearBlock*> blocks;  ///< what its product multiplies by, in the order of its columns
-  int depth = 0;                           ///< inputs of the product; 0: it has none
-  std::vector<std::string> tensors;        ///< what else it reads of the checkpoint, word tables excepted
+  std::vector<Form> makes = {};  ///< forms that its value can have in integers; none: Q, K and V, which attention alone
+                                 ///< reads
+  Form reads = Form::u8;         ///< form of its first input
+  // its product
+  std::vector<ProductBlock> blocks = {};     ///< what it multiplies by, in the order of its columns
+  int depth = 0;                             ///< inputs of the product; 0: it has none
+  std::vector<const LinearBlock*> qkv = {};  ///< those of `blocks` that are values of their own: Q, K and V
+  Activation activation = Activation::none;  ///< of the product
+  bool adds = false;                         ///< adds its product to its second input, the residual stream
+  // what else it does
+  bool normalises = false;    ///< LayerNorm, whose gain and bias can take up a scale and a shift of each column
+  bool reads_pixels = false;  ///< begins a graph of images
+  std::string words = {};     ///< f32 table that it reads row by row; "" for none
+  std::optional<AttentionFacts> attention = {};
+  // tensors of the checkpoint
+  std::vector<std::string> tensors = {};  ///< read beside blocks and words
+  std::vector<std::string> rounded = {};  ///< rounded where the paper's weights are: tables, products, gains
 };
 
 OpFacts facts(const Graph& graph, const Node& node);
 
-/// "EmbedTokens", "QkvProduct", ...: what an op is called in model files, profiles and summaries; by its place in Op.
-inline constexpr const char* kOpNames[] = {"EmbedTokens", "QkvProduct", "Linear",       "LinearAdd",
-                                           "LayerNorm",   "Attention",  "EmbedPatches", "SelectRows"};
-static_assert(std::size(kOpNames) == std::variant_size_v<Op>);
-inline const char* op_name(const Op& op) { return kOpNames[op.index()]; }
+/// "EmbedTokens", "QkvProduct", ...: what an op is called in model files, profiles and summaries.
+std::string_view op_name(const Op& op);
 
-/// The form in which a node reads its first input.
-Form form_read(const Node& node);
+/// An op of this name with nothing in it; none when no op is called so.
+std::optional<Op> op_of_name(std::string_view name);
 
 /// A product of the body of the network, whose inputs are 8-bit values of all tokens. Calibration observes its input's
 /// columns; weights of heads are treated as heads' are.
@@ -36,5 +61,28 @@ bool is_body_product(const Graph& graph, const Node& node);
 
 /// Logits of chosen tokens, which are never made for all rows at once.
 bool is_chosen_logits(const Graph& graph, const Node& node);
+
+/// Codes that a node makes, where the integer executor's NodeCodes have them.
+struct CodedValue {
+  enum class Place { stream, bytes, query, key, value };
+  Place place = Place::stream;
+  std::string name = {};  ///< of a block; "" for the node's own
+  int columns = 0;        ///< 0: the node's own
+  Encoding encoding = {};
+  int low = -32768, high = 32767;  ///< codes at which values saturate
+  Refined refined = {};            ///< of bytes
+};
+
+/// What is true of the constants of a node.
+struct ConstantsFacts {
+  std::optional<Encoding> output = {};  ///< of the 16- or 32-bit codes that it makes; none: it makes bytes alone
+  std::vector<CodedValue> values = {};  ///< of the body of a network, to be compared with float32's
+  std::string encodings = {};           ///< for people: "u8 scale 0.01 zero 128, stream s16 scale ..."
+};
+
+ConstantsFacts facts(const QuantizedOp& constants);
+
+/// Of the codes that an output of the graph gives. Throws Error for an op whose value is 8 bits alone.
+Encoding output_encoding(const QuantizedOp& constants);
 
 }  // namespace octavo

@@ -1,38 +1,55 @@
-// A quantized graph made ready to run: what each op needs, bound once when a model is loaded.
+// A quantized graph made ready to run: an object per node, bound to tensors and buffers once when a model is loaded.
 #pragma once
 
 #include "graph/buffer_plan.h"
 #include "graph/model_data.h"
 #include "graph/refined_rows.h"
+#include "integer/integer_executor.h"
 #include "kernels/kernels.h"
 #include "runtime/partition.h"
 
 #include <algorithm>
 #include <cstddef>
-#include <optional>
+#include <memory>
 #include <string>
-#include <variant>
 #include <vector>
 
 namespace octavo {
 
 constexpr int round_up(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }
 
-/// Where a buffer lies among those of a pass; none: -1.
-using Slot = int;
+/// A buffer of a graph, by its place among the needs of the buffer plan; none: -1.
+using BufferId = int;
 
 /// 16-bit rows: [rows][stride].
 struct Rows16 {
-  Slot slot = -1;
+  BufferId buffer = -1;
   int columns = 0;
   std::ptrdiff_t stride = 0;
 };
 
 /// 8-bit codes in tile order, with their finer and coarser ones behind them.
 struct Rows8 {
-  Slot slot = -1;
+  BufferId buffer = -1;
   int columns = 0;
   Refined refined = {};
+};
+
+/// What attention reads, row-major: [rows][stride] each.
+struct QkvRows {
+  BufferId query = -1, key = -1, value = -1;
+  std::ptrdiff_t stride = 0;
+  Encoding query_encoding = {}, key_encoding = {}, value_encoding = {};
+  BufferId gate = -1;  ///< s16 logits of a conditional gate
+  std::ptrdiff_t gate_stride = 0;
+};
+
+/// Where the codes of a value lie: in the forms that its node makes.
+struct ValueBuffers {
+  Rows16 s16 = {};
+  Rows8 u8 = {};
+  BufferId s32 = -1;  ///< logits without gaps
+  QkvRows qkv = {};
 };
 
 /// A product's tensors.
@@ -56,117 +73,83 @@ struct Product {
   }
 };
 
-struct BoundEmbedTokens {
-  kernels::EmbeddingSum sum;  ///< without rows, indices and output
-  int words_fine = -1;        ///< which table has the fine codes of words; none: -1
-  bool types = false;
-  std::optional<kernels::StaticW8A8EmbeddingSum> paper = {};
-  std::optional<QuantizedBytes> bytes = {};
-  Rows16 out;
-  Rows8 bytes_out;
-};
+class IntegerPass;
 
-struct BoundQkv {
-  Product product;
-  QuantizedBlock query, key, value;
-  Slot input = -1, query_out = -1, key_out = -1, value_out = -1;
-  int width = 0;
-  std::ptrdiff_t stride = 0;
-  int low = -127;  ///< of K and V
-  // the gate
-  std::optional<QuantizedBlock> gate = {};  ///< logits, or hidden units
-  bool mean = false;                        ///< over the tokens of a sequence
-  Product second = {};                      ///< of hidden units
-  std::optional<QuantizedBlock> second_block = {};
-  Slot gate_out = -1, hidden = -1, accumulators = -1;
-  std::ptrdiff_t gate_stride = 0;
-};
+/// A node made ready to run. Each op has its own, in one of the files integer_*.cc.
+class BoundOp {
+ public:
+  virtual ~BoundOp() = default;
 
-struct BoundLinear {
-  Product product;
-  QuantizedBlock block;
-  Form reads = Form::u8, makes = Form::u8;
-  Slot input = -1;
-  Rows16 rows = {};  ///< what is read, where it is 16 bits
-  // bytes
-  Rows8 out = {};
-  bool relu = false;
-  std::optional<kernels::Gelu> gelu = {};  ///< without places to write to
-  // heads
-  Rows16 out16 = {};
-  Slot out32 = -1;
-  Slot bytes = -1, accumulators = -1;  ///< scratch: 16-bit rows as u8 codes, and sums
-  std::ptrdiff_t accumulator_stride = 0;
-  std::optional<QuantizedBytes> to_bytes = {};  ///< 16-bit rows in one u8 row each; else in two
-  const std::int16_t* activation = nullptr;     ///< table of a 16-bit result
+  /// `kind`: what rows of its value stand for.
+  virtual NodeCodes run(IntegerPass& pass, RowKind kind) const = 0;
 };
-
-struct BoundLinearAdd {
-  Product product;
-  QuantizedBlock block;
-  Slot input = -1;
-  Rows16 residual, out;  ///< the same rows, unless somebody else reads the residual later
-  int stream_shift = 0;
-  std::optional<kernels::AddToU8> eight_bit = {};  ///< without the stream
-};
-
-struct BoundLayerNorm {
-  kernels::LayerNorm norm;  ///< without rows and places
-  int groups = 1;
-  Rows16 in;
-  Rows16 out16 = {};  ///< slot -1: no product of sums reads it
-  Rows8 out8 = {};
-  Slot eleven_bits = -1;  ///< scratch: codes that are split into first and fine ones
-  Slot slices = -1;       ///< scratch: u8 codes of a group each
-};
-
-struct BoundAttention {
-  kernels::AttentionConstants constants;  ///< without levels
-  std::optional<kernels::AttentionLevels> levels = {};
-  std::optional<kernels::StaticW8A8Attention> paper = {};
-  AttentionOp op;
-  Slot query = -1, key = -1, value = -1, gate = -1;
-  std::ptrdiff_t stride = 0, gate_stride = 0;
-  const std::int16_t* unconditional = nullptr;  ///< logits of a gate per head
-  Rows8 out;
-  std::size_t layer = 0;  ///< its place among the attentions of the graph
-};
-
-struct BoundEmbedPatches {
-  EmbedPatches op;
-  Product product;
-  QuantizedBlock block;
-  std::optional<kernels::LayerNorm> norm = {};  ///< without rows and places
-  const std::int16_t* rows = nullptr;
-  int low = 0, high = 0;
-  Rows16 out;
-};
-
-struct BoundSelectRows {
-  SelectRows op;
-  Rows16 in, out;
-  Slot sums = -1;  ///< scratch
-};
-
-using BoundOp = std::variant<BoundEmbedTokens, BoundQkv, BoundLinear, BoundLinearAdd, BoundLayerNorm, BoundAttention,
-                             BoundEmbedPatches, BoundSelectRows>;
-
-/// Where an output's codes lie: 16-bit rows, or logits without gaps.
-struct OutputPlace {
-  Rows16 s16 = {};
-  Slot s32 = -1;
-};
-OutputPlace output_place(const BoundOp& op);
 
 /// What bind_graph() makes.
 struct BoundGraph {
-  std::vector<BoundOp> ops;   ///< by node
-  std::vector<RowKind> rows;  ///< by node: what its value's rows stand for
-  BufferPlan plan;
+  std::vector<std::unique_ptr<const BoundOp>> ops = {};  ///< by node
+  std::vector<ValueBuffers> values = {};                 ///< by node
+  std::vector<RowKind> rows = {};                        ///< by node: what its value's rows stand for
+  BufferPlan plan = {};
+  int attentions = 0;
   int largest_head_size = 4;
 };
 
 /// The graph must have passed check_quantized(). Pointers are into the model's tensors.
 BoundGraph bind_graph(const Model::Data& data);
+
+/// What an op asks for while it is bound: buffers that it fills, those of its inputs, tensors.
+class Binder {
+ public:
+  Binder(const Model::Data& data, BoundGraph& result) : data_(data), result_(result) {}
+
+  /// Binds the next node.
+  void bind(const Node& node, const QuantizedOp& constants);
+
+  const std::vector<BufferNeed>& needs() const { return needs_; }
+
+  int columns() const { return data_.graph.columns(node_->output); }
+  const ValueBuffers& input(std::size_t i) const { return result_.values[static_cast<std::size_t>(node_->inputs[i])]; }
+
+  /// Where the codes of the node's value lie; what it does not make stays empty.
+  ValueBuffers& made() { return result_.values.back(); }
+
+  /// The place of an attention among those of the graph.
+  std::size_t add_attention(int head_size);
+
+  static std::ptrdiff_t stride_of(int columns) { return round_up(columns, kernels::kPanelColumns); }
+
+  // Buffers; scratch is there only while the node runs.
+  BufferId need(std::size_t row_bytes) { return add({.value = node_->output, .row_bytes = row_bytes}); }
+  BufferId need_scratch(std::size_t row_bytes) {
+    return add({.value = node_->output, .row_bytes = row_bytes, .scratch = true});
+  }
+  /// Takes over those of `in_place_of` where nobody reads them later.
+  Rows16 need_rows16(int of_columns, const Rows16& in_place_of = {});
+  Rows8 need_rows8(int of_columns, const Refined& refined = {});
+
+  template <typename T>
+  const T* get(const std::string& suffix) const {
+    return tensor(data_.tensors, data_.graph.name(node_->output) + suffix).template as<T>().data();
+  }
+  Product product(int depth, const std::string& of = "") const;
+  kernels::NormConstants lane(const std::string& of, const QuantizedLane& constants) const;
+  /// Without rows, places and lanes.
+  static kernels::LayerNorm layer_norm(int of_columns, std::int64_t epsilon, std::ptrdiff_t stride);
+
+ private:
+  BufferId add(const BufferNeed& need) {
+    needs_.push_back(need);
+    return static_cast<BufferId>(needs_.size()) - 1;
+  }
+
+  const Model::Data& data_;
+  BoundGraph& result_;
+  const Node* node_ = nullptr;
+  std::vector<BufferNeed> needs_ = {};
+};
+
+/// What runs an op. Specialized for each in the file that runs it: without its own, a new op does not link.
+template <typename Op>
+std::unique_ptr<const BoundOp> bind_op(const Op& op, const Constants<Op>& constants, Binder& binder);
 
 }  // namespace octavo

@@ -1,5 +1,8 @@
 // Attention in integers, over the keys of the batch or of caches.
+#include "graph/names.h"
 #include "integer/integer_pass.h"
+
+#include <optional>
 
 namespace octavo {
 
@@ -62,92 +65,167 @@ void attend_by_shares(const KernelTable& table, const RaggedBatch& batch, Thread
   do_phase(AttentionSplit::context, false);
 }
 
-}  // namespace
+AttentionLevels attention_levels(const QuantizedLevels& levels) {
+  AttentionLevels result = {};
+  result.count = static_cast<int>(levels.edges.size());
+  for (std::size_t i = 0; i < levels.edges.size(); ++i) {
+    result.edge[i] = static_cast<std::uint32_t>(levels.edges[i]);
+    result.code[i] = static_cast<std::uint8_t>(levels.codes[i]);
+    result.multiplier[i] = levels.multipliers[i];
+    result.shift[i] = levels.shifts[i];
+  }
+  return result;
+}
+
+class BoundAttention : public BoundOp {
+ public:
+  BoundAttention(const AttentionOp& op, const QuantizedAttention& constants, Binder& binder);
+  NodeCodes run(IntegerPass& pass, RowKind kind) const override;
+
+ private:
+  Attention call_of(const IntegerPass& pass, const AttentionConstants& constants, int sequence, int head) const;
+
+  QkvRows in_;
+  Rows8 out_;
+  int heads_, head_size_;
+  AttentionConstants constants_;  // without levels
+  std::optional<AttentionLevels> levels_ = {};
+  std::optional<StaticW8A8Attention> paper_ = {};
+  std::optional<GateType> gate_ = {};
+  const std::int16_t* unconditional_ = nullptr;  // logits of a gate per head
+  std::size_t layer_;                            // its place among the attentions of the graph
+};
+
+BoundAttention::BoundAttention(const AttentionOp& op, const QuantizedAttention& constants, Binder& binder)
+    : in_(binder.input(0).qkv),
+      out_(binder.need_rows8(binder.columns(), constants.refined)),
+      heads_(op.heads),
+      head_size_(op.head_size),
+      constants_{.head_size = op.head_size,
+                 .causal = op.mask == AttentionMask::causal,
+                 .query_zero_point = in_.query_encoding.zero_point,
+                 .score_multiplier = static_cast<std::uint16_t>(constants.score_multiplier),
+                 .score_shift = constants.score_shift,
+                 .clipped = constants.clipped,
+                 .theta = static_cast<std::int32_t>(constants.theta),
+                 .cap = static_cast<std::uint32_t>(constants.cap),
+                 .multiplier = constants.multiplier,
+                 .shift = constants.shift,
+                 .zero_point = constants.context.zero_point << constants.refined.fine_bits,
+                 .softmax1 = constants.softmax1,
+                 .prune = static_cast<std::uint32_t>(constants.prune),
+                 .levels = nullptr,
+                 .u16_probabilities = constants.wide},
+      layer_(binder.add_attention(op.head_size)) {
+  binder.made().u8 = out_;
+  if (!constants.levels.edges.empty()) levels_ = attention_levels(constants.levels);
+  if (constants.paper) {
+    const QuantizedPaperAttention& paper = *constants.paper;
+    paper_ = StaticW8A8Attention{.key_zero_point = in_.key_encoding.zero_point,
+                                 .value_zero_point = in_.value_encoding.zero_point,
+                                 .score_multiplier = paper.score_multiplier,
+                                 .score_shift = paper.score_shift,
+                                 .score_zero_point = paper.score.zero_point,
+                                 .exponential = binder.get<std::int32_t>(part::kExponential),
+                                 .slope = paper.slope,
+                                 .offset = paper.offset,
+                                 .most = paper.most};
+  }
+  if (!op.gate) return;
+  gate_ = op.gate->type;
+  if (gate_ == GateType::unconditional_per_head) unconditional_ = binder.get<std::int16_t>(part::kGate);
+}
 
 /// The whole call of one head of one sequence: its keys and values lie in its cache where it has one, else in the
 /// batch.
-Attention IntegerPass::attention_call(const BoundAttention& op, const AttentionConstants& constants, int sequence,
-                                      int head) const {
-  const std::ptrdiff_t first = batch_.start[static_cast<std::size_t>(sequence)];
-  const std::ptrdiff_t offset = first * op.stride + head * op.op.head_size;
-  const NodeCodes out = codes_of(op.out);
+Attention BoundAttention::call_of(const IntegerPass& pass, const AttentionConstants& constants, int sequence,
+                                  int head) const {
+  const RaggedBatch& batch = pass.batch();
+  const std::ptrdiff_t first = batch.start[static_cast<std::size_t>(sequence)];
+  const std::ptrdiff_t offset = first * in_.stride + head * head_size_;
+  const NodeCodes out = pass.codes_of(out_);
   Attention call{.constants = &constants,
-                 .length = batch_.past(sequence) + batch_.length(sequence),
+                 .length = batch.past(sequence) + batch.length(sequence),
                  .first_query = 0,
-                 .queries = batch_.length(sequence),
-                 .q = at_slot<std::uint8_t>(op.query) + offset,
-                 .k = at_slot<std::int8_t>(op.key) + offset,
-                 .v = at_slot<std::int8_t>(op.value) + offset,
-                 .stride = op.stride,
-                 .key_stride = op.stride,
+                 .queries = batch.length(sequence),
+                 .q = pass.at<std::uint8_t>(in_.query) + offset,
+                 .k = pass.at<std::int8_t>(in_.key) + offset,
+                 .v = pass.at<std::int8_t>(in_.value) + offset,
+                 .stride = in_.stride,
+                 .key_stride = in_.stride,
                  .gate = nullptr,
                  .gate_stride = 0,
                  .context = out.bytes,
                  .context_row = first,
-                 .context_column = head * op.op.head_size,
+                 .context_column = head * head_size_,
                  .scratch = nullptr,
-                 .past = batch_.past(sequence),
+                 .past = batch.past(sequence),
                  .fine = out.fine};
-  if (!batch_.caches.empty()) {
-    const KvCache::Data& cache = *batch_.caches[static_cast<std::size_t>(sequence)];
-    const KvCache::Data::Layer& layer = cache.layers[op.layer];
+  if (!batch.caches.empty()) {
+    const KvCache::Data& cache = *batch.caches[static_cast<std::size_t>(sequence)];
+    const KvCache::Data::Layer& layer = cache.layers[layer_];
     const std::size_t plane = static_cast<std::size_t>(head) * cache.plane(layer);
     call.k = layer.keys.get() + plane;
     call.v = layer.values.get() + plane;
     call.key_stride = layer.head_size;
   }
-  if (op.unconditional) {
-    call.gate = op.unconditional + head;
-  } else if (op.op.gate && op.op.gate->type == GateType::conditional_per_head) {
-    call.gate = at_slot<std::int16_t>(op.gate) + sequence * op.gate_stride + head;
-  } else if (op.op.gate) {
-    call.gate = at_slot<std::int16_t>(op.gate) + first * op.gate_stride + head;
-    call.gate_stride = op.gate_stride;
+  if (unconditional_) {
+    call.gate = unconditional_ + head;
+  } else if (gate_ == GateType::conditional_per_head) {
+    call.gate = pass.at<std::int16_t>(in_.gate) + sequence * in_.gate_stride + head;
+  } else if (gate_) {
+    call.gate = pass.at<std::int16_t>(in_.gate) + first * in_.gate_stride + head;
+    call.gate_stride = in_.gate_stride;
   }
   return call;
 }
 
-NodeCodes IntegerPass::execute(const BoundAttention& op, RowKind) {
-  const int heads = op.op.heads;
-  AttentionConstants constants = op.constants;
-  if (op.levels) constants.levels = &*op.levels;
-  for (int i = 0; i < static_cast<int>(batch_.caches.size()); ++i) {
-    const std::ptrdiff_t first = batch_.start[static_cast<std::size_t>(i)] * op.stride;
-    batch_.caches[static_cast<std::size_t>(i)]->append(op.layer, at_slot<std::int8_t>(op.key) + first,
-                                                       at_slot<std::int8_t>(op.value) + first, op.stride,
-                                                       batch_.length(i));
+NodeCodes BoundAttention::run(IntegerPass& pass, RowKind) const {
+  const RaggedBatch& batch = pass.batch();
+  ThreadPool& pool = pass.workspace().pool;
+  AttentionConstants constants = constants_;
+  if (levels_) constants.levels = &*levels_;
+  for (int i = 0; i < static_cast<int>(batch.caches.size()); ++i) {
+    const std::ptrdiff_t first = batch.start[static_cast<std::size_t>(i)] * in_.stride;
+    batch.caches[static_cast<std::size_t>(i)]->append(layer_, pass.at<std::int8_t>(in_.key) + first,
+                                                      pass.at<std::int8_t>(in_.value) + first, in_.stride,
+                                                      batch.length(i));
   }
-  const bool observed = observed_ && !op.paper && batch_.caches.empty();
+  const bool observed = pass.observed() && !paper_ && batch.caches.empty();
   const ObservedProbabilities seen =
-      observed ? ObservedProbabilities(batch_, workspace_, heads) : ObservedProbabilities();
-  const auto scratch = [&](int thread) {
-    return attention_scratch_ + static_cast<std::size_t>(thread) * attention_scratch_bytes_;
-  };
-  const int shares = op.paper || observed ? 1 : key_shares(batch_, heads, workspace_.pool.threads());
+      observed ? ObservedProbabilities(batch, pass.workspace(), heads_) : ObservedProbabilities();
+  const int shares = paper_ || observed ? 1 : key_shares(batch, heads_, pool.threads());
   if (shares > 1) {
-    attend_by_shares(table_, batch_, workspace_.pool, heads, shares, [&](int sequence, int head) {
-      Attention call = attention_call(op, constants, sequence, head);
-      call.scratch = scratch(sequence * heads + head);
+    attend_by_shares(pass.table(), batch, pool, heads_, shares, [&](int sequence, int head) {
+      Attention call = call_of(pass, constants, sequence, head);
+      call.scratch = pass.attention_scratch(sequence * heads_ + head);
       return call;
     });
   } else {
     const auto scalar = observed ? table_for(Isa::scalar).attention : nullptr;
-    for_heads(workspace_.pool, batch_, heads, [&](int sequence, int head, int query, int queries, int thread) {
-      Attention call = attention_call(op, constants, sequence, head);
+    for_heads(pool, batch, heads_, [&](int sequence, int head, int query, int queries, int thread) {
+      Attention call = call_of(pass, constants, sequence, head);
       call.first_query = query;
       call.queries = queries;
-      call.scratch = scratch(thread);
+      call.scratch = pass.attention_scratch(thread);
       call.probabilities = seen.of(sequence, head);
-      if (op.paper)
-        table_.attention_static_w8a8(call, *op.paper);
+      if (paper_)
+        pass.table().attention_static_w8a8(call, *paper_);
       else
-        (call.probabilities ? scalar : table_.attention)(call);
+        (call.probabilities ? scalar : pass.table().attention)(call);
     });
   }
-  write_coarse(op.out, block_of(RowKind::token));
-  NodeCodes codes = codes_of(op.out);
+  pass.write_coarse(out_, pass.block_of(RowKind::token));
+  NodeCodes codes = pass.codes_of(out_);
   codes.probabilities = {seen.data, seen.size};
   return codes;
+}
+
+}  // namespace
+
+template <>
+std::unique_ptr<const BoundOp> bind_op(const AttentionOp& op, const QuantizedAttention& constants, Binder& binder) {
+  return std::make_unique<const BoundAttention>(op, constants, binder);
 }
 
 }  // namespace octavo

@@ -1,82 +1,146 @@
 // Where a network begins with patches, and where its heads begin with rows of tokens, in integers.
+#include "graph/names.h"
 #include "integer/integer_pass.h"
+
+#include <optional>
 
 namespace octavo {
 
 using namespace kernels;
 
-NodeCodes IntegerPass::execute(const BoundEmbedPatches& bound, RowKind kind) {
-  const EmbedPatches& op = bound.op;
-  const int images = batch_.sequences(), count = images * op.patches(), columns = bound.out.columns;
-  const std::ptrdiff_t stride = bound.out.stride;
+namespace {
+
+class BoundEmbedPatches : public BoundOp {
+ public:
+  BoundEmbedPatches(const EmbedPatches& op, const QuantizedEmbedPatches& constants, Binder& binder)
+      : op_(op),
+        product_(binder.product(constants.depth)),
+        block_(constants.block),
+        positions_(binder.get<std::int16_t>(part::kRows)),
+        low_(constants.low),
+        high_(constants.high),
+        out_(binder.need_rows16(binder.columns())) {
+    binder.made().s16 = out_;
+    if (!op.norm) return;
+    norm_ = Binder::layer_norm(binder.columns(), constants.epsilon, out_.stride);
+    norm_->s16 = binder.lane(part::kStreamLane, constants.norm);
+  }
+  NodeCodes run(IntegerPass& pass, RowKind kind) const override;
+
+ private:
+  EmbedPatches op_;
+  Product product_;
+  QuantizedBlock block_;
+  std::optional<LayerNorm> norm_ = {};  // without rows and places
+  const std::int16_t* positions_;       // of all rows of an image
+  int low_, high_;
+  Rows16 out_;
+};
+
+NodeCodes BoundEmbedPatches::run(IntegerPass& pass, RowKind kind) const {
+  const EmbedPatches& op = op_;
+  const KernelTable& table = pass.table();
+  const RaggedBatch& batch = pass.batch();
+  const int images = batch.sequences(), count = images * op.patches(), columns = out_.columns;
+  const std::ptrdiff_t stride = out_.stride;
   const RowBlock all{.first = 0, .count = count};
   const auto rows = static_cast<std::size_t>(round_up(count, kTileRows));
-  const ByteMatrix pixels =
-      tile_order(workspace_.get<std::uint8_t>("pixels", rows * static_cast<std::size_t>(bound.product.depth)),
-                 bound.product.depth);
-  auto* patches = workspace_.get<std::int16_t>("patches", rows * static_cast<std::size_t>(stride));
-  for_rows(all, bound.product.depth, [&](int first, int part_rows) {
+  const ByteMatrix pixels = tile_order(
+      pass.workspace().get<std::uint8_t>("pixels", rows * static_cast<std::size_t>(product_.depth)), product_.depth);
+  auto* patches = pass.workspace().get<std::int16_t>("patches", rows * static_cast<std::size_t>(stride));
+  pass.for_rows(all, product_.depth, [&](int first, int part_rows) {
     for (int row = first; row < first + part_rows; ++row) {
-      table_.copy_patch({.pixels = batch_.pixels[static_cast<std::size_t>(row / op.patches())],
-                         .patch_size = op.patch_size,
-                         .grid_width = op.grid_width,
-                         .patch = row % op.patches(),
-                         .out = pixels,
-                         .row = row});
+      table.copy_patch({.pixels = batch.pixels[static_cast<std::size_t>(row / op.patches())],
+                        .patch_size = op.patch_size,
+                        .grid_width = op.grid_width,
+                        .patch = row % op.patches(),
+                        .out = pixels,
+                        .row = row});
     }
   });
-  for_parts(all, bound.block.columns, bound.product.depth, [&](const Part& part) {
-    table_.gemm_to_s16(bound.product.part(bound.block, pixels.data, part),
-                       {.zero_point = 0, .out = patches + part.row * stride + part.column, .stride = stride});
+  pass.for_parts(all, block_.columns, product_.depth, [&](const Part& part) {
+    table.gemm_to_s16(product_.part(block_, pixels.data, part),
+                      {.zero_point = 0, .out = patches + part.row * stride + part.column, .stride = stride});
   });
-  if (bound.norm) {
-    for_rows(all, columns, [&](int row, int part_rows) {
-      LayerNorm part = *bound.norm;
+  if (norm_) {
+    pass.for_rows(all, columns, [&](int row, int part_rows) {
+      LayerNorm part = *norm_;
       part.rows = part_rows;
       part.in = part.s16_output = patches + row * stride;
-      table_.layer_norm(part);
+      table.layer_norm(part);
     });
   }
   const int per_image = op.prefix_rows() + op.patches();
-  for_rows(block_of(kind), columns, [&](int first, int part_rows) {
+  pass.for_rows(pass.block_of(kind), columns, [&](int first, int part_rows) {
     for (int row = first; row < first + part_rows; ++row) {
       const int image = row / per_image, of_image = row % per_image, patch = of_image - op.prefix_rows();
       const std::ptrdiff_t first_patch = std::ptrdiff_t{image} * op.patches();
-      table_.add_patch({.columns = columns,
-                        .position = bound.rows + std::ptrdiff_t{of_image} * columns,
-                        .patch = patch < 0 ? nullptr : patches + (first_patch + patch) * stride,
-                        .low = bound.low,
-                        .high = bound.high,
-                        .out = rows_at(bound.out, batch_.start[static_cast<std::size_t>(image)] + of_image)});
+      table.add_patch({.columns = columns,
+                       .position = positions_ + std::ptrdiff_t{of_image} * columns,
+                       .patch = patch < 0 ? nullptr : patches + (first_patch + patch) * stride,
+                       .low = low_,
+                       .high = high_,
+                       .out = pass.rows_at(out_, batch.start[static_cast<std::size_t>(image)] + of_image)});
     }
   });
-  return {.stream = rows_at(bound.out), .stream_stride = stride};
+  return {.stream = pass.rows_at(out_), .stream_stride = stride};
 }
 
-NodeCodes IntegerPass::execute(const BoundSelectRows& bound, RowKind kind) {
-  const int rows = rows_of(kind);
-  for (int i = 0; i < rows; ++i) {
-    if (bound.op.selection == Selection::chosen)
-      std::copy_n(rows_at(bound.in, chosen_[static_cast<std::size_t>(i)]), bound.in.columns, rows_at(bound.out, i));
-    else
-      select_sequence(bound, i);
+class BoundSelectRows : public BoundOp {
+ public:
+  BoundSelectRows(const SelectRows& op, Binder& binder)
+      : op_(op), in_(binder.input(0).s16), out_(binder.need_rows16(binder.columns())) {
+    binder.made().s16 = out_;
+    if (op.selection == Selection::mean)
+      sums_ = binder.need_scratch(sizeof(std::int32_t) * static_cast<std::size_t>(binder.columns()));
   }
-  return {.stream = rows_at(bound.out), .stream_stride = bound.out.stride};
+  NodeCodes run(IntegerPass& pass, RowKind kind) const override;
+
+ private:
+  void select_sequence(IntegerPass& pass, int sequence) const;
+
+  SelectRows op_;
+  Rows16 in_, out_;
+  BufferId sums_ = -1;  // scratch
+};
+
+NodeCodes BoundSelectRows::run(IntegerPass& pass, RowKind kind) const {
+  const int rows = pass.rows_of(kind);
+  for (int i = 0; i < rows; ++i) {
+    if (op_.selection == Selection::chosen)
+      std::copy_n(pass.rows_at(in_, pass.chosen()[static_cast<std::size_t>(i)]), in_.columns, pass.rows_at(out_, i));
+    else
+      select_sequence(pass, i);
+  }
+  return {.stream = pass.rows_at(out_), .stream_stride = out_.stride};
 }
 
-void IntegerPass::select_sequence(const BoundSelectRows& bound, int sequence) {
-  const int first = batch_.start[static_cast<std::size_t>(sequence)], width = bound.in.columns, skip = bound.op.count;
-  std::int16_t* out = rows_at(bound.out, sequence);
-  if (bound.op.selection == Selection::first) {
-    for (int row = 0; row < bound.op.count; ++row)
-      std::copy_n(rows_at(bound.in, first + row), width, out + std::ptrdiff_t{row} * width);
+void BoundSelectRows::select_sequence(IntegerPass& pass, int sequence) const {
+  const RaggedBatch& batch = pass.batch();
+  const int first = batch.start[static_cast<std::size_t>(sequence)], width = in_.columns, skip = op_.count;
+  std::int16_t* out = pass.rows_at(out_, sequence);
+  if (op_.selection == Selection::first) {
+    for (int row = 0; row < op_.count; ++row)
+      std::copy_n(pass.rows_at(in_, first + row), width, out + std::ptrdiff_t{row} * width);
     return;
   }
-  auto* sums = at_slot<std::int32_t>(bound.sums) + std::ptrdiff_t{sequence} * width;
-  const int count = batch_.length(sequence) - skip;
-  table_.column_sum(
-      {.rows = count, .columns = width, .in = rows_at(bound.in, first + skip), .stride = bound.in.stride, .out = sums});
-  table_.divide_sums({.count = count, .columns = width, .sums = sums, .out = out});
+  auto* sums = pass.at<std::int32_t>(sums_) + std::ptrdiff_t{sequence} * width;
+  const int count = batch.length(sequence) - skip;
+  pass.table().column_sum(
+      {.rows = count, .columns = width, .in = pass.rows_at(in_, first + skip), .stride = in_.stride, .out = sums});
+  pass.table().divide_sums({.count = count, .columns = width, .sums = sums, .out = out});
+}
+
+}  // namespace
+
+template <>
+std::unique_ptr<const BoundOp> bind_op(const EmbedPatches& op, const QuantizedEmbedPatches& constants, Binder& binder) {
+  return std::make_unique<const BoundEmbedPatches>(op, constants, binder);
+}
+
+template <>
+std::unique_ptr<const BoundOp> bind_op(const SelectRows& op, const QuantizedSelectRows&, Binder& binder) {
+  return std::make_unique<const BoundSelectRows>(op, binder);
 }
 
 }  // namespace octavo

@@ -1,6 +1,6 @@
 #include "integer/integer_executor.h"
 
-#include "graph/encodings.h"
+#include "graph/op_facts.h"
 #include "integer/integer_pass.h"
 #include "runtime/chosen_rows.h"
 
@@ -30,9 +30,9 @@ struct IntegerExecutor::Impl {
 
 OutputCodes IntegerExecutor::Impl::codes_of(IntegerPass& pass, ValueId value, int rows) const {
   const auto count = static_cast<std::size_t>(rows) * static_cast<std::size_t>(data->graph.columns(value));
-  const OutputPlace place = output_place(bound.ops[static_cast<std::size_t>(value)]);
-  if (place.s32 >= 0) return {.s32 = {pass.at_slot<std::int32_t>(place.s32), count}};
-  return {.s16 = pass.packed_rows(place.s16, rows)};
+  const ValueBuffers& made = bound.values[static_cast<std::size_t>(value)];
+  if (made.s32 >= 0) return {.s32 = {pass.at<std::int32_t>(made.s32), count}};
+  return {.s16 = pass.packed_rows(made.s16, rows)};
 }
 
 IntegerExecutor::IntegerExecutor(std::shared_ptr<const Model::Data> data, Isa isa)

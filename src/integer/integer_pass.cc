@@ -23,15 +23,15 @@ IntegerPass::IntegerPass(const BoundGraph& graph, const KernelTable& table, cons
 
 void IntegerPass::choose(std::span<const std::int32_t> rows) {
   chosen_ = rows;
-  slots_ = workspace_.buffers_of(
+  const std::vector<std::byte*> slots = workspace_.buffers_of(
       graph_.plan, {padded(batch_.rows()), padded(batch_.sequences()), padded(static_cast<int>(chosen_.size()))});
+  buffers_.clear();
+  for (const int slot : graph_.plan.slot_of) buffers_.push_back(slots[static_cast<std::size_t>(slot)]);
 }
 
 NodeCodes IntegerPass::run(std::size_t node) {
   NodeCodes codes;
-  workspace_.node(node, [&] {
-    codes = std::visit([&](const auto& op) { return execute(op, graph_.rows[node]); }, graph_.ops[node]);
-  });
+  workspace_.node(node, [&] { codes = graph_.ops[node]->run(*this, graph_.rows[node]); });
   return codes;
 }
 

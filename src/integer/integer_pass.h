@@ -1,4 +1,4 @@
-// One pass of the integer executor over one batch: what the files integer_*.cc share.
+// One pass of the integer executor over one batch: what ops run on.
 #pragma once
 
 #include "integer/bound_ops.h"
@@ -42,7 +42,7 @@ class IntegerPass {
   IntegerPass(const BoundGraph& graph, const kernels::KernelTable& table, const RaggedBatch& batch,
               Workspace::Data& workspace);
 
-  /// Whose values SelectRows takes where rows are chosen: rows of the batch. Buffers for more rows than before are new.
+  /// Whose values are taken where rows are chosen: rows of the batch. Buffers for more rows than before are new.
   void choose(std::span<const std::int32_t> rows);
 
   /// From now on codes that kernels need not leave anywhere are left for an observer.
@@ -57,35 +57,30 @@ class IntegerPass {
   /// A value's rows one behind the other, without the gaps between them.
   std::span<const std::int16_t> packed_rows(const Rows16& rows, int count);
 
-  template <typename T>
-  T* at_slot(Slot slot) const {
-    return slot < 0 ? nullptr : reinterpret_cast<T*>(slots_[static_cast<std::size_t>(slot)]);
+  // What ops work with.
+  const kernels::KernelTable& table() const { return table_; }
+  const RaggedBatch& batch() const { return batch_; }
+  Workspace::Data& workspace() const { return workspace_; }
+  std::span<const std::int32_t> chosen() const { return chosen_; }
+  bool observed() const { return observed_; }
+  std::uint8_t* attention_scratch(int thread) const {
+    return attention_scratch_ + static_cast<std::size_t>(thread) * attention_scratch_bytes_;
   }
 
- private:
-  // integer_ops.cc: embeddings, sums, LayerNorm
-  NodeCodes execute(const BoundEmbedTokens& op, RowKind kind);
-  NodeCodes execute(const BoundLinearAdd& op, RowKind kind);
-  NodeCodes execute(const BoundLayerNorm& op, RowKind kind);
-  void normalize_groups(const BoundLayerNorm& op, int row, int rows) const;
-  // integer_linear.cc
-  NodeCodes execute(const BoundLinear& op, RowKind kind);
-  NodeCodes make_bytes(const BoundLinear& op, const std::uint8_t* a, const RowBlock& block);
-  NodeCodes make_rows(const BoundLinear& op, const std::uint8_t* a, int rows);
-  const std::uint8_t* bytes_of_rows(const BoundLinear& op, int rows);
-  // integer_qkv.cc
-  NodeCodes execute(const BoundQkv& op, RowKind kind);
-  void make_hidden_units(const BoundQkv& op, const std::uint8_t* a, const RowBlock& rows);
-  void make_gate_logits(const BoundQkv& op, const Product& product, const QuantizedBlock& block, const std::uint8_t* a,
-                        const RowBlock& rows);
-  // integer_attention.cc
-  NodeCodes execute(const BoundAttention& op, RowKind kind);
-  kernels::Attention attention_call(const BoundAttention& op, const kernels::AttentionConstants& constants,
-                                    int sequence, int head) const;
-  // integer_ends.cc: patches, and the rows that heads read
-  NodeCodes execute(const BoundEmbedPatches& op, RowKind kind);
-  NodeCodes execute(const BoundSelectRows& op, RowKind kind);
-  void select_sequence(const BoundSelectRows& op, int sequence);
+  template <typename T>
+  T* at(BufferId buffer) const {
+    return buffer < 0 ? nullptr : reinterpret_cast<T*>(buffers_[static_cast<std::size_t>(buffer)]);
+  }
+  std::int16_t* rows_at(const Rows16& rows, int row = 0) const {
+    return at<std::int16_t>(rows.buffer) + row * rows.stride;
+  }
+  kernels::ByteMatrix bytes_at(const Rows8& rows) const {
+    return tile_order(at<std::uint8_t>(rows.buffer), refined_depth(rows.columns, rows.refined));
+  }
+  NodeCodes codes_of(const Rows8& rows) const;
+
+  /// Coarse codes of a value, where it has them.
+  void write_coarse(const Rows8& rows, const RowBlock& block) const;
 
   int rows_of(RowKind kind) const { return batch_.rows(kind, chosen_.size()); }
   RowBlock block_of(RowKind kind) const {
@@ -110,23 +105,13 @@ class IntegerPass {
     octavo::for_rows(workspace_.pool, block.count, columns, [&](int row, int rows) { task(block.first + row, rows); });
   }
 
-  kernels::ByteMatrix bytes_at(const Rows8& rows) const {
-    return tile_order(at_slot<std::uint8_t>(rows.slot), refined_depth(rows.columns, rows.refined));
-  }
-  std::int16_t* rows_at(const Rows16& rows, int row = 0) const {
-    return at_slot<std::int16_t>(rows.slot) + row * rows.stride;
-  }
-
-  /// Coarse codes of a value, where it has them.
-  void write_coarse(const Rows8& rows, const RowBlock& block) const;
-  NodeCodes codes_of(const Rows8& rows) const;
-
+ private:
   const BoundGraph& graph_;
   const kernels::KernelTable& table_;
   const RaggedBatch& batch_;
   Workspace::Data& workspace_;
   std::span<const std::int32_t> chosen_ = {};
-  std::vector<std::byte*> slots_ = {};
+  std::vector<std::byte*> buffers_ = {};  // by BufferId
   RowBlock block_ = {};
   bool observed_ = false;
   std::uint8_t* attention_scratch_ = nullptr;

@@ -1,78 +1,149 @@
 // The product that attention reads, in integers: queries, keys, values, and the logits of gates.
+#include "graph/names.h"
 #include "integer/integer_pass.h"
+
+#include <optional>
 
 namespace octavo {
 
 using namespace kernels;
 
-NodeCodes IntegerPass::execute(const BoundQkv& op, RowKind kind) {
-  const auto* a = at_slot<std::uint8_t>(op.input);
+namespace {
+
+class BoundQkv : public BoundOp {
+ public:
+  BoundQkv(const QkvProduct& op, const QuantizedQkv& constants, Binder& binder);
+  NodeCodes run(IntegerPass& pass, RowKind kind) const override;
+
+ private:
+  void bind_gate(const QkvProduct& op, const QuantizedQkv& constants, Binder& binder);
+  void make_hidden_units(IntegerPass& pass, const std::uint8_t* a, const RowBlock& rows) const;
+  void make_gate_logits(IntegerPass& pass, const Product& product, const QuantizedBlock& block, const std::uint8_t* a,
+                        const RowBlock& rows) const;
+
+  Product product_;
+  QuantizedBlock query_, key_, value_;
+  BufferId input_;
+  QkvRows out_ = {};
+  int low_;  // of K and V
+  // the gate
+  std::optional<QuantizedBlock> gate_ = {};  // logits, or hidden units
+  bool mean_ = false;                        // over the tokens of a sequence
+  Product second_ = {};                      // of hidden units
+  std::optional<QuantizedBlock> second_block_ = {};
+  BufferId hidden_ = -1, accumulators_ = -1;
+};
+
+BoundQkv::BoundQkv(const QkvProduct& op, const QuantizedQkv& constants, Binder& binder)
+    : product_(binder.product(constants.depth)),
+      query_(constants.query),
+      key_(constants.key),
+      value_(constants.value),
+      input_(binder.input(0).u8.buffer),
+      low_(constants.asymmetric ? -128 : -127) {
+  const int width = round_up(op.heads * op.head_size, kTileDepth);
+  out_ = {.query = binder.need(static_cast<std::size_t>(width)),
+          .key = binder.need(static_cast<std::size_t>(width)),
+          .value = binder.need(static_cast<std::size_t>(width)),
+          .stride = width,
+          .query_encoding = query_.encoding,
+          .key_encoding = key_.encoding,
+          .value_encoding = value_.encoding};
+  if (!constants.gate.empty()) bind_gate(op, constants, binder);
+  binder.made().qkv = out_;
+}
+
+void BoundQkv::bind_gate(const QkvProduct& op, const QuantizedQkv& constants, Binder& binder) {
+  gate_ = constants.gate[0];
+  mean_ = op.gate_mean;
+  const Rows16 logits = binder.need_rows16(op.heads);
+  out_.gate = logits.buffer;
+  out_.gate_stride = logits.stride;
+  if (!constants.gate_output.empty()) {
+    hidden_ = binder.need_scratch(static_cast<std::size_t>(refined_depth(gate_columns(op), {})));
+    second_ = binder.product(constants.gate_output[0].depth, part::kGateOutput);
+    second_block_ = constants.gate_output[0].block;
+  }
+  if (mean_) accumulators_ = binder.need_scratch(sizeof(std::int32_t) * static_cast<std::size_t>(logits.stride));
+}
+
+NodeCodes BoundQkv::run(IntegerPass& pass, RowKind kind) const {
+  const auto* a = pass.at<std::uint8_t>(input_);
   struct Output {
     const QuantizedBlock& block;
     std::uint8_t* out;
     int low, high;
   };
-  const Output outputs[] = {{op.query, at_slot<std::uint8_t>(op.query_out), 0, 255},
-                            {op.key, at_slot<std::uint8_t>(op.key_out), op.low, 127},
-                            {op.value, at_slot<std::uint8_t>(op.value_out), op.low, 127}};
-  const RowBlock rows = block_of(kind);
-  for_parts(
-      rows, op.width, op.product.depth,
+  const Output outputs[] = {{query_, pass.at<std::uint8_t>(out_.query), 0, 255},
+                            {key_, pass.at<std::uint8_t>(out_.key), low_, 127},
+                            {value_, pass.at<std::uint8_t>(out_.value), low_, 127}};
+  const RowBlock rows = pass.block_of(kind);
+  pass.for_parts(
+      rows, query_.columns, product_.depth,
       [&](const Part& part) {
         const Output& to = outputs[part.product];
-        table_.gemm_to_u8(op.product.part(to.block, a, part),
-                          {.zero_point = to.block.encoding.zero_point,
-                           .low = to.low,
-                           .high = to.high,
-                           .out = at(row_major(to.out, op.stride), part.row, part.column)});
+        pass.table().gemm_to_u8(product_.part(to.block, a, part),
+                                {.zero_point = to.block.encoding.zero_point,
+                                 .low = to.low,
+                                 .high = to.high,
+                                 .out = at(row_major(to.out, out_.stride), part.row, part.column)});
       },
       3);
-  if (op.second_block) {
-    make_hidden_units(op, a, rows);
-    make_gate_logits(op, op.second, *op.second_block, at_slot<std::uint8_t>(op.hidden), rows);
-  } else if (op.gate) {
-    make_gate_logits(op, op.product, *op.gate, a, rows);
+  if (second_block_) {
+    make_hidden_units(pass, a, rows);
+    make_gate_logits(pass, second_, *second_block_, pass.at<std::uint8_t>(hidden_), rows);
+  } else if (gate_) {
+    make_gate_logits(pass, product_, *gate_, a, rows);
   }
   return {.query = outputs[0].out,
           .key = reinterpret_cast<const std::int8_t*>(outputs[1].out),
           .value = reinterpret_cast<const std::int8_t*>(outputs[2].out),
-          .qkv_stride = op.stride,
-          .gate = at_slot<std::int16_t>(op.gate_out),
-          .gate_stride = op.gate_stride};
+          .qkv_stride = out_.stride,
+          .gate = pass.at<std::int16_t>(out_.gate),
+          .gate_stride = out_.gate_stride};
 }
 
 /// First product of an mlp gate: ReLU is the clamp at zero.
-void IntegerPass::make_hidden_units(const BoundQkv& op, const std::uint8_t* a, const RowBlock& rows) {
-  const ByteMatrix out = tile_order(at_slot<std::uint8_t>(op.hidden), op.second.depth);
-  for_parts(rows, op.gate->columns, op.product.depth, [&](const Part& part) {
-    table_.gemm_to_u8(op.product.part(*op.gate, a, part),
-                      {.zero_point = 0, .low = 0, .high = 255, .out = at(out, part.row, part.column)});
+void BoundQkv::make_hidden_units(IntegerPass& pass, const std::uint8_t* a, const RowBlock& rows) const {
+  const ByteMatrix out = tile_order(pass.at<std::uint8_t>(hidden_), second_.depth);
+  pass.for_parts(rows, gate_->columns, product_.depth, [&](const Part& part) {
+    pass.table().gemm_to_u8(product_.part(*gate_, a, part),
+                            {.zero_point = 0, .low = 0, .high = 255, .out = at(out, part.row, part.column)});
   });
 }
 
 /// A row of logits per token, or per sequence where the gate takes their mean.
-void IntegerPass::make_gate_logits(const BoundQkv& op, const Product& product, const QuantizedBlock& block,
-                                   const std::uint8_t* a, const RowBlock& rows) {
-  auto* logits = at_slot<std::int16_t>(op.gate_out);
-  auto* sums = at_slot<std::int32_t>(op.accumulators);
-  for_parts(rows, block.columns, product.depth, [&](const Part& part) {
-    const std::ptrdiff_t first = part.row * op.gate_stride + part.column;
+void BoundQkv::make_gate_logits(IntegerPass& pass, const Product& product, const QuantizedBlock& block,
+                                const std::uint8_t* a, const RowBlock& rows) const {
+  const RaggedBatch& batch = pass.batch();
+  const std::ptrdiff_t stride = out_.gate_stride;
+  auto* logits = pass.at<std::int16_t>(out_.gate);
+  auto* sums = pass.at<std::int32_t>(accumulators_);
+  pass.for_parts(rows, block.columns, product.depth, [&](const Part& part) {
+    const std::ptrdiff_t first = part.row * stride + part.column;
     const Gemm gemm = product.part(block, a, part);
-    if (op.mean)
-      table_.gemm_to_s32(gemm, {.out = sums + first, .stride = op.gate_stride});
+    if (mean_)
+      pass.table().gemm_to_s32(gemm, {.out = sums + first, .stride = stride});
     else
-      table_.gemm_to_s16(gemm, {.zero_point = 0, .out = logits + first, .stride = op.gate_stride});
+      pass.table().gemm_to_s16(gemm, {.zero_point = 0, .out = logits + first, .stride = stride});
   });
-  if (!op.mean) return;
-  for (int sequence = 0; sequence < batch_.sequences(); ++sequence) {
-    table_.mean_gate_logits({.rows = batch_.length(sequence),
-                             .heads = block.columns,
-                             .in = sums + batch_.start[static_cast<std::size_t>(sequence)] * op.gate_stride,
-                             .stride = op.gate_stride,
-                             .multiplier = product.multiplier + block.first_column,
-                             .shift = block.shift,
-                             .out = logits + sequence * op.gate_stride});
+  if (!mean_) return;
+  for (int sequence = 0; sequence < batch.sequences(); ++sequence) {
+    pass.table().mean_gate_logits({.rows = batch.length(sequence),
+                                   .heads = block.columns,
+                                   .in = sums + batch.start[static_cast<std::size_t>(sequence)] * stride,
+                                   .stride = stride,
+                                   .multiplier = product.multiplier + block.first_column,
+                                   .shift = block.shift,
+                                   .out = logits + sequence * stride});
   }
+}
+
+}  // namespace
+
+template <>
+std::unique_ptr<const BoundOp> bind_op(const QkvProduct& op, const QuantizedQkv& constants, Binder& binder) {
+  return std::make_unique<const BoundQkv>(op, constants, binder);
 }
 
 }  // namespace octavo

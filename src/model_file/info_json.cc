@@ -13,6 +13,20 @@ namespace {
 
 using nlohmann::json;
 
+json softmax_to_json(ClippedSoftmax softmax) {
+  json result = json::object();
+  Fields fields(result);
+  describe(fields, softmax);
+  return result;
+}
+
+ClippedSoftmax softmax_from_json(const JsonObject& json) {
+  ClippedSoftmax softmax;
+  Fields fields(json);
+  describe(fields, softmax);
+  return softmax;
+}
+
 json image_to_json(const ImageSettings& image) {
   return {{"size", {image.width, image.height}},
           {"resize", {image.resize_width, image.resize_height}},
@@ -74,7 +88,7 @@ json info_to_json(const ModelInfo& info) {
                  {"vocab_size", info.vocab_size},
                  {"type_vocab_size", info.type_vocab_size},
                  {"max_positions", info.max_positions},
-                 {"softmax", to_json(info.softmax)},
+                 {"softmax", softmax_to_json(info.softmax)},
                  {"gate", {{"kind", info.gate}, {"scale", info.gate_scale}}},
                  {"parameters", info.parameters}};
   add_embedding(info.embedding, result);
@@ -104,7 +118,7 @@ ModelInfo info_from_json(const JsonObject& json) {
                     .type_vocab_size = read_int(json, "type_vocab_size", 0, 1 << 16),
                     .max_positions = read_int(json, "max_positions", 1, 65536),
                     .embedding = embedding_from_json(json),
-                    .softmax = read_softmax(json.section("softmax")),
+                    .softmax = softmax_from_json(json.section("softmax")),
                     .gate = gate.text("kind"),
                     .gate_scale = gate.number("scale", 1e-3, 1e3),
                     .parameters = json.integer("parameters", 0, std::int64_t{1} << 50),

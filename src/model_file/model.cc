@@ -1,7 +1,6 @@
 #include "octavo/model.h"
 
 #include "graph/check_modules.h"
-#include "graph/encodings.h"
 #include "graph/model_data.h"
 #include "graph/op_facts.h"
 #include "io/safetensors.h"
@@ -183,7 +182,7 @@ std::string Model::summary() const {
     const Node& node = data_->graph.nodes[i];
     out << "  " << op_name(node.op) << " " << data_->graph.name(node.output) << " ["
         << data_->graph.columns(node.output) << "]";
-    if (is_quantized()) out << ": " << describe_encodings(data_->integer->ops[i]);
+    if (is_quantized()) out << ": " << facts(data_->integer->ops[i]).encodings;
     out << "\n";
   }
   return out.str();

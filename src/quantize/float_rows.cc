@@ -1,11 +1,9 @@
 #include "quantize/float_rows.h"
 
 #include "graph/names.h"
-#include "graph/op_facts.h"
 #include "io/safetensors.h"
-#include "quantize/gate_rows.h"
 
-#include <span>
+#include <algorithm>
 
 namespace octavo {
 
@@ -22,16 +20,32 @@ FloatRows block_rows(const Model::Data& model, const LinearBlock& block, int inp
                                      : float_values(model, block.bias)};
 }
 
+FloatRows sliced_rows(const Model::Data& model, std::span<const ProductBlock> blocks, const std::string& name,
+                      int inputs) {
+  FloatRows rows{.name = name, .columns = 0, .inputs = inputs, .weight = {}, .bias = {}};
+  for (const auto& [block, first] : blocks) {
+    const std::vector<float> weight = float_values(model, block->weight), bias = float_values(model, block->bias);
+    const auto width = static_cast<std::ptrdiff_t>(weight.size()) / block->columns;
+    for (int n = 0; n < block->columns; ++n) {
+      rows.weight.resize(rows.weight.size() + static_cast<std::size_t>(inputs), 0.0f);
+      std::copy_n(weight.begin() + n * width, width, rows.weight.end() - inputs + first);
+    }
+    rows.bias.insert(rows.bias.end(), bias.begin(), bias.end());
+    rows.columns += block->columns;
+  }
+  return rows;
+}
+
 std::vector<FloatRows> product_rows(const Model::Data& model, const Node& node) {
   std::vector<FloatRows> result;
   if (!is_body_product(model.graph, node)) return result;
   const int inputs = model.graph.columns(node.inputs[0]);
-  const auto* qkv = std::get_if<QkvProduct>(&node.op);
-  const std::vector<const LinearBlock*> blocks = facts(model.graph, node).blocks;
-  for (const LinearBlock* block : std::span(blocks).first(qkv ? 3 : 1))
-    result.push_back(block_rows(model, *block, inputs));
-  if (qkv && !qkv->gate.empty())
-    result.push_back(gate_rows(model, *qkv, model.graph.name(node.output) + part::kGate, inputs));
+  const OpFacts known = facts(model.graph, node);
+  const std::size_t values = std::max<std::size_t>(known.qkv.size(), 1);  // blocks that stand alone
+  for (const ProductBlock& block : std::span(known.blocks).first(values))
+    result.push_back(block_rows(model, *block.rows, inputs));
+  if (const auto gates = std::span(known.blocks).subspan(values); !gates.empty())
+    result.push_back(sliced_rows(model, gates, model.graph.name(node.output) + part::kGate, inputs));
   return result;
 }
 

@@ -2,7 +2,9 @@
 #pragma once
 
 #include "graph/model_data.h"
+#include "graph/op_facts.h"
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,6 +24,10 @@ std::vector<float> float_values(const Model::Data& model, const std::string& nam
 
 /// The rows of a block; a block without bias has zeros.
 FloatRows block_rows(const Model::Data& model, const LinearBlock& block, int inputs);
+
+/// The rows of several blocks as one, zeros where a block does not read.
+FloatRows sliced_rows(const Model::Data& model, std::span<const ProductBlock> blocks, const std::string& name,
+                      int inputs);
 
 /// Every block of rows of a product of the body, gates included; empty for any other op.
 std::vector<FloatRows> product_rows(const Model::Data& model, const Node& node);

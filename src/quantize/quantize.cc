@@ -2,8 +2,6 @@
 #include "quantize/quantize.h"
 
 #include "base/fixed_point.h"
-#include "graph/op_facts.h"
-#include "quantize/float_rows.h"
 #include "quantize/graph_quantizer.h"
 
 #include "octavo/error.h"
@@ -31,7 +29,8 @@ void keep_modules(const Model::Data& model, Model::Data& quantized) {
 Model::Data GraphQuantizer::run() {
   choose_stream_quantizers();
   for (const Node& node : model_.graph.nodes) {
-    result_.ops.push_back(std::visit([&](const auto& op) { return quantize_op(op, node); }, node.op));
+    result_.ops.push_back(
+        std::visit([&](const auto& op) -> QuantizedOp { return quantize_op(*this, op, node); }, node.op));
   }
   Model::Data data;
   data.info = model_.info;
@@ -56,21 +55,19 @@ Range GraphQuantizer::range(const std::string& name) const {
 
 void GraphQuantizer::choose_stream_quantizers() {
   for (const Node& node : model_.graph.nodes) {
-    const auto output = static_cast<std::size_t>(node.output);
-    if (std::holds_alternative<LinearAdd>(node.op)) {
-      stream_[output] = stream_quantizer(node.output);
-      const auto residual = static_cast<std::size_t>(node.inputs[1]);
+    if (facts(graph(), node).adds) {
+      stream(node.output) = stream_quantizer(node.output);
       if (eight_bit() && !options_.paper && makes_embeddings(node.inputs[1])) {
         throw Error(model_.graph.name(node.output) +
                     ": 8-bit sums need a LayerNorm after the token embeddings, expected a 16-bit residual stream");
       }
-      stream_[residual] = eight_bit() ? stream_quantizer(node.inputs[1]) : stream_[output];
+      stream(node.inputs[1]) = eight_bit() ? stream_quantizer(node.inputs[1]) : stream(node.output);
     }
   }
   if (!eight_bit()) share_stream_scales();
   for (const Node& node : model_.graph.nodes) {
-    const bool own = std::holds_alternative<LayerNormOp>(node.op) && !in_sum(node.output) && feeds_stream(node.output);
-    if (own) stream_[static_cast<std::size_t>(node.output)] = stream_quantizer(node.output);
+    const bool own = facts(graph(), node).normalises && !in_sum(node.output) && feeds_stream(node.output);
+    if (own) stream(node.output) = stream_quantizer(node.output);
   }
 }
 
@@ -81,7 +78,7 @@ void GraphQuantizer::share_stream_scales() {
     members.clear();
   };
   for (const Node& node : model_.graph.nodes) {
-    if (!std::holds_alternative<LinearAdd>(node.op)) continue;
+    if (!facts(graph(), node).adds) continue;
     if (members.empty() || members.back() != node.inputs[1]) {
       share();
       members.push_back(node.inputs[1]);
@@ -98,8 +95,7 @@ void GraphQuantizer::scale_run(const std::vector<ValueId>& members) {
   const bool grows = largest > kStreamGrowth * needed.front();
   for (std::size_t i = 0; i < members.size(); ++i) {
     const double halvings = grows ? std::floor(std::log2(largest / needed[i])) : 0.0;
-    stream_[static_cast<std::size_t>(members[i])].scale =
-        std::ldexp(largest, -static_cast<int>(std::min(halvings, 15.0)));
+    stream(members[i]).scale = std::ldexp(largest, -static_cast<int>(std::min(halvings, 15.0)));
   }
 }
 
@@ -127,7 +123,7 @@ bool GraphQuantizer::in_sum(ValueId value) const {
 
 bool GraphQuantizer::feeds_product(ValueId value) const {
   return std::any_of(model_.graph.nodes.begin(), model_.graph.nodes.end(), [&](const Node& node) {
-    return !node.inputs.empty() && node.inputs[0] == value && form_read(node) == Form::u8;
+    return !node.inputs.empty() && node.inputs[0] == value && facts(model_.graph, node).reads == Form::u8;
   });
 }
 
@@ -135,8 +131,14 @@ bool GraphQuantizer::feeds_stream(ValueId value) const {
   const auto& outputs = model_.graph.outputs;
   return std::any_of(outputs.begin(), outputs.end(), [&](const GraphOutput& o) { return o.value == value; }) ||
          in_sum(value) || std::any_of(model_.graph.nodes.begin(), model_.graph.nodes.end(), [&](const Node& node) {
-           return !node.inputs.empty() && node.inputs[0] == value && form_read(node) == Form::s16;
+           return !node.inputs.empty() && node.inputs[0] == value && facts(model_.graph, node).reads == Form::s16;
          });
+}
+
+int sum_multiplier(double ratio, const std::string& name) {
+  if (!(ratio <= 4.0))
+    throw Error(name + ": a term's scale is " + std::to_string(ratio) + " times its 8-bit sum's, at most 4 fit");
+  return static_cast<int>(std::nearbyint(std::ldexp(ratio, 20)));
 }
 
 Model::Data quantize(const Model::Data& model, const Ranges& ranges, const QuantizeOptions& options) {

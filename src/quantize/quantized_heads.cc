@@ -1,11 +1,5 @@
 #include "quantize/quantized_heads.h"
 
-#include "quantize/float_rows.h"
-
-#include "octavo/error.h"
-
-#include <Eigen/Core>
-
 #include <algorithm>
 #include <cmath>
 #include <numbers>
@@ -55,18 +49,10 @@ ActivationTable activation_table(Activation activation, double largest) {
   return result;
 }
 
-std::vector<float> word_rows(const Model::Data& model, const EmbedTokens& op, int columns) {
-  std::vector<float> words = float_values(model, op.word);
-  if (op.projection.empty()) return words;
-  using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-  const std::vector<float> weight = float_values(model, op.projection);
-  const auto width = static_cast<Eigen::Index>(weight.size()) / columns,
-             count = static_cast<Eigen::Index>(words.size()) / width;
-  std::vector<float> result(static_cast<std::size_t>(count) * static_cast<std::size_t>(columns));
-  Eigen::Map<Matrix>(result.data(), count, columns).noalias() =
-      Eigen::Map<const Matrix>(words.data(), count, width) *
-      Eigen::Map<const Matrix>(weight.data(), columns, width).transpose();
-  return result;
+double logit_step(const FloatRows& weights, const Quantizer& input) {
+  float largest = 0.0f;
+  for (const float w : weights.weight) largest = std::max(largest, std::abs(w));
+  return std::max(static_cast<double>(largest) / 127.0 * input.scale, 1e-12);
 }
 
 }  // namespace octavo

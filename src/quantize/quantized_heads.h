@@ -3,12 +3,10 @@
 
 #include "base/fixed_point.h"
 #include "graph/graph.h"
-#include "graph/model_data.h"
 #include "graph/quantized.h"
+#include "quantize/float_rows.h"
 
 #include "octavo/tensor.h"
-
-#include <vector>
 
 namespace octavo {
 
@@ -33,7 +31,7 @@ struct ActivationTable {
 /// `largest`: magnitude that was seen before the activation; half as much again still fits.
 ActivationTable activation_table(Activation activation, double largest);
 
-/// The word embeddings [vocabulary, columns], as a projection leaves them.
-std::vector<float> word_rows(const Model::Data& model, const EmbedTokens& op, int columns);
+/// A step of logits with which the largest multiplier of a head is 1, so that nothing of the sums is lost.
+double logit_step(const FloatRows& weights, const Quantizer& input);
 
 }  // namespace octavo

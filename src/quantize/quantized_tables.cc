@@ -12,11 +12,6 @@
 namespace octavo {
 namespace {
 
-template <typename T>
-Tensor to_vector_tensor(const std::vector<T>& values) {
-  return to_tensor(values, {static_cast<std::int64_t>(values.size())});
-}
-
 double largest_magnitude(const std::vector<double>& values) {
   double largest = 0.0;
   for (const double value : values) largest = std::max(largest, std::abs(value));
@@ -62,7 +57,7 @@ Tensor ByteTable::multipliers(double step) const {
   for (const float scale : scales_) {
     result.push_back(static_cast<std::int32_t>(std::nearbyint(static_cast<double>(scale) / step * 32768.0)));
   }
-  return to_vector_tensor(result);
+  return to_tensor(result);
 }
 
 ByteTable byte_table(const std::vector<float>& rows, int columns, const std::string& name, bool per_tensor) {
@@ -118,7 +113,7 @@ NormLaneConstants norm_lane(const NormGains& gains, const Quantizer& out, const 
         static_cast<std::int32_t>(std::clamp(std::nearbyint(std::ldexp(gain[j], bits)), -2147483647.0, 2147483647.0));
     b[j] = static_cast<std::int32_t>(std::nearbyint(std::ldexp(offset[j] + 0.5, shift)));
   }
-  return {.gain = to_vector_tensor(g), .offset = to_vector_tensor(b), .shift = shift};
+  return {.gain = to_tensor(g), .offset = to_tensor(b), .shift = shift};
 }
 
 GeluConstants gelu_constants(Activation activation, const Quantizer& out, const InputCodes& codes, int columns) {
@@ -150,9 +145,9 @@ GeluConstants gelu_constants(Activation activation, const Quantizer& out, const 
   offset.resize(static_cast<std::size_t>((columns + kernels::kPanelColumns - 1) / kernels::kPanelColumns *
                                          kernels::kPanelColumns),
                 0);
-  result.base = to_vector_tensor(base);
-  result.slope = to_vector_tensor(slope);
-  result.offset = to_vector_tensor(offset);
+  result.base = to_tensor(base);
+  result.slope = to_tensor(slope);
+  result.offset = to_tensor(offset);
   return result;
 }
 
@@ -182,121 +177,6 @@ FloatRows repeat_columns(const FloatRows& rows, const std::vector<int>& copies) 
                            weight);
     }
   }
-  return result;
-}
-
-namespace {
-
-/// m16 and k: f * 2^27 * 2^k in [2^15, 2^16), f = score_scale / sqrt(d) * log2(e).
-void set_score_constants(QuantizedAttention& result, double score_scale, int head_size, const std::string& name) {
-  const double f =
-      score_scale / std::sqrt(static_cast<double>(head_size)) * std::log2(std::numbers::e) * 2048.0 * 65536.0;
-  int exponent = 0;
-  std::frexp(f, &exponent);
-  result.score_shift = 16 - exponent;
-  double m = std::floor(std::ldexp(f, result.score_shift) + 0.5);
-  if (m == 65536.0) {
-    m = 32768.0;
-    --result.score_shift;
-  }
-  if (result.score_shift < -8)
-    throw Error(name + ": its attention scores are too coarse, one step is " + std::to_string(score_scale));
-  result.score_multiplier = static_cast<int>(m);
-  result.score_shift = std::min(result.score_shift, 23);  // finer scores than that are all equal in Q11
-}
-
-std::int64_t to_q31(double part) {
-  return static_cast<std::int64_t>(std::min(std::nearbyint(std::ldexp(part, 31)), 2147483647.0));
-}
-
-/// `scale` is that of the context of probability 1.
-QuantizedLevels attention_levels(const ClippedSoftmax& softmax, double scale, const std::string& name) {
-  QuantizedLevels result;
-  const int count = (1 << softmax.log_bits) - 1;
-  const double first = std::log2(softmax.prune), step = -first / count, width = softmax.zeta - softmax.gamma;
-  for (int i = 0; i < count; ++i) {
-    const Multiplier m = make_multiplier(scale / 255.0 * std::exp2(first + (i + 0.5) * step));
-    if (m.shift < 33 || m.shift > 62)
-      throw Error(name + ": its context range does not fit attention pruning " + std::to_string(softmax.prune));
-    result.edges.push_back(to_q31(std::exp2(first + i * step) / width));
-    result.codes.push_back(static_cast<int>(std::nearbyint(255.0 * std::exp2(-i * step))));
-    result.multipliers.push_back(m.multiplier);
-    result.shifts.push_back(m.shift);
-  }
-  return result;
-}
-
-}  // namespace
-
-Tensor column_scales(const std::vector<float>& scales) { return to_vector_tensor(scales); }
-
-Tensor gate_logits(const std::vector<float>& logits) {
-  std::vector<std::int16_t> codes;
-  for (const float logit : logits) codes.push_back(to_s16(static_cast<double>(logit) * 2048.0));
-  return to_vector_tensor(codes);
-}
-
-QuantizedAttention attention_constants(const AttentionOp& op, double score_scale, double value_scale,
-                                       const Quantizer& context, const std::string& name) {
-  QuantizedAttention result;
-  set_score_constants(result, score_scale, op.head_size, name);
-  const double gamma = op.softmax.gamma, zeta = op.softmax.zeta, width = zeta - gamma;
-  result.softmax1 = op.softmax.softmax1;
-  result.clipped = gamma != 0.0 || zeta != 1.0 || op.softmax.softmax1 || op.softmax.prune > 0.0;
-  result.theta = to_q31(-gamma / width);
-  result.prune = to_q31(op.softmax.prune / width);
-  result.cap = static_cast<std::int64_t>(std::nearbyint(std::ldexp(1.0 / width, 31)));
-  const double gate_scale = op.gate ? op.gate->scale : 1.0;
-  const Multiplier m =
-      make_multiplier(gate_scale * (result.clipped ? width / 255.0 : 1.0) * value_scale / context.scale);
-  // A row adds 7 or more to the shift (clipped: -1 or more), and at most 8 + log2(keys) = 24.
-  const int smallest = result.clipped ? 34 : 26, largest = 38;
-  if (m.shift < smallest || m.shift > largest + (result.clipped ? 8 : 0)) {
-    throw Error(name + ": its context range does not fit its values, V steps are " + std::to_string(value_scale) +
-                ", context steps " + std::to_string(context.scale));
-  }
-  if (op.softmax.log_bits > 0)
-    result.levels = attention_levels(op.softmax, gate_scale * value_scale / context.scale, name);
-  result.multiplier = m.multiplier;
-  result.shift = m.shift;
-  result.context = {.scale = static_cast<float>(context.scale), .zero_point = context.zero_point};
-  return result;
-}
-
-PaperAttentionConstants paper_attention_constants(const AttentionOp& op, const PaperAttentionScales& scales,
-                                                  const std::string& name) {
-  if (op.softmax.softmax1 || op.softmax.prune > 0.0) {
-    throw Error(name + ": has softmax-1 or attention pruning, which the paper's setting is without");
-  }
-  const double gamma = op.softmax.gamma, width = op.softmax.zeta - gamma;
-  const double step = std::max(scales.largest_probability / 255.0, width * std::ldexp(1.0, -16));
-  const Multiplier score =
-      make_multiplier(scales.product_scale / std::sqrt(static_cast<double>(op.head_size)) / scales.score.scale);
-  const double gate = op.gate ? op.gate->scale : 1.0;
-  const Multiplier context = make_multiplier(gate * scales.value_scale * step / scales.context.scale);
-  if (score.shift < 18 || score.shift > 62 || context.shift < 18 || context.shift > 62) {
-    throw Error(name + ": its static quantizers do not fit each other");
-  }
-  PaperAttentionConstants result;
-  std::vector<std::int32_t> exponential;
-  for (int t = 0; t < 256; ++t) {
-    exponential.push_back(static_cast<std::int32_t>(std::nearbyint(std::ldexp(std::exp(-t * scales.score.scale), 24))));
-  }
-  result.exponential = to_vector_tensor(exponential);
-  QuantizedPaperAttention paper;
-  paper.score_multiplier = score.multiplier;
-  paper.score_shift = score.shift;
-  paper.score = {.scale = static_cast<float>(scales.score.scale), .zero_point = scales.score.zero_point};
-  paper.slope = static_cast<std::int64_t>(std::nearbyint(std::ldexp(width / step, 22)));
-  paper.offset = std::max(static_cast<std::int64_t>(std::nearbyint(std::ldexp(gamma / step, 22))), -paper.slope);
-  paper.most = static_cast<int>(std::min(255.0, std::nearbyint(1.0 / step)));
-  result.constants.paper = paper;
-  result.constants.score_multiplier = 1 << 15;  // not used, but in the range that a file must keep
-  result.constants.cap = 1;
-  result.constants.multiplier = context.multiplier;
-  result.constants.shift = context.shift;
-  result.constants.context = {.scale = static_cast<float>(scales.context.scale),
-                              .zero_point = scales.context.zero_point};
   return result;
 }
 

@@ -1,4 +1,4 @@
-// Integer constants of everything that is not a product: embedding tables, LayerNorm lanes, GELU pieces, softmax, gate.
+// Integer constants of everything that is not a product: embedding tables, LayerNorm lanes, GELU pieces.
 #pragma once
 
 #include "base/fixed_point.h"
@@ -70,31 +70,5 @@ GeluConstants gelu_constants(Activation activation, const Quantizer& out, const 
 /// Rows (neurons) or columns (inputs) repeated: copies of one stand next to each other.
 FloatRows repeat_rows(const FloatRows& rows, const std::vector<int>& copies);
 FloatRows repeat_columns(const FloatRows& rows, const std::vector<int>& copies);
-
-/// f32: what a column of V and context is to be multiplied by to be what the checkpoint's model has; for a look at
-/// values.
-Tensor column_scales(const std::vector<float>& scales);
-
-/// Logits of an unconditional gate: s16 in steps of 2^-11.
-Tensor gate_logits(const std::vector<float>& logits);
-
-/// Softmax, clipping, gate and context constants (fixed-point.md 5, 6). `score_scale` = S_q S_k.
-QuantizedAttention attention_constants(const AttentionOp& op, double score_scale, double value_scale,
-                                       const Quantizer& context, const std::string& name);
-
-/// What the paper's static attention is made from (fixed-point.md 9).
-struct PaperAttentionScales {
-  double product_scale = 1.0;  ///< S_q S_k
-  double value_scale = 1.0;
-  Quantizer score;
-  double largest_probability = 1.0;
-  Quantizer context;
-};
-struct PaperAttentionConstants {
-  QuantizedAttention constants;
-  Tensor exponential;  ///< s32 [256]
-};
-PaperAttentionConstants paper_attention_constants(const AttentionOp& op, const PaperAttentionScales& scales,
-                                                  const std::string& name);
 
 }  // namespace octavo

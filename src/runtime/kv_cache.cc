@@ -1,4 +1,5 @@
 #include "graph/model_data.h"
+#include "graph/op_facts.h"
 #include "runtime/kv_cache_data.h"
 
 #include "octavo/error.h"
@@ -9,10 +10,10 @@
 namespace octavo {
 namespace {
 
-std::vector<const AttentionOp*> attentions(const Graph& graph) {
-  std::vector<const AttentionOp*> result;
+std::vector<AttentionFacts> attentions(const Graph& graph) {
+  std::vector<AttentionFacts> result;
   for (const Node& node : graph.nodes) {
-    if (const auto* op = std::get_if<AttentionOp>(&node.op)) result.push_back(op);
+    if (const OpFacts known = facts(graph, node); known.attention) result.push_back(*known.attention);
   }
   return result;
 }
@@ -24,8 +25,8 @@ int checked_capacity(const Model& model, int capacity) {
     throw Error("the cache's capacity is " + std::to_string(capacity) + ", expected 1 to the model's limit of " +
                 std::to_string(info.max_positions) + " tokens, or 0 for that");
   }
-  for (const AttentionOp* op : attentions(model.data().graph)) {
-    if (op->gate && op->gate->type == GateType::conditional_per_head) {
+  for (const AttentionFacts& op : attentions(model.data().graph)) {
+    if (op.gate && op.gate->type == GateType::conditional_per_head) {
       throw Error(
           info.name +
           ": its gates are means over the whole sequence (conditional_per_head), which a later token would change");
@@ -39,9 +40,9 @@ int checked_capacity(const Model& model, int capacity) {
 KvCache::Data::Data(const Model& model, int tokens)
     : capacity(checked_capacity(model, tokens)), quantized(model.is_quantized()) {
   if (!quantized) return;
-  for (const AttentionOp* op : attentions(model.data().graph)) {
-    Layer layer{.heads = op->heads, .head_size = op->head_size, .keys = {}, .values = {}};
-    const std::size_t bytes = static_cast<std::size_t>(op->heads) * plane(layer);
+  for (const AttentionFacts& op : attentions(model.data().graph)) {
+    Layer layer{.heads = op.heads, .head_size = op.head_size, .keys = {}, .values = {}};
+    const std::size_t bytes = static_cast<std::size_t>(op.heads) * plane(layer);
     layer.keys = std::make_unique_for_overwrite<std::int8_t[]>(bytes);
     layer.values = std::make_unique_for_overwrite<std::int8_t[]>(bytes);
     layers.push_back(std::move(layer));
@@ -82,10 +83,10 @@ void KvCache::Data::append(std::size_t layer, const std::int8_t* keys, const std
 bool KvCache::Data::fits(const Model& model) const {
   if (quantized != model.is_quantized() || capacity > model.info().max_positions) return false;
   if (!quantized) return true;
-  const std::vector<const AttentionOp*> ops = attentions(model.data().graph);
+  const std::vector<AttentionFacts> ops = attentions(model.data().graph);
   bool same = ops.size() == layers.size();
   for (std::size_t i = 0; same && i < ops.size(); ++i)
-    same = ops[i]->heads == layers[i].heads && ops[i]->head_size == layers[i].head_size;
+    same = ops[i].heads == layers[i].heads && ops[i].head_size == layers[i].head_size;
   return same;
 }
 

@@ -181,7 +181,7 @@ TEST_CASE("rows are selected of tokens, as many as there can be, and a LayerNorm
                     Catch::Contains("rows selects 0 rows"));
   const ValueId rows = s.builder.select_rows("rows", s.tokens, {.selection = Selection::mean, .count = 0});
   CHECK_THROWS_WITH(s.builder.select_rows("again", rows, {}), Catch::Contains("has no row per token"));
-  CHECK_THROWS_WITH(s.builder.layer_norm("norm", rows, {.gain = "", .bias = "", .groups = 3}),
+  CHECK_THROWS_WITH(s.builder.layer_norm("norm", rows, {.gain = "", .bias = ""}, 3),
                     Catch::Contains("8 columns do not divide into 3 groups"));
 }
 

@@ -56,9 +56,13 @@ TEST_CASE("buffers are shared by liveness: a deeper model needs no more of them,
   };
   CHECK(slots(3) == slots(1));
   const Model model = quantized_tiny_model();
+  const Graph& graph = model.data().graph;
   const BoundGraph bound = bind_graph(model.data());
-  for (const BoundOp& op : bound.ops) {
-    if (const auto* sum = std::get_if<BoundLinearAdd>(&op)) CHECK(sum->residual.slot == sum->out.slot);
+  const auto slot = [&](ValueId value) {
+    return bound.plan.slot_of[static_cast<std::size_t>(bound.values[static_cast<std::size_t>(value)].s16.buffer)];
+  };
+  for (const Node& node : graph.nodes) {
+    if (node.inputs.size() == 2) CHECK(slot(node.output) == slot(node.inputs[1]));
   }
 }
 

@@ -1,0 +1,175 @@
+// Attention in a model file, and the product that it reads.
+#include "kernels/kernels.h"
+#include "model_file/attention_json.h"
+#include "model_file/op_json.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace octavo {
+
+template <>
+void describe(Fields& node, QkvProduct& op, QuantizedQkv& constants) {
+  node.integer("heads", op.heads, 1, 1024);
+  node.integer("head_size", op.head_size, 4, 256);
+  // The first files had linear gates per token only, and did not say so here.
+  node.section_if("gate", !constants.gate.empty(), [&](Fields& gate) {
+    gate.name("kind", op.gate_kind, kGateKinds);
+    gate.flag("mean", op.gate_mean);
+  });
+  node.section("integer", [&](Fields& integer) {
+    integer.integer("depth", constants.depth, 64, kMaxColumns);
+    describe(integer, "query", constants.query);
+    describe(integer, "key", constants.key, -128);
+    describe(integer, "value", constants.value, -128);
+    integer.flag_or_false("asymmetric", constants.asymmetric);
+    if (!integer.has("gate", !constants.gate.empty())) return;
+    constants.gate.resize(1);
+    describe(integer, "gate", constants.gate[0]);
+    if (op.gate_kind != GateKind::mlp) return;
+    constants.gate_output.resize(1);
+    integer.section("gate_output", [&](Fields& output) { describe_product(output, constants.gate_output[0]); });
+  });
+  if (constants.gate.empty() || !node.reads()) return;
+  const int columns = constants.gate[0].columns;
+  node.require(columns % op.heads == 0 && (op.gate_kind == GateKind::mlp || columns == op.heads), "heads",
+               "as many as gate columns, or one of their divisors for an mlp gate");
+  const int blocks = op.gate_kind == GateKind::all_heads ? 1 : op.heads;
+  op.gate.assign(static_cast<std::size_t>(blocks), {.name = "", .weight = "", .bias = "", .columns = columns / blocks});
+  if (op.gate_kind == GateKind::mlp) op.gate_output.resize(static_cast<std::size_t>(op.heads));
+}
+
+template <>
+ValueId append(GraphBuilder& g, const ReadNode& node, QkvProduct op, const QuantizedQkv& constants) {
+  op.query = plain(constants.query);
+  op.key = plain(constants.key);
+  op.value = plain(constants.value);
+  return g.qkv(node.name(), node.input(), std::move(op));
+}
+
+namespace {
+
+void check_gate_output(const NodeCheck& node, const QkvProduct& op, const QuantizedBlock& hidden,
+                       const QuantizedGateOutput& output) {
+  const int depth = round_up_to(gate_columns(op), kernels::kTileDepth);
+  if (output.depth != depth || output.block.columns != op.heads || output.block.first_column != 0) {
+    node.fail("and the product of its gate's hidden units disagree");
+  }
+  if (hidden.encoding.zero_point != 0) node.fail("has hidden units of a gate with a zero point, expected none");
+  node.check_weights("gate_output.", round_up_to(op.heads, kernels::kPanelColumns), depth);
+}
+
+/// The contract of kernels::AttentionLevels.
+void describe_levels(Fields& levels, QuantizedLevels& own) {
+  std::vector<int> edges(own.edges.begin(), own.edges.end());
+  levels.integers("edges", edges, 0, kInt32Max);
+  levels.integers("codes", own.codes, 0, 255);
+  levels.integers("multipliers", own.multipliers, 1 << 30, kInt32Max);
+  levels.integers("shifts", own.shifts, 33, 62);
+  const std::size_t count = edges.size();
+  levels.require(count >= 1 && count <= kernels::kMostLevels, "edges",
+                 "1 to " + std::to_string(kernels::kMostLevels) + " of them");
+  levels.require(std::is_sorted(edges.begin(), edges.end()), "edges", "them in ascending order");
+  levels.require(own.codes.size() == count, "codes", "one for each edge");
+  levels.require(own.multipliers.size() == count, "multipliers", "one for each edge");
+  levels.require(own.shifts.size() == count, "shifts", "one for each edge");
+  own.edges.assign(edges.begin(), edges.end());
+}
+
+/// The paper's static quantizers of an attention.
+void describe_paper(Fields& paper, QuantizedPaperAttention& own) {
+  paper.integer("score_multiplier", own.score_multiplier, 0, kInt32Max);
+  paper.integer("score_shift", own.score_shift, 18, 62);
+  describe(paper, "score", own.score);
+  paper.integer("slope", own.slope, 1, std::int64_t{1} << 38);
+  paper.integer("most", own.most, 0, 255);
+  paper.integer("offset", own.offset, -own.slope, 0);
+}
+
+void describe_constants(Fields& integer, QuantizedAttention& constants) {
+  QuantizedPaperAttention own = constants.paper.value_or(QuantizedPaperAttention{});
+  const bool paper =
+      integer.section_if("paper", constants.paper.has_value(), [&](Fields& fields) { describe_paper(fields, own); });
+  if (paper) constants.paper = own;
+  integer.flag("clipped", constants.clipped);
+  const bool clipped = constants.clipped;
+  describe(integer, constants.refined);
+  const int fine_bits = constants.refined.fine_bits;
+  integer.require(fine_bits == 0 || (!paper && fine_bits == kFineBits), "refined",
+                  "no fine bits or 3, and none in the paper's setting");
+  integer.integer("score_multiplier", constants.score_multiplier, 1 << 15, (1 << 16) - 1);
+  integer.integer("score_shift", constants.score_shift, -8, 23);
+  integer.integer("theta", constants.theta, 0, kInt32Max);
+  integer.integer("cap", constants.cap, 1, std::int64_t{1} << 31);
+  integer.integer("multiplier", constants.multiplier, 1 << 30, kInt32Max);
+  integer.integer("shift", constants.shift, paper ? 18 : clipped ? 34 : 26, paper ? 62 : clipped ? 46 : 38);
+  describe(integer, "context", constants.context);
+  integer.flag_or_false("softmax1", constants.softmax1);
+  integer.flag_or_false("wide", constants.wide);
+  integer.require(!constants.wide || (!clipped && !paper && constants.shift >= kSmallestWideShift), "wide",
+                  "false with clipped, in the paper's setting, and with a shift below 27");
+  integer.integer_or("prune", constants.prune, 0, kInt32Max, std::int64_t{0});
+  const bool levels = integer.section_if("levels", !constants.levels.edges.empty(),
+                                         [&](Fields& fields) { describe_levels(fields, constants.levels); });
+  integer.require(clipped || (!constants.softmax1 && constants.prune == 0 && !levels), "clipped",
+                  "true with softmax1, prune or levels");
+}
+
+}  // namespace
+
+template <>
+void check(NodeCheck& node, const QkvProduct& op, const QuantizedQkv& constants) {
+  std::vector<const QuantizedBlock*> blocks = {&constants.query, &constants.key, &constants.value};
+  for (const QuantizedBlock& gate : constants.gate) blocks.push_back(&gate);
+  if (constants.gate.empty() != op.gate.empty()) node.fail("and its gate disagree");
+  node.check_product(constants.depth, blocks, node.require_bytes(0));
+  for (const QuantizedBlock* block : {&constants.key, &constants.value}) {
+    if (!constants.asymmetric && block->encoding.zero_point != 0)
+      node.fail("has a zero point of K or V, expected none");
+  }
+  for (const QuantizedGateOutput& output : constants.gate_output)
+    check_gate_output(node, op, constants.gate.at(0), output);
+}
+
+template <>
+void describe(Fields& node, AttentionOp& op, QuantizedAttention& constants) {
+  node.integer("heads", op.heads, 1, 1024);
+  node.integer("head_size", op.head_size, 4, 256);
+  node.require(op.head_size % 4 == 0, "head_size", "a multiple of 4");
+  node.name("mask", op.mask, kMasks);
+  node.section("softmax", [&](Fields& softmax) { describe(softmax, op.softmax); });
+  GateSettings settings = op.gate.value_or(GateSettings{});
+  const bool gate = node.section_if("gate", op.gate.has_value(), [&](Fields& fields) {
+    fields.name("type", settings.type, kGateTypes);
+    fields.name("kind", settings.kind, kGateKinds);
+    fields.number("scale", settings.scale, 1e-3, 1e3);
+  });
+  if (gate) op.gate = settings;
+  node.section("integer", [&](Fields& integer) { describe_constants(integer, constants); });
+}
+
+template <>
+ValueId append(GraphBuilder& g, const ReadNode& node, AttentionOp op, const QuantizedAttention&) {
+  return g.attention(node.name(), node.input(), std::move(op));
+}
+
+template <>
+void check(NodeCheck& node, const AttentionOp& op, const QuantizedAttention& constants) {
+  const auto* qkv = std::get_if<QkvProduct>(&node.input_op(0));
+  if (!qkv || qkv->heads != op.heads || qkv->head_size != op.head_size) node.fail("does not fit the product it reads");
+  if (std::get<QuantizedQkv>(node.input_constants(0)).asymmetric != constants.paper.has_value())
+    node.fail("and the product it reads disagree about zero points of K and V");
+  if (constants.paper) {
+    const auto exponential = node.get_within<std::int32_t>("exponential", {256}, 0, 1 << 24);
+    if (exponential[0] != 1 << 24) node.fail("has no probability for its largest score");
+  }
+  if (op.gate && op.gate->type == GateType::unconditional_per_head) node.get<std::int16_t>("gate", {op.heads});
+  if (node.has("column_scale")) {
+    for (const float scale : node.get<float>("column_scale", {op.heads * op.head_size})) {
+      if (!(scale > 0.0f && std::isfinite(scale))) node.fail("has a column_scale that is not positive");
+    }
+  }
+  node.set_bytes(op.heads * op.head_size, constants.refined);
+}
+
+}  // namespace octavo

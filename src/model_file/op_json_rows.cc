@@ -1,0 +1,57 @@
+// LayerNorm in a model file, and the rows that heads read.
+#include "model_file/op_json.h"
+
+namespace octavo {
+
+template <>
+void describe(Fields& node, LayerNormOp& op, QuantizedLayerNorm& constants) {
+  node.number("layer_norm_eps", op.weights.epsilon, 0.0, 1.0);
+  node.integer_or("groups", op.groups, 1, 1024, 1);
+  node.section("integer", [&](Fields& integer) {
+    describe(integer, constants.refined);
+    const int fine_bits = constants.refined.fine_bits;
+    integer.require(fine_bits == 0 || fine_bits == kFineBits, "refined", "no fine bits or 3");
+    integer.integer("epsilon", constants.epsilon, 0, kLargestEpsilon);
+    describe(integer, "bytes", constants.bytes, 0, (256 << fine_bits) - 1);
+    describe(integer, "stream", constants.stream, -32768, 32767);
+  });
+}
+
+template <>
+ValueId append(GraphBuilder& g, const ReadNode& node, LayerNormOp op, const QuantizedLayerNorm&) {
+  return g.layer_norm(node.name(), node.input(), std::move(op.weights), op.groups);
+}
+
+template <>
+void check(NodeCheck& node, const LayerNormOp& op, const QuantizedLayerNorm& constants) {
+  const int columns = node.require_rows16(0) / op.groups;
+  if (constants.bytes.exists) node.check_lane("bytes", columns);
+  if (constants.stream.exists) node.check_lane("stream", columns);
+  if (op.groups > 1 && constants.refined.times() > 1) node.fail("has refined codes of groups, expected none");
+  if (constants.bytes.exists) node.set_bytes(columns * op.groups, constants.refined);
+  if (constants.stream.exists) node.set_rows16();
+}
+
+template <>
+void describe(Fields& node, SelectRows& op, QuantizedSelectRows& constants) {
+  node.name("selection", op.selection, kSelections);
+  node.integer("count", op.count, 0, 1024);
+  node.section("integer", [&](Fields& integer) { describe(integer, "encoding", constants.encoding, 0, 0); });
+}
+
+template <>
+ValueId append(GraphBuilder& g, const ReadNode& node, SelectRows op, const QuantizedSelectRows&) {
+  return g.select_rows(node.name(), node.input(), op);
+}
+
+template <>
+void check(NodeCheck& node, const SelectRows& op, const QuantizedSelectRows&) {
+  node.require_rows16(0);
+  const int rows = node.info().image ? node.info().max_positions : 1;  // a text may have one token
+  const bool fits =
+      op.selection == Selection::chosen || (op.selection == Selection::first ? op.count <= rows : op.count < rows);
+  if (!fits) node.fail("selects more rows than a sequence has");
+  node.set_rows16();
+}
+
+}  // namespace octavo

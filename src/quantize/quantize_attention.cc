@@ -1,0 +1,264 @@
+// Attention and the product that it reads: blocks of weights, gates, softmax, clipping, context.
+#include "base/fixed_point.h"
+#include "base/vector_tensor.h"
+#include "graph/names.h"
+#include "quantize/float_rows.h"
+#include "quantize/graph_quantizer.h"
+
+#include "octavo/error.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+namespace octavo {
+namespace {
+
+/// K or V: symmetric, or with the zero point of the paper's u8 code, which is stored less 128.
+Quantizer key_or_value(const GraphQuantizer& q, const std::string& name) {
+  if (!q.options().paper) return symmetric_s8(q.range(name).low, q.range(name).high);
+  Quantizer result = asymmetric_u8(q.range(name).low, q.range(name).high);
+  result.zero_point -= 128;
+  return result;
+}
+
+/// V's, in the scales of the context's columns.
+FloatRows value_rows(GraphQuantizer& q, const LinearBlock& block, const Node& node) {
+  const ValueId x = node.inputs[0];
+  FloatRows rows = block_rows(q.model(), block, q.graph().columns(x));
+  const auto reads = [&](const Node& other) {
+    return facts(q.graph(), other).attention && other.inputs[0] == node.output;
+  };
+  const auto attention = std::find_if(q.graph().nodes.begin(), q.graph().nodes.end(), reads);
+  const Equalization* e = attention == q.graph().nodes.end() ? nullptr : q.equalization(attention->output);
+  for (std::size_t n = 0; e && n < rows.bias.size(); ++n) {
+    const auto first = rows.weight.begin() + static_cast<std::ptrdiff_t>(n) * rows.inputs;
+    std::for_each(first, first + rows.inputs, [&](float& weight) { weight /= e->scale[n]; });
+    rows.bias[n] /= e->scale[n];
+  }
+  return q.prepared(std::move(rows), x);
+}
+
+/// The gate's block of the product: logits in Q11 (fixed-point.md 6), or an mlp's hidden units, whose product makes
+/// them.
+void add_gate(GraphQuantizer& q, const QkvProduct& op, const Node& node, WeightPacker& packer, QuantizedQkv& result) {
+  const std::string& name = q.name(node);
+  const ValueId x = node.inputs[0];
+  const double step = 1.0 / 2048.0;
+  const Encoding logits{.scale = static_cast<float>(step)};
+  const std::vector<ProductBlock> blocks = facts(q.graph(), node).blocks;
+  FloatRows rows = q.prepared(
+      sliced_rows(q.model(), std::span(blocks).subspan(op.qkv().size()), name + part::kGate, q.graph().columns(x)), x);
+  if (op.gate_kind != GateKind::mlp) {
+    result.gate = packer.add({{std::move(rows), step, logits}});
+    return;
+  }
+  float high = 0.0f;  // of the ReLU, over all heads
+  for (const LinearBlock& block : op.gate) high = std::max(high, q.range(block.name).high);
+  const Quantizer hidden = asymmetric_u8(0.0f, high);
+  result.gate = packer.add({{std::move(rows), hidden.scale, stored(hidden)}});
+  const std::string output = name + part::kGateOutput;
+  std::vector<ProductBlock> second_blocks;
+  int first = 0;
+  for (std::size_t head = 0; head < op.gate_output.size(); ++head) {
+    second_blocks.push_back({&op.gate_output[head], first});
+    first += op.gate[head].columns;
+  }
+  WeightPacker second(first, hidden, q.options().weights);
+  result.gate_output.push_back(
+      {.depth = second.depth(),
+       .block = second.add({{sliced_rows(q.model(), second_blocks, output, first), step, logits}})[0]});
+  q.put_weights(output, second);
+}
+
+/// m16 and k: f * 2^27 * 2^k in [2^15, 2^16), f = score_scale / sqrt(d) * log2(e).
+void set_score_constants(QuantizedAttention& result, double score_scale, int head_size, const std::string& name) {
+  const double f =
+      score_scale / std::sqrt(static_cast<double>(head_size)) * std::log2(std::numbers::e) * 2048.0 * 65536.0;
+  int exponent = 0;
+  std::frexp(f, &exponent);
+  result.score_shift = 16 - exponent;
+  double m = std::floor(std::ldexp(f, result.score_shift) + 0.5);
+  if (m == 65536.0) {
+    m = 32768.0;
+    --result.score_shift;
+  }
+  if (result.score_shift < -8)
+    throw Error(name + ": its attention scores are too coarse, one step is " + std::to_string(score_scale));
+  result.score_multiplier = static_cast<int>(m);
+  result.score_shift = std::min(result.score_shift, 23);  // finer scores than that are all equal in Q11
+}
+
+std::int64_t to_q31(double part) {
+  return static_cast<std::int64_t>(std::min(std::nearbyint(std::ldexp(part, 31)), 2147483647.0));
+}
+
+/// `scale` is that of the context of probability 1.
+QuantizedLevels attention_levels(const ClippedSoftmax& softmax, double scale, const std::string& name) {
+  QuantizedLevels result;
+  const int count = (1 << softmax.log_bits) - 1;
+  const double first = std::log2(softmax.prune), step = -first / count, width = softmax.zeta - softmax.gamma;
+  for (int i = 0; i < count; ++i) {
+    const Multiplier m = make_multiplier(scale / 255.0 * std::exp2(first + (i + 0.5) * step));
+    if (m.shift < 33 || m.shift > 62)
+      throw Error(name + ": its context range does not fit attention pruning " + std::to_string(softmax.prune));
+    result.edges.push_back(to_q31(std::exp2(first + i * step) / width));
+    result.codes.push_back(static_cast<int>(std::nearbyint(255.0 * std::exp2(-i * step))));
+    result.multipliers.push_back(m.multiplier);
+    result.shifts.push_back(m.shift);
+  }
+  return result;
+}
+
+/// f32: what a column of V and context is to be multiplied by to be what the checkpoint's model has; for a look at
+/// values.
+Tensor column_scales(const std::vector<float>& scales) { return to_tensor(scales); }
+
+/// Logits of an unconditional gate: s16 in steps of 2^-11.
+Tensor gate_logits(const std::vector<float>& logits) {
+  std::vector<std::int16_t> codes;
+  for (const float logit : logits)
+    codes.push_back(
+        static_cast<std::int16_t>(std::clamp(std::nearbyint(static_cast<double>(logit) * 2048.0), -32768.0, 32767.0)));
+  return to_tensor(codes);
+}
+
+/// Softmax, clipping, gate and context constants (fixed-point.md 5, 6). `score_scale` = S_q S_k.
+QuantizedAttention attention_constants(const AttentionOp& op, double score_scale, double value_scale,
+                                       const Quantizer& context, const std::string& name) {
+  QuantizedAttention result;
+  set_score_constants(result, score_scale, op.head_size, name);
+  const double gamma = op.softmax.gamma, zeta = op.softmax.zeta, width = zeta - gamma;
+  result.softmax1 = op.softmax.softmax1;
+  result.clipped = gamma != 0.0 || zeta != 1.0 || op.softmax.softmax1 || op.softmax.prune > 0.0;
+  result.theta = to_q31(-gamma / width);
+  result.prune = to_q31(op.softmax.prune / width);
+  result.cap = static_cast<std::int64_t>(std::nearbyint(std::ldexp(1.0 / width, 31)));
+  const double gate_scale = op.gate ? op.gate->scale : 1.0;
+  const Multiplier m =
+      make_multiplier(gate_scale * (result.clipped ? width / 255.0 : 1.0) * value_scale / context.scale);
+  // A row adds 7 or more to the shift (clipped: -1 or more), and at most 8 + log2(keys) = 24.
+  const int smallest = result.clipped ? 34 : 26, largest = 38;
+  if (m.shift < smallest || m.shift > largest + (result.clipped ? 8 : 0)) {
+    throw Error(name + ": its context range does not fit its values, V steps are " + std::to_string(value_scale) +
+                ", context steps " + std::to_string(context.scale));
+  }
+  if (op.softmax.log_bits > 0)
+    result.levels = attention_levels(op.softmax, gate_scale * value_scale / context.scale, name);
+  result.multiplier = m.multiplier;
+  result.shift = m.shift;
+  result.context = {.scale = static_cast<float>(context.scale), .zero_point = context.zero_point};
+  return result;
+}
+
+/// What the paper's static attention is made from (fixed-point.md 9).
+struct PaperAttentionScales {
+  double product_scale = 1.0;  ///< S_q S_k
+  double value_scale = 1.0;
+  Quantizer score;
+  double largest_probability = 1.0;
+  Quantizer context;
+};
+
+struct PaperAttentionConstants {
+  QuantizedAttention constants;
+  Tensor exponential;  ///< s32 [256]
+};
+
+PaperAttentionConstants paper_attention_constants(const AttentionOp& op, const PaperAttentionScales& scales,
+                                                  const std::string& name) {
+  if (op.softmax.softmax1 || op.softmax.prune > 0.0) {
+    throw Error(name + ": has softmax-1 or attention pruning, which the paper's setting is without");
+  }
+  const double gamma = op.softmax.gamma, width = op.softmax.zeta - gamma;
+  const double step = std::max(scales.largest_probability / 255.0, width * std::ldexp(1.0, -16));
+  const Multiplier score =
+      make_multiplier(scales.product_scale / std::sqrt(static_cast<double>(op.head_size)) / scales.score.scale);
+  const double gate = op.gate ? op.gate->scale : 1.0;
+  const Multiplier context = make_multiplier(gate * scales.value_scale * step / scales.context.scale);
+  if (score.shift < 18 || score.shift > 62 || context.shift < 18 || context.shift > 62) {
+    throw Error(name + ": its static quantizers do not fit each other");
+  }
+  PaperAttentionConstants result;
+  std::vector<std::int32_t> exponential;
+  for (int t = 0; t < 256; ++t) {
+    exponential.push_back(static_cast<std::int32_t>(std::nearbyint(std::ldexp(std::exp(-t * scales.score.scale), 24))));
+  }
+  result.exponential = to_tensor(exponential);
+  QuantizedPaperAttention paper;
+  paper.score_multiplier = score.multiplier;
+  paper.score_shift = score.shift;
+  paper.score = {.scale = static_cast<float>(scales.score.scale), .zero_point = scales.score.zero_point};
+  paper.slope = static_cast<std::int64_t>(std::nearbyint(std::ldexp(width / step, 22)));
+  paper.offset = std::max(static_cast<std::int64_t>(std::nearbyint(std::ldexp(gamma / step, 22))), -paper.slope);
+  paper.most = static_cast<int>(std::min(255.0, std::nearbyint(1.0 / step)));
+  result.constants.paper = paper;
+  result.constants.score_multiplier = 1 << 15;  // not used, but in the range that a file must keep
+  result.constants.cap = 1;
+  result.constants.multiplier = context.multiplier;
+  result.constants.shift = context.shift;
+  result.constants.context = {.scale = static_cast<float>(scales.context.scale),
+                              .zero_point = scales.context.zero_point};
+  return result;
+}
+
+}  // namespace
+
+template <>
+QuantizedQkv quantize_op(GraphQuantizer& q, const QkvProduct& op, const Node& node) {
+  const std::string& name = q.name(node);
+  const ValueId x = node.inputs[0];
+  const Quantizer query = asymmetric_u8(q.range(op.query.name).low, q.range(op.query.name).high);
+  const Quantizer key = key_or_value(q, op.key.name), value = key_or_value(q, op.value.name);
+  const auto block = [](FloatRows block_rows, const Quantizer& out) {
+    const Encoding encoding = stored(out);  // the product is requantized to the f32 scale that the file states
+    return BlockRows{std::move(block_rows), static_cast<double>(encoding.scale), encoding};
+  };
+  const std::vector<BlockRows> qkv = {block(q.rows(op.query, x), query), block(q.rows(op.key, x), key),
+                                      block(value_rows(q, op.value, node), value)};
+  WeightPacker packer = q.packer(x);
+  const auto blocks = packer.add(qkv);
+  QuantizedQkv result{.depth = packer.depth(),
+                      .query = blocks[0],
+                      .key = blocks[1],
+                      .value = blocks[2],
+                      .asymmetric = q.options().paper,
+                      .gate = {},
+                      .gate_output = {}};
+  if (!op.gate.empty()) add_gate(q, op, node, packer, result);
+  q.put_weights(name, packer);
+  q.qkv(node.output) = {query, key, value};
+  return result;
+}
+
+template <>
+QuantizedAttention quantize_op(GraphQuantizer& q, const AttentionOp& op, const Node& node) {
+  const std::string& name = q.name(node);
+  const auto& [query, key, value] = q.qkv(node.inputs[0]);
+  const Quantizer context = asymmetric_u8(q.range(name).low, q.range(name).high);
+  const Refined refined = q.set_codes(node.output, context).refined;
+  if (const Equalization* e = q.equalization(node.output)) q.put(name + part::kColumnScale, column_scales(e->scale));
+  if (op.gate && op.gate->type == GateType::unconditional_per_head) {
+    q.put(name + part::kGate, gate_logits(q.floats(op.gate->logits)));
+  }
+  if (!q.options().paper) {
+    QuantizedAttention result =
+        attention_constants(op, query.scale * key.scale, value.scale, finer(context, refined.fine_bits), name);
+    result.context = stored(context);
+    result.refined = refined;
+    return result;
+  }
+  const Range scores = q.range(stage_name(name, Stage::scores));
+  PaperAttentionConstants paper =
+      paper_attention_constants(op,
+                                {.product_scale = query.scale * key.scale,
+                                 .value_scale = value.scale,
+                                 .score = asymmetric_u8(scores.low, scores.high),
+                                 .largest_probability = q.range(stage_name(name, Stage::probs)).high,
+                                 .context = context},
+                                name);
+  q.put(name + part::kExponential, std::move(paper.exponential));
+  return paper.constants;
+}
+
+}  // namespace octavo
