@@ -183,7 +183,7 @@ LayerGate take_gate(CheckpointTensors& tensors, const std::string& prefix, const
 void describe_method(const Graph& graph, const AttentionMethod& method, ModelInfo& info) {
   info.softmax = method.softmax;
   for (const Node& node : graph.nodes) {
-    const std::optional<AttentionFacts> attention = facts(graph, node).attention;
+    const std::optional<AttentionFacts> attention = attention_facts(node);
     if (!attention || !attention->gate) continue;
     info.gate = std::string(name_of(attention->gate->type));
     if (attention->gate->type != GateType::unconditional_per_head)

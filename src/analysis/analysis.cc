@@ -133,7 +133,7 @@ class Analyzer {
   }
   AttentionFacts attention(std::string_view name) const {
     for (const Node& node : data_->graph.nodes) {
-      if (data_->graph.name(node.output) == name) return facts(data_->graph, node).attention.value();
+      if (data_->graph.name(node.output) == name) return attention_facts(node).value();
     }
     throw Error(std::string(name) + " is no attention");
   }
@@ -271,7 +271,7 @@ class Analyzer {
       result_.values.push_back(std::move(value));
     }
     for (const Node& node : data_->graph.nodes) {
-      if (!facts(data_->graph, node).attention) continue;
+      if (!attention_facts(node)) continue;
       const std::string& name = data_->graph.name(node.output);
       result_.attention.push_back(attention_[name].result(name));
       for (const double share : result_.attention.back().zeros) {

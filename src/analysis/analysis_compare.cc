@@ -49,7 +49,7 @@ struct Reporting {
 
   /// The attention that reads a product; check_quantized() has looked at attention's tensors only.
   const Node* attention_of(ValueId qkv) const {
-    const auto reads = [&](const Node& node) { return facts(model.graph, node).attention && node.inputs[0] == qkv; };
+    const auto reads = [&](const Node& node) { return attention_facts(node) && node.inputs[0] == qkv; };
     const auto found = std::ranges::find_if(model.graph.nodes, reads);
     return found == model.graph.nodes.end() ? nullptr : &*found;
   }

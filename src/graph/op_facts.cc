@@ -72,9 +72,7 @@ struct Facts {
             .rounded = {op.weights.gain}};
   }
   OpFacts operator()(const AttentionOp& op) const {
-    OpFacts result{
-        .makes = {Form::u8},
-        .attention = AttentionFacts{.heads = op.heads, .head_size = op.head_size, .mask = op.mask, .gate = op.gate}};
+    OpFacts result{.makes = {Form::u8}, .attention = attention_facts(node)};
     if (op.gate) result.tensors = without_empty({op.gate->logits});
     return result;
   }
@@ -125,9 +123,7 @@ CodedValue bytes(const Encoding& encoding, const Refined& refined, int columns =
 /// One overload per op.
 struct OfConstants {
   ConstantsFacts operator()(const QuantizedEmbedTokens& c) const {
-    return {.output = c.sum,
-            .values = {stream(c.sum, c.partial.has_value())},
-            .encodings = describe(c.sum, c.partial ? "u8" : "s16") + (c.fine_words ? " + words" : "")};
+    return {.output = c.sum, .values = {stream(c.sum, c.partial.has_value())}};
   }
   ConstantsFacts operator()(const QuantizedQkv& c) const {
     using Place = CodedValue::Place;
@@ -140,43 +136,53 @@ struct OfConstants {
                         .low = least,
                         .high = most};
     };
-    ConstantsFacts result{.values = {value(Place::query, c.query, 0, 255), value(Place::key, c.key, low, 127),
-                                     value(Place::value, c.value, low, 127)},
-                          .encodings = "q " + describe(c.query.encoding, "u8") + ", k " +
-                                       describe(c.key.encoding, "s8") + ", v " + describe(c.value.encoding, "s8")};
-    if (!c.gate.empty())
-      result.encodings += ", gate " + describe(c.gate[0].encoding, c.gate_output.empty() ? "s16" : "hidden u8");
-    return result;
+    return {.values = {value(Place::query, c.query, 0, 255), value(Place::key, c.key, low, 127),
+                       value(Place::value, c.value, low, 127)}};
   }
   ConstantsFacts operator()(const QuantizedLinear& c) const {
-    const Encoding output = c.table ? c.activated : c.block.encoding;
-    return {.output = output,
-            .values = {bytes(c.block.encoding, c.refined, c.block.columns)},
-            .encodings = (c.bytes ? "input " + describe(c.bytes->encoding, "u8") + ", " : "") +
-                         describe(output, "codes") + describe(c.refined)};
+    return {.output = c.table ? c.activated : c.block.encoding,
+            .values = {bytes(c.block.encoding, c.refined, c.block.columns)}};
   }
   ConstantsFacts operator()(const QuantizedLinearAdd& c) const {
-    return {.output = c.block.encoding,
-            .values = {stream(c.block.encoding, c.eight_bit)},
-            .encodings = describe(c.block.encoding, c.eight_bit ? "u8" : "s16")};
+    return {.output = c.block.encoding, .values = {stream(c.block.encoding, c.eight_bit)}};
   }
   ConstantsFacts operator()(const QuantizedLayerNorm& c) const {
     ConstantsFacts result{.output = c.stream.encoding};
-    if (c.bytes.exists) result.encodings = describe(c.bytes.encoding, "u8") + describe(c.refined);
-    if (!c.stream.exists) return result;
-    result.values = {{.encoding = {.scale = c.stream.encoding.scale}, .low = c.stream.low, .high = c.stream.high}};
-    result.encodings += (c.bytes.exists ? ", " : "") + describe(c.stream.encoding, "stream s16");
+    if (c.stream.exists)
+      result.values = {{.encoding = {.scale = c.stream.encoding.scale}, .low = c.stream.low, .high = c.stream.high}};
     return result;
   }
-  ConstantsFacts operator()(const QuantizedAttention& c) const {
-    return {.values = {bytes(c.context, c.refined)}, .encodings = describe(c.context, "u8") + describe(c.refined)};
+  ConstantsFacts operator()(const QuantizedAttention& c) const { return {.values = {bytes(c.context, c.refined)}}; }
+  ConstantsFacts operator()(const QuantizedEmbedPatches& c) const { return {.output = c.stream}; }
+  ConstantsFacts operator()(const QuantizedSelectRows& c) const { return {.output = c.encoding}; }
+};
+
+/// One overload per op.
+struct Describe {
+  std::string operator()(const QuantizedEmbedTokens& c) const {
+    return describe(c.sum, c.partial ? "u8" : "s16") + (c.fine_words ? " + words" : "");
   }
-  ConstantsFacts operator()(const QuantizedEmbedPatches& c) const {
-    return {.output = c.stream, .encodings = describe(c.stream, "s16")};
+  std::string operator()(const QuantizedQkv& c) const {
+    return "q " + describe(c.query.encoding, "u8") + ", k " + describe(c.key.encoding, "s8") + ", v " +
+           describe(c.value.encoding, "s8") +
+           (c.gate.empty() ? ""
+                           : ", gate " + describe(c.gate[0].encoding, c.gate_output.empty() ? "s16" : "hidden u8"));
   }
-  ConstantsFacts operator()(const QuantizedSelectRows& c) const {
-    return {.output = c.encoding, .encodings = describe(c.encoding, "s16")};
+  std::string operator()(const QuantizedLinear& c) const {
+    return (c.bytes ? "input " + describe(c.bytes->encoding, "u8") + ", " : "") +
+           describe(c.table ? c.activated : c.block.encoding, "codes") + describe(c.refined);
   }
+  std::string operator()(const QuantizedLinearAdd& c) const {
+    return describe(c.block.encoding, c.eight_bit ? "u8" : "s16");
+  }
+  std::string operator()(const QuantizedLayerNorm& c) const {
+    std::string text = c.bytes.exists ? describe(c.bytes.encoding, "u8") + describe(c.refined) : "";
+    if (c.stream.exists) text += (text.empty() ? "" : ", ") + describe(c.stream.encoding, "stream s16");
+    return text;
+  }
+  std::string operator()(const QuantizedAttention& c) const { return describe(c.context, "u8") + describe(c.refined); }
+  std::string operator()(const QuantizedEmbedPatches& c) const { return describe(c.stream, "s16"); }
+  std::string operator()(const QuantizedSelectRows& c) const { return describe(c.encoding, "s16"); }
 };
 
 /// The op at this place of Op.
@@ -190,6 +196,12 @@ Op op_at(std::size_t place, std::index_sequence<places...>) {
 }  // namespace
 
 OpFacts facts(const Graph& graph, const Node& node) { return std::visit(Facts{graph, node}, node.op); }
+
+std::optional<AttentionFacts> attention_facts(const Node& node) {
+  const auto* op = std::get_if<AttentionOp>(&node.op);
+  if (!op) return std::nullopt;
+  return AttentionFacts{.heads = op->heads, .head_size = op->head_size, .mask = op->mask, .gate = op->gate};
+}
 
 std::string_view op_name(const Op& op) { return kNames[op.index()]; }
 
@@ -210,6 +222,8 @@ bool is_chosen_logits(const Graph& graph, const Node& node) {
 }
 
 ConstantsFacts facts(const QuantizedOp& constants) { return std::visit(OfConstants{}, constants); }
+
+std::string describe_encodings(const QuantizedOp& constants) { return std::visit(Describe{}, constants); }
 
 Encoding output_encoding(const QuantizedOp& constants) {
   const std::optional<Encoding> output = facts(constants).output;

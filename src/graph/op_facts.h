@@ -49,6 +49,9 @@ struct OpFacts {
 
 OpFacts facts(const Graph& graph, const Node& node);
 
+/// Its part of facts() alone, for whoever asks each time that a model is run.
+std::optional<AttentionFacts> attention_facts(const Node& node);
+
 /// "EmbedTokens", "QkvProduct", ...: what an op is called in model files, profiles and summaries.
 std::string_view op_name(const Op& op);
 
@@ -77,10 +80,12 @@ struct CodedValue {
 struct ConstantsFacts {
   std::optional<Encoding> output = {};  ///< of the 16- or 32-bit codes that it makes; none: it makes bytes alone
   std::vector<CodedValue> values = {};  ///< of the body of a network, to be compared with float32's
-  std::string encodings = {};           ///< for people: "u8 scale 0.01 zero 128, stream s16 scale ..."
 };
 
 ConstantsFacts facts(const QuantizedOp& constants);
+
+/// The encodings of what a node makes, for people: "u8 scale 0.01 zero 128, stream s16 scale ...".
+std::string describe_encodings(const QuantizedOp& constants);
 
 /// Of the codes that an output of the graph gives. Throws Error for an op whose value is 8 bits alone.
 Encoding output_encoding(const QuantizedOp& constants);

@@ -182,7 +182,7 @@ std::string Model::summary() const {
     const Node& node = data_->graph.nodes[i];
     out << "  " << op_name(node.op) << " " << data_->graph.name(node.output) << " ["
         << data_->graph.columns(node.output) << "]";
-    if (is_quantized()) out << ": " << facts(data_->integer->ops[i]).encodings;
+    if (is_quantized()) out << ": " << describe_encodings(data_->integer->ops[i]);
     out << "\n";
   }
   return out.str();

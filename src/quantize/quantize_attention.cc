@@ -26,9 +26,7 @@ Quantizer key_or_value(const GraphQuantizer& q, const std::string& name) {
 FloatRows value_rows(GraphQuantizer& q, const LinearBlock& block, const Node& node) {
   const ValueId x = node.inputs[0];
   FloatRows rows = block_rows(q.model(), block, q.graph().columns(x));
-  const auto reads = [&](const Node& other) {
-    return facts(q.graph(), other).attention && other.inputs[0] == node.output;
-  };
+  const auto reads = [&](const Node& other) { return attention_facts(other) && other.inputs[0] == node.output; };
   const auto attention = std::find_if(q.graph().nodes.begin(), q.graph().nodes.end(), reads);
   const Equalization* e = attention == q.graph().nodes.end() ? nullptr : q.equalization(attention->output);
   for (std::size_t n = 0; e && n < rows.bias.size(); ++n) {

@@ -13,7 +13,7 @@ namespace {
 std::vector<AttentionFacts> attentions(const Graph& graph) {
   std::vector<AttentionFacts> result;
   for (const Node& node : graph.nodes) {
-    if (const OpFacts known = facts(graph, node); known.attention) result.push_back(*known.attention);
+    if (const auto attention = attention_facts(node)) result.push_back(*attention);
   }
   return result;
 }
