@@ -4,8 +4,8 @@
 #include "cli/stopwatch.h"
 #include "data/class_labels.h"
 #include "data/picture_batches.h"
-#include "report/closeness.h"
 
+#include "octavo/comparison.h"
 #include "octavo/error.h"
 #include "octavo/tasks.h"
 

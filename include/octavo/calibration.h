@@ -7,8 +7,8 @@
 #include "octavo/quantization.h"
 
 #include <cstdint>
-#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,30 +30,49 @@ struct FrontierPoint {
   double closeness = 0.0;
 };
 
-/// What a search for precision has found.
+/// What a search for precision has found, by the cosine to float32 on samples that were calibrated on.
 struct PrecisionChoice {
-  std::vector<ExtraBits> extra_bits;    ///< what to quantize with
+  double target = 0.0;                  ///< PrecisionOptions::target_cosine
   bool reached = false;                 ///< when false: everything that there is
+  std::vector<ExtraBits> extra_bits;    ///< in the order of what they gain
   std::vector<FrontierPoint> frontier;  ///< by extra_bits
 };
 
-/// Watches a float32 model run over data. Memory does not grow with the number of samples. What comes of it does not
-/// depend on how samples are cut into batches, but for the paper's setting, and for last bits where oneDNN rounds by
-/// the number of rows. One thread at a time.
+/// How ProbabilityType::automatic was decided: what is missing from a mean cosine of 1 to float32 with either type.
+struct ProbabilityChoice {
+  ProbabilityType chosen = ProbabilityType::uint8;
+  double uint8_error = 0.0, uint16_error = 0.0;
+};
+
+/// A quantized model and what was decided on the way to it.
+struct Calibrated {
+  Model model;
+  CalibrationOptions options;  ///< as they took effect: nothing automatic, and extra bits in place of a target
+  std::optional<ProbabilityChoice> probabilities = {};  ///< none where the options or the attention left no choice
+  std::optional<PrecisionChoice> precision = {};        ///< none without a target
+};
+
+/// Watches a float32 model run over data and makes quantized models of it. Memory does not grow with the number of
+/// samples: of them the first 64 are kept, to measure decisions on. What comes of it does not depend on how samples are
+/// cut into batches, but for the paper's setting, and for last bits where oneDNN rounds by the number of rows. Every
+/// member that is not const needs the object to itself.
 class Calibrator {
  public:
-  /// `memory` is for what is kept of the observations and for quantized weights; half of it for float32 weights, of
+  /// Half of `memory` is for what is kept of the observations and for quantized weights, half for float32 weights, of
   /// which more than that are converted batch by batch. What is large is then in memory for one layer at a time. Throws
-  /// Error when `model` is already quantized.
+  /// Error when `model` is already quantized, and for options that are out of range, contradict each other, or have no
+  /// effect beside the paper's setting.
   explicit Calibrator(const Model& model, const CalibrationOptions& options = {}, const MemoryOptions& memory = {});
 
-  /// The same of an engine's model, with the float32 weights that the engine has. The paper's setting has weights of
-  /// its own.
-  explicit Calibrator(const Engine& reference, const CalibrationOptions& options = {},
-                      const MemoryOptions& memory = {});
+  /// The same of an engine's model, with the float32 weights that it has; decisions run on its instruction set. All of
+  /// `memory` is for the rest. The paper's setting has float32 weights of its own.
+  explicit Calibrator(Engine reference, const CalibrationOptions& options = {}, const MemoryOptions& memory = {});
   ~Calibrator();
   Calibrator(Calibrator&&) noexcept;
   Calibrator& operator=(Calibrator&&) noexcept;
+
+  /// The float32 model that quantized ones are compared with.
+  const Engine& reference() const;
 
   /// Runs the float model on one batch and updates the ranges. Throws Error as Engine::run does, and naming a value
   /// that float32 cannot hold.
@@ -73,32 +92,21 @@ class Calibrator {
   /// Everything that can have extra bits, in order of execution.
   std::vector<ExtraBits> extra_bits() const;
 
-  /// The extra bits with which a model of these options is at least as close as `target`: first those that gain most
-  /// per multiply-add, as few of them as do. `probe` is what gains are measured on; `closeness` judges a model, higher
-  /// being closer. Throws Error where quantize() does, and for the paper's setting.
-  PrecisionChoice choose_extra_bits(double target, const CalibrationOptions& options, const TokenBatch& probe,
-                                    Workspace& workspace, const std::function<double(const Model&)>& closeness) const;
-  PrecisionChoice choose_extra_bits(double target, const CalibrationOptions& options, const ImageBatch& probe,
-                                    Workspace& workspace, const std::function<double(const Model&)>& closeness) const;
+  /// Quantizes by what was observed so far, with the constructor's options, on one thread, and decides what they leave
+  /// open. Throws Error when nothing was observed, a range is not finite, or what is named cannot have extra bits.
+  Calibrated quantize();
 
-  /// Quantizes with the ranges observed so far. Throws Error when nothing was observed or a range is not finite.
-  Model quantize() const;
-
-  /// The same with other options, to see what each contributes: `method` is that of the observation, and what the
-  /// constructor's options did not need was not kept. Throws Error when it is missing.
-  Model quantize(const CalibrationOptions& options) const;
+  /// The same with other options, to see what each contributes: `ranges` and `quantizers` are those of the observation,
+  /// and what the constructor's options did not need was not kept. Throws Error also when it is missing.
+  Calibrated quantize(const CalibrationOptions& options);
 
   /// The same, the same bits, on the workspace's threads.
-  Model quantize(const CalibrationOptions& options, Workspace& workspace) const;
+  Calibrated quantize(const CalibrationOptions& options, Workspace& workspace);
 
   struct Data;
 
  private:
   std::unique_ptr<Data> data_;
 };
-
-/// The same quantized model with probabilities of another type; nothing else changes, and nothing at all where
-/// attention has but one. Throws Error when `model` is not quantized.
-Model with_probabilities(const Model& model, ProbabilityType type);
 
 }  // namespace octavo

@@ -1,6 +1,7 @@
 // How a model is quantized: the options of a calibration, and the methods that they name.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,11 @@ enum class WeightScales { per_channel, per_tensor };
 /// Attention probabilities relative to the largest of their row: in 255 steps, or in 16 bits, for rows in which many
 /// small ones count, as beside an attention sink, at the price of a second product with V. Clipped and pruned ones and
 /// softmax-1 have 255 steps always.
-enum class ProbabilityType { uint8, uint16 };
+enum class ProbabilityType {
+  automatic,  ///< uint16 where it leaves out 15 % or more of the error on the first 32 samples
+  uint8,
+  uint16
+};
 
 /// The residual stream: 16 bits, or the paper's 8-bit sums.
 enum class ResidualType { int16, int8 };
@@ -55,24 +60,60 @@ struct ExtraBits {
   bool operator==(const ExtraBits&) const = default;
 };
 
-/// What a calibration observes, and what it makes of that; the defaults lose least on ordinary checkpoints.
-struct CalibrationOptions {
+/// Which values have 8-bit quantizers.
+enum class QuantizerPlacement {
+  products,     ///< what products and attention read (docs/fixed-point.md)
+  every_value,  ///< with static ranges, residual sums, scores and probabilities included: the setting of the
+                ///< Quantizable Transformers paper. It exists to compare with
+};
+
+/// How ranges of values are found.
+struct RangeOptions {
   RangeMethod method = RangeMethod::minmax;
-  double percentile = 99.99;  ///< of RangeMethod::percentile, above 50
-  WeightScales weights = WeightScales::per_channel;
+  double percentile = 99.99;  ///< of RangeMethod::percentile, above 50 and below 100
+
+  bool operator==(const RangeOptions&) const = default;
+};
+
+/// How weights become 8-bit codes.
+struct WeightOptions {
+  WeightScales scales = WeightScales::per_channel;
+  WeightRounding rounding = WeightRounding::compensated;
+  bool bias_correction = true;  ///< biases make up for what rounding takes from the outputs' means
+};
+
+/// What becomes of the values between products.
+struct ActivationOptions {
+  EqualizeMethod equalize = EqualizeMethod::os_plus;
+  int copies = 32;  ///< columns that saturating copies of GELU and ReLU neurons may add per layer; 0: none
+  ProbabilityType probabilities = ProbabilityType::automatic;
   ResidualType residual = ResidualType::int16;
   HeadType head = HeadType::int16;
-  ProbabilityType probabilities = ProbabilityType::uint8;
-  EqualizeMethod equalize = EqualizeMethod::os_plus;
-  int copies = 32;              ///< columns that saturating copies of GELU and ReLU neurons may add per layer; 0: none
-  bool bias_correction = true;  ///< biases make up for what rounding takes from the outputs' means
-  WeightRounding rounding = WeightRounding::compensated;
-  std::vector<ExtraBits> extra_bits = {};  ///< what has them; Calibrator::extra_bits() tells what can
+};
+
+/// What has more than 8 bits: at most one of the two.
+struct PrecisionOptions {
+  std::vector<ExtraBits> extra_bits = {};  ///< these; Calibrator::extra_bits() tells what can
+
+  /// Above 0 and below 1: as few as bring the mean cosine to float32 there on the first 64 samples, first those that
+  /// gain most per multiply-add; everything where nothing suffices. A tenth of what is missing from 1 is kept as a
+  /// margin for other samples.
+  std::optional<double> target_cosine = {};
+};
+
+/// What a calibration observes, and what it makes of that. The defaults, which are those of `octavo calibrate`, lose
+/// least on ordinary checkpoints.
+struct CalibrationOptions {
+  QuantizerPlacement quantizers = QuantizerPlacement::products;
+  RangeOptions ranges = {};
+  WeightOptions weights = {};
+  ActivationOptions activations = {};
+  PrecisionOptions precision = {};
 
   /// The setting of the Quantizable Transformers paper, with every one of its quantizers, in integers: one scale per
-  /// weight tensor, u8 with a static range everywhere, residual sums and probabilities included, running min-max while
-  /// the quantizers are on. The other options are then without effect. It exists to compare with.
-  bool paper = false;
+  /// weight tensor, running min-max while the quantizers are on, and none of the techniques above. It leaves no choice:
+  /// a calibration refuses whatever is changed in it, by name.
+  static CalibrationOptions quantizable_transformers();
 };
 
 }  // namespace octavo

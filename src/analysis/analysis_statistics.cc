@@ -1,5 +1,7 @@
 #include "analysis/analysis_statistics.h"
 
+#include "base/cosine.h"
+
 #include <algorithm>
 #include <cmath>
 
@@ -39,18 +41,14 @@ void OutlierMeter::add_sequence(std::span<const float> values) {
 void ErrorMeter::add(std::span<const float> exact, std::span<const float> quantized, int columns) {
   const auto width = static_cast<std::size_t>(columns);
   for (std::size_t first = 0; first < exact.size(); first += width) {
-    double xx = 0.0, yy = 0.0, xy = 0.0;
-    for (std::size_t i = first; i < first + width; ++i) {
-      const double x = exact[i], y = quantized[i];
-      xx += x * x;
-      yy += y * y;
-      xy += x * y;
-      noise_ += (x - y) * (x - y);
+    const auto x = exact.subspan(first, width), y = quantized.subspan(first, width);
+    for (std::size_t i = 0; i < width; ++i) {
+      signal_ += double{x[i]} * double{x[i]};
+      noise_ += (double{x[i]} - double{y[i]}) * (double{x[i]} - double{y[i]});
     }
-    signal_ += xx;
-    const double cosine = xx > 0.0 && yy > 0.0 ? xy / std::sqrt(xx * yy) : xx == yy ? 1.0 : 0.0;
-    cosine_ += cosine;
-    lowest_ = std::min(lowest_, cosine);
+    const double value = octavo::cosine(x, y);
+    cosine_ += value;
+    lowest_ = std::min(lowest_, value);
     ++rows_;
   }
 }

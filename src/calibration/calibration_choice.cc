@@ -13,7 +13,8 @@ namespace octavo {
 namespace {
 
 Range range_of(const Histogram& histogram, const CalibrationOptions& options) {
-  return options.method == RangeMethod::mse ? histogram.least_squares() : histogram.percentile(options.percentile);
+  return options.ranges.method == RangeMethod::mse ? histogram.least_squares()
+                                                   : histogram.percentile(options.ranges.percentile);
 }
 
 Equalization identity(std::size_t columns) {
@@ -29,7 +30,7 @@ bool is_finite(const Ranges& ranges, const std::string& name) {
 
 /// Histograms' ranges in place of min-max.
 void Calibrator::Data::choose_ranges(Ranges& chosen_ranges) const {
-  if (!takes_ranges(options.method)) return;
+  if (!takes_ranges(options.ranges.method)) return;
   for (const auto& [name, histogram] : histograms) {
     if (is_finite(chosen_ranges, name)) chosen_ranges[name] = range_of(histogram, options);
   }
@@ -46,12 +47,12 @@ void Calibrator::Data::choose_ranges(Ranges& chosen_ranges) const {
 
 /// Solved once for all models that are made of the same observations.
 const EqualizedSite& Calibrator::Data::equalized_site(const CalibrationOptions& chosen, const Node& norm,
-                                                      ThreadPool& pool) const {
+                                                      ThreadPool& pool) {
   const std::string& name = model->graph.name(norm.output);
-  const auto [found, added] = solved_sites.try_emplace({chosen.equalize, chosen.weights, name});
+  const auto [found, added] = solved_sites.try_emplace({chosen.activations.equalize, chosen.weights.scales, name});
   if (!added) return found->second;
-  return found->second =
-             equalize(pool, chosen.equalize, {columns.statistics().at(name), readers_of(norm.output), chosen.weights});
+  return found->second = equalize(pool, chosen.activations.equalize,
+                                  {columns.statistics().at(name), readers_of(norm.output), chosen.weights.scales});
 }
 
 std::vector<FloatRows> Calibrator::Data::readers_of(ValueId value) const {
@@ -65,14 +66,14 @@ std::vector<FloatRows> Calibrator::Data::readers_of(ValueId value) const {
 
 /// Every LayerNorm that a product reads. A value that was not finite is left to quantize(), which names it.
 void Calibrator::Data::equalize_sites(const CalibrationOptions& chosen, Ranges& chosen_ranges,
-                                      QuantizeOptions& result) const {
-  if (chosen.equalize == EqualizeMethod::none) return;
+                                      QuantizeOptions& result) {
+  if (chosen.activations.equalize == EqualizeMethod::none) return;
   const Graph& graph = model->graph;
   for (const Node& node : graph.nodes) {
     const std::string& name = graph.name(node.output);
     if (!facts(model->graph, node).normalises || !inputs.contains(name) || !is_finite(chosen_ranges, name)) continue;
     EqualizedSite site = equalized_site(chosen, node, *result.pool);
-    if (takes_ranges(options.method)) {
+    if (takes_ranges(options.ranges.method)) {
       site.range = range_of(equalized_histogram(columns.statistics().at(name), site.equalization), options);
     }
     chosen_ranges[stage_name(name, Stage::bytes)] = site.range;
@@ -84,14 +85,14 @@ void Calibrator::Data::equalize_sites(const CalibrationOptions& chosen, Ranges& 
 /// are of values as they are.
 void Calibrator::Data::equalize_contexts(const CalibrationOptions& chosen, Ranges& chosen_ranges,
                                          QuantizeOptions& result) const {
-  if (chosen.equalize == EqualizeMethod::none || uses_histograms(options.method)) return;
+  if (chosen.activations.equalize == EqualizeMethod::none || uses_histograms(options.ranges.method)) return;
   const Graph& graph = model->graph;
   for (const Node& node : graph.nodes) {
     if (!facts(graph, node).attention) continue;
     const std::string &name = graph.name(node.output),
                       &v = facts(graph, graph.producer(node.inputs[0])).qkv.back()->name;
     if (!is_finite(chosen_ranges, name) || !is_finite(chosen_ranges, v)) continue;
-    const EqualizedSite site = equalize_columns(chosen.equalize, v_columns.statistics().at(v));
+    const EqualizedSite site = equalize_columns(chosen.activations.equalize, v_columns.statistics().at(v));
     chosen_ranges[v] = site.range;
     chosen_ranges[name] = equalized_range(columns.statistics().at(name), site.equalization);
     result.equalization[name] = site.equalization;
@@ -144,7 +145,8 @@ void Calibrator::Data::improve_ranges(const CalibrationOptions& chosen, Ranges& 
     } else if (known.makes == std::vector{Form::u8} && inputs.contains(name)) {
       const bool copied = known.activation != Activation::none;
       const auto copies = [&](const Range& r) {
-        return choose_copies(expected_highest(columns.statistics().at(name)), r, copied ? chosen.copies : 0);
+        return choose_copies(expected_highest(columns.statistics().at(name)), r,
+                             copied ? chosen.activations.copies : 0);
       };
       chosen_ranges[name] = best(name, chosen_ranges.at(name), histograms.at(name), [&](const Range& r) {
         const Copies c = copies(r);
@@ -161,7 +163,7 @@ void Calibrator::Data::improve_ranges(const CalibrationOptions& chosen, Ranges& 
                [&](const Range& r) { return Rounding{.quantizer = asymmetric_u8(r.low, r.high), .equalization = &e}; });
     }
   }
-  copy_neurons(chosen.copies, chosen_ranges, result);
+  copy_neurons(chosen.activations.copies, chosen_ranges, result);
 }
 
 }  // namespace octavo

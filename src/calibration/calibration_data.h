@@ -2,6 +2,9 @@
 #pragma once
 
 #include "base/spill_memory.h"
+#include "calibration/calibration_options.h"
+#include "calibration/kept_samples.h"
+#include "calibration/observed_values.h"
 #include "calibration/precision_search.h"
 #include "calibration/simulated.h"
 #include "float/float_executor.h"
@@ -17,7 +20,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <tuple>
 
@@ -27,7 +29,14 @@ namespace octavo {
 inline bool takes_ranges(RangeMethod method) { return method == RangeMethod::percentile || method == RangeMethod::mse; }
 inline bool uses_histograms(RangeMethod method) { return takes_ranges(method) || method == RangeMethod::automatic; }
 
-inline bool compensates(const CalibrationOptions& options) { return options.rounding == WeightRounding::compensated; }
+inline bool compensates(const CalibrationOptions& options) {
+  return options.weights.rounding == WeightRounding::compensated;
+}
+
+inline bool needs_samples(const CalibrationOptions& options) {
+  const EqualizeMethod equalize = options.activations.equalize;
+  return options.weights.bias_correction || equalize == EqualizeMethod::os_plus || equalize == EqualizeMethod::repq;
+}
 
 struct Calibrator::Data {
   struct Snapshot {
@@ -35,8 +44,7 @@ struct Calibrator::Data {
     Ranges ranges;
   };
 
-  Data(std::shared_ptr<const Model::Data> m, const FloatExecutor& e, const CalibrationOptions& o,
-       std::shared_ptr<SpillMemory> spill);
+  Data(Engine r, const CalibrationOptions& o, std::shared_ptr<SpillMemory> spill);
 
   void observe_parts(const RaggedBatch& batch, Workspace& workspace);
   void observe(const RaggedBatch& batch, Workspace& workspace);
@@ -45,11 +53,11 @@ struct Calibrator::Data {
 
   // Steps of quantize(): each changes ranges and adds to the options.
   void choose_ranges(Ranges& chosen_ranges) const;
-  void equalize_sites(const CalibrationOptions& chosen, Ranges& chosen_ranges, QuantizeOptions& result) const;
+  void equalize_sites(const CalibrationOptions& chosen, Ranges& chosen_ranges, QuantizeOptions& result);
   /// Rows of all products that read a value.
   std::vector<FloatRows> readers_of(ValueId value) const;
   void equalize_contexts(const CalibrationOptions& chosen, Ranges& chosen_ranges, QuantizeOptions& result) const;
-  const EqualizedSite& equalized_site(const CalibrationOptions& chosen, const Node& norm, ThreadPool& pool) const;
+  const EqualizedSite& equalized_site(const CalibrationOptions& chosen, const Node& norm, ThreadPool& pool);
   void copy_neurons(int budget, Ranges& chosen_ranges, QuantizeOptions& result) const;
   void improve_ranges(const CalibrationOptions& chosen, Ranges& chosen_ranges, QuantizeOptions& result,
                       Workspace& workspace) const;
@@ -57,36 +65,43 @@ struct Calibrator::Data {
   /// Ranges and options of a model without copies and extra bits. Throws Error when these options were not observed
   /// for.
   QuantizeOptions settle(const CalibrationOptions& chosen, Ranges& chosen_ranges, ThreadPool& pool);
-  PrecisionChoice choose_extra_bits(double target, const CalibrationOptions& chosen,
-                                    const std::vector<ExtraBits>& candidates, const RaggedBatch& probed,
-                                    Workspace& workspace,
-                                    const std::function<double(const CalibrationOptions&)>& closeness);
+  void refine(const std::vector<ExtraBits>& extra_bits, QuantizeOptions& result) const;
+  Model make(const CalibrationOptions& chosen, const Ranges& chosen_ranges, const QuantizeOptions& result) const;
+  Model quantize(const CalibrationOptions& decided, Workspace& workspace);
+
+  // Decisions, each by the samples that are kept.
+  Calibrated decide(const CalibrationOptions& open, Workspace& workspace);
+  ProbabilityChoice choose_probabilities(const Model& plain, const Model& wide, Workspace& workspace) const;
+  std::vector<ExtraBits> candidates() const;
+  PrecisionChoice choose_extra_bits(double target, const CalibrationOptions& chosen, Workspace& workspace);
   PrecisionChoice choose(double target, const CalibrationOptions& chosen, const std::vector<WorthOfBits>& ranked,
                          const std::function<double(const CalibrationOptions&)>& closeness) const;
 
   TokenBatch set_aside(const TokenBatch& batch);
-  Model make(const CalibrationOptions& chosen, const Ranges& chosen_ranges, const QuantizeOptions& result) const;
+  Engine engine_of(const Model& quantized) const;  ///< on the reference's instruction set
   double distance(const Model& quantized, Workspace& workspace) const;
 
   std::shared_ptr<SpillMemory> memory;
-  std::shared_ptr<const Model::Data> model;
+  Engine reference;
+  std::shared_ptr<const Model::Data> model;  // what is observed: the reference's, or one with rounded weights
   CalibrationOptions options;
   FloatExecutor executor;
-  std::set<std::string, std::less<>> inputs;       // of products in 8 bits, whose columns are observed
-  std::set<std::string, std::less<>> head_inputs;  // the same of the language head
-  std::set<std::string, std::less<>> bytes;        // which have a histogram
+  ValueNames inputs;       // of products in 8 bits, whose columns are observed
+  ValueNames head_inputs;  // the same of the language head
+  ValueNames bytes;        // which have a histogram
   std::map<std::string, Histogram, std::less<>> histograms;
   RunningQuantizers quantizers;  // of the paper's setting
   RangeObserver ranges;
   ColumnObserver columns;
-  std::set<std::string, std::less<>> v_blocks;  // V of every attention, whose columns' bounds are observed
+  ValueNames v_blocks;  // V of every attention, whose columns' bounds are observed
   ColumnObserver v_columns;
-  std::set<std::string, std::less<>> norms;  // whose columns have one each
+  ValueNames norms;       // whose columns have one each
   Snapshot older, newer;  // of the ranges, when the number of samples passed the last two powers of two
   std::int64_t samples = 0, tokens = 0;
+  KeptSamples kept;
   TokenBatch probe, held_out;  // of RangeMethod::automatic: to choose by, and to check the choice
   std::int64_t offered = 0;
-  mutable std::map<std::tuple<EqualizeMethod, WeightScales, std::string>, EqualizedSite> solved_sites;
+  std::map<std::tuple<EqualizeMethod, WeightScales, std::string>, EqualizedSite> solved_sites;
 };
 
 }  // namespace octavo

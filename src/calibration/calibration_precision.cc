@@ -3,23 +3,30 @@
 #include "graph/op_facts.h"
 #include "runtime/workspace.h"
 
-#include "octavo/error.h"
-
 #include <algorithm>
 
 namespace octavo {
+namespace {
 
-std::vector<ExtraBits> Calibrator::extra_bits() const {
+constexpr std::size_t kSearchSamples = 64;   // by which the search judges
+constexpr std::int64_t kProbeTokens = 2048;  // of those, by which it ranks
+constexpr double kSearchMargin = 0.9;        // of 1 - target, for samples that it has not seen
+
+}  // namespace
+
+std::vector<ExtraBits> Calibrator::Data::candidates() const {
   std::vector<ExtraBits> result;
-  for (const Node& node : data_->model->graph.nodes) {
-    const std::string& name = data_->model->graph.name(node.output);
-    const bool words = !facts(data_->model->graph, node).words.empty();  // which have no weights that read them
-    if (!words && !data_->inputs.contains(name)) continue;
+  for (const Node& node : model->graph.nodes) {
+    const std::string& name = model->graph.name(node.output);
+    const bool words = !facts(model->graph, node).words.empty();  // which have no weights that read them
+    if (!words && !inputs.contains(name)) continue;
     result.push_back({name, false});
     if (!words) result.push_back({name, true});
   }
   return result;
 }
+
+std::vector<ExtraBits> Calibrator::extra_bits() const { return data_->candidates(); }
 
 /// By bisection of the ranked list: each more of it is taken to come closer.
 PrecisionChoice Calibrator::Data::choose(double target, const CalibrationOptions& chosen,
@@ -30,9 +37,9 @@ PrecisionChoice Calibrator::Data::choose(double target, const CalibrationOptions
   const auto reaches = [&](std::size_t count) {
     CalibrationOptions with = chosen;
     double cost = plain;
-    with.extra_bits.clear();
+    with.precision.extra_bits.clear();
     for (std::size_t i = 0; i < count; ++i) {
-      with.extra_bits.push_back(ranked[i].bits);
+      with.precision.extra_bits.push_back(ranked[i].bits);
       cost += ranked[i].cost;
     }
     result.frontier.push_back({count, cost / plain, closeness(with)});
@@ -55,29 +62,20 @@ PrecisionChoice Calibrator::Data::choose(double target, const CalibrationOptions
 }
 
 PrecisionChoice Calibrator::Data::choose_extra_bits(double target, const CalibrationOptions& chosen,
-                                                    const std::vector<ExtraBits>& candidates, const RaggedBatch& probed,
-                                                    Workspace& workspace,
-                                                    const std::function<double(const CalibrationOptions&)>& closeness) {
-  if (chosen.paper) throw Error("the paper's setting has no extra bits");
+                                                    Workspace& workspace) {
+  const Comparison comparison = kept.answers(reference, kSearchSamples, workspace);
   Ranges chosen_ranges;
   QuantizeOptions plain = settle(chosen, chosen_ranges, workspace.data().pool);
-  copy_neurons(chosen.copies, chosen_ranges, plain);
+  copy_neurons(chosen.activations.copies, chosen_ranges, plain);
   const PrecisionSearch search(executor, *model, chosen_ranges, plain);
-  return choose(target, chosen, search.ranked(candidates, probed, workspace.data()), closeness);
-}
-
-PrecisionChoice Calibrator::choose_extra_bits(double target, const CalibrationOptions& options, const TokenBatch& probe,
-                                              Workspace& workspace,
-                                              const std::function<double(const Model&)>& closeness) const {
-  return data_->choose_extra_bits(target, options, extra_bits(), make_ragged(probe, data_->model->info), workspace,
-                                  [&](const CalibrationOptions& with) { return closeness(quantize(with, workspace)); });
-}
-
-PrecisionChoice Calibrator::choose_extra_bits(double target, const CalibrationOptions& options, const ImageBatch& probe,
-                                              Workspace& workspace,
-                                              const std::function<double(const Model&)>& closeness) const {
-  return data_->choose_extra_bits(target, options, extra_bits(), make_ragged(probe, data_->model->info), workspace,
-                                  [&](const CalibrationOptions& with) { return closeness(quantize(with, workspace)); });
+  const auto closeness = [&](const CalibrationOptions& with) {
+    return comparison.closeness(engine_of(quantize(with, workspace)), workspace).mean();
+  };
+  PrecisionChoice choice =
+      choose(1.0 - kSearchMargin * (1.0 - target), chosen,
+             search.ranked(candidates(), kept.first(kProbeTokens, model->info), workspace.data()), closeness);
+  choice.target = target;
+  return choice;
 }
 
 }  // namespace octavo

@@ -115,4 +115,19 @@ RaggedBatch make_ragged(const ImageBatch& batch, const ModelInfo& info) {
   return ragged;
 }
 
+RaggedBatch sequences_of(const RaggedBatch& batch, int first, int count) {
+  const auto start = batch.start.begin() + first;
+  RaggedBatch part{.prefix = batch.prefix};
+  for (int i = 0; i <= count; ++i) part.start.push_back(start[i] - start[0]);
+  const auto copy = [](const auto& from, auto& to, std::ptrdiff_t begin, std::ptrdiff_t end) {
+    if (!from.empty()) to.assign(from.begin() + begin, from.begin() + end);
+  };
+  copy(batch.ids, part.ids, start[0], start[count]);
+  copy(batch.types, part.types, start[0], start[count]);
+  copy(batch.positions, part.positions, start[0], start[count]);
+  copy(batch.pixels, part.pixels, first, first + count);
+  copy(batch.prompts, part.prompts, first, first + count);
+  return part;
+}
+
 }  // namespace octavo

@@ -43,4 +43,7 @@ RaggedBatch make_ragged(const TokenBatch& batch, std::span<KvCache* const> cache
 /// Checks a batch of images: each has the size that the model takes. Its pixels are not copied.
 RaggedBatch make_ragged(const ImageBatch& batch, const ModelInfo& info);
 
+/// `count` sequences of a batch without caches, from `first` on; images' pixels are not copied.
+RaggedBatch sequences_of(const RaggedBatch& batch, int first, int count);
+
 }  // namespace octavo

@@ -1,4 +1,5 @@
 // Embeddings: pooling, the modules behind it, truncation, normalisation; and how close two of them are.
+#include "base/cosine.h"
 #include "base/finite.h"
 #include "tasks/embedding_modules.h"
 
@@ -56,18 +57,6 @@ Tensor embed_batch(const Engine& engine, const Batch& batch, Workspace& workspac
   if (choice.size < result.columns()) result = first_columns(result, choice.size);
   if (choice.normalize) normalize_rows(result);
   return result;
-}
-
-/// Of zeros it is 1 with zeros and 0 with anything else.
-double cosine(std::span<const float> a, std::span<const float> b) {
-  double dot = 0, square_a = 0, square_b = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    dot += static_cast<double>(a[i]) * b[i];
-    square_a += static_cast<double>(a[i]) * a[i];
-    square_b += static_cast<double>(b[i]) * b[i];
-  }
-  if (square_a == 0 || square_b == 0) return square_a == square_b ? 1.0 : 0.0;
-  return std::clamp(dot / (std::sqrt(square_a) * std::sqrt(square_b)), -1.0, 1.0);
 }
 
 template <typename Term>

@@ -23,7 +23,7 @@ Model calibrated(const Model& model, const MemoryOptions& memory, std::int64_t* 
   Calibrator calibrator(model, {}, memory);
   Workspace workspace({.threads = 2});
   for (unsigned i = 1; i <= 3; ++i) calibrator.observe(random_batch(8, 40, 70, i), workspace);
-  Model result = calibrator.quantize();
+  Model result = calibrator.quantize().model;
   if (spilled != nullptr) *spilled = calibrator.spilled();
   return result;
 }

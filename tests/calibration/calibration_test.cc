@@ -18,7 +18,8 @@ namespace octavo::test {
 namespace {
 
 constexpr CalibrationOptions kPlain = {
-    .equalize = EqualizeMethod::none, .copies = 0, .bias_correction = false, .rounding = WeightRounding::nearest};
+    .weights = {.rounding = WeightRounding::nearest, .bias_correction = false},
+    .activations = {.equalize = EqualizeMethod::none, .copies = 0, .probabilities = ProbabilityType::uint8}};
 
 /// Three columns of every LayerNorm that feeds products are a hundred times larger; the weights that read them as much
 /// smaller, those of gates too, so that the residual stream alone changes what the model computes.
@@ -65,11 +66,11 @@ double distance(const Model& model, const Model& integer) {
 }
 
 double distance(const Model& model, const CalibrationOptions& options) {
-  return distance(model, observed(model, options).quantize());
+  return distance(model, observed(model, options).quantize().model);
 }
 
 CalibrationOptions with(CalibrationOptions options, EqualizeMethod method) {
-  options.equalize = method;
+  options.activations.equalize = method;
   return options;
 }
 
@@ -91,8 +92,8 @@ TEST_CASE(
     INFO(activation);
     const Model model = model_with_neuron_outliers(activation);
     CalibrationOptions options = kPlain;
-    options.copies = 32;
-    const Model made = observed(model, options).quantize();
+    options.activations.copies = 32;
+    const Model made = observed(model, options).quantize().model;
     CHECK(distance(model, made) < 0.7 * distance(model, kPlain));
     CHECK(nlohmann::json::parse(made.data().provenance).at("added_columns").get<int>() > 4);
     TemporaryDirectory directory;
@@ -125,36 +126,36 @@ TEST_CASE("threads that share the columns of a short batch agree with one, whate
 
 TEST_CASE("compensated rounding brings weights per tensor closer to float32") {
   CalibrationOptions options = kPlain;
-  options.weights = WeightScales::per_tensor;
+  options.weights.scales = WeightScales::per_tensor;
   const Model model = model_with_neuron_outliers("gelu");
   const double nearest = distance(model, options);
-  options.rounding = WeightRounding::compensated;
+  options.weights.rounding = WeightRounding::compensated;
   CHECK(distance(model, options) < nearest);
 }
 
 TEST_CASE("one observation serves options that need no more than it kept, with the same result as their own") {
   const Model model = tiny_model();
-  const Calibrator all = observed(model, {});
-  const Model plain = observed(model, kPlain).quantize(), same = all.quantize(kPlain);
+  Calibrator all = observed(model, {});
+  const Model plain = observed(model, kPlain).quantize().model, same = all.quantize(kPlain).model;
   Workspace workspace({.threads = 1});
   const TokenBatch batch = random_batch(8, 40, 50);
   CHECK(std::ranges::equal(Engine(plain).run(batch, workspace).as<float>(),
                            Engine(same).run(batch, workspace).as<float>()));
   CHECK_THROWS_AS(observed(model, kPlain).quantize({}), Error);
-  CHECK_THROWS_AS(all.quantize({.method = RangeMethod::running_minmax}), Error);
+  CHECK_THROWS_AS(all.quantize({.ranges = {.method = RangeMethod::running_minmax}}), Error);
 }
 
 TEST_CASE("ranges that are chosen by the end of the block are never worse than min-max on what was held out") {
   for (const Model& model : {model_with_norm_outliers(), model_with_neuron_outliers("gelu")}) {
     CalibrationOptions options;
     const double minmax = distance(model, options);
-    options.method = RangeMethod::automatic;
-    const Calibrator calibrator = observed(model, options);
+    options.ranges.method = RangeMethod::automatic;
+    Calibrator calibrator = observed(model, options);
     CHECK(calibrator.samples() == 60);  // 4 of 64 held out
-    CHECK(distance(model, calibrator.quantize()) < 1.5 * minmax);
+    CHECK(distance(model, calibrator.quantize().model) < 1.5 * minmax);
   }
   CalibrationOptions options;
-  options.method = RangeMethod::automatic;
+  options.ranges.method = RangeMethod::automatic;
   Calibrator calibrator(tiny_model(), options);
   Workspace workspace({.threads = 1});
   for (const Tokens& sequence : random_batch(40, 40, 50).sequences) calibrator.observe({{sequence}}, workspace);
@@ -168,14 +169,14 @@ TEST_CASE("batches are how calibration runs, not what it finds: the same model i
   const TokenBatch probe = random_batch(8, 40, 50, 99);
   Workspace workspace({.threads = 1});
   const auto made = [&](RangeMethod method, std::size_t batch, int threads) {
-    Calibrator calibrator(model, {.method = method});
+    Calibrator calibrator(model, {.ranges = {.method = method}});
     Workspace own({.threads = threads});
     for (std::size_t first = 0; first < samples.size(); first += batch) {
       const auto end = samples.begin() + static_cast<std::ptrdiff_t>(std::min(first + batch, samples.size()));
       calibrator.observe(TokenBatch{{samples.begin() + static_cast<std::ptrdiff_t>(first), end}}, own);
     }
     CHECK(calibrator.convergence().samples_before == 32);
-    return calibrator.quantize();
+    return calibrator.quantize().model;
   };
   for (const RangeMethod method : {RangeMethod::minmax, RangeMethod::running_minmax, RangeMethod::mse}) {
     const Model one = made(method, 1, 1);

@@ -7,6 +7,7 @@
 
 #include "octavo/analysis.h"
 #include "octavo/calibration.h"
+#include "octavo/comparison.h"
 #include "octavo/error.h"
 
 #include <algorithm>
@@ -33,9 +34,14 @@ struct Observed {
     for (const Batch& batch : batches) calibrator.observe(batch, one_thread());
   }
 
-  Model quantize(const std::vector<ExtraBits>& bits) const {
+  Model quantize(const std::vector<ExtraBits>& bits) {
     CalibrationOptions with = options;
-    with.extra_bits = bits;
+    with.precision.extra_bits = bits;
+    return calibrator.quantize(with).model;
+  }
+  Calibrated reach(double target) {
+    CalibrationOptions with = options;
+    with.precision.target_cosine = target;
     return calibrator.quantize(with);
   }
   double distance(const Model& quantized) const {
@@ -54,10 +60,21 @@ Observed<TokenBatch> observed(Model model, int longest, int vocab_size, const Ca
   return {std::move(model), texts(longest, vocab_size), random_batch(32, longest, vocab_size, 99), options};
 }
 
+/// The first of texts(40, 50).
+TokenBatch first_samples(std::size_t count) {
+  TokenBatch result;
+  for (const TokenBatch& batch : texts(40, 50)) {
+    for (const Tokens& sequence : batch.sequences) {
+      if (result.sequences.size() < count) result.sequences.push_back(sequence);
+    }
+  }
+  return result;
+}
+
 /// With everything in 11 bits the model is closer by at least that factor, through a file, with every instruction set
 /// and thread count.
 template <typename Batch>
-void require_closer(const Observed<Batch>& observed, double factor) {
+void require_closer(Observed<Batch> observed, double factor) {
   const Model all = observed.quantize(observed.calibrator.extra_bits());
   const double plain = observed.distance(observed.quantize({})), found = observed.distance(all);
   CAPTURE(plain, found);
@@ -88,7 +105,8 @@ TEST_CASE("extra bits bring every kind of model closer, with the same bits on ev
                    1.5);
   }
   SECTION("weights per tensor") {
-    require_closer(observed(tiny_model({.gate = false}), 40, 50, {.weights = WeightScales::per_tensor}), 2.0);
+    require_closer(observed(tiny_model({.gate = false}), 40, 50, {.weights = {.scales = WeightScales::per_tensor}}),
+                   2.0);
   }
   SECTION("OPT before and after its norms, embeddings straight to a product") {
     require_closer(observed(TinyOpt().model(), 40, 70), 2.0);
@@ -103,7 +121,7 @@ TEST_CASE("extra bits bring every kind of model closer, with the same bits on ev
 }
 
 TEST_CASE("extra bits of a decoder continue from a cache with the bits of the whole text") {
-  const auto opt = observed(TinyOpt().model(), 40, 70);
+  auto opt = observed(TinyOpt().model(), 40, 70);
   const Engine engine(opt.quantize(opt.calibrator.extra_bits()));
   const Tokens text = random_batch(1, 40, 70, 3).sequences[0], first{.ids = {text.ids.begin(), text.ids.end() - 1}},
                last{.ids = {text.ids.back()}};
@@ -116,26 +134,37 @@ TEST_CASE("extra bits of a decoder continue from a cache with the bits of the wh
 }
 
 TEST_CASE("a search reaches its target with fewer extra bits than there are, and says when nothing does") {
-  const auto bert = observed(tiny_model({.layers = 3}), 40, 50);
+  auto bert = observed(tiny_model({.layers = 3}), 40, 50);
   const std::vector<ExtraBits> all = bert.calibrator.extra_bits();
-  const double plain = bert.distance(bert.quantize({})), best = bert.distance(bert.quantize(all)),
-               target = 1.0 - std::sqrt(plain * best);
-  const auto closeness = [&](const Model& model) { return 1.0 - bert.distance(model); };
-  const PrecisionChoice found =
-      bert.calibrator.choose_extra_bits(target, bert.options, random_batch(8, 40, 50, 1), one_thread(), closeness);
+  const PrecisionChoice never = bert.reach(1.0 - 1e-9).precision.value();
+  CHECK(!never.reached);
+  CHECK(never.extra_bits.size() == all.size());
+  REQUIRE(never.frontier.size() == 2);  // nothing and everything
+  const double plain = never.frontier[0].closeness, best = never.frontier[1].closeness,
+               target = 1.0 - std::sqrt((1.0 - plain) * (1.0 - best));
+  const Calibrated made = bert.reach(target);
+  const PrecisionChoice& found = made.precision.value();
+  CHECK(found.target == target);
   CHECK(found.reached);
   CHECK(!found.extra_bits.empty());
   CHECK(found.extra_bits.size() < all.size());
-  CHECK(closeness(bert.quantize(found.extra_bits)) >= target);
   const auto more_work = [](const FrontierPoint& a, const FrontierPoint& b) { return a.work < b.work; };
   CHECK(std::is_sorted(found.frontier.begin(), found.frontier.end(), more_work));
 
-  const PrecisionChoice never = bert.calibrator.choose_extra_bits(1.0 - best / 100.0, bert.options,
-                                                                  random_batch(8, 40, 50, 1), one_thread(), closeness);
-  CHECK(!never.reached);
-  CHECK(never.extra_bits.size() == all.size());
-  const PrecisionChoice none = bert.calibrator.choose_extra_bits(1.0 - 2.0 * plain, bert.options,
-                                                                 random_batch(8, 40, 50, 1), one_thread(), closeness);
+  // The options that are handed back make the same model, and it is as close as the frontier says.
+  CHECK(made.options.precision.extra_bits == found.extra_bits);
+  CHECK(!made.options.precision.target_cosine);
+  CHECK(bert.calibrator.quantize(made.options).model.summary() == made.model.summary());
+  Comparison comparison;
+  comparison.add(bert.calibrator.reference(), first_samples(64), one_thread());
+  const double closeness = comparison.closeness(Engine(made.model), one_thread()).mean();
+  CHECK(closeness >= target);
+  const auto point = std::find_if(found.frontier.begin(), found.frontier.end(),
+                                  [&](const FrontierPoint& p) { return p.extra_bits == found.extra_bits.size(); });
+  REQUIRE(point != found.frontier.end());
+  CHECK(point->closeness == Approx(closeness).margin(1e-6));
+
+  const PrecisionChoice none = bert.reach(0.5).precision.value();
   CHECK(none.reached);
   CHECK(none.extra_bits.empty());
 }
@@ -148,11 +177,8 @@ TEST_CASE("a value that was damaged on purpose is the first to get extra bits") 
   }
   TemporaryDirectory directory;
   bert.write(directory.path());
-  const auto damaged = observed(Model::from_checkpoint(directory.path()), 40, 50, {.copies = 0});
-  const auto closeness = [&](const Model& model) { return 1.0 - damaged.distance(model); };
-  const double plain = damaged.distance(damaged.quantize({}));
-  const PrecisionChoice found = damaged.calibrator.choose_extra_bits(
-      1.0 - 0.9 * plain, damaged.options, random_batch(8, 40, 50, 1), one_thread(), closeness);
+  auto damaged = observed(Model::from_checkpoint(directory.path()), 40, 50, {.activations = {.copies = 0}});
+  const PrecisionChoice found = damaged.reach(1.0 - 1e-9).precision.value();
   const auto rank = [&](const std::string& value) {
     return std::find(found.extra_bits.begin(), found.extra_bits.end(), ExtraBits{value, false}) -
            found.extra_bits.begin();
@@ -161,7 +187,7 @@ TEST_CASE("a value that was damaged on purpose is the first to get extra bits") 
 }
 
 TEST_CASE("what cannot have extra bits is an error that names it") {
-  const auto bert = observed(tiny_model(), 40, 50);
+  auto bert = observed(tiny_model(), 40, 50);
   CHECK_THROWS_WITH(bert.quantize({{"no.such.value"}}), Catch::Contains("no.such.value cannot have extra bits"));
   CHECK_THROWS_WITH(bert.quantize({{"embeddings", true}}), Catch::Contains("embeddings: the weights"));
 }
@@ -178,7 +204,8 @@ TEST_CASE("a column of V that is far larger than the others costs the others not
   TemporaryDirectory directory;
   bert.write(directory.path());
   const Model model = Model::from_checkpoint(directory.path());
-  const auto alike = observed(model, 40, 50), apart = observed(model, 40, 50, {.equalize = EqualizeMethod::none});
+  auto alike = observed(model, 40, 50),
+       apart = observed(model, 40, 50, {.activations = {.equalize = EqualizeMethod::none}});
   const Model quantized = alike.quantize({});
   CHECK(alike.distance(quantized) < 0.1 * apart.distance(apart.quantize({})));
 

@@ -9,7 +9,7 @@
 namespace octavo::test {
 namespace {
 
-const CalibrationOptions kPaper{.paper = true};
+const CalibrationOptions kPaper = CalibrationOptions::quantizable_transformers();
 
 }  // namespace
 

@@ -21,7 +21,7 @@ engine:      float integer runtime graph base system kernels
 tasks:       engine runtime graph base tokenizer image
 observers:   float graph base
 quantize:    observers graph base io kernels
-calibration: quantize observers engine float runtime graph base io system kernels
+calibration: quantize observers tasks engine float runtime graph base io system kernels
 analysis:    calibration quantize observers engine integer float runtime graph base system
 models:      graph base io image tokenizer
 cli:         system base
@@ -34,7 +34,7 @@ commands:    cli data report tasks calibration analysis quantize engine runtime 
 public='
 error base   tensor base   memory base   system system   image image   tokenizer tokenizer   model graph
 batch runtime   workspace runtime   kv_cache runtime   quantization quantize   engine engine
-calibration calibration   analysis analysis   tasks tasks   generate tasks   sampling tasks
+calibration calibration   analysis analysis   tasks tasks   comparison tasks   generate tasks   sampling tasks
 text_encoder tasks
 '
 

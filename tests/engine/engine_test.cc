@@ -49,9 +49,9 @@ TEST_CASE("a tiny model gives the same bytes for every ISA, thread count, batch 
   check_same_bytes_everywhere(quantized_tiny_model(), random_batch(64, 70, 50));
   check_same_bytes_everywhere(quantized_tiny_model({.gate = false, .gamma = -0.02, .zeta = 1.01, .activation = "relu"}),
                               random_batch(64, 70, 50));
-  check_same_bytes_everywhere(
-      quantized_tiny_model({}, {.weights = WeightScales::per_tensor, .residual = ResidualType::int8}),
-      random_batch(64, 70, 50));
+  check_same_bytes_everywhere(quantized_tiny_model({}, {.weights = {.scales = WeightScales::per_tensor},
+                                                        .activations = {.residual = ResidualType::int8}}),
+                              random_batch(64, 70, 50));
 }
 
 TEST_CASE("softmax-1, pruned and logarithmic attention give the same bytes everywhere") {
@@ -88,9 +88,9 @@ TEST_CASE("int8 stays close to float32 on a tiny model, for every option of cali
   CHECK(cosine({.gamma = -0.02, .zeta = 1.003}, {}) > 0.995);
   CHECK(cosine({.activation = "relu"}, {}) > 0.995);
   CHECK(cosine({.hidden_size = 50, .heads = 5, .head_size = 24, .types = 0}, {}) > 0.995);
-  CHECK(cosine({}, {.method = RangeMethod::running_minmax}) > 0.98);
-  CHECK(cosine({}, {.weights = WeightScales::per_tensor}) > 0.99);
-  CHECK(cosine({}, {.residual = ResidualType::int8}) > 0.98);
+  CHECK(cosine({}, {.ranges = {.method = RangeMethod::running_minmax}}) > 0.98);
+  CHECK(cosine({}, {.weights = {.scales = WeightScales::per_tensor}}) > 0.99);
+  CHECK(cosine({}, {.activations = {.residual = ResidualType::int8}}) > 0.98);
 }
 
 TEST_CASE("bad batches are errors, and engine and workspace stay usable") {

@@ -26,19 +26,19 @@ void calibrate_and_save(const test::TinyCheckpoint& checkpoint, const Calibratio
                        workspace);
   }
   CalibrationOptions chosen = options;
-  if (with_extra_bits) chosen.extra_bits = calibrator.extra_bits();
-  calibrator.quantize(chosen).save(file);
+  if (with_extra_bits) chosen.precision.extra_bits = calibrator.extra_bits();
+  calibrator.quantize(chosen).model.save(file);
 }
 
 void write_models(const path& out) {
   const CalibrationOptions plain = {
-      .equalize = EqualizeMethod::none, .copies = 0, .bias_correction = false, .rounding = WeightRounding::nearest};
-  CalibrationOptions wide = plain, paper = plain, narrow = plain;
-  wide.probabilities = ProbabilityType::uint16;
-  paper.paper = true;
-  narrow.residual = ResidualType::int8;
-  narrow.head = HeadType::int8;
-  narrow.copies = 32;
+      .weights = {.rounding = WeightRounding::nearest, .bias_correction = false},
+      .activations = {.equalize = EqualizeMethod::none, .copies = 0, .probabilities = ProbabilityType::uint8}};
+  CalibrationOptions wide = plain, narrow = plain;
+  wide.activations.probabilities = ProbabilityType::uint16;
+  narrow.activations.residual = ResidualType::int8;
+  narrow.activations.head = HeadType::int8;
+  narrow.activations.copies = 32;
   test::TinyBert mlp({.layers = 1,
                       .hidden_size = 12,
                       .heads = 2,
@@ -55,11 +55,11 @@ void write_models(const path& out) {
   calibrate_and_save(fuzz::tiny_bert(), plain, out / "bert", test::small_tokenizer().dump());
   calibrate_and_save(fuzz::tiny_bert(), wide, out / "bert_wide");
   calibrate_and_save(fuzz::tiny_bert(), narrow, out / "bert_narrow");
-  calibrate_and_save(fuzz::tiny_bert(), paper, out / "bert_paper");
+  calibrate_and_save(fuzz::tiny_bert(), CalibrationOptions::quantizable_transformers(), out / "bert_paper");
   calibrate_and_save(fuzz::tiny_bert(), plain, out / "bert_refined", "", true);
   calibrate_and_save(mlp, plain, out / "bert_mlp");
   calibrate_and_save(fuzz::tiny_opt(), plain, out / "opt", test::small_bpe().dump());
-  narrow.residual = ResidualType::int16;
+  narrow.activations.residual = ResidualType::int16;
   calibrate_and_save(fuzz::tiny_opt(), narrow, out / "opt_narrow");
   calibrate_and_save(fuzz::tiny_vit(), plain, out / "vit");
 }

@@ -213,9 +213,7 @@ TEST_CASE("pruning and levels out of range, and softmax-1 in the paper's setting
         std::string::npos);
   CHECK(refusal({.checkpoint = {.attention_prune = 0.1, .attention_log_bits = 5}}).find("has 5 bits") !=
         std::string::npos);
-  CalibrationOptions paper;
-  paper.paper = true;
-  CHECK_THROWS_AS(quantized_tiny_model({.softmax1 = true}, paper), Error);
+  CHECK_THROWS_AS(quantized_tiny_model({.softmax1 = true}, CalibrationOptions::quantizable_transformers()), Error);
 }
 
 }  // namespace octavo::test

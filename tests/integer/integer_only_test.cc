@@ -61,7 +61,7 @@ TEST_CASE("an integer run raises no float exception flag, whatever the instructi
 TEST_CASE("a decoder's logits and its steps with a cache raise no float exception flag either") {
   for (const TinyOptOptions& options : opt_variants()) {
     for (const HeadType head : {HeadType::int16, HeadType::int8}) {
-      const Model model = quantized_tiny_opt(options, {.head = head});
+      const Model model = quantized_tiny_opt(options, {.activations = {.head = head}});
       const std::shared_ptr<const Model::Data> data(std::make_shared<const Model>(model), &model.data());
       const TokenBatch text = random_batch(1, 9, 70);
       const std::int32_t first[] = {0};

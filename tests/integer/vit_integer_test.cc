@@ -62,7 +62,7 @@ TEST_CASE("every attention gate runs on images: named, close to float32, through
       CHECK_THAT(model.info().gate, Catch::StartsWith(type));
       Calibrator calibrator(model);
       for (unsigned seed = 1; seed <= 3; ++seed) calibrator.observe(random_images(8, 32, seed), workspace);
-      const Engine integer(calibrator.quantize()), reference(model);
+      const Engine integer(calibrator.quantize().model), reference(model);
       const Tensor logits = integer.logits(batch, workspace);
       CHECK(mean_row_cosine(logits, reference.logits(batch, workspace)) > 0.995);
       TemporaryDirectory directory;
@@ -76,7 +76,8 @@ TEST_CASE("the paper's setting and analyses refuse a model of images by name") {
   const Model model = TinyVit().model();
   Workspace workspace({.threads = 1});
   const std::vector<TokenBatch> batches(1);
-  CHECK_THROWS_WITH(Calibrator(model, {.paper = true}), Catch::Contains("takes images; the paper's setting"));
+  CHECK_THROWS_WITH(Calibrator(model, CalibrationOptions::quantizable_transformers()),
+                    Catch::Contains("takes images; the paper's setting"));
   CHECK_THROWS_WITH(analyze(model, batches, workspace), Catch::Contains("takes images; analyses"));
 }
 
@@ -87,7 +88,8 @@ TEST_CASE("integer logits and features of images are close to float32 in every v
       INFO("distillation " << options.distillation << " registers " << options.registers << " mean "
                            << options.mean_pooling << " norm_pre " << options.norm_pre << " patch_norm "
                            << options.patch_norm << " gate " << options.gate);
-      const Engine integer(quantized_tiny_vit(options, {.residual = residual})), reference(TinyVit(options).model());
+      const Engine integer(quantized_tiny_vit(options, {.activations = {.residual = residual}})),
+          reference(TinyVit(options).model());
       Workspace workspace({.threads = 1});
       const double enough = residual == ResidualType::int16 ? 0.995 : 0.95;
       CHECK(mean_row_cosine(integer.logits(batch, workspace), reference.logits(batch, workspace)) > enough);
@@ -128,7 +130,7 @@ TEST_CASE("an image model goes through its file unchanged, with its labels and p
     for (int i = 0; i < options.classes; ++i) vit.config["label_names"].push_back("class " + std::to_string(i));
     Calibrator calibrator(vit.model());
     calibrator.observe(random_images(4, 32), workspace);
-    const Model quantized = calibrator.quantize();
+    const Model quantized = calibrator.quantize().model;
     const auto file = directory.path() / "vit.octavo";
     quantized.save(file);
     const Model read = Model::from_file(file);

@@ -13,7 +13,7 @@ namespace octavo::test {
 namespace {
 
 const Model& bert() {
-  static const Model model = quantized_tiny_model({}, {.copies = 0});
+  static const Model model = quantized_tiny_model({}, {.activations = {.copies = 0}});
   return model;
 }
 const Model& opt() {

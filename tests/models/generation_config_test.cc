@@ -49,7 +49,7 @@ TEST_CASE("a model file keeps all end tokens") {
     octavo::Calibrator calibrator(open({{"eos_token_id", ends}}));
     octavo::Workspace workspace({.threads = 1});
     calibrator.observe(octavo::test::random_batch(16, 40, 70, 1), workspace);
-    calibrator.quantize().save(directory / "m.octavo");
+    calibrator.quantize().model.save(directory / "m.octavo");
     CHECK(Model::from_file(directory / "m.octavo").info().decoder->eos_tokens == ends);
   }
 }

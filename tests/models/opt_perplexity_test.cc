@@ -72,7 +72,7 @@ TEST_CASE("perplexity of a trained model is what its makers measured, in INT8 wi
   Workspace workspace;
   for (int i = 0; i < 4; ++i) calibrator.observe(blocks(tokens, kTokens + i * 16 * kBlock, 16), workspace);
   constexpr std::size_t kFew = 64;
-  const Losses integer = losses(Engine(calibrator.quantize({}, workspace)), blocks(tokens, 0, kFew));
+  const Losses integer = losses(Engine(calibrator.quantize({}, workspace).model), blocks(tokens, 0, kFew));
   CHECK(perplexity(integer, kFew) == Approx(perplexity(exact, kFew)).epsilon(1.0 / 300));
 }
 

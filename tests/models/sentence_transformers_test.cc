@@ -104,7 +104,7 @@ Model quantized(const Model& model, const TokenBatch& batch) {
   Calibrator calibrator(model, {});
   Workspace workspace({.threads = 1});
   calibrator.observe(batch, workspace);
-  return calibrator.quantize();
+  return calibrator.quantize().model;
 }
 
 }  // namespace

@@ -69,7 +69,7 @@ void compare(const TinyGolden& golden, const std::vector<Batch>& batches, const 
   Calibrator calibrator(golden.model);
   Workspace workspace({.threads = 1});
   for (const Batch& batch : calibration) calibrator.observe(batch, workspace);
-  const Engine exact(golden.model), integer(calibrator.quantize());
+  const Engine exact(golden.model), integer(calibrator.quantize().model);
   REQUIRE(batches.size() >= 2);
   for (std::size_t i = 0; i < batches.size(); ++i) {
     INFO("input " << i);

@@ -3,6 +3,7 @@
 
 #include "tests/support/support.h"
 
+#include "octavo/comparison.h"
 #include "octavo/tensor.h"
 
 #include <algorithm>
@@ -38,19 +39,9 @@ inline double largest_difference(std::span<const float> a, std::span<const float
 
 /// Mean cosine between rows of equal index.
 inline double mean_row_cosine(const Tensor& a, const Tensor& b) {
-  const auto columns = static_cast<std::size_t>(a.columns());
-  const auto x = a.as<float>(), y = b.as<float>();
-  double sum = 0.0;
-  for (std::size_t first = 0; first < x.size(); first += columns) {
-    double xy = 0.0, xx = 0.0, yy = 0.0;
-    for (std::size_t j = first; j < first + columns; ++j) {
-      xy += double{x[j]} * double{y[j]};
-      xx += double{x[j]} * double{x[j]};
-      yy += double{y[j]} * double{y[j]};
-    }
-    sum += xy / std::sqrt(xx * yy);
-  }
-  return sum / static_cast<double>(a.rows());
+  Closeness closeness;
+  closeness.add(a, b);
+  return closeness.mean();
 }
 
 }  // namespace octavo::test

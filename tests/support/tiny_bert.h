@@ -106,7 +106,7 @@ inline Model quantized_tiny_model(const TinyBertOptions& options = {}, const Cal
   for (unsigned seed = 1; seed <= 4; ++seed) {
     calibrator.observe(random_batch(16, std::min(40, options.positions), options.vocab_size, seed), workspace);
   }
-  return calibrator.quantize();
+  return calibrator.quantize().model;
 }
 
 }  // namespace octavo::test

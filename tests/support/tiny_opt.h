@@ -92,7 +92,7 @@ inline Model quantized_tiny_opt(const TinyOptOptions& options = {}, const Calibr
   Workspace workspace({.threads = 1});
   for (unsigned seed = 1; seed <= 4; ++seed)
     calibrator.observe(random_batch(16, options.positions, options.vocab_size, seed), workspace);
-  return calibrator.quantize();
+  return calibrator.quantize().model;
 }
 
 }  // namespace octavo::test

@@ -126,7 +126,7 @@ inline Model quantized_tiny_vit(const TinyVitOptions& options = {}, const Calibr
   Calibrator calibrator(TinyVit(options).model(), calibration);
   Workspace workspace({.threads = 1});
   for (unsigned seed = 1; seed <= 3; ++seed) calibrator.observe(random_images(8, options.image, seed), workspace);
-  return calibrator.quantize();
+  return calibrator.quantize().model;
 }
 
 }  // namespace octavo::test

@@ -30,7 +30,7 @@ Model quantized_decoder() {
   Calibrator calibrator(small_decoder());
   Workspace workspace({.threads = 1});
   for (unsigned seed = 1; seed <= 4; ++seed) calibrator.observe(random_batch(16, 40, 267, seed), workspace);
-  return calibrator.quantize();
+  return calibrator.quantize().model;
 }
 
 struct Writer {

@@ -6,7 +6,6 @@
 #include "tests/support/tiny_vit.h"
 #include "tests/tools/support.h"
 
-#include <fcntl.h>
 #include <set>
 #include <unistd.h>
 
@@ -89,22 +88,6 @@ class Kitchen {
   }
 
  private:
-  class Redirect {
-   public:
-    Redirect(int descriptor, const char* file) : descriptor_(descriptor), kept_(::dup(descriptor)) {
-      const int target = ::open(file, O_CREAT | O_TRUNC | O_WRONLY, 0600);
-      ::dup2(target, descriptor);
-      ::close(target);
-    }
-    ~Redirect() {
-      ::dup2(kept_, descriptor_);
-      ::close(kept_);
-    }
-
-   private:
-    int descriptor_, kept_;
-  };
-
   static int run_here(const Words& words) {
     try {
       for (const Command* command : all_commands()) {

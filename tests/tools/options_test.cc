@@ -70,6 +70,21 @@ TEST_CASE("a list of integers may be repeated flags or commas") {
   CHECK_THROWS_AS(parse_words({"--column", "1,"}).integers("column", 1, 9), UsageError);
 }
 
+TEST_CASE("a number lies within its limits or strictly between them, and the message says which") {
+  const auto within = [](const char* text) { return parse_words({"--threads", text}).number("threads", 0.01, 100.0); };
+  const auto between = [](const char* text) {
+    return parse_words({"--threads", text}).number_between("threads", 0.0, 1.0);
+  };
+  CHECK(within("0.01") == 0.01);
+  CHECK(within("1e2") == 100.0);
+  CHECK(between("0.5") == 0.5);
+  for (const char* text : {"0", "100.1", "", "nan", "1x", " 1"}) CHECK_THROWS_AS(within(text), UsageError);
+  for (const char* text : {"0", "1", "nan", "0.5 "}) CHECK_THROWS_AS(between(text), UsageError);
+  CHECK(usage_error([&] { within("0"); }) == "--threads is '0', expected a number from 0.01 to 100");
+  CHECK(usage_error([&] { between("1"); }) == "--threads is '1', expected a number above 0 and below 1");
+  CHECK(parse_words({}).number("threads", 0.0, 1.0) == std::nullopt);
+}
+
 TEST_CASE("a number of bytes has a unit of 1024 or none") {
   const auto bytes = [](const char* text) { return parse_words({"--threads", text}).bytes("threads"); };
   CHECK(bytes("0") == 0);

@@ -1,14 +1,12 @@
-// The small parts of the command: batches, cosines, numbers, the progress line.
+// The small parts of the command: batches, numbers, the progress line.
 #include "cli/escaped.h"
 #include "cli/numbers.h"
 #include "cli/progress.h"
 #include "data/batching.h"
 #include "report/bench_result.h"
-#include "report/closeness.h"
 #include "tests/support/support.h"
 
 #include "octavo/error.h"
-#include "octavo/tasks.h"
 
 #include <algorithm>
 #include <limits>
@@ -37,12 +35,6 @@ std::vector<std::vector<std::size_t>> batch_lengths(const BatchLimits& limits, c
   return batches;
 }
 
-Tensor matrix(std::int64_t columns, const std::vector<float>& values) {
-  Tensor tensor(DType::f32, {std::ssize(values) / columns, columns});
-  std::copy(values.begin(), values.end(), tensor.writable<float>().begin());
-  return tensor;
-}
-
 std::string number(float value) {
   std::string text;
   append_number(text, value);
@@ -63,23 +55,6 @@ TEST_CASE("batches keep the order of the inputs and both limits") {
   CHECK(batch_lengths({.sequences = 9, .tokens = 10}, {6, 5, 30, 1}) == Batches{{6}, {5}, {30}, {1}});
   CHECK(batch_lengths({.sequences = 1, .tokens = 1}, {2, 2}) == Batches{{2}, {2}});
   CHECK(batch_lengths({}, {}).empty());
-}
-
-TEST_CASE("closeness is the mean and the lowest cosine over pairs of rows") {
-  Closeness closeness;
-  closeness.add(matrix(2, {1, 0, 3, 4}), matrix(2, {2, 0, 4, 3}));
-  CHECK(closeness.count() == 2);
-  CHECK(closeness.mean() == Approx((1 + 0.96) / 2));
-  CHECK(closeness.lowest() == Approx(0.96));
-  closeness.add(matrix(2, {1, 0, 1, 0}), matrix(2, {-5, 0, 1, 0}));
-  CHECK(closeness.lowest() == Approx(-1));
-  CHECK_THROWS_AS(closeness.add(matrix(2, {1, 0}), matrix(1, {1, 0})), Error);
-}
-
-TEST_CASE("a zero vector is like another zero vector and unlike the rest") {
-  const std::vector<float> zero = {0, 0}, one = {0, 1};
-  CHECK(similarity(zero, zero) == 1.0);
-  CHECK(similarity(zero, one) == 0.0);
 }
 
 TEST_CASE("a float is printed as the shortest number that reads back as the same float") {

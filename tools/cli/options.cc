@@ -1,6 +1,8 @@
 // Flags by way of cxxopts, which splits the words; their values are read here, so that every message names its flag.
 #include "cli/options.h"
 
+#include "cli/numbers.h"
+
 // Its own parser of words: std::regex is slow to build, and GCC 12 warns inside it under sanitizers.
 #define CXXOPTS_NO_REGEX
 #include <cxxopts.hpp>
@@ -69,13 +71,23 @@ std::size_t words_after_dashes(const Syntax& syntax, int argc, const char* const
   return 0;
 }
 
+/// The number that a text is, all of it.
+std::optional<double> number_in(const std::string& text) {
+  double number = 0.0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return {};
+  return number;
+}
+
+std::string shortest(double number) {
+  std::string text;
+  append_number(text, static_cast<float>(number));
+  return text;
+}
+
 bool same_value(const std::string& a, const std::string& b) {
-  double x = 0.0, y = 0.0;
-  const auto is_number = [](const std::string& text, double& number) {
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    return error == std::errc() && end == text.data() + text.size();
-  };
-  return a == b || (is_number(a, x) && is_number(b, y) && x == y);
+  const std::optional<double> x = number_in(a), y = number_in(b);
+  return a == b || (x && y && *x == *y);
 }
 
 }  // namespace
@@ -220,6 +232,26 @@ std::vector<std::int64_t> Arguments::integers(const std::string& flag, std::int6
     }
   }
   return numbers;
+}
+
+std::optional<double> Arguments::number(const std::string& flag, double lowest, double highest) const {
+  const std::optional<Value> value = find(flag);
+  if (!value) return {};
+  const std::optional<double> number = number_in(value->text);
+  if (!number || !(*number >= lowest && *number <= highest)) {
+    fail(*value, "a number from " + shortest(lowest) + " to " + shortest(highest));
+  }
+  return number;
+}
+
+std::optional<double> Arguments::number_between(const std::string& flag, double low, double high) const {
+  const std::optional<Value> value = find(flag);
+  if (!value) return {};
+  const std::optional<double> number = number_in(value->text);
+  if (!number || !(*number > low && *number < high)) {
+    fail(*value, "a number above " + shortest(low) + " and below " + shortest(high));
+  }
+  return number;
 }
 
 std::optional<std::int64_t> Arguments::bytes(const std::string& flag) const {

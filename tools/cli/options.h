@@ -88,6 +88,12 @@ class Arguments {
   /// All integers given, each from `lowest` to `highest`: a flag may be repeated and hold a list, 1,2.
   std::vector<std::int64_t> integers(const std::string& flag, std::int64_t lowest, std::int64_t highest) const;
 
+  /// A number from `lowest` to `highest`; nothing when there is no value.
+  std::optional<double> number(const std::string& flag, double lowest, double highest) const;
+
+  /// A number above `low` and below `high`; nothing when there is no value.
+  std::optional<double> number_between(const std::string& flag, double low, double high) const;
+
   /// A number of bytes: an integer, or one with K, M, G or T for powers of 1024 behind it; nothing when there is no
   /// value.
   std::optional<std::int64_t> bytes(const std::string& flag) const;

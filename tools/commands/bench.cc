@@ -10,6 +10,7 @@
 #include "report/bench_result.h"
 #include "report/calibration_report.h"
 
+#include "octavo/comparison.h"
 #include "octavo/error.h"
 
 #include <algorithm>

@@ -13,7 +13,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include <charconv>
 #include <limits>
 
 namespace octavo::tools {
@@ -45,30 +44,16 @@ Syntax syntax() {
                 {{"top-k", "top-p", "min-p", "seed"}, Rule::When::without, "temp"}}};
 }
 
-double read_number(const Arguments& arguments, const std::string& flag, double lowest, double highest) {
-  const std::string text = *arguments.text(flag);
-  double value = 0.0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || !(value >= lowest && value <= highest)) {
-    std::string message = "--" + flag + " is '" + text + "', expected a number from ";
-    append_number(message, static_cast<float>(lowest));
-    message += " to ";
-    append_number(message, static_cast<float>(highest));
-    throw UsageError(message);
-  }
-  return value;
-}
-
 GenerateOptions read_options(const Arguments& arguments) {
   GenerateOptions options;
   options.max_tokens = static_cast<int>(*arguments.integer("tokens", 1, 65536));
   options.context = static_cast<int>(arguments.integer("ctx", 2, 65536).value_or(0));
   options.sampling = {
-      .repetition_penalty = read_number(arguments, "repeat-penalty", 0.01, 100.0),
-      .temperature = read_number(arguments, "temp", 0.0, 100.0),
+      .repetition_penalty = *arguments.number("repeat-penalty", 0.01, 100.0),
+      .temperature = *arguments.number("temp", 0.0, 100.0),
       .top_k = static_cast<int>(*arguments.integer("top-k", 0, 1 << 24)),
-      .top_p = read_number(arguments, "top-p", 1e-6, 1.0),
-      .min_p = read_number(arguments, "min-p", 0.0, 1.0),
+      .top_p = *arguments.number("top-p", 1e-6, 1.0),
+      .min_p = *arguments.number("min-p", 0.0, 1.0),
       .seed = static_cast<std::uint64_t>(*arguments.integer("seed", 0, std::numeric_limits<std::int64_t>::max()))};
   options.beams = static_cast<int>(*arguments.integer("beams", 1, 64));
   if (options.beams > 1 && options.sampling.temperature > 0.0)

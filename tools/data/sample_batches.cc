@@ -36,14 +36,6 @@ Samples choose(const std::string& data, const SampleOptions& options, const Mode
   return choose_samples(reader, options);
 }
 
-Tensor answer(const Engine& engine, const TokenBatch& batch, Workspace& workspace) {
-  return engine.model().info().decoder ? engine.logits(batch, workspace) : embed(engine, batch, workspace);
-}
-
-Tensor answer(const Engine& engine, const ImageBatch& batch, Workspace& workspace) {
-  return engine.model().info().classes > 0 ? engine.logits(batch, workspace) : embed(engine, batch, workspace);
-}
-
 SampleBatches::SampleBatches(const Model& model, const std::optional<std::int64_t>& max_length,
                              const BatchLimits& limits, int threads, const Log& log)
     : info_(model.info()), limits_(limits), threads_(threads), log_(log) {

@@ -22,10 +22,6 @@ namespace octavo::tools {
 Samples choose(const std::string& data, const SampleOptions& options, const Model& model,
                const std::optional<std::int64_t>& max_length);
 
-/// What a model says of a batch: logits (of a decoder, after the last tokens), or embeddings where it has no head.
-Tensor answer(const Engine& engine, const TokenBatch& batch, Workspace& workspace);
-Tensor answer(const Engine& engine, const ImageBatch& batch, Workspace& workspace);
-
 class SampleBatches {
  public:
   SampleBatches(const Model& model, const std::optional<std::int64_t>& max_length, const BatchLimits& limits,

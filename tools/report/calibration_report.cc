@@ -58,13 +58,27 @@ std::string point_text(const FrontierPoint& point) {
   return std::to_string(point.extra_bits) + " with extra bits, " + fixed(point.work, 2) + " x the multiply-adds";
 }
 
-std::string search_text(const PrecisionReport& search) {
+std::string search_text(const PrecisionChoice& search) {
   std::string text = "  target         " + fixed(search.target, 5) + (search.reached ? " reached" : " NOT reached") +
                      " on calibration samples, with " + std::to_string(search.extra_bits.size()) +
-                     " values or weights in 11 bits; looked at, in " + fixed(search.seconds, 1) + " s:\n";
+                     " values or weights in 11 bits; looked at:\n";
   for (const FrontierPoint& point : search.frontier)
     text += "    " + fixed(point.closeness, 5) + "  " + point_text(point) + "\n";
   return text;
+}
+
+const char* name_of(ProbabilityType type) { return type == ProbabilityType::uint16 ? "uint16" : "uint8"; }
+
+Json probabilities_json(const CalibrationReport& report) {
+  if (!report.probabilities) return nullptr;
+  return {{"chosen", name_of(report.probabilities->chosen)},
+          {"uint8_error", report.probabilities->uint8_error},
+          {"uint16_error", report.probabilities->uint16_error}};
+}
+
+std::string probabilities_text(const ProbabilityChoice& choice) {
+  return "  probabilities  " + std::string(name_of(choice.chosen)) + ": 1 - cosine on calibration samples is " +
+         fixed(choice.uint8_error, 6) + " with uint8, " + fixed(choice.uint16_error, 6) + " with uint16\n";
 }
 
 Json convergence_json(const Convergence& convergence) {
@@ -106,6 +120,7 @@ std::string to_text(const CalibrationReport& report) {
     text += "    without " + each.technique + std::string(16 - std::min<std::size_t>(16, each.technique.size()), ' ') +
             mean_and_lowest(each.closeness) + "\n";
   }
+  if (report.probabilities) text += probabilities_text(*report.probabilities);
   if (report.search) text += search_text(*report.search);
   return text + "  convergence    " + verdict(report.convergence) + "\n  size           " +
          megabytes(report.output_bytes) + ", checkpoint " + megabytes(report.checkpoint_bytes) +
@@ -123,6 +138,7 @@ std::string to_json(const CalibrationReport& report) {
       {"cosine_mean", report.closeness.mean()},
       {"cosine_lowest", report.closeness.lowest()},
       {"ablations", ablations(report)},
+      {"probabilities", probabilities_json(report)},
       {"search", search_json(report)},
       {"convergence", convergence_json(report.convergence)},
       {"output_bytes", report.output_bytes},

@@ -1,9 +1,8 @@
 // What `octavo calibrate` tells at its end.
 #pragma once
 
-#include "report/closeness.h"
-
 #include "octavo/calibration.h"
+#include "octavo/comparison.h"
 
 #include <cstdint>
 #include <optional>
@@ -18,15 +17,6 @@ struct Ablation {
   Closeness closeness;
 };
 
-/// What --target-cosine found.
-struct PrecisionReport {
-  double target = 0.0;
-  bool reached = false;  ///< on samples that were calibrated on
-  std::vector<ExtraBits> extra_bits;
-  std::vector<FrontierPoint> frontier;
-  double seconds = 0.0;
-};
-
 struct CalibrationReport {
   std::string output;                   ///< the INT8 file
   std::int64_t samples = 0;             ///< calibrated on
@@ -35,7 +25,8 @@ struct CalibrationReport {
   std::string compared = "embeddings";  ///< or logits: what closeness is about
   Closeness closeness;                  ///< INT8 to float32
   std::vector<Ablation> without;
-  std::optional<PrecisionReport> search;
+  std::optional<ProbabilityChoice> probabilities;  ///< how --probabilities auto was decided
+  std::optional<PrecisionChoice> search;           ///< what --target-cosine found
   Convergence convergence;
   std::uintmax_t output_bytes = 0;
   std::uintmax_t checkpoint_bytes = 0;  ///< of its weights

@@ -1,0 +1,97 @@
+// `octavo calibrate` prints what the library decides, and decides nothing itself.
+#include "commands/commands.h"
+#include "data/sample_batches.h"
+#include "tests/support/outliers.h"
+#include "tests/support/tiny_bert.h"
+#include "tests/support/tokenizer_support.h"
+#include "tests/tools/support.h"
+
+#include "octavo/calibration.h"
+
+#include <nlohmann/json.hpp>
+
+using namespace octavo::tools;
+
+namespace octavo::test {
+namespace {
+
+/// Writes a checkpoint, and the texts to calibrate it on.
+void write_inputs(const Scratch& scratch, const TinyBert& bert) {
+  std::filesystem::create_directory(scratch / "bert");
+  bert.write(scratch / "bert");
+  scratch.write("bert/tokenizer.json", small_tokenizer().dump());
+  std::string texts;
+  for (int i = 0; i < 60; ++i) {
+    texts += "a b c " + std::string(static_cast<std::size_t>(i % 7), 'a') + " hello ! x e " + (i % 3 ? "un" : "Hello");
+    for (int word = 0; word < i % 11; ++word) texts += word % 2 ? " mask" : " b x";
+    texts += "\n";
+  }
+  scratch.write("texts.txt", texts);
+}
+
+int calibrate(const Scratch& scratch, const std::vector<std::string>& flags) {
+  std::vector<std::string> words = {"calibrate", scratch.path("bert"),    "-d", scratch.path("texts.txt"), "-q",
+                                    "-o",        scratch.path("m.octavo")};
+  words.insert(words.end(), flags.begin(), flags.end());
+  std::vector<const char*> pointers;
+  for (const std::string& word : words) pointers.push_back(word.c_str());
+  const Redirect out(STDOUT_FILENO, scratch.path("printed"));
+  return kCalibrate.run(parse(kCalibrate.syntax(), static_cast<int>(pointers.size()), pointers.data()));
+}
+
+/// The samples that the command takes from the file, observed as a program would.
+Calibrated calibrated(const Scratch& scratch, const CalibrationOptions& options) {
+  const Model model = Model::from_checkpoint(scratch / "bert");
+  const Samples samples = choose(scratch.path("texts.txt"), {}, model, {});
+  Calibrator calibrator(model, options);
+  Workspace workspace({.threads = 1});
+  const Log log(Verbosity::quiet);
+  SampleBatches(model, {}, {}, 1, log).for_each(samples.calibration, "", [&](const auto& batch) {
+    calibrator.observe(batch, workspace);
+  });
+  return calibrator.quantize();
+}
+
+/// The bytes of the file that a program writes, with the report that the command's file has.
+std::string bytes_with_report(const Scratch& scratch, const Model& made) {
+  const std::string report = nlohmann::json::parse(Model::from_file(scratch / "m.octavo").summary_json())
+                                 .at("calibration")
+                                 .at("report")
+                                 .dump();
+  made.with_report(report).save(scratch / "own.octavo");
+  return scratch.read("own.octavo");
+}
+
+}  // namespace
+
+TEST_CASE("a program with default options writes the bytes that the command writes with default flags") {
+  const Scratch scratch;
+  write_inputs(scratch, bert_with_sink());
+  REQUIRE(calibrate(scratch, {"--report", scratch.path("r.json")}) == 0);
+  const Calibrated made = calibrated(scratch, {});
+  CHECK(made.options.activations.probabilities == ProbabilityType::uint16);  // not the type that needs no decision
+  CHECK(bytes_with_report(scratch, made.model) == scratch.read("m.octavo"));
+  const auto report = nlohmann::json::parse(scratch.read("r.json")).at("probabilities");
+  CHECK(report.at("chosen") == "uint16");
+  CHECK(report.at("uint8_error") == made.probabilities.value().uint8_error);
+  CHECK(report.at("uint16_error") == made.probabilities.value().uint16_error);
+}
+
+TEST_CASE("a program's target and its paper's setting are the command's, too") {
+  const Scratch scratch;
+  write_inputs(scratch, TinyBert());
+  REQUIRE(calibrate(scratch, {"--target-cosine", "0.9999", "--report", scratch.path("r.json")}) == 0);
+  const Calibrated made = calibrated(scratch, {.precision = {.target_cosine = 0.9999}});
+  CHECK(bytes_with_report(scratch, made.model) == scratch.read("m.octavo"));
+  const PrecisionChoice& precision = made.precision.value();
+  const auto search = nlohmann::json::parse(scratch.read("r.json")).at("search");
+  CHECK(search.at("reached") == precision.reached);
+  CHECK(search.at("extra_bits").size() == precision.extra_bits.size());
+  CHECK(search.at("frontier").size() == precision.frontier.size());
+
+  REQUIRE(calibrate(scratch, {"--paper"}) == 0);
+  const Calibrated paper = calibrated(scratch, CalibrationOptions::quantizable_transformers());
+  CHECK(bytes_with_report(scratch, paper.model) == scratch.read("m.octavo"));
+}
+
+}  // namespace octavo::test
