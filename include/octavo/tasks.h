@@ -2,7 +2,7 @@
 #pragma once
 
 #include "octavo/engine.h"
-#include "octavo/text_encoder.h"
+#include "octavo/text_preprocessor.h"
 
 #include <optional>
 #include <span>
@@ -21,7 +21,7 @@ struct EmbedOptions {
 int embedding_size(const Model& model, const EmbedOptions& options = {});
 
 /// Sentence embeddings, by pooling and all that the checkpoint has behind it: f32 [sequences, embedding_size()]. Throws
-/// Error as Engine::pool and embedding_size do. TextEncoder makes the tokens.
+/// Error as Engine::pool and embedding_size do. TextPreprocessor makes the tokens.
 Tensor embed(const Engine& engine, const TokenBatch& batch, Workspace& workspace, const EmbedOptions& options = {});
 
 /// The same of images: features, of the class token or as the mean of the patches.

@@ -88,7 +88,7 @@ void run(const Model& model) {
   }
   engine.run({{{.ids = {0, info.vocab_size - 1}}}}, workspace);
   if (model.tokenizer_json().empty()) return;
-  const TextEncoder encoder(model);
+  const TextPreprocessor encoder(model);
   const Tokens tokens = encoder.encode(
       "Hello, [MASK] ein \xc3\x9c"
       "bel!  \xff 12's");

@@ -1,4 +1,4 @@
-#include "octavo/text_encoder.h"
+#include "octavo/text_preprocessor.h"
 
 #include "octavo/error.h"
 
@@ -41,7 +41,7 @@ int prompt_tokens(const Tokenizer& tokenizer, const std::string& prompt, int max
 
 }  // namespace
 
-TextEncoder::TextEncoder(const Model& model, const TextOptions& options)
+TextPreprocessor::TextPreprocessor(const Model& model, const TextOptions& options)
     : tokenizer_(tokenizer_of(model)),
       prompt_(prompt_of(model.info(), options)),
       max_length_(limit_of(model.info(), options.max_length)) {
@@ -49,7 +49,7 @@ TextEncoder::TextEncoder(const Model& model, const TextOptions& options)
     left_out_ = prompt_tokens(tokenizer_, prompt_, max_length_);
 }
 
-Tokens TextEncoder::encode(std::string_view text) const {
+Tokens TextPreprocessor::encode(std::string_view text) const {
   Tokens tokens = tokenizer_.encode(prompt_ + std::string(text), max_length_);
   if (!tokens.ids.empty()) tokens.prompt = std::min(left_out_, static_cast<int>(tokens.ids.size()) - 1);
   return tokens;

@@ -18,10 +18,10 @@ struct TextOptions {
 };
 
 /// Immutable, shared between threads.
-class TextEncoder {
+class TextPreprocessor {
  public:
   /// Throws Error when the model has no tokenizer, no prompt of that name, or takes fewer tokens than max_length.
-  explicit TextEncoder(const Model& model, const TextOptions& options = {});
+  explicit TextPreprocessor(const Model& model, const TextOptions& options = {});
 
   /// The tokens of the prompt and the text together. Where the checkpoint leaves prompts out of pooling
   /// (EmbeddingInfo::include_prompt) Tokens::prompt says how many of them are the prompt's. Throws as
