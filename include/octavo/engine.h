@@ -85,20 +85,16 @@ class Engine {
   /// Of images the mean is that of the patches, without the rows before them; `pooling` must be mean or cls.
   Tensor pool(const ImageBatch& batch, const std::vector<Pooling>& pooling, Workspace& workspace) const;
 
-  /// What each op has taken in runs with this workspace since the last call; empty unless the workspace was made to
-  /// note it.
-  std::vector<OpTime> take_profile(Workspace& workspace) const;
-
   /// The model that it runs.
   const Model& model() const;
 
   /// What runs: one of available_isas(); "float32" for a model that is not quantized.
   std::string_view isa() const;
 
-  struct Data;  // src/engine/engine_data.h
-  const Data& data() const { return *data_; }
+  struct Data;
 
  private:
+  friend struct Access;
   std::unique_ptr<const Data> data_;
 };
 

@@ -31,10 +31,10 @@ class KvCache {
   /// Bytes of keys and values for a full cache.
   std::size_t bytes() const;
 
-  struct Data;  // src/runtime/kv_cache_data.h
-  Data& data() { return *data_; }
+  struct Data;
 
  private:
+  friend struct Access;
   std::unique_ptr<Data> data_;
 };
 

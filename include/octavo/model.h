@@ -2,6 +2,7 @@
 #pragma once
 
 #include "octavo/image.h"
+#include "octavo/tokenizer.h"
 
 #include <cstdint>
 #include <filesystem>
@@ -152,8 +153,11 @@ class Model {
   bool is_quantized() const;
   const ModelInfo& info() const;
 
-  /// The tokenizer.json of the model, or "" when the checkpoint had no tokenizer.
-  std::string_view tokenizer_json() const;
+  /// Whether the checkpoint had a tokenizer.
+  bool has_tokenizer() const;
+
+  /// The checkpoint's tokenizer, parsed when the model was read. Throws Error when the checkpoint had none.
+  const Tokenizer& tokenizer() const;
 
   /// Names of the classes, in order; empty when the checkpoint had none.
   const std::vector<std::string>& labels() const;
@@ -168,11 +172,11 @@ class Model {
   /// The same facts as one JSON object.
   std::string summary_json() const;
 
-  struct Data;  // src/graph/model_data.h
-  explicit Model(std::shared_ptr<const Data> data) : data_(std::move(data)) {}
-  const Data& data() const { return *data_; }
+  struct Data;
 
  private:
+  friend struct Access;
+  explicit Model(std::shared_ptr<const Data> data);
   std::shared_ptr<const Data> data_;
 };
 

@@ -72,7 +72,7 @@ ProbabilityType set_probabilities(QuantizedGraph& graph, ProbabilityType type) {
 std::shared_ptr<const Model::Data> float_data(const Model& model) {
   if (model.is_quantized())
     throw Error(model.info().name + " is already quantized; calibration needs a float32 checkpoint");
-  return {std::make_shared<const Model>(model), &model.data()};
+  return shared_data_of(model);
 }
 
 std::shared_ptr<const Model::Data> data_to_observe(const Model& model, const CalibrationOptions& options) {
@@ -190,7 +190,7 @@ Calibrator::Calibrator(const Model& model, const CalibrationOptions& options, co
 }
 
 Calibrator::Calibrator(const Engine& reference, const CalibrationOptions& options, const MemoryOptions& memory) {
-  const auto* executor = std::get_if<FloatExecutor>(&reference.data().executor);
+  const auto* executor = std::get_if<FloatExecutor>(&data_of(reference).executor);
   const std::shared_ptr<const Model::Data> observed = data_to_observe(reference.model(), options);
   const auto spill = std::make_shared<SpillMemory>(memory_budget(memory.bytes), memory.directory);
   data_ = std::make_unique<Data>(observed, executor && !options.paper ? *executor : FloatExecutor(observed),
@@ -223,7 +223,7 @@ void Calibrator::Data::observe(const RaggedBatch& batch, Workspace& workspace) {
   const SampleRows rows{.first = samples, .start = batch.start};
   columns.begin(rows);
   v_columns.begin(rows);
-  ThreadPool& pool = workspace.data().pool;
+  ThreadPool& pool = data_of(workspace).pool;
   const Observer observer = [&](std::string_view name, std::span<const float> values, int width) {
     if (!std::isfinite(ranges.observe(name, values).low)) refuse(name, values, width, batch);
     if (inputs.contains(name) || head_inputs.contains(name))
@@ -231,7 +231,7 @@ void Calibrator::Data::observe(const RaggedBatch& batch, Workspace& workspace) {
     if (v_blocks.contains(name)) v_columns.observe(pool, name, values, width);
     if (bytes.contains(name)) histograms[std::string(name)].add(values);
   };
-  executor.run(batch, workspace.data(), {.observer = observer, .transform = transform});
+  executor.run(batch, data_of(workspace), {.observer = observer, .transform = transform});
   ranges.end_part();
   samples += batch.sequences();
   const auto width_of = [](std::int64_t count) { return std::bit_width(static_cast<std::uint64_t>(count)); };
@@ -308,7 +308,7 @@ TokenBatch Calibrator::Data::set_aside(const TokenBatch& batch) {
 /// Mean of 1 - cosine of the last hidden states to float32 on the sequences held out.
 double Calibrator::Data::distance(const Model& quantized, Workspace& workspace) const {
   const Tensor found = Engine(quantized).run(held_out, workspace);
-  const Tensor exact = executor.run(make_ragged(held_out, model->info), workspace.data());
+  const Tensor exact = executor.run(make_ragged(held_out, model->info), data_of(workspace));
   const auto columns = static_cast<std::size_t>(found.columns());
   const auto x = found.as<float>(), y = exact.as<float>();
   double sum = 0.0;
@@ -347,19 +347,19 @@ Model Calibrator::Data::make(const CalibrationOptions& chosen, const Ranges& cho
       {"compensated_rounding", compensates(chosen)},
       {"paper",
        chosen.paper}}.dump();
-  return Model(std::make_shared<const Model::Data>(std::move(quantized)));
+  return Access::make<Model>(std::make_shared<const Model::Data>(std::move(quantized)));
 }
 
 Model with_probabilities(const Model& model, ProbabilityType type) {
   if (!model.is_quantized()) throw Error(model.info().name + " is not quantized; its probabilities are float32");
-  Model::Data data = model.data();
+  Model::Data data = data_of(model);
   const ProbabilityType found = set_probabilities(*data.integer, type);
   if (!data.provenance.empty()) {
     nlohmann::json provenance = nlohmann::json::parse(data.provenance);
     provenance["probabilities"] = name_of(found);
     data.provenance = provenance.dump();
   }
-  return Model(std::make_shared<const Model::Data>(std::move(data)));
+  return Access::make<Model>(std::make_shared<const Model::Data>(std::move(data)));
 }
 
 Model Calibrator::quantize() const { return quantize(data_->options); }
@@ -397,7 +397,7 @@ Model Calibrator::quantize(const CalibrationOptions& wanted) const {
 Model Calibrator::quantize(const CalibrationOptions& wanted, Workspace& workspace) const {
   const CalibrationOptions options = settled(wanted);
   Ranges ranges;
-  QuantizeOptions chosen = data_->settle(options, ranges, workspace.data().pool);
+  QuantizeOptions chosen = data_->settle(options, ranges, data_of(workspace).pool);
   const std::vector<ExtraBits> possible = extra_bits();
   for (const ExtraBits& bits : options.extra_bits) {
     if (options.paper || std::find(possible.begin(), possible.end(), bits) == possible.end()) {

@@ -60,10 +60,10 @@ PrecisionChoice Calibrator::Data::choose_extra_bits(double target, const Calibra
                                                     const std::function<double(const CalibrationOptions&)>& closeness) {
   if (chosen.paper) throw Error("the paper's setting has no extra bits");
   Ranges chosen_ranges;
-  QuantizeOptions plain = settle(chosen, chosen_ranges, workspace.data().pool);
+  QuantizeOptions plain = settle(chosen, chosen_ranges, data_of(workspace).pool);
   copy_neurons(chosen.copies, chosen_ranges, plain);
   const PrecisionSearch search(executor, *model, chosen_ranges, plain);
-  return choose(target, chosen, search.ranked(candidates, probed, workspace.data()), closeness);
+  return choose(target, chosen, search.ranked(candidates, probed, data_of(workspace)), closeness);
 }
 
 PrecisionChoice Calibrator::choose_extra_bits(double target, const CalibrationOptions& options, const TokenBatch& probe,

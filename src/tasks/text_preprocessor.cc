@@ -7,11 +7,6 @@
 namespace octavo {
 namespace {
 
-Tokenizer tokenizer_of(const Model& model) {
-  if (model.tokenizer_json().empty()) throw Error(model.info().name + ": has no tokenizer, so it cannot read text");
-  return Tokenizer::from_json(model.tokenizer_json(), model.info().name + ": tokenizer.json");
-}
-
 std::string prompt_of(const ModelInfo& info, const TextOptions& options) {
   if (options.prompt) return *options.prompt;
   const std::string& name = options.prompt_name.empty() ? info.embedding.default_prompt_name : options.prompt_name;
@@ -42,7 +37,7 @@ int prompt_tokens(const Tokenizer& tokenizer, const std::string& prompt, int max
 }  // namespace
 
 TextPreprocessor::TextPreprocessor(const Model& model, const TextOptions& options)
-    : tokenizer_(tokenizer_of(model)),
+    : tokenizer_(model.tokenizer()),
       prompt_(prompt_of(model.info(), options)),
       max_length_(limit_of(model.info(), options.max_length)) {
   if (!prompt_.empty() && !model.info().embedding.include_prompt)

@@ -87,7 +87,7 @@ void run(const Model& model) {
     return;
   }
   engine.run({{{.ids = {0, info.vocab_size - 1}}}}, workspace);
-  if (model.tokenizer_json().empty()) return;
+  if (!model.has_tokenizer()) return;
   const TextPreprocessor encoder(model);
   const Tokens tokens = encoder.encode(
       "Hello, [MASK] ein \xc3\x9c"

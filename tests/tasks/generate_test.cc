@@ -36,7 +36,7 @@ Model quantized_decoder() {
 struct Writer {
   Model model;
   Engine engine{model};
-  Tokenizer tokenizer = Tokenizer::from_json(model.tokenizer_json());
+  Tokenizer tokenizer = model.tokenizer();
   Workspace workspace{{.threads = 1}};
 
   Generation operator()(const std::string& prompt, const GenerateOptions& options = {}, const TextSink& sink = {}) {

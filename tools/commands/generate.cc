@@ -114,7 +114,7 @@ int run(const Arguments& arguments) {
   const Stopwatch loading;
   const Engine engine(open_model(path, log), {.isa = isa});
   check_context(options, engine.model().info());
-  const Tokenizer tokenizer = tokenizer_of(engine.model());
+  const Tokenizer& tokenizer = engine.model().tokenizer();
   Workspace workspace({.threads = threads});
   describe(engine, workspace, log);
   std::string load = "load ";

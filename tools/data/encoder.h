@@ -13,9 +13,6 @@
 
 namespace octavo::tools {
 
-/// The model's tokenizer. Throws octavo::Error when it has none.
-Tokenizer tokenizer_of(const Model& model);
-
 class Encoder {
  public:
   /// `max_length` (--max-length) empty: the checkpoint's limit. Throws octavo::Error when the model has no tokenizer,
