@@ -23,13 +23,17 @@ class TextPreprocessor {
   /// Throws Error when the model has no tokenizer, no prompt of that name, or takes fewer tokens than max_length.
   explicit TextPreprocessor(const Model& model, const TextOptions& options = {});
 
-  /// The tokens of the prompt and the text together. Where the checkpoint leaves prompts out of pooling
+  /// Makes the tokens of the prompt and the text together. Where the checkpoint leaves prompts out of pooling
   /// (EmbeddingInfo::include_prompt) Tokens::prompt says how many of them are the prompt's. Throws as
   /// Tokenizer::encode.
   Tokens encode(std::string_view text) const;
 
   const Tokenizer& tokenizer() const { return tokenizer_; }
+
+  /// Gives what stands before each text; "" when nothing does.
   const std::string& prompt() const { return prompt_; }
+
+  /// Tells how many tokens a text is cut to.
   int max_length() const { return max_length_; }
 
  private:

@@ -23,12 +23,13 @@ struct OpTime {
 /// Buffers and threads of one caller. Not shared between concurrent runs.
 class Workspace {
  public:
+  /// Starts the threads. Throws Error when options.threads is negative.
   explicit Workspace(const WorkspaceOptions& options = {});
   ~Workspace();
   Workspace(Workspace&&) noexcept;
   Workspace& operator=(Workspace&&) noexcept;
 
-  /// Threads that run work for it, the caller's included.
+  /// Counts the threads that run work for it, the caller's included.
   int threads() const;
 
   /// Gives what each op has taken in runs with this workspace since the last call, in the order of the graph, and

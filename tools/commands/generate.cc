@@ -61,7 +61,7 @@ double read_number(const Arguments& arguments, const std::string& flag, double l
 
 GenerateOptions read_options(const Arguments& arguments) {
   GenerateOptions options;
-  options.max_tokens = static_cast<int>(*arguments.integer("tokens", 1, 65536));
+  options.max_new_tokens = static_cast<int>(*arguments.integer("tokens", 1, 65536));
   options.context = static_cast<int>(arguments.integer("ctx", 2, 65536).value_or(0));
   options.sampling = {
       .repetition_penalty = read_number(arguments, "repeat-penalty", 0.01, 100.0),
