@@ -35,7 +35,7 @@ public='
 error base   version base   tensor base   memory base   system system   image image   tokenizer tokenizer   model graph
 batch runtime   workspace runtime   kv_cache runtime   quantization quantize   engine engine
 calibration calibration   analysis analysis   tasks tasks   generate tasks   sampling tasks
-text_preprocessor tasks
+text_preprocessor tasks   session tasks   text_encoder tasks   image_classifier tasks   text_generator tasks
 '
 
 room_of_public() { # NAME.h
