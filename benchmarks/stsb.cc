@@ -39,7 +39,7 @@ Pairs read_pairs(const char* path) {
 using Rows = std::vector<std::vector<float>>;
 
 Rows embed_all(const Engine& engine, const std::vector<std::string>& sentences) {
-  const Tokenizer tokenizer = Tokenizer::from_json(engine.model().tokenizer_json());
+  const Tokenizer& tokenizer = engine.model().tokenizer();
   Workspace workspace;
   Rows rows;
   for (std::size_t first = 0; first < sentences.size(); first += 32) {

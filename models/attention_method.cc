@@ -160,7 +160,8 @@ LayerGate take_gate(CheckpointTensors& tensors, const std::string& prefix, const
   const GateType type = method.gate_type.value_or(GateType::unconditional_per_head);
   if (kind && !method.gate_type) {
     throw Error("the checkpoint has gate tensors " + alpha +
-                ", but config.json does not say of which type: attention_method.gate is missing (see --gate-type)");
+                ", but config.json does not say of which type: attention_method.gate is missing; the option gate type "
+                "can say it");
   }
   if (unconditional != (type == GateType::unconditional_per_head) ||
       (method.gate_kind && kind && *method.gate_kind != *kind)) {

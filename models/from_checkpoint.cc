@@ -56,9 +56,9 @@ Model::Data read_family(const std::filesystem::path& directory, const JsonObject
 void read_tokenizer(const std::filesystem::path& directory, Model::Data& data) {
   for (const char* file : {"tokenizer.json", "vocab.txt", "merges.txt"}) {
     if (!std::filesystem::exists(directory / file)) continue;
-    const Tokenizer tokenizer = Tokenizer::from_checkpoint(directory);
-    data.tokenizer = tokenizer.to_json();
-    data.warnings.insert(data.warnings.end(), tokenizer.warnings().begin(), tokenizer.warnings().end());
+    data.tokenizer = Tokenizer::from_checkpoint(directory);
+    const std::vector<std::string>& warnings = data.tokenizer->warnings();
+    data.warnings.insert(data.warnings.end(), warnings.begin(), warnings.end());
     return;
   }
 }

@@ -11,17 +11,17 @@ using nlohmann::json;
 // A key that changes what generate() gives.
 struct Setting {
   const char* key;
-  json neutral;           // the value with which it does not
-  const char* flag = "";  // of `octavo generate`, that does the same
+  json neutral;             // the value with which it does not
+  const char* option = "";  // of generate(), that does the same
 };
 
 const std::array kSettings = {
-    Setting{"do_sample", false, "--temp"},
-    Setting{"num_beams", 1, "--beams"},
-    Setting{"repetition_penalty", 1, "--repeat-penalty"},
-    Setting{"max_length", 20, "--tokens and --ctx"},
-    Setting{"max_new_tokens", nullptr, "--tokens"},
-    Setting{"stop_strings", nullptr, "--stop"},
+    Setting{"do_sample", false, "temperature"},
+    Setting{"num_beams", 1, "beams"},
+    Setting{"repetition_penalty", 1, "repetition penalty"},
+    Setting{"max_length", 20, "new tokens and context"},
+    Setting{"max_new_tokens", nullptr, "new tokens"},
+    Setting{"stop_strings", nullptr, "stops"},
     Setting{"min_length", 0},
     Setting{"min_new_tokens", 0},
     Setting{"length_penalty", 1},
@@ -53,10 +53,10 @@ const std::array kSettings = {
 
 // With do_sample only.
 const std::array kSampling = {
-    Setting{"temperature", 1, "--temp"},
-    Setting{"top_k", 0, "--top-k"},
-    Setting{"top_p", 1, "--top-p"},
-    Setting{"min_p", 0, "--min-p"},
+    Setting{"temperature", 1, "temperature"},
+    Setting{"top_k", 0, "top-k"},
+    Setting{"top_p", 1, "top-p"},
+    Setting{"min_p", 0, "min-p"},
     Setting{"typical_p", 1},
     Setting{"epsilon_cutoff", 0},
     Setting{"eta_cutoff", 0},
@@ -114,9 +114,9 @@ class Report {
   void report(const Setting& setting) const {
     const json value = values_.value(setting.key, json());
     if (value.is_null() || value == setting.neutral) return;
-    const std::string flag = setting.flag;
+    const std::string option = setting.option;
     warnings_.push_back(where_ + ": " + setting.key + " is " + value.dump() + ", which octavo does not take over" +
-                        (flag.empty() ? "" : "; " + flag + " of 'octavo generate' can"));
+                        (option.empty() ? "" : "; generation's option " + option + " does the same"));
   }
 
   const json& values_;

@@ -145,11 +145,11 @@ int read_max_length(const fs::path& folder, int positions, SentenceTransformer& 
   return limit < positions ? static_cast<int>(std::floor(limit)) : positions;
 }
 
-std::string lower_cased(const std::string& tokenizer_json) {
-  json tokenizer = json::parse(tokenizer_json);
+Tokenizer lower_cased(const Tokenizer& original) {
+  json tokenizer = json::parse(original.to_json());
   json& normalizer = tokenizer["normalizer"];
   const json lowercase = {{"type", "Lowercase"}};
-  if (has_lowercase(normalizer)) return tokenizer_json;
+  if (has_lowercase(normalizer)) return original;
   if (normalizer.is_null()) {
     normalizer = lowercase;
   } else if (normalizer.value("type", "") == "BertNormalizer") {
@@ -159,7 +159,7 @@ std::string lower_cased(const std::string& tokenizer_json) {
   } else {
     normalizer = {{"type", "Sequence"}, {"normalizers", {lowercase, normalizer}}};
   }
-  return Tokenizer::from_json(tokenizer.dump(), "tokenizer.json with do_lower_case").to_json();
+  return Tokenizer::from_json(tokenizer.dump(), "tokenizer.json with do_lower_case");
 }
 
 }  // namespace octavo

@@ -226,7 +226,7 @@ void add_sentence_transformer(SentenceTransformer sentence, const fs::path& dire
   data.modules = std::move(sentence.modules);
   data.tensors.merge(sentence.tensors);
   data.warnings.insert(data.warnings.end(), sentence.warnings.begin(), sentence.warnings.end());
-  if (sentence.do_lower_case && !data.tokenizer.empty()) data.tokenizer = lower_cased(data.tokenizer);
+  if (sentence.do_lower_case && data.tokenizer) data.tokenizer = lower_cased(*data.tokenizer);
   try {
     check_modules(data);
   } catch (const Error& error) {

@@ -44,7 +44,7 @@ void read_transformer_config(const std::filesystem::path& folder, bool embeds, S
 /// positions that the model has.
 int read_max_length(const std::filesystem::path& folder, int positions, SentenceTransformer& sentence);
 
-/// A tokenizer.json whose normalizer begins by lower-casing the text.
-std::string lower_cased(const std::string& tokenizer_json);
+/// The same tokenizer with a normalizer that begins by lower-casing the text.
+Tokenizer lower_cased(const Tokenizer& tokenizer);
 
 }  // namespace octavo

@@ -37,10 +37,9 @@ struct ValueAnalysis {
 /// One attention layer.
 struct AttentionAnalysis {
   std::string name;
-  std::vector<double> zeros;  ///< per head: share of probabilities that are exactly zero in float32
-  std::vector<double>
-      zero_codes;        ///< per head: the same of the 8-bit codes of `options.quantized`; empty when there is none
-  double row_sum = 0.0;  ///< mean over rows; 1 for an ordinary softmax
+  std::vector<double> zeros;       ///< per head: share of probabilities that are exactly zero in float32
+  std::vector<double> zero_codes;  ///< per head: share of probabilities with code 0 in the quantized model, if any
+  double row_sum = 0.0;            ///< mean over rows; 1 for an ordinary softmax
   bool gated = false;
   double gate = 0.0, gate_low = 0.0, gate_high = 0.0;  ///< scale * sigmoid: mean, 10th and 90th percentile
 };
@@ -73,8 +72,9 @@ struct Analysis {
   std::vector<Sensitivity> sensitivity;  ///< worst first
 };
 
-/// Runs the float model over `batches`, then the quantized or simulated one. Throws Error as Engine::run does, and when
-/// `reference` is quantized or `options.quantized` is not of the same graph.
+/// Runs the float model over `batches`, then the quantized or simulated one, and measures every value of the graph.
+/// Throws Error as Engine::run() does, and when `reference` is quantized or `options.quantized` is not of the same
+/// graph.
 Analysis analyze(const Model& reference, std::span<const TokenBatch> batches, Workspace& workspace,
                  const AnalysisOptions& options = {});
 

@@ -37,68 +37,67 @@ struct EngineOptions {
 /// Immutable and shared between threads; each concurrent caller brings its own Workspace.
 class Engine {
  public:
+  /// Makes the model ready to run. Throws Error when options.isa is unknown or not available on this machine.
   explicit Engine(Model model, const EngineOptions& options = {});
   ~Engine();
   Engine(Engine&&) noexcept;
   Engine& operator=(Engine&&) noexcept;
 
-  /// Last hidden state: f32 [total tokens of the batch, hidden_size], sequences one after the other. A quantized model
-  /// runs wholly in integers, and only this result is dequantized. Throws Error for an empty sequence, an id or type
-  /// out of range, or a sequence longer than info().max_positions; engine and workspace stay usable.
+  /// Computes the last hidden state: f32 [tokens of the batch, hidden_size], sequences one after the other. A quantized
+  /// model runs wholly in integers, and only this result is dequantized. Throws Error for an empty sequence, an id or
+  /// type out of range, or a sequence longer than info().max_positions; engine and workspace stay usable.
   Tensor run(const TokenBatch& batch, Workspace& workspace) const;
 
-  /// The same of images: every one has info().max_positions rows, first those of the class token and the like, then its
-  /// patches.
+  /// Computes the last hidden state of images: f32 [images * info().max_positions, hidden_size], of each first the rows
+  /// of the class token and the like (info().prefix_tokens), then its patches. Throws Error for images of another size
+  /// than info().image says.
   Tensor run(const ImageBatch& batch, Workspace& workspace) const;
 
-  /// An output by its name in info().outputs: f32 [tokens or sequences of the batch, its columns]; of tokens that can
-  /// be chosen, all. A quantized model computes it in integers. Throws Error when there is none of this name, listing
-  /// those that there are; else as run().
+  /// Computes an output by its name in info().outputs: f32 [tokens or sequences of the batch, its columns]; of tokens
+  /// that can be chosen, all. A quantized model computes it in integers. Throws Error when there is none of this name,
+  /// listing those that there are; else as run().
   Tensor output(std::string_view name, const TokenBatch& batch, Workspace& workspace) const;
   Tensor output(std::string_view name, const ImageBatch& batch, Workspace& workspace) const;
 
-  /// What the model's head says of each class: f32 [images, info().classes]. A quantized model computes them in
-  /// integers, in one scale, so that their order is that of the integers. Throws Error when the model has no head; else
-  /// as run().
+  /// Computes what the model's head says of each class: f32 [images, info().classes], not normalised. A quantized model
+  /// computes them in integers, in one scale, so that their order is that of the integers. Throws Error when the model
+  /// has no head; else as run().
   Tensor logits(const ImageBatch& batch, Workspace& workspace) const;
 
-  /// The output "logits" of texts. Of a decoder, what it says of the token after each last one, or after every one: f32
-  /// [sequences or tokens of the batch, vocab_size], not normalised; of other models what output() gives. Throws Error
-  /// when the model has no logits; else as run().
+  /// Computes the output "logits" of texts, not normalised. Of a decoder, what it says of the token after each last
+  /// one, or after every one: f32 [sequences or tokens of the batch, vocab_size]; of other models what output() gives.
+  /// Throws Error when the model has no logits; else as run().
   Tensor logits(const TokenBatch& batch, Workspace& workspace, LogitRows rows = LogitRows::last) const;
 
-  /// Puts each sequence's tokens behind those in its cache, and gives what a decoder says of the token after the last:
-  /// f32 [sequences, vocab_size]. The same bits as logits() of the whole texts, whatever was fed in how many steps, and
-  /// whichever sequences are decoded together. Throws Error also when caches are missing, shared, or full; then none
-  /// has changed.
+  /// Puts each sequence's tokens behind those in its cache, and computes what a decoder says of the token after the
+  /// last: f32 [sequences, vocab_size], not normalised, with the same bits as logits() of the whole texts, whatever was
+  /// fed in how many steps, and whichever sequences are decoded together. `caches` has one for each sequence. Throws
+  /// Error as logits(), and when caches are missing, shared, or full; then none has changed.
   Tensor decode(const TokenBatch& batch, std::span<KvCache* const> caches, Workspace& workspace) const;
 
-  /// Natural logarithm of the probability that a decoder gives each token but the first, negated: per sequence one
-  /// number less than it has tokens. Errors as logits().
+  /// Computes the negated natural logarithm of the probability that a decoder gives each token but the first: per
+  /// sequence one number less than it has tokens. Throws Error as logits().
   std::vector<std::vector<double>> losses(const TokenBatch& batch, Workspace& workspace) const;
 
-  /// One vector per sequence, as pooling makes it: f32 [sequences, hidden_size], or of several kinds one behind the
-  /// other, [sequences, kinds * hidden_size]. Tokens::prompt tokens are left out; the others keep their positions. A
-  /// quantized model takes the mean of whole sequences in integers. Errors as run(); also when `pooling` is empty.
+  /// Computes one vector per sequence, as pooling makes it: f32 [sequences, kinds * hidden_size], the vectors of
+  /// several kinds one behind the other. Tokens::prompt tokens are left out; the others keep their positions. A
+  /// quantized model takes the mean of whole sequences in integers. Throws Error as run(), and when `pooling` is empty.
   Tensor pool(const TokenBatch& batch, const std::vector<Pooling>& pooling, Workspace& workspace) const;
 
-  /// Of images the mean is that of the patches, without the rows before them; `pooling` must be mean or cls.
+  /// Computes one vector per image: f32 [images, kinds * hidden_size]. The mean is that of the patches, without the
+  /// rows before them. Throws Error as run(), and for other pooling than mean and cls.
   Tensor pool(const ImageBatch& batch, const std::vector<Pooling>& pooling, Workspace& workspace) const;
 
-  /// What each op has taken in runs with this workspace since the last call; empty unless the workspace was made to
-  /// note it.
-  std::vector<OpTime> take_profile(Workspace& workspace) const;
-
-  /// The model that it runs.
+  /// Gives the model that it runs.
   const Model& model() const;
 
-  /// What runs: one of available_isas(); "float32" for a model that is not quantized.
+  /// Names what runs: one of available_isas(); "float32" for a model that is not quantized.
   std::string_view isa() const;
 
-  struct Data;  // src/engine/engine_data.h
-  const Data& data() const { return *data_; }
+  struct Data;
 
  private:
+  friend struct Access;
   std::unique_ptr<const Data> data_;
 };
 

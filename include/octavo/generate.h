@@ -13,7 +13,7 @@ namespace octavo {
 
 /// How a text is continued, and when it ends.
 struct GenerateOptions {
-  int max_tokens = 128;
+  int max_new_tokens = 128;             ///< at least 1
   int context = 0;                      ///< most tokens of prompt and text together; 0: as many as the model takes
   SamplingOptions sampling = {};        ///< with beams the repetition penalty alone, of their log-probabilities
   int beams = 1;                        ///< above 1: beam search, whose text comes at the end
@@ -22,12 +22,12 @@ struct GenerateOptions {
 
 /// Why a text ended.
 enum class FinishReason {
-  length,  ///< max_tokens, or the context is full
+  length,  ///< max_new_tokens, or the context is full
   stop,    ///< a stop string
   eos,     ///< one of the model's end-of-text tokens, which is no part of the text
 };
 
-/// "length", "stop", "eos".
+/// Names a reason: "length", "stop", "eos".
 std::string_view name_of(FinishReason reason);
 
 /// A continuation.
@@ -35,7 +35,8 @@ struct Generation {
   std::string text;                  ///< whole characters: U+FFFD where the last one was cut off
   std::vector<std::int32_t> tokens;  ///< those of a stop string included
   FinishReason finish = FinishReason::length;
-  double prompt_seconds = 0.0, decode_seconds = 0.0;
+  double prompt_seconds = 0.0;  ///< wall time until the first token
+  double decode_seconds = 0.0;  ///< wall time of the others
 };
 
 /// Called with each piece of the text as soon as it is certain.

@@ -24,7 +24,8 @@ struct Image {
 /// bytes are none of these, damaged, cut short, of a kind that is not read, or of a picture with more than 2^27 pixels.
 Image decode_image(std::span<const std::byte> bytes, const std::string& name = "image");
 
-/// decode_image() of a file. Throws Error naming it when it cannot be read.
+/// Reads a file and decodes it as decode_image() does. Throws Error as that, and when the file cannot be read; the
+/// message begins with its name.
 Image read_image(const std::filesystem::path& file);
 
 /// The filters of Pillow that pictures are resized with.
@@ -41,7 +42,7 @@ enum class Resize {
 enum class Crop {
   none,            ///< all of it: any other size than the model's is an Error
   centre_rounded,  ///< the centre, which begins after half of the rest, rounded half to even: torchvision, timm
-  centre_down,     ///< the same, rounded down: Hugging Face
+  centre_down,     ///< the centre, which begins after half of the rest, rounded down: Hugging Face
 };
 
 /// What a model does with a picture: resize it, take a part, and count pixels from 0 to 1, less the mean, by the
@@ -63,10 +64,12 @@ struct ImageWindow {
 
 /// Resizes as Pillow does, all filters but `nearest` with antialiasing, and computes only `window` of the result.
 /// Throws Error when a size is not positive, or the window does not lie inside.
-Image resize_image(const Image& image, int width, int height, Interpolation interpolation, const ImageWindow& window);
+[[nodiscard]] Image resize_image(const Image& image, int width, int height, Interpolation interpolation,
+                                 const ImageWindow& window);
 
-/// The pixels that a model of these settings takes. Throws Error when without a crop they have another size, or when
-/// the resized picture would be more than 2^24 pixels wide or high.
-Image prepare_image(const Image& image, const ImageSettings& settings);
+/// Resizes and crops a picture to the pixels that a model of these settings takes, settings.width x settings.height.
+/// Throws Error when without a crop they have another size, or when the resized picture would be more than 2^24 pixels
+/// wide or high.
+[[nodiscard]] Image prepare_image(const Image& image, const ImageSettings& settings);
 
 }  // namespace octavo

@@ -12,9 +12,9 @@ namespace octavo {
 /// which is a reference, remembers the tokens and computes them anew. Copies are independent.
 class KvCache {
  public:
-  /// Empty, for at most `capacity` tokens; 0: as many as the model takes. Memory is used as it fills. Throws Error when
-  /// the model is no decoder, the capacity is above info().max_positions, or the model's gates need the whole sequence
-  /// (conditional_per_head).
+  /// Makes an empty cache for at most `capacity` tokens; 0: as many as the model takes. Memory is used as it fills.
+  /// Throws Error when the model is no decoder, the capacity is above info().max_positions, or the model's gates need
+  /// the whole sequence (conditional_per_head).
   explicit KvCache(const Model& model, int capacity = 0);
   ~KvCache();
   KvCache(const KvCache& other);
@@ -22,19 +22,22 @@ class KvCache {
   KvCache(KvCache&&) noexcept;
   KvCache& operator=(KvCache&&) noexcept;
 
-  int length() const;  ///< tokens that it holds
+  /// Counts the tokens that it holds.
+  int length() const;
+
+  /// Counts the tokens that it has room for, those that it holds included.
   int capacity() const;
 
   /// Forgets the tokens from `length` on. Throws Error when there are not that many.
   void truncate(int length);
 
-  /// Bytes of keys and values for a full cache.
+  /// Counts the bytes of keys and values of a full cache.
   std::size_t bytes() const;
 
-  struct Data;  // src/runtime/kv_cache_data.h
-  Data& data() { return *data_; }
+  struct Data;
 
  private:
+  friend struct Access;
   std::unique_ptr<Data> data_;
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "octavo/image.h"
+#include "octavo/tokenizer.h"
 
 #include <cstdint>
 #include <filesystem>
@@ -38,7 +39,7 @@ enum class GateType {
   conditional_per_token,   ///< a function of the token's attention input
 };
 
-/// "conditional_per_token", ...: the names in config.json.
+/// Names a type as config.json does: "conditional_per_token", ...
 std::string_view name_of(GateType type);
 
 /// How the vectors of a sequence's tokens, special ones included, become one vector.
@@ -51,7 +52,7 @@ enum class Pooling {
   lasttoken
 };
 
-/// "mean", "cls", ...: sentence-transformers' names.
+/// Names a pooling as sentence-transformers does: "mean", "cls", ...
 std::string_view name_of(Pooling pooling);
 
 /// How two embeddings are compared; more is closer.
@@ -62,7 +63,7 @@ enum class Similarity {
   manhattan   ///< the negative sum of absolute differences
 };
 
-/// "cosine", "dot", ...: sentence-transformers' names.
+/// Names a similarity as sentence-transformers does: "cosine", "dot", ...
 std::string_view name_of(Similarity similarity);
 
 /// How the last hidden state becomes an embedding, and what stands before a text; in this order: pooling, the modules
@@ -135,44 +136,52 @@ class Model {
   /// files, modules, prompts. Throws Error naming the file and the tensor or key: what was found, what was expected.
   static Model from_checkpoint(const std::filesystem::path& directory, const CheckpointOptions& options = {});
 
-  /// Reads a .octavo file written by save() into memory; everything is checked here, once.
+  /// Reads a .octavo file written by save() into memory; everything is checked here, once. Throws Error naming the file
+  /// and the tensor or key: what was found, what was expected.
   static Model from_file(const std::filesystem::path& file);
 
-  /// from_checkpoint for a directory, from_file for a file.
+  /// Reads a directory as from_checkpoint() does, a file as from_file() does. Throws Error as they do, and when there
+  /// is neither.
   static Model open(const std::filesystem::path& path);
 
-  /// Writes a quantized model as one self-contained file: under a temporary name, then renamed.
+  /// Writes a quantized model as one self-contained file: under a temporary name, then renamed. Throws Error when the
+  /// model is float32 or the file cannot be written; a file of that name then stays as it was.
   void save(const std::filesystem::path& file) const;
 
-  /// The same model with a JSON object kept beside how it was calibrated, under "report" in summary_json(). Throws
+  /// Copies the model and keeps a JSON object beside how it was calibrated, under "report" in summary_json(). Throws
   /// Error when the model is not quantized or `json` is no object.
-  Model with_report(const std::string& json) const;
+  [[nodiscard]] Model with_report(const std::string& json) const;
 
-  /// Whether it holds integers for the whole forward pass.
+  /// Tells whether it holds integers for the whole forward pass; else it is float32.
   bool is_quantized() const;
+
+  /// Gives facts: sizes, limits, pooling, outputs.
   const ModelInfo& info() const;
 
-  /// The tokenizer.json of the model, or "" when the checkpoint had no tokenizer.
-  std::string_view tokenizer_json() const;
+  /// Tells whether the checkpoint had a tokenizer.
+  bool has_tokenizer() const;
 
-  /// Names of the classes, in order; empty when the checkpoint had none.
+  /// Gives the checkpoint's tokenizer, parsed once, when the model was read. Throws Error when the checkpoint had none.
+  const Tokenizer& tokenizer() const;
+
+  /// Gives the names of the classes, in order; empty when the checkpoint had none.
   const std::vector<std::string>& labels() const;
 
-  /// What a checkpoint says that octavo does not know and that may change results, or that contradicts itself: a
+  /// Tells what a checkpoint says that octavo does not know and that may change results, or that contradicts itself: a
   /// sentence each that names the file and the key. Empty for a file that save() wrote.
   const std::vector<std::string>& warnings() const;
 
-  /// Human-readable: ops, encodings, softmax and gates, sizes.
+  /// Describes the model to a reader: ops, encodings, softmax and gates, sizes.
   std::string summary() const;
 
-  /// The same facts as one JSON object.
+  /// Describes the model as one JSON object with the facts of summary().
   std::string summary_json() const;
 
-  struct Data;  // src/graph/model_data.h
-  explicit Model(std::shared_ptr<const Data> data) : data_(std::move(data)) {}
-  const Data& data() const { return *data_; }
+  struct Data;
 
  private:
+  friend struct Access;
+  explicit Model(std::shared_ptr<const Data> data);
   std::shared_ptr<const Data> data_;
 };
 

@@ -9,15 +9,14 @@
 
 namespace octavo {
 
-/// In the order in which they are applied. The defaults choose the likeliest token.
+/// How a token is chosen of its logits, in the order in which it is applied. The defaults choose the likeliest token.
 struct SamplingOptions {
-  double repetition_penalty =
-      1;                   ///< above 0: a positive logit of a token so far is divided by it, a negative multiplied
-  double temperature = 0;  ///< logits are divided by it; 0: the likeliest token, whatever follows here
-  int top_k = 0;           ///< only the k likeliest tokens; 0: all
-  double top_p = 1;        ///< (0, 1]: only the likeliest tokens that together have this probability
-  double min_p = 0;        ///< [0, 1]: only tokens with this share of the likeliest one's probability
-  std::uint64_t seed = 0;
+  double repetition_penalty = 1;  ///< above 0: positive logits of tokens so far are divided by it, negative multiplied
+  double temperature = 0;         ///< logits are divided by it; 0: the likeliest token, whatever follows here
+  int top_k = 0;                  ///< only the k likeliest tokens; 0: all
+  double top_p = 1;               ///< (0, 1]: only the likeliest tokens that together have this probability
+  double min_p = 0;               ///< [0, 1]: only tokens with this share of the likeliest one's probability
+  std::uint64_t seed = 0;         ///< of the random numbers
 };
 
 /// Chooses tokens of one sequence. The same options, logits and tokens give the same choices on every machine; of equal
@@ -27,8 +26,9 @@ class Sampler {
   /// Throws Error when an option is out of its range.
   explicit Sampler(const SamplingOptions& options = {});
 
-  /// `logits` has one value per id, -infinity for ids that are out of question; `tokens` are those so far, with the
-  /// prompt. Throws Error when a logit is NaN or infinity, all are -infinity, or a token is no id.
+  /// Chooses the next token. `logits` has one value per id, -infinity for ids that are out of question; `tokens` are
+  /// those so far, with the prompt. Throws Error when a logit is NaN or infinity, all are -infinity, or a token is no
+  /// id.
   std::int32_t sample(std::span<const float> logits, std::span<const std::int32_t> tokens);
 
  private:
@@ -54,8 +54,8 @@ class Sampler {
 /// however often the token has come. Throws Error when a token is no id of the scores.
 void penalize_repetition(std::span<float> scores, std::span<const std::int32_t> tokens, double penalty);
 
-/// log(softmax(logits)).
-std::vector<float> log_softmax(std::span<const float> logits);
+/// Computes log(softmax(logits)), one value per id.
+[[nodiscard]] std::vector<float> log_softmax(std::span<const float> logits);
 
 /// Ends a text that is made piece by piece at the first stop string: the one that is complete first, and of several the
 /// longest. How the text is cut into pieces does not matter.
@@ -64,13 +64,14 @@ class StopStrings {
   /// Throws Error when one is empty.
   explicit StopStrings(std::vector<std::string> stops);
 
-  /// The text that can be shown now. What may be the beginning of a stop string is held back; nothing comes after one.
-  std::string push(std::string_view text);
+  /// Takes a piece and gives the text that can be shown now. What may be the beginning of a stop string is held back;
+  /// nothing comes after one.
+  [[nodiscard]] std::string push(std::string_view text);
 
-  /// The text that was held back, when no more will come.
-  std::string finish();
+  /// Gives the text that was held back, when no more will come.
+  [[nodiscard]] std::string finish();
 
-  /// Whether a stop string has come. It is not part of the text.
+  /// Tells whether a stop string has come. It is not part of the text.
   bool stopped() const { return stopped_; }
 
  private:
@@ -81,8 +82,9 @@ class StopStrings {
   bool stopped_ = false;
 };
 
+/// How wide a beam search is, and when it ends.
 struct BeamOptions {
-  int beams = 4;
+  int beams = 4;                ///< at least 1
   double length_penalty = 1;    ///< a hypothesis scores its log-probability over its length to this power
   bool early_stopping = false;  ///< stop with as many hypotheses as beams, even if a beam may still beat them
   std::vector<std::int32_t> end_tokens = {};  ///< tokens that end a hypothesis
@@ -93,7 +95,7 @@ struct BeamOptions {
 /// there are `beams` of them.
 class Beams {
  public:
-  /// Throws Error when there is no beam.
+  /// Throws Error when there is no beam or the length penalty is no number.
   explicit Beams(BeamOptions options);
 
   /// A new beam: what beam `parent` was, with one token more.
@@ -109,18 +111,20 @@ class Beams {
     double score;
   };
 
-  /// The beams whose next token is asked for: 1 before the first step, then as many as step() returned.
+  /// Counts the beams whose next token is asked for: 1 before the first step, then as many as step() returned.
   int live() const { return static_cast<int>(beams_.size()); }
 
-  /// `log_probabilities` [live, ids], of the next token of each live beam. Returns the new beams, likeliest first; of
-  /// equal ones the lower beam and id first. Throws Error when the size is no multiple of live() or a value is NaN.
+  /// Extends the beams by `log_probabilities` [live(), ids] of each one's next token. Returns the new beams, likeliest
+  /// first; of equal ones the lower beam and id first. Throws Error when the size is no multiple of live() or a value
+  /// is NaN.
   std::vector<Continuation> step(std::span<const float> log_probabilities);
 
-  /// Whether no live beam can become better than the hypotheses, or none is live.
+  /// Tells whether no live beam can become better than the hypotheses, or none is live.
   bool done() const { return done_; }
 
-  /// The hypotheses, best first, at most `beams`. Unless done(), the live beams count as hypotheses that end here.
-  std::vector<Hypothesis> finish() const;
+  /// Gives the hypotheses, best first, at most `beams`. Unless done(), the live beams count as hypotheses that end
+  /// here.
+  [[nodiscard]] std::vector<Hypothesis> finish() const;
 
  private:
   struct Beam {

@@ -6,10 +6,11 @@
 
 namespace octavo {
 
-/// Threads that this process may really use: the smaller of its CPU affinity and its cgroup's quota, at least 1.
+/// Counts the threads that this process may really use: the smaller of its CPU affinity and its cgroup's quota, at
+/// least 1.
 int default_threads();
 
-/// Names usable as EngineOptions::isa on this machine, best first.
+/// Lists the names usable as EngineOptions::isa on this machine, best first.
 std::vector<std::string> available_isas();
 
 /// An instruction set that the library has kernels for, and whether this machine can run them.
@@ -19,10 +20,10 @@ struct IsaInfo {
   std::string reason;  ///< why it is not available; empty when it is
 };
 
-/// Every instruction set the library was built with, best first.
+/// Lists every instruction set that the library was built with, best first.
 std::vector<IsaInfo> isa_report();
 
-/// This CPU's name as it reports it.
+/// Names this CPU as it reports itself.
 std::string cpu_name();
 
 /// How one kernel of one instruction set compares with scalar.

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "octavo/engine.h"
-#include "octavo/text_encoder.h"
+#include "octavo/text_preprocessor.h"
 
 #include <optional>
 #include <span>
@@ -17,17 +17,19 @@ struct EmbedOptions {
   std::optional<int> truncate_dim = {};  ///< keep so many numbers of each embedding
 };
 
-/// Numbers in an embedding. Throws Error when options and model do not fit together.
+/// Counts the numbers of an embedding. Throws Error when options and model do not fit together.
 int embedding_size(const Model& model, const EmbedOptions& options = {});
 
-/// Sentence embeddings, by pooling and all that the checkpoint has behind it: f32 [sequences, embedding_size()]. Throws
-/// Error as Engine::pool and embedding_size do. TextEncoder makes the tokens.
+/// Computes sentence embeddings, by pooling and all that the checkpoint has behind it: f32 [sequences,
+/// embedding_size()]. TextPreprocessor makes the tokens. Throws Error as Engine::pool() and embedding_size() do.
 Tensor embed(const Engine& engine, const TokenBatch& batch, Workspace& workspace, const EmbedOptions& options = {});
 
-/// The same of images: features, of the class token or as the mean of the patches.
+/// Computes features of images, of the class token or as the mean of the patches: f32 [images, embedding_size()].
+/// Throws Error as Engine::pool() and embedding_size() do.
 Tensor embed(const Engine& engine, const ImageBatch& batch, Workspace& workspace, const EmbedOptions& options = {});
 
-/// How close two embeddings of equal size are. The cosine with zeros is 0, of zeros with zeros 1.
+/// Tells how close two embeddings are, more being closer. The cosine with zeros is 0, of zeros with zeros 1. Throws
+/// Error when they have not equally many numbers.
 double similarity(std::span<const float> a, std::span<const float> b, Similarity kind = Similarity::cosine);
 
 /// A class and how sure the model is of it.
@@ -36,12 +38,13 @@ struct ClassScore {
   float score = 0.0f;  ///< softmax over all classes
 };
 
-/// The `count` likeliest classes of each image, best first; of equal ones the lower id. Throws Error as Engine::logits
-/// does.
+/// Finds the `count` likeliest classes of each image, best first; of equal ones the lower id. Throws Error as
+/// Engine::logits() does.
 std::vector<std::vector<ClassScore>> classify(const Engine& engine, const ImageBatch& batch, Workspace& workspace,
                                               int count = 5);
 
-/// The same from logits f32 [rows, classes].
+/// Finds the `count` likeliest classes of each row of logits f32 [rows, classes], best first; of equal ones the lower
+/// id.
 std::vector<std::vector<ClassScore>> best_classes(const Tensor& logits, int count);
 
 }  // namespace octavo

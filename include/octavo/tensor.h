@@ -14,13 +14,13 @@ namespace octavo {
 /// Element types, named as safetensors names them (F32, F16, BF16, I64, I32, I16, I8, U8, BOOL).
 enum class DType { f32, f16, bf16, s64, s32, s16, s8, u8, boolean };
 
-/// Bytes of one element.
+/// Counts the bytes of one element.
 std::size_t size_of(DType dtype);
 
-/// "F32", "BF16", ...: the name in a safetensors header.
+/// Names a type as a safetensors header does: "F32", "BF16", ...
 std::string_view name_of(DType dtype);
 
-/// The DType whose elements are held as T.
+/// Tells the DType whose elements are held as T.
 template <typename T>
 constexpr DType dtype_of() {
   if constexpr (std::is_same_v<T, float>)
@@ -44,35 +44,52 @@ class Tensor {
  public:
   using Shape = std::vector<std::int64_t>;
 
+  /// Has no elements.
   Tensor() = default;
 
-  /// Owns zero-filled memory. Throws Error when the size overflows or a dimension is negative.
+  /// Makes a tensor that owns zero-filled memory. Throws Error when the size overflows or a dimension is negative.
   Tensor(DType dtype, Shape shape);
 
-  /// A view of `data`, which `owner` keeps alive.
+  /// Makes a view of `data`, which `owner` keeps alive.
   Tensor(DType dtype, Shape shape, std::shared_ptr<const void> owner, const void* data);
 
+  /// Tells the type of the elements.
   DType dtype() const { return dtype_; }
+
+  /// Tells the dimensions, slowest first.
   const Shape& shape() const { return shape_; }
 
-  /// Number of elements; 1 for a scalar of shape [], 0 for a default-constructed tensor.
+  /// Counts the elements; 1 for a scalar of shape [], 0 for a default-constructed tensor.
   std::int64_t elements() const { return elements_; }
 
-  /// Last dimension (1 for a scalar), and the product of the others.
+  /// Tells the last dimension; 1 for a scalar.
   std::int64_t columns() const { return shape_.empty() ? elements_ : shape_.back(); }
+
+  /// Tells the product of all dimensions but the last; 1 for a scalar.
   std::int64_t rows() const;
 
+  /// Counts the bytes of all elements.
   std::size_t bytes() const { return static_cast<std::size_t>(elements_) * size_of(dtype_); }
+
+  /// Points to the first element.
   const void* data() const { return data_; }
 
-  /// The elements. Throws Error when the tensor does not hold T.
+  /// Gives the elements, row by row. Throws Error when the tensor does not hold T.
   template <typename T>
   std::span<const T> as() const {
     require(dtype_of<T>());
     return {static_cast<const T*>(data_), static_cast<std::size_t>(elements_)};
   }
 
-  /// The elements for writing; only for a tensor that owns its memory, before it is shared.
+  /// Gives the elements of one row, columns() of them. Throws Error when the tensor does not hold T or has no such row.
+  template <typename T>
+  std::span<const T> row(std::int64_t index) const {
+    require_row(index);
+    const auto count = static_cast<std::size_t>(columns());
+    return as<T>().subspan(static_cast<std::size_t>(index) * count, count);
+  }
+
+  /// Gives the elements for writing; only for a tensor that owns its memory, before it is shared.
   template <typename T>
   std::span<T> writable() {
     require(dtype_of<T>());
@@ -83,6 +100,7 @@ class Tensor {
  private:
   void require(DType expected) const;
   void require_owned() const;
+  void require_row(std::int64_t index) const;
 
   DType dtype_ = DType::f32;
   Shape shape_;

@@ -1,42 +1,43 @@
-// Texts to tokens as an embedding model wants them: its prompt, its tokenizer, its longest sequence.
+// Texts to embeddings, with everything that this takes in one object.
 #pragma once
 
-#include "octavo/model.h"
-#include "octavo/tokenizer.h"
+#include "octavo/session.h"
+#include "octavo/tasks.h"
+#include "octavo/text_preprocessor.h"
 
-#include <optional>
+#include <filesystem>
 #include <string>
-#include <string_view>
+#include <vector>
 
 namespace octavo {
 
-/// What is asked for in place of what the checkpoint says.
-struct TextOptions {
-  std::optional<std::string> prompt = {};  ///< stands before each text as it is; "": nothing does
-  std::string prompt_name = {};            ///< of a prompt of the checkpoint; without effect where `prompt` is given
-  std::optional<int> max_length = {};      ///< longer texts are cut; by default ModelInfo::max_length
-};
-
-/// Immutable, shared between threads.
+/// A model of texts with its tokenizer, prompts and threads. Like a Session: one call at a time, and a copy for each
+/// concurrent caller.
 class TextEncoder {
  public:
-  /// Throws Error when the model has no tokenizer, no prompt of that name, or takes fewer tokens than max_length.
-  explicit TextEncoder(const Model& model, const TextOptions& options = {});
+  /// Opens a .octavo file or a checkpoint directory. Throws Error as Session does, and when the model takes images or
+  /// has no tokenizer.
+  explicit TextEncoder(const std::filesystem::path& model, const SessionOptions& options = {});
 
-  /// The tokens of the prompt and the text together. Where the checkpoint leaves prompts out of pooling
-  /// (EmbeddingInfo::include_prompt) Tokens::prompt says how many of them are the prompt's. Throws as
-  /// Tokenizer::encode.
-  Tokens encode(std::string_view text) const;
+  /// Takes a model that is open already. Throws Error when it takes images or has no tokenizer.
+  explicit TextEncoder(Model model, const SessionOptions& options = {});
 
-  const Tokenizer& tokenizer() const { return tokenizer_; }
-  const std::string& prompt() const { return prompt_; }
-  int max_length() const { return max_length_; }
+  /// Embeds each text: f32 [texts, numbers of an embedding], in the order of the texts. What comes of a text does not
+  /// depend on the others. `texts_as` says how texts are read, `options` what becomes of their vectors; by default both
+  /// are as the checkpoint says. A text that is longer than the limit is cut. Throws Error as TextPreprocessor and
+  /// embed() do.
+  Tensor encode(const std::vector<std::string>& texts, const TextOptions& texts_as = {},
+                const EmbedOptions& options = {});
+
+  /// Compares each row of `a` with each row of `b` the way the checkpoint says (EmbeddingInfo::similarity; more is
+  /// closer): f32 [rows of a, rows of b]. Throws Error when the rows have not equally many numbers.
+  Tensor similarity(const Tensor& a, const Tensor& b) const;
+
+  /// Gives the model, with its facts, labels and warnings.
+  const Model& model() const { return session_.model(); }
 
  private:
-  Tokenizer tokenizer_;
-  std::string prompt_;
-  int max_length_;
-  int left_out_ = 0;  // tokens of the prompt that pooling leaves out
+  Session session_;
 };
 
 }  // namespace octavo

@@ -29,6 +29,7 @@ struct Tokens {
   std::int32_t prompt = 0;         ///< first tokens that pooling leaves out; fewer than there are
 };
 
+/// What of the ids becomes text.
 struct DecodeOptions {
   bool skip_special_tokens = true;  ///< leave out [CLS], </s> and the like
 };
@@ -45,29 +46,30 @@ class Tokenizer {
   /// Reads the text of a tokenizer.json; `name` stands in messages.
   static Tokenizer from_json(std::string_view json, std::string_view name = "tokenizer.json");
 
-  /// A tokenizer.json that gives the same tokens; what a model file carries.
+  /// Writes a tokenizer.json that gives the same tokens; what a model file carries.
   std::string to_json() const;
 
-  /// Ids with the special tokens (BERT: [CLS] text [SEP]; pairs: [CLS] text [SEP] pair [SEP], types 0 and 1; OPT: </s>
-  /// text), at most max_length of them: longer input is truncated on the right (a pair: the longer text first) and
+  /// Makes ids with the special tokens (BERT: [CLS] text [SEP]; pairs: [CLS] text [SEP] pair [SEP], types 0 and 1; OPT:
+  /// </s> text), at most max_length of them: longer input is truncated on the right (a pair: the longer text first) and
   /// `truncated` counts it.
   /// Invalid UTF-8 is read as U+FFFD, as the Unicode standard recommends (one per maximal subpart). Throws Error when
   /// max_length has no room for the special tokens.
   Tokens encode(std::string_view text, std::optional<int> max_length = {}) const;
   Tokens encode(std::string_view text, std::string_view pair, std::optional<int> max_length = {}) const;
 
-  /// The text of the ids, well-formed UTF-8. BPE: the bytes that the tokens stand for, U+FFFD in place of ill-formed
-  /// ones. WordPiece: words with a space between them, none before . , ? and !. An id without a token (models pad their
-  /// tables) is U+FFFD.
+  /// Makes the text of the ids, well-formed UTF-8. BPE: the bytes that the tokens stand for, U+FFFD in place of
+  /// ill-formed ones. WordPiece: words with a space between them, none before . , ? and !. An id without a token
+  /// (models pad their tables) is U+FFFD.
   std::string decode(std::span<const std::int32_t> ids, DecodeOptions options = {}) const;
 
-  /// The token's text in the vocabulary ("[CLS]", "##ing", "\u0120the"). Throws Error when there is no such id.
+  /// Gives the token's text in the vocabulary ("[CLS]", "##ing", "\u0120the"). Throws Error when there is no such id.
   std::string_view token(std::int32_t id) const;
 
+  /// Counts the tokens, added ones included.
   int vocab_size() const;
 
-  /// What a checkpoint's files say that octavo does not know, or of which they contradict each other: a sentence each
-  /// that names the file and the key.
+  /// Tells what a checkpoint's files say that octavo does not know, or of which they contradict each other: a sentence
+  /// each that names the file and the key.
   const std::vector<std::string>& warnings() const;
 
   struct Data;
@@ -84,11 +86,12 @@ class StreamDecoder {
  public:
   explicit StreamDecoder(Tokenizer tokenizer, DecodeOptions options = {});
 
-  /// The text that is complete with this token: whole characters. The beginning of one is kept until the rest comes.
-  std::string push(std::int32_t id);
+  /// Takes a token and gives the text that is complete with it: whole characters. The beginning of one is kept until
+  /// the rest comes.
+  [[nodiscard]] std::string push(std::int32_t id);
 
-  /// U+FFFD when a character stayed incomplete, else nothing. The decoder is then as new.
-  std::string finish();
+  /// Gives U+FFFD when a character stayed incomplete, else nothing. The decoder is then as new.
+  [[nodiscard]] std::string finish();
 
  private:
   Tokenizer tokenizer_;

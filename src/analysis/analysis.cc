@@ -21,10 +21,6 @@ namespace {
 constexpr int kMapHeads = 4;  // attention maps of a layer
 constexpr std::size_t kSensitivityBatches = 2;
 
-std::shared_ptr<const Model::Data> shared_data(const Model& model) {
-  return {std::make_shared<const Model>(model), &model.data()};
-}
-
 /// Zeros, row sums and gates of one attention layer.
 struct AttentionMeter {
   std::vector<double> zeros, counts;  // per head
@@ -80,9 +76,9 @@ class Analyzer {
   Analyzer(const Model& model, std::span<const TokenBatch> batches, Workspace& workspace,
            const AnalysisOptions& options)
       : options_(options),
-        data_(shared_data(model)),
+        data_(shared_data_of(model)),
         executor_(data_),
-        workspace_(workspace.data()),
+        workspace_(data_of(workspace)),
         sites_(activation_sites(data_->graph)) {
     for (const TokenBatch& batch : batches) batches_.push_back(make_ragged(batch, data_->info));
   }

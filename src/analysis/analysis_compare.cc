@@ -109,7 +109,7 @@ struct Reporting {
 }  // namespace
 
 QuantizedRun integer_run(const Model& model, const Graph& reference, const std::string& isa) {
-  const std::shared_ptr<const Model::Data> data(std::make_shared<const Model>(model), &model.data());
+  const std::shared_ptr<const Model::Data> data = shared_data_of(model);
   const auto same = [](const Value& a, const Value& b) { return a.name == b.name && a.columns == b.columns; };
   if (!std::ranges::equal(data->graph.values, reference.values, same)) {
     throw Error(data->info.name + " was not made from this checkpoint: its values differ");

@@ -57,9 +57,9 @@ std::vector<Site> weight_sites(const Graph& graph) {
 
 std::string remedy(std::string_view kind) {
   if (kind == "residual sum" || kind == kFfnOutput || kind == "attention output" || kind == "embedding sum") {
-    return "a 16-bit residual stream: --residual int16, the default";
+    return "a 16-bit residual stream (residual int16), as the default has it";
   }
-  if (kind == "weights") return "a scale per output channel: --weights per-channel, the default";
+  if (kind == "weights") return "a scale per output channel (per-channel weights), as the default has it";
   if (kind == "embedding table") return "a scale per row, as the default has it";
   if (kind == "LayerNorm") return "equalizing the columns of this LayerNorm";
   if (kind == "activation") return "saturating copies of its outlier neurons";

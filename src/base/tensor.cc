@@ -106,6 +106,11 @@ void Tensor::require(DType expected) const {
               ".");
 }
 
+void Tensor::require_row(std::int64_t index) const {
+  if (index >= 0 && index < rows()) return;
+  throw Error("There is no row " + std::to_string(index) + " in a tensor of " + std::to_string(rows()) + " rows.");
+}
+
 void Tensor::require_owned() const {
   if (!owned_) throw Error("The tensor is a view of memory that it does not own, so it cannot be written.");
   if (owner_.use_count() > 1) throw Error("The tensor is shared with its copies, so it can no longer be written.");

@@ -23,10 +23,10 @@ constexpr int kPart = 16;          // samples between two looks at how ranges co
 std::shared_ptr<const Model::Data> data_to_observe(const Model& model, const CalibrationOptions& options) {
   if (model.is_quantized())
     throw Error(model.info().name + " is already quantized; calibration needs a float32 checkpoint");
-  if (!every_value(options)) return {std::make_shared<const Model>(model), &model.data()};
+  if (!every_value(options)) return shared_data_of(model);
   if (model.info().image)
     throw Error(model.info().name + " takes images; the paper's setting is there for models of text only");
-  return std::make_shared<const Model::Data>(with_simulated_weights(model.data(), 8));
+  return std::make_shared<const Model::Data>(with_simulated_weights(data_of(model), 8));
 }
 
 Engine float_engine(const Model& model, const MemoryOptions& memory) {
@@ -44,7 +44,7 @@ Calibrator::Data::Data(Engine r, const CalibrationOptions& o, std::shared_ptr<Sp
       reference(std::move(r)),
       model(data_to_observe(reference.model(), o)),
       options(o),
-      executor(every_value(o) ? FloatExecutor(model) : std::get<FloatExecutor>(reference.data().executor)),
+      executor(every_value(o) ? FloatExecutor(model) : std::get<FloatExecutor>(data_of(reference).executor)),
       inputs(product_inputs(model->graph)),
       head_inputs(octavo::head_inputs(model->graph)),
       bytes(uses_histograms(o.ranges.method) ? byte_values(model->graph) : ValueNames{}),
@@ -94,7 +94,7 @@ void Calibrator::Data::observe(const RaggedBatch& batch, Workspace& workspace) {
   const SampleRows rows{.first = samples, .start = batch.start};
   columns.begin(rows);
   v_columns.begin(rows);
-  ThreadPool& pool = workspace.data().pool;
+  ThreadPool& pool = data_of(workspace).pool;
   const Observer observer = [&](std::string_view name, std::span<const float> values, int width) {
     if (!std::isfinite(ranges.observe(name, values).low)) refuse(name, values, width, batch);
     if (inputs.contains(name) || head_inputs.contains(name))
@@ -102,7 +102,7 @@ void Calibrator::Data::observe(const RaggedBatch& batch, Workspace& workspace) {
     if (v_blocks.contains(name)) v_columns.observe(pool, name, values, width);
     if (bytes.contains(name)) histograms[std::string(name)].add(values);
   };
-  executor.run(batch, workspace.data(), {.observer = observer, .transform = transform});
+  executor.run(batch, data_of(workspace), {.observer = observer, .transform = transform});
   ranges.end_part();
   samples += batch.sequences();
   const auto width_of = [](std::int64_t count) { return std::bit_width(static_cast<std::uint64_t>(count)); };

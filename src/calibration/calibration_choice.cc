@@ -115,7 +115,7 @@ void Calibrator::Data::copy_neurons(int budget, Ranges& chosen_ranges, QuantizeO
 /// Ranges of 8-bit values one by one, all others being exact; `chosen_ranges` holds min-max, `result` the equalization.
 void Calibrator::Data::improve_ranges(const CalibrationOptions& chosen, Ranges& chosen_ranges, QuantizeOptions& result,
                                       Workspace& workspace) const {
-  const BlockJudge judge(executor, model->graph, make_ragged(probe, model->info), workspace.data());
+  const BlockJudge judge(executor, model->graph, make_ragged(probe, model->info), data_of(workspace));
   const auto best = [&](const std::string& name, const Range& minmax, const Histogram& histogram,
                         const auto& rounding) {
     Range found = minmax;

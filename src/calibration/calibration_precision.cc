@@ -65,7 +65,7 @@ PrecisionChoice Calibrator::Data::choose_extra_bits(double target, const Calibra
                                                     Workspace& workspace) {
   const Comparison comparison = kept.answers(reference, kSearchSamples, workspace);
   Ranges chosen_ranges;
-  QuantizeOptions plain = settle(chosen, chosen_ranges, workspace.data().pool);
+  QuantizeOptions plain = settle(chosen, chosen_ranges, data_of(workspace).pool);
   copy_neurons(chosen.activations.copies, chosen_ranges, plain);
   const PrecisionSearch search(executor, *model, chosen_ranges, plain);
   const auto closeness = [&](const CalibrationOptions& with) {
@@ -73,7 +73,7 @@ PrecisionChoice Calibrator::Data::choose_extra_bits(double target, const Calibra
   };
   PrecisionChoice choice =
       choose(1.0 - kSearchMargin * (1.0 - target), chosen,
-             search.ranked(candidates(), kept.first(kProbeTokens, model->info), workspace.data()), closeness);
+             search.ranked(candidates(), kept.first(kProbeTokens, model->info), data_of(workspace)), closeness);
   choice.target = target;
   return choice;
 }

@@ -41,14 +41,14 @@ std::optional<Model> with_wide_probabilities(const Model& plain) {
 }  // namespace
 
 Engine Calibrator::Data::engine_of(const Model& quantized) const {
-  return Engine(quantized, {.isa = std::string(kernels::isa_status()[static_cast<int>(reference.data().isa)].name)});
+  return Engine(quantized, {.isa = std::string(kernels::isa_status()[static_cast<int>(data_of(reference).isa)].name)});
 }
 
 /// Mean of 1 - cosine of the last hidden states to float32 on the sequences held out.
 double Calibrator::Data::distance(const Model& quantized, Workspace& workspace) const {
   Closeness closeness;
   closeness.add(engine_of(quantized).run(held_out, workspace),
-                executor.run(make_ragged(held_out, model->info), workspace.data()));
+                executor.run(make_ragged(held_out, model->info), data_of(workspace)));
   return 1.0 - closeness.mean();
 }
 
@@ -122,7 +122,7 @@ void Calibrator::Data::refine(const std::vector<ExtraBits>& extra_bits, Quantize
 /// By options that leave nothing open.
 Model Calibrator::Data::quantize(const CalibrationOptions& decided, Workspace& workspace) {
   Ranges found;
-  QuantizeOptions chosen = settle(decided, found, workspace.data().pool);
+  QuantizeOptions chosen = settle(decided, found, data_of(workspace).pool);
   refine(decided.precision.extra_bits, chosen);
   QuantizeOptions plain = chosen;
   Ranges plain_ranges = found;

@@ -3,7 +3,6 @@
 #include "base/finite.h"
 #include "engine/engine_data.h"
 #include "engine/pooling.h"
-#include "graph/op_facts.h"
 #include "runtime/workspace.h"
 #include "system/free_memory.h"
 #include "system/isa.h"
@@ -18,14 +17,10 @@
 namespace octavo {
 namespace {
 
-std::shared_ptr<const Model::Data> shared_data(const Model& model) {
-  return {std::make_shared<const Model>(model), &model.data()};
-}
-
 Executor make_executor(const Model& model, kernels::Isa isa, const std::optional<std::int64_t>& weight_memory) {
-  if (model.is_quantized()) return IntegerExecutor(shared_data(model), isa);
+  if (model.is_quantized()) return IntegerExecutor(shared_data_of(model), isa);
   try {
-    return FloatExecutor(shared_data(model), memory_budget(weight_memory));
+    return FloatExecutor(shared_data_of(model), memory_budget(weight_memory));
   } catch (const Error& error) {
     throw Error(model.info().name + ": " + error.what());
   }
@@ -51,18 +46,6 @@ Engine::~Engine() = default;
 Engine::Engine(Engine&&) noexcept = default;
 Engine& Engine::operator=(Engine&&) noexcept = default;
 
-std::vector<OpTime> Engine::take_profile(Workspace& workspace) const {
-  const std::vector<std::int64_t> nanoseconds = std::exchange(workspace.data().nanoseconds, {});
-  const Graph& graph = model().data().graph;
-  std::vector<OpTime> times;
-  for (std::size_t i = 0; i < nanoseconds.size() && i < graph.nodes.size(); ++i) {
-    const Node& node = graph.nodes[i];
-    times.push_back({std::string(op_name(node.op)), std::string(graph.name(node.output)),
-                     1e-9 * static_cast<double>(nanoseconds[i])});
-  }
-  return times;
-}
-
 const Model& Engine::model() const { return data_->model; }
 
 std::string_view Engine::isa() const {
@@ -77,20 +60,20 @@ void Engine::Data::require_numbers(std::span<const float> values, std::string_vi
 
 Tensor Engine::Data::value(ValueId value, const RaggedBatch& batch, Workspace& workspace) const {
   if (const auto* reference = std::get_if<FloatExecutor>(&executor)) {
-    Tensor result = reference->value(value, batch, workspace.data());
-    require_numbers(result.as<float>(), model.data().graph.name(value));
+    Tensor result = reference->value(value, batch, data_of(workspace));
+    require_numbers(result.as<float>(), data_of(model).graph.name(value));
     return result;
   }
   const auto& integer = std::get<IntegerExecutor>(executor);
-  const OutputCodes codes = integer.run(value, batch, workspace.data());
-  const Value& described = model.data().graph.value(value);
+  const OutputCodes codes = integer.run(value, batch, data_of(workspace));
+  const Value& described = data_of(model).graph.value(value);
   const std::int64_t rows = batch.rows(described.rows, 0);
   return codes.s32.empty() ? dequantize(codes.s16, integer.scale(value), rows, described.columns)
                            : dequantize(codes.s32, integer.scale(value), rows, described.columns);
 }
 
 ValueId Engine::Data::output(std::string_view name) const {
-  const Graph& graph = model.data().graph;
+  const Graph& graph = data_of(model).graph;
   if (const GraphOutput* found = graph.find_output(name)) return found->value;
   std::string known;
   for (const GraphOutput& output : graph.outputs) known += (known.empty() ? "" : ", ") + output.name;
@@ -99,7 +82,7 @@ ValueId Engine::Data::output(std::string_view name) const {
 
 Tensor Engine::Data::output(std::string_view name, const RaggedBatch& batch, Workspace& workspace) const {
   const ValueId id = output(name);
-  if (model.data().graph.value(id).rows != RowKind::chosen_token) return value(id, batch, workspace);
+  if (data_of(model).graph.value(id).rows != RowKind::chosen_token) return value(id, batch, workspace);
   std::vector<std::int32_t> all(static_cast<std::size_t>(batch.rows()));
   std::iota(all.begin(), all.end(), 0);
   return chosen(id, batch, all, workspace);
@@ -107,11 +90,11 @@ Tensor Engine::Data::output(std::string_view name, const RaggedBatch& batch, Wor
 
 Tensor Engine::Data::pool(const RaggedBatch& batch, const std::vector<Pooling>& pooling, Workspace& workspace) const {
   if (pooling.empty()) throw Error("there is no pooling, expected at least one kind");
-  const ValueId hidden = model.data().graph.hidden();
+  const ValueId hidden = data_of(model).graph.hidden();
   const auto* integer = std::get_if<IntegerExecutor>(&executor);
   if (integer && pooling == std::vector{Pooling::mean} && batch.prompts.empty()) {
-    const OutputCodes codes = integer->run(hidden, batch, workspace.data());
-    const std::span<const std::int32_t> sums = integer->sum_tokens(batch, codes.s16, workspace.data());
+    const OutputCodes codes = integer->run(hidden, batch, data_of(workspace));
+    const std::span<const std::int32_t> sums = integer->sum_tokens(batch, codes.s16, data_of(workspace));
     return mean_of_sums(sums, integer->scale(hidden), batch, model.info().hidden_size);
   }
   return pool_rows(value(hidden, batch, workspace), batch, pooling);

@@ -1,6 +1,7 @@
 // What an Engine holds.
 #pragma once
 
+#include "base/access.h"
 #include "float/float_executor.h"
 #include "integer/integer_executor.h"
 

@@ -53,16 +53,17 @@ double loss_of(std::span<const float> logits, std::int32_t target) {
 void Engine::Data::visit_chosen(ValueId value, const RaggedBatch& batch, std::span<const std::int32_t> rows,
                                 Workspace& workspace, const FloatRowVisitor& visit) const {
   if (const auto* reference = std::get_if<FloatExecutor>(&executor))
-    return reference->visit_chosen(value, batch, rows, workspace.data(),
+    return reference->visit_chosen(value, batch, rows, data_of(workspace),
                                    [&](std::size_t index, std::span<const float> row) {
-                                     require_numbers(row, model.data().graph.name(value));
+                                     require_numbers(row, data_of(model).graph.name(value));
                                      visit(index, row);
                                    });
   const auto& integer = std::get<IntegerExecutor>(executor);
   const float scale = integer.scale(value);
-  const auto columns = static_cast<std::size_t>(model.data().graph.columns(value));
-  auto* floats = workspace.data().get<float>("engine.chosen", columns * static_cast<std::size_t>(workspace.threads()));
-  integer.visit_chosen(value, batch, rows, workspace.data(),
+  const auto columns = static_cast<std::size_t>(data_of(model).graph.columns(value));
+  auto* floats =
+      data_of(workspace).get<float>("engine.chosen", columns * static_cast<std::size_t>(workspace.threads()));
+  integer.visit_chosen(value, batch, rows, data_of(workspace),
                        [&](std::size_t index, int thread, const OutputCodes& row) {
                          const std::span<float> own(floats + static_cast<std::size_t>(thread) * columns, columns);
                          const auto real = [&](auto code) { return scale * static_cast<float>(code); };
@@ -76,7 +77,7 @@ void Engine::Data::visit_chosen(ValueId value, const RaggedBatch& batch, std::sp
 
 Tensor Engine::Data::chosen(ValueId value, const RaggedBatch& batch, std::span<const std::int32_t> rows,
                             Workspace& workspace) const {
-  Tensor result(DType::f32, {static_cast<std::int64_t>(rows.size()), model.data().graph.columns(value)});
+  Tensor result(DType::f32, {static_cast<std::int64_t>(rows.size()), data_of(model).graph.columns(value)});
   const std::span<float> out = result.writable<float>();
   visit_chosen(value, batch, rows, workspace, [&](std::size_t index, std::span<const float> row) {
     std::copy(row.begin(), row.end(), out.begin() + static_cast<std::ptrdiff_t>(index * row.size()));

@@ -58,7 +58,7 @@ void FloatExecutor::Run::run(const std::vector<bool>& needed) {
   for (std::size_t i = 0; i < needed.size(); ++i) {
     if (!needed[i]) continue;
     const Node& node = model.data->graph.nodes[i];
-    workspace.node(i, [&] { std::visit([&](const auto& op) { execute(op, node); }, node.op); });
+    workspace.node(model.data->graph, i, [&] { std::visit([&](const auto& op) { execute(op, node); }, node.op); });
     observe(model.name(node.output), at(node.output), rows_of(node.output), model.columns(node.output));
   }
 }

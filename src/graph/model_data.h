@@ -1,6 +1,7 @@
 // What a Model holds: graph, tensors, facts; for a quantized one also the integer constants of each node.
 #pragma once
 
+#include "base/access.h"
 #include "graph/embedding_modules.h"
 #include "graph/graph.h"
 #include "graph/quantized.h"
@@ -9,6 +10,7 @@
 #include "octavo/tensor.h"
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,7 +23,7 @@ struct Model::Data {
   ModelInfo info;
   Graph graph;
   TensorMap tensors;                      ///< f32, fp16 or bf16 as stored; s8, s16, s32 when quantized
-  std::string tokenizer;                  ///< tokenizer.json text, or ""
+  std::optional<Tokenizer> tokenizer;     ///< the checkpoint's, or none
   std::vector<std::string> labels;        ///< names of the classes, or none
   std::vector<EmbeddingModule> modules;   ///< what follows pooling; their tensors are f32
   std::optional<QuantizedGraph> integer;  ///< constants of a quantized model

@@ -13,10 +13,12 @@ struct IntegerExecutor::Impl {
       : data(std::move(model)), table(table_for(isa)), bound(bind_graph(*data)) {}
 
   /// Runs nodes in order, and shows them to the observer.
-  void run(IntegerPass& pass, const std::vector<bool>& needed, CodeObserver observer, void* context) const {
+  void run(IntegerPass& pass, Workspace::Data& workspace, const std::vector<bool>& needed,
+           CodeObserver observer = nullptr, void* context = nullptr) const {
     for (std::size_t i = 0; i < needed.size(); ++i) {
       if (!needed[i]) continue;
-      const NodeCodes codes = pass.run(i);
+      NodeCodes codes;
+      workspace.node(data->graph, i, [&] { codes = pass.run(i); });
       if (observer) observer(context, i, codes);
     }
   }
@@ -46,7 +48,7 @@ OutputCodes IntegerExecutor::run(ValueId value, const RaggedBatch& batch, Worksp
   const Graph& graph = impl_->data->graph;
   IntegerPass pass(impl_->bound, impl_->table, batch, workspace);
   if (observer) pass.observe();
-  impl_->run(pass, graph.needed_for(value), observer, context);
+  impl_->run(pass, workspace, graph.needed_for(value), observer, context);
   return impl_->codes_of(pass, value, batch.rows(graph.value(value).rows, 0));
 }
 
@@ -58,11 +60,11 @@ void IntegerExecutor::visit_chosen(ValueId value, const RaggedBatch& batch, std:
     (graph.values[i].rows == RowKind::chosen_token ? body : head)[i] = false;
   IntegerPass pass(impl_->bound, impl_->table, batch, workspace);
   pass.choose(rows.first(std::min(kChosenRows, rows.size())));
-  impl_->run(pass, body, nullptr, nullptr);
+  impl_->run(pass, workspace, body);
   const auto columns = static_cast<std::size_t>(graph.columns(value));
   for_chosen_rows(rows, [&](std::size_t first, std::span<const std::int32_t> part) {
     pass.choose(part);
-    impl_->run(pass, head, nullptr, nullptr);
+    impl_->run(pass, workspace, head);
     const OutputCodes all = impl_->codes_of(pass, value, static_cast<int>(part.size()));
     workspace.pool.run(static_cast<int>(part.size()), [&](int i, int thread) {
       const std::size_t own = static_cast<std::size_t>(i) * columns;

@@ -30,9 +30,7 @@ void IntegerPass::choose(std::span<const std::int32_t> rows) {
 }
 
 NodeCodes IntegerPass::run(std::size_t node) {
-  NodeCodes codes;
-  workspace_.node(node, [&] { codes = graph_.ops[node]->run(*this, graph_.rows[node]); });
-  return codes;
+  return graph_.ops[node]->run(*this, graph_.rows[node]);
 }
 
 std::span<const std::int16_t> IntegerPass::packed_rows(const Rows16& rows, int count) {

@@ -54,8 +54,8 @@ Model::Data read_model(SafetensorsFile file) {
   data.graph = std::move(read.graph);
   data.integer = std::move(read.integer);
   data.info.outputs = describe_outputs(data.graph);
-  data.tokenizer = metadata(file, "tokenizer");
-  if (!data.tokenizer.empty()) Tokenizer::from_json(data.tokenizer, "tokenizer");
+  if (const std::string& text = metadata(file, "tokenizer"); !text.empty())
+    data.tokenizer = Tokenizer::from_json(text, "tokenizer");
   data.provenance = metadata(file, "provenance");
   if (!data.provenance.empty()) JsonObject::parse(data.provenance, "provenance");
   if (file.metadata.contains("labels"))
@@ -99,6 +99,8 @@ void describe_embedding(const Model::Data& data, std::ostream& out) {
 
 }  // namespace
 
+Model::Model(std::shared_ptr<const Data> data) : data_(std::move(data)) {}
+
 Model Model::from_file(const std::filesystem::path& file) {
   SafetensorsFile contents = read_safetensors(file, FileBytes::copied);
   try {
@@ -117,12 +119,13 @@ void Model::save(const std::filesystem::path& file) const {
   if (!is_quantized()) throw Error(info().name + " is a float32 model; only a quantized one can be saved");
   const json graph = {{"nodes", nodes_to_json(data_->graph, *data_->integer)},
                       {"outputs", outputs_to_json(data_->graph)}};
-  std::map<std::string, std::string, std::less<>> metadata = {{"format", "octavo"},
-                                                              {"format_version", std::to_string(kFormatVersion)},
-                                                              {"info", info_to_json(data_->info).dump()},
-                                                              {"graph", graph.dump()},
-                                                              {"tokenizer", data_->tokenizer},
-                                                              {"provenance", data_->provenance}};
+  std::map<std::string, std::string, std::less<>> metadata = {
+      {"format", "octavo"},
+      {"format_version", std::to_string(kFormatVersion)},
+      {"info", info_to_json(data_->info).dump()},
+      {"graph", graph.dump()},
+      {"tokenizer", has_tokenizer() ? tokenizer().to_json() : ""},
+      {"provenance", data_->provenance}};
   if (!data_->labels.empty()) metadata["labels"] = json{{"labels", data_->labels}}.dump();
   if (!data_->modules.empty()) metadata["modules"] = json{{"modules", modules_to_json(data_->modules)}}.dump();
   write_safetensors(file, data_->tensors, metadata);
@@ -146,7 +149,12 @@ const std::vector<std::string>& Model::warnings() const { return data_->warnings
 
 const std::vector<std::string>& Model::labels() const { return data_->labels; }
 
-std::string_view Model::tokenizer_json() const { return data_->tokenizer; }
+bool Model::has_tokenizer() const { return data_->tokenizer.has_value(); }
+
+const Tokenizer& Model::tokenizer() const {
+  if (!has_tokenizer()) throw Error(info().name + ": has no tokenizer, so it cannot read text");
+  return *data_->tokenizer;
+}
 
 std::string Model::summary_json() const {
   json result = info_to_json(data_->info);
@@ -175,7 +183,7 @@ std::string Model::summary() const {
       << (info.softmax.softmax1 ? "softmax-1" : "softmax") << " gamma " << info.softmax.gamma << " zeta "
       << info.softmax.zeta << (info.softmax.prune > 0.0 ? ", pruned" : "")
       << (info.softmax.log_bits > 0 ? " to few levels" : "") << ", gate " << info.gate << " scale " << info.gate_scale
-      << ", tokenizer " << (data_->tokenizer.empty() ? "none" : "included") << "\n";
+      << ", tokenizer " << (has_tokenizer() ? "included" : "none") << "\n";
   describe_embedding(*data_, out);
   if (!data_->provenance.empty()) out << "calibration " << data_->provenance << "\n";
   for (std::size_t i = 0; i < data_->graph.nodes.size(); ++i) {

@@ -25,7 +25,7 @@ int checked_capacity(const Model& model, int capacity) {
     throw Error("the cache's capacity is " + std::to_string(capacity) + ", expected 1 to the model's limit of " +
                 std::to_string(info.max_positions) + " tokens, or 0 for that");
   }
-  for (const AttentionFacts& op : attentions(model.data().graph)) {
+  for (const AttentionFacts& op : attentions(data_of(model).graph)) {
     if (op.gate && op.gate->type == GateType::conditional_per_head) {
       throw Error(
           info.name +
@@ -40,7 +40,7 @@ int checked_capacity(const Model& model, int capacity) {
 KvCache::Data::Data(const Model& model, int tokens)
     : capacity(checked_capacity(model, tokens)), quantized(model.is_quantized()) {
   if (!quantized) return;
-  for (const AttentionFacts& op : attentions(model.data().graph)) {
+  for (const AttentionFacts& op : attentions(data_of(model).graph)) {
     Layer layer{.heads = op.heads, .head_size = op.head_size, .keys = {}, .values = {}};
     const std::size_t bytes = static_cast<std::size_t>(op.heads) * plane(layer);
     layer.keys = std::make_unique_for_overwrite<std::int8_t[]>(bytes);
@@ -83,7 +83,7 @@ void KvCache::Data::append(std::size_t layer, const std::int8_t* keys, const std
 bool KvCache::Data::fits(const Model& model) const {
   if (quantized != model.is_quantized() || capacity > model.info().max_positions) return false;
   if (!quantized) return true;
-  const std::vector<AttentionFacts> ops = attentions(model.data().graph);
+  const std::vector<AttentionFacts> ops = attentions(data_of(model).graph);
   bool same = ops.size() == layers.size();
   for (std::size_t i = 0; same && i < ops.size(); ++i)
     same = ops[i].heads == layers[i].heads && ops[i].head_size == layers[i].head_size;

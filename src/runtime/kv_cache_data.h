@@ -1,6 +1,7 @@
 // What a KvCache holds: the tokens, and per attention layer keys and values where decoding reads them.
 #pragma once
 
+#include "base/access.h"
 #include "graph/graph.h"
 
 #include "octavo/kv_cache.h"

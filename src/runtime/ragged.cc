@@ -72,7 +72,7 @@ RaggedBatch make_ragged(const TokenBatch& batch, std::span<KvCache* const> cache
     const std::string which = "the cache of sequence " + std::to_string(i);
     KvCache* cache = caches[static_cast<std::size_t>(i)];
     if (cache == nullptr) throw Error(which + " is missing");
-    KvCache::Data& data = cache->data();
+    KvCache::Data& data = data_of(*cache);
     if (!data.fits(model)) throw Error(which + " was made for another model");
     if (std::find(ragged.caches.begin(), ragged.caches.end(), &data) != ragged.caches.end())
       throw Error(which + " is that of another one, too");

@@ -1,6 +1,8 @@
 // Memory and threads of a Workspace.
 #include "runtime/workspace.h"
 
+#include "graph/op_facts.h"
+
 #include "octavo/error.h"
 #include "octavo/system.h"
 
@@ -9,6 +11,7 @@
 #include <cstring>
 #include <new>
 #include <sys/mman.h>
+#include <utility>
 
 namespace octavo {
 namespace {
@@ -49,6 +52,16 @@ Workspace::Workspace(const WorkspaceOptions& options) {
 Workspace::~Workspace() = default;
 Workspace::Workspace(Workspace&&) noexcept = default;
 Workspace& Workspace::operator=(Workspace&&) noexcept = default;
+
+void Workspace::Data::note(const Graph& graph, std::size_t index, std::chrono::duration<double> time) {
+  for (std::size_t i = times.size(); i <= index; ++i) {
+    const Node& node = graph.nodes[i];
+    times.push_back({.op = std::string(op_name(node.op)), .name = std::string(graph.name(node.output))});
+  }
+  times.at(index).seconds += time.count();
+}
+
+std::vector<OpTime> Workspace::take_profile() { return std::exchange(data_->times, {}); }
 
 int Workspace::threads() const { return data_->pool.threads(); }
 

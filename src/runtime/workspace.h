@@ -1,6 +1,7 @@
 // Threads and buffers of one caller.
 #pragma once
 
+#include "base/access.h"
 #include "base/thread_pool.h"
 #include "graph/buffer_plan.h"
 
@@ -37,7 +38,7 @@ struct Workspace::Data {
   explicit Data(int threads, bool with_profile = false) : pool(threads), profile(with_profile) {}
   ThreadPool pool;
   const bool profile;
-  std::vector<std::int64_t> nanoseconds = {};          ///< of each node of the graph, when there is a profile
+  std::vector<OpTime> times = {};                      ///< of each node of the graph, when there is a profile
   std::map<std::string, Buffer, std::less<>> buffers;  ///< by name of what they hold
   std::vector<Buffer> slots;                           ///< of the values of a graph, as a BufferPlan has them
 
@@ -57,13 +58,14 @@ struct Workspace::Data {
 
   /// Runs one node of a graph, and notes its time in the profile.
   template <typename Run>
-  void node(std::size_t index, const Run& run) {
+  void node(const Graph& graph, std::size_t index, const Run& run) {
     if (!profile) return run();
     const auto start = std::chrono::steady_clock::now();
     run();
-    if (nanoseconds.size() <= index) nanoseconds.resize(index + 1);
-    nanoseconds[index] += (std::chrono::steady_clock::now() - start) / std::chrono::nanoseconds(1);
+    note(graph, index, std::chrono::steady_clock::now() - start);
   }
+
+  void note(const Graph& graph, std::size_t index, std::chrono::duration<double> time);
 };
 
 }  // namespace octavo

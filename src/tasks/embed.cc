@@ -25,7 +25,7 @@ Choice choose(const Model& model, const EmbedOptions& options) {
                 .normalize = options.normalize.value_or(info.normalize),
                 .size = 0};
   const int pooled = static_cast<int>(choice.pooling.size()) * model.info().hidden_size;
-  const int whole = columns_behind(model.data().modules, pooled);
+  const int whole = columns_behind(data_of(model).modules, pooled);
   choice.size = options.truncate_dim ? *options.truncate_dim : std::min(info.truncate_dim.value_or(whole), whole);
   if (choice.size < 1 || choice.size > whole) {
     throw Error("truncate_dim is " + std::to_string(choice.size) + ", but embeddings of " + model.info().name +
@@ -49,7 +49,7 @@ Tensor first_columns(const Tensor& rows, std::int64_t count) {
 template <typename Batch>
 Tensor embed_batch(const Engine& engine, const Batch& batch, Workspace& workspace, const EmbedOptions& options) {
   const Choice choice = choose(engine.model(), options);
-  Tensor result = apply_modules(engine.model().data(), engine.pool(batch, choice.pooling, workspace));
+  Tensor result = apply_modules(data_of(engine.model()), engine.pool(batch, choice.pooling, workspace));
   if (first_not_finite(result.as<float>()) != result.as<float>().size()) {
     throw Error(engine.model().info().name +
                 ": an embedding is not a number: what its modules compute is too large for float32");

@@ -77,8 +77,8 @@ class Generator {
   /// Tokens that there is room for.
   std::size_t check(const ModelInfo& info) const {
     if (!info.decoder) throw Error(info.name + " does not predict the next token, expected a decoder such as OPT");
-    if (options_.max_tokens < 1)
-      throw Error("max_tokens is " + std::to_string(options_.max_tokens) + ", expected at least 1");
+    if (options_.max_new_tokens < 1)
+      throw Error("max_new_tokens is " + std::to_string(options_.max_new_tokens) + ", expected at least 1");
     if (options_.beams < 1) throw Error("beams is " + std::to_string(options_.beams) + ", expected at least 1");
     Sampler{options_.sampling};  // an Error for what is out of range
     if (options_.beams > 1 && options_.sampling.temperature > 0) {
@@ -90,7 +90,7 @@ class Generator {
       throw Error("the prompt has " + std::to_string(prompt_.ids.size()) +
                   " tokens, which leaves no room in a context of " + std::to_string(context));
     }
-    return std::min(static_cast<std::size_t>(options_.max_tokens),
+    return std::min(static_cast<std::size_t>(options_.max_new_tokens),
                     static_cast<std::size_t>(context) - prompt_.ids.size());
   }
 

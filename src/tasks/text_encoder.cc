@@ -3,56 +3,49 @@
 #include "octavo/error.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace octavo {
 namespace {
 
-Tokenizer tokenizer_of(const Model& model) {
-  if (model.tokenizer_json().empty()) throw Error(model.info().name + ": has no tokenizer, so it cannot read text");
-  return Tokenizer::from_json(model.tokenizer_json(), model.info().name + ": tokenizer.json");
-}
-
-std::string prompt_of(const ModelInfo& info, const TextOptions& options) {
-  if (options.prompt) return *options.prompt;
-  const std::string& name = options.prompt_name.empty() ? info.embedding.default_prompt_name : options.prompt_name;
-  if (name.empty()) return "";
-  const auto found = info.embedding.prompts.find(name);
-  if (found != info.embedding.prompts.end()) return found->second;
-  std::string known;
-  for (const auto& [key, text] : info.embedding.prompts) known += (known.empty() ? "" : ", ") + key;
-  throw Error(info.name + ": has no prompt \"" + name + "\", " + (known.empty() ? "nor any other" : "it has " + known));
-}
-
-int limit_of(const ModelInfo& info, const std::optional<int>& max_length) {
-  if (!max_length) return info.max_length;
-  if (*max_length < 1 || *max_length > info.max_positions) {
-    throw Error(info.name + ": max_length is " + std::to_string(*max_length) + ", expected 1 to " +
-                std::to_string(info.max_positions));
-  }
-  return *max_length;
-}
-
-/// As sentence-transformers counts them: those of the prompt alone, without a special token at their end.
-int prompt_tokens(const Tokenizer& tokenizer, const std::string& prompt, int max_length) {
-  const Tokens tokens = tokenizer.encode(prompt, max_length);
-  const bool ends_special = !tokens.ids.empty() && tokens.offsets.back().begin == tokens.offsets.back().end;
-  return static_cast<int>(tokens.ids.size()) - (ends_special ? 1 : 0);
+Model checked(Model model) {
+  if (model.info().image) throw Error(model.info().name + ": takes pictures, expected a model of texts");
+  model.tokenizer();  // throws when there is none
+  return model;
 }
 
 }  // namespace
 
-TextEncoder::TextEncoder(const Model& model, const TextOptions& options)
-    : tokenizer_(tokenizer_of(model)),
-      prompt_(prompt_of(model.info(), options)),
-      max_length_(limit_of(model.info(), options.max_length)) {
-  if (!prompt_.empty() && !model.info().embedding.include_prompt)
-    left_out_ = prompt_tokens(tokenizer_, prompt_, max_length_);
+TextEncoder::TextEncoder(const std::filesystem::path& model, const SessionOptions& options)
+    : TextEncoder(Model::open(model), options) {}
+
+TextEncoder::TextEncoder(Model model, const SessionOptions& options) : session_(checked(std::move(model)), options) {}
+
+Tensor TextEncoder::encode(const std::vector<std::string>& texts, const TextOptions& texts_as,
+                           const EmbedOptions& options) {
+  const TextPreprocessor preprocessor(model(), texts_as);
+  Tensor result(DType::f32, {std::ssize(texts), embedding_size(model(), options)});
+  auto next = result.writable<float>().begin();
+  Batcher batcher({}, [&](const TokenBatch& batch) {
+    const Tensor embeddings = embed(session_.engine(), batch, session_.workspace(), options);
+    next = std::ranges::copy(embeddings.as<float>(), next).out;
+  });
+  for (const std::string& text : texts) batcher.add(preprocessor.encode(text));
+  batcher.finish();
+  return result;
 }
 
-Tokens TextEncoder::encode(std::string_view text) const {
-  Tokens tokens = tokenizer_.encode(prompt_ + std::string(text), max_length_);
-  if (!tokens.ids.empty()) tokens.prompt = std::min(left_out_, static_cast<int>(tokens.ids.size()) - 1);
-  return tokens;
+Tensor TextEncoder::similarity(const Tensor& a, const Tensor& b) const {
+  Tensor result(DType::f32, {a.rows(), b.rows()});
+  auto next = result.writable<float>().begin();
+  for (std::int64_t i = 0; i < a.rows(); ++i) {
+    for (std::int64_t j = 0; j < b.rows(); ++j) {
+      const double closeness =
+          octavo::similarity(a.row<float>(i), b.row<float>(j), model().info().embedding.similarity);
+      *next++ = static_cast<float>(closeness);
+    }
+  }
+  return result;
 }
 
 }  // namespace octavo

@@ -76,10 +76,10 @@ TEST_CASE("calibration without memory for weights and observations gives the sam
   CHECK(in_files > 4 * std::int64_t{1 << 20});
   CHECK(none == 0);
   CHECK(directory.names().empty());
-  REQUIRE(streamed.data().tensors.size() == held.data().tensors.size());
-  for (const auto& [name, expected] : held.data().tensors) {
+  REQUIRE(data_of(streamed).tensors.size() == data_of(held).tensors.size());
+  for (const auto& [name, expected] : data_of(held).tensors) {
     CAPTURE(name);
-    const Tensor& found = tensor(streamed.data().tensors, name);
+    const Tensor& found = tensor(data_of(streamed).tensors, name);
     CHECK((found.bytes() == expected.bytes() && std::memcmp(found.data(), expected.data(), found.bytes()) == 0));
   }
   CHECK(streamed.summary_json() == held.summary_json());

@@ -29,7 +29,7 @@ struct Errors {
 };
 
 Errors errors(const Model& model) {
-  const FloatExecutor executor({std::make_shared<const Model>(model), &model.data()});
+  const FloatExecutor executor(shared_data_of(model));
   Workspace::Data workspace(1);
   const RaggedBatch batch = make_ragged(random_batch(16, 40, 50, 5), model.info());
   float low = 0.0f, whole = 0.0f, narrow = 0.0f;
@@ -43,7 +43,7 @@ Errors errors(const Model& model) {
   };
   executor.run(batch, workspace, {.observer = observe});
   REQUIRE(whole > 8.0f * narrow);
-  const BlockJudge judge(executor, model.data().graph, batch, workspace);
+  const BlockJudge judge(executor, data_of(model).graph, batch, workspace);
   return {.whole = judge.error(kGelu, {.quantizer = asymmetric_u8(low, whole)}),
           .narrow = judge.error(kGelu, {.quantizer = asymmetric_u8(low, narrow)})};
 }
@@ -58,9 +58,9 @@ TEST_CASE("an outlier that the block needs is kept, one that nothing reads is cu
 
 TEST_CASE("rounding of nothing changes nothing, and only the block's own end is looked at") {
   const Model model = tiny_model();
-  const FloatExecutor executor({std::make_shared<const Model>(model), &model.data()});
+  const FloatExecutor executor(shared_data_of(model));
   Workspace::Data workspace(1);
-  const BlockJudge judge(executor, model.data().graph, make_ragged(random_batch(4, 40, 50), model.info()), workspace);
+  const BlockJudge judge(executor, data_of(model).graph, make_ragged(random_batch(4, 40, 50), model.info()), workspace);
   const Quantizer exact{.scale = 1e-7, .zero_point = 0, .low = -2000000000, .high = 2000000000};
   for (const char* name : {kGelu, "encoder.layer.1.attention.self.query", "encoder.layer.1.attention.self",
                            "encoder.layer.0.attention.output.LayerNorm"}) {

@@ -95,7 +95,7 @@ TEST_CASE(
     options.activations.copies = 32;
     const Model made = observed(model, options).quantize().model;
     CHECK(distance(model, made) < 0.7 * distance(model, kPlain));
-    CHECK(nlohmann::json::parse(made.data().provenance).at("added_columns").get<int>() > 4);
+    CHECK(nlohmann::json::parse(data_of(made).provenance).at("added_columns").get<int>() > 4);
     TemporaryDirectory directory;
     made.save(directory.path() / "m.octavo");
     const Model loaded = Model::from_file(directory.path() / "m.octavo");

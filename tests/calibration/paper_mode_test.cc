@@ -18,7 +18,7 @@ TEST_CASE("the paper's setting in integers is what its quantizers simulated in f
                                          TinyBertOptions{.types = 0, .gate_kind = "mlp"}}) {
     const Model model = tiny_model(options), quantized = quantized_tiny_model(options, kPaper);
     RunningQuantizers quantizers;
-    const auto data = std::make_shared<const Model::Data>(with_simulated_weights(model.data(), 8));
+    const auto data = std::make_shared<const Model::Data>(with_simulated_weights(data_of(model), 8));
     const FloatExecutor executor(data);
     Workspace::Data workspace(1);
     const Transform simulate = [&](std::string_view name, std::span<float> values) { quantizers(name, values); };

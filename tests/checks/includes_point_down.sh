@@ -32,10 +32,10 @@ commands:    cli data report tasks calibration analysis quantize engine runtime 
 
 # Public headers that are not named after their room.
 public='
-error base   tensor base   memory base   system system   image image   tokenizer tokenizer   model graph
+error base   version base   tensor base   memory base   system system   image image   tokenizer tokenizer   model graph
 batch runtime   workspace runtime   kv_cache runtime   quantization quantize   engine engine
 calibration calibration   analysis analysis   tasks tasks   comparison tasks   generate tasks   sampling tasks
-text_encoder tasks
+text_preprocessor tasks   session tasks   text_encoder tasks   image_classifier tasks   text_generator tasks
 '
 
 room_of_public() { # NAME.h

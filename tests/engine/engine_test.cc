@@ -15,8 +15,8 @@ namespace {
 
 Model quantized_real_model() {
   const StageGolden stages(source_dir() / "tests/golden/minilm_gated_stages.safetensors");
-  return Model(std::make_shared<const Model::Data>(
-      quantize(Model::from_checkpoint(shipped_model()).data(), stages.ranges(), {})));
+  return Access::make<Model>(std::make_shared<const Model::Data>(
+      quantize(data_of(Model::from_checkpoint(shipped_model())), stages.ranges(), {})));
 }
 
 /// Embeddings of ragged sequences must not depend on ISA, threads, batch mix or order.
@@ -115,17 +115,17 @@ TEST_CASE("a profile has a time for every op that ran, and only since it was las
   for (const Engine& engine : {Engine(quantized_tiny_model()), Engine(tiny_model())}) {
     Workspace workspace({.threads = 1, .profile = true});
     engine.run(batch, workspace);
-    const std::vector<OpTime> times = engine.take_profile(workspace);
+    const std::vector<OpTime> times = workspace.take_profile();
     REQUIRE(times.size() > 8);
     CHECK(times[0].op == "EmbedTokens");
     CHECK(times.back().op == "LayerNorm");
     for (const OpTime& time : times)
       CHECK(engine.model().summary().find(time.op + " " + time.name) != std::string::npos);
     CHECK(std::all_of(times.begin(), times.end(), [](const OpTime& time) { return time.seconds > 0; }));
-    CHECK(engine.take_profile(workspace).empty());
+    CHECK(workspace.take_profile().empty());
     Workspace plain({.threads = 1});
     engine.run(batch, plain);
-    CHECK(engine.take_profile(plain).empty());
+    CHECK(plain.take_profile().empty());
   }
 }
 

@@ -24,7 +24,7 @@ struct Stage {
 
 /// All that a run lets an observer see, by name.
 std::map<std::string, Stage> stages_of(const Model& model, const Tokens& tokens) {
-  const FloatExecutor executor({std::make_shared<const Model>(model), &model.data()});
+  const FloatExecutor executor(shared_data_of(model));
   Workspace::Data workspace(2);
   std::map<std::string, Stage> stages;
   const Observer keep = [&](std::string_view name, std::span<const float> values, int columns) {
@@ -117,7 +117,7 @@ TEST_CASE("a sequence has the same float32 result alone, in a batch, and on seve
 TEST_CASE("an observer sees every value of the graph, each block of a QKV product, and each product before its sum") {
   const Model model = tiny_model();
   const auto stages = stages_of(model, random_batch(1, 9, 50).sequences[0]);
-  for (const Value& value : model.data().graph.values) {
+  for (const Value& value : data_of(model).graph.values) {
     INFO(value.name);
     REQUIRE(stages.contains(value.name));
     CHECK(stages.at(value.name).columns == value.columns);

@@ -87,8 +87,8 @@ void run(const Model& model) {
     return;
   }
   engine.run({{{.ids = {0, info.vocab_size - 1}}}}, workspace);
-  if (model.tokenizer_json().empty()) return;
-  const TextEncoder encoder(model);
+  if (!model.has_tokenizer()) return;
+  const TextPreprocessor encoder(model);
   const Tokens tokens = encoder.encode(
       "Hello, [MASK] ein \xc3\x9c"
       "bel!  \xff 12's");

@@ -52,9 +52,9 @@ Attention first_attention(const Model& model, const TokenBatch& batch) {
     if (name.ends_with(".scores")) result.scores.assign(values.begin(), values.end());
     if (name.ends_with(".probs")) result.probabilities.assign(values.begin(), values.end());
   };
-  const auto data = std::make_shared<const Model::Data>(model.data());
+  const auto data = std::make_shared<const Model::Data>(data_of(model));
   Workspace workspace({.threads = 1});
-  FloatExecutor(data).run(make_ragged(batch, model.info()), workspace.data(),
+  FloatExecutor(data).run(make_ragged(batch, model.info()), data_of(workspace),
                           {.stages = ObserveStages::all, .transform = watch});
   return result;
 }
@@ -171,7 +171,7 @@ TEST_CASE("the zeros of codes are those of the kernel's probabilities, and no fe
       } seen{model, ragged, recounted};
       const auto observe = [](void* context, std::size_t node, const NodeCodes& codes) {
         const Seen& to = *static_cast<const Seen*>(context);
-        const Graph& graph = to.model.data().graph;
+        const Graph& graph = data_of(to.model).graph;
         const auto* attention = std::get_if<AttentionOp>(&graph.nodes[node].op);
         if (!attention) return;
         std::vector<double>& counts = to.counts[graph.name(graph.nodes[node].output)];
@@ -184,8 +184,8 @@ TEST_CASE("the zeros of codes are those of the kernel's probabilities, and no fe
         }
       };
       for (int i = 0; i < ragged.sequences(); ++i) pairs += ragged.length(i) * ragged.length(i);
-      IntegerExecutor(std::make_shared<const Model::Data>(model.data()), kernels::Isa::scalar)
-          .run(model.data().graph.hidden(), ragged, workspace.data(), observe, &seen);
+      IntegerExecutor(std::make_shared<const Model::Data>(data_of(model)), kernels::Isa::scalar)
+          .run(data_of(model).graph.hidden(), ragged, data_of(workspace), observe, &seen);
     }
     for (const AttentionAnalysis& layer : analysis.attention) {
       REQUIRE(layer.zero_codes.size() == recounted.at(layer.name).size());

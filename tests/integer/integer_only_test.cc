@@ -35,14 +35,14 @@ unsigned float_flags(Work work) {
 std::shared_ptr<const Model::Data> quantized_model() {
   const StageGolden stages(source_dir() / "tests/golden/minilm_gated_stages.safetensors");
   return std::make_shared<const Model::Data>(
-      quantize(Model::from_checkpoint(shipped_model()).data(), stages.ranges(), {}));
+      quantize(data_of(Model::from_checkpoint(shipped_model())), stages.ranges(), {}));
 }
 
 }  // namespace
 
 TEST_CASE("an integer run raises no float exception flag, whatever the instruction set") {
   const auto data = quantized_model();
-  const Tokenizer tokenizer = Tokenizer::from_json(data->tokenizer);
+  const Tokenizer& tokenizer = *data->tokenizer;
   const RaggedBatch batch =
       make_ragged({{tokenizer.encode("A man is playing the cello."), tokenizer.encode("no"),
                     tokenizer.encode("In 1998, the city council approved a plan to rebuild it.")}},
@@ -62,7 +62,7 @@ TEST_CASE("a decoder's logits and its steps with a cache raise no float exceptio
   for (const TinyOptOptions& options : opt_variants()) {
     for (const HeadType head : {HeadType::int16, HeadType::int8}) {
       const Model model = quantized_tiny_opt(options, {.activations = {.head = head}});
-      const std::shared_ptr<const Model::Data> data(std::make_shared<const Model>(model), &model.data());
+      const std::shared_ptr<const Model::Data> data = shared_data_of(model);
       const TokenBatch text = random_batch(1, 9, 70);
       const std::int32_t first[] = {0};
       for (int i = 0; i < kernels::kIsaCount; ++i) {
@@ -88,7 +88,7 @@ TEST_CASE("logits and features of images raise no float exception flag either") 
        {TinyVitOptions{}, TinyVitOptions{.gate = false, .norm_pre = true, .patch_norm = true, .gamma = -0.01},
         TinyVitOptions{.mean_pooling = true}}) {
     const Model model = quantized_tiny_vit(options);
-    const std::shared_ptr<const Model::Data> data(std::make_shared<const Model>(model), &model.data());
+    const std::shared_ptr<const Model::Data> data = shared_data_of(model);
     const ImageBatch images = random_images(2, options.image);
     const RaggedBatch batch = make_ragged(images, data->info);
     for (int i = 0; i < kernels::kIsaCount; ++i) {

@@ -20,8 +20,8 @@ std::size_t node_of(const Graph& graph, const std::string& name) {
 
 /// What the last of the nodes leaves on the stream, the feed-forward network being run over blocks of so many rows.
 std::vector<std::int16_t> stream_by_blocks(const Model& model, const RaggedBatch& batch, int rows) {
-  const Graph& graph = model.data().graph;
-  const BoundGraph bound = bind_graph(model.data());
+  const Graph& graph = data_of(model).graph;
+  const BoundGraph bound = bind_graph(data_of(model));
   const kernels::KernelTable table = kernels::table_for(kernels::Isa::scalar);
   Workspace::Data workspace(1);
   IntegerPass pass(bound, table, batch, workspace);
@@ -52,12 +52,12 @@ TEST_CASE("row-wise ops give the same codes over blocks of rows as over all of t
 
 TEST_CASE("buffers are shared by liveness: a deeper model needs no more of them, and sums stay where they are") {
   const auto slots = [](int layers) {
-    return bind_graph(quantized_tiny_model({.layers = layers}).data()).plan.slots.size();
+    return bind_graph(data_of(quantized_tiny_model({.layers = layers}))).plan.slots.size();
   };
   CHECK(slots(3) == slots(1));
   const Model model = quantized_tiny_model();
-  const Graph& graph = model.data().graph;
-  const BoundGraph bound = bind_graph(model.data());
+  const Graph& graph = data_of(model).graph;
+  const BoundGraph bound = bind_graph(data_of(model));
   const auto slot = [&](ValueId value) {
     return bound.plan.slot_of[static_cast<std::size_t>(bound.values[static_cast<std::size_t>(value)].s16.buffer)];
   };

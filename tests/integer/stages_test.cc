@@ -7,7 +7,7 @@ namespace {
 
 void compare_file(const std::string& golden, const std::filesystem::path& checkpoint) {
   const StageGolden stages(source_dir() / "tests/golden" / golden);
-  const Model::Data quantized = quantize(Model::from_checkpoint(checkpoint).data(), stages.ranges(), {});
+  const Model::Data quantized = quantize(data_of(Model::from_checkpoint(checkpoint)), stages.ranges(), {});
   const auto data = std::make_shared<const Model::Data>(quantized);
   for (int i = 0; i < kernels::kIsaCount; ++i) {
     const kernels::IsaStatus& isa = kernels::isa_status()[i];

@@ -27,7 +27,7 @@ const Model& vit() {
 
 /// What is said of a model after `damage`.
 std::string complaint(const Model& model, const std::function<void(Model::Data&)>& damage) {
-  Model::Data data = model.data();
+  Model::Data data = data_of(model);
   damage(data);
   try {
     check_quantized(data);

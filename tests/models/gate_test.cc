@@ -87,8 +87,8 @@ std::vector<int> integer_logits(const Model& quantized, const TokenBatch& batch)
     std::vector<int> logits;
     const Graph* graph;
     int rows;
-  } seen{.logits = {}, .graph = &quantized.data().graph, .rows = static_cast<int>(batch.sequences[0].ids.size())};
-  const std::shared_ptr<const Model::Data> data(std::make_shared<const Model>(quantized), &quantized.data());
+  } seen{.logits = {}, .graph = &data_of(quantized).graph, .rows = static_cast<int>(batch.sequences[0].ids.size())};
+  const std::shared_ptr<const Model::Data> data = shared_data_of(quantized);
   Workspace::Data workspace(1);
   IntegerExecutor(data, kernels::Isa::scalar)
       .run(
@@ -112,7 +112,7 @@ TEST_CASE("each gate in float32 is the formula in double over its own slice of t
     INFO(variant.type << " " << variant.kind << " " << variant.hidden);
     const TinyBert bert(options_of(variant));
     const Model model = model_of(bert);
-    const FloatExecutor executor({std::make_shared<const Model>(model), &model.data()});
+    const FloatExecutor executor(shared_data_of(model));
     Workspace::Data workspace(1);
     std::vector<float> input, gate;
     const Observer keep = [&](std::string_view name, std::span<const float> values, int) {
@@ -133,7 +133,7 @@ TEST_CASE("an integer gate is close to the float one, whatever its type and kind
     const TinyBert bert(options_of(variant));
     const Model model = model_of(bert), quantized = quantized_tiny_model(options_of(variant));
     const TokenBatch batch = random_batch(1, 30, 50, 11);
-    const FloatExecutor executor({std::make_shared<const Model>(model), &model.data()});
+    const FloatExecutor executor(shared_data_of(model));
     Workspace::Data workspace(1);
     std::vector<float> input;
     const Observer keep = [&](std::string_view name, std::span<const float> values, int) {
@@ -144,7 +144,8 @@ TEST_CASE("an integer gate is close to the float one, whatever its type and kind
     std::vector<int> found = integer_logits(quantized, batch);
     if (std::string(variant.type) == "conditional_per_head") found.resize(kHeads);
     if (std::string(variant.type) == "unconditional_per_head") {
-      const auto constants = tensor(quantized.data().tensors, "encoder.layer.1.attention.self.gate").as<std::int16_t>();
+      const auto constants =
+          tensor(data_of(quantized).tensors, "encoder.layer.1.attention.self.gate").as<std::int16_t>();
       found.assign(constants.begin(), constants.end());
     }
     double mean = 0.0, largest = 0.0;  // layer 0 has 8-bit errors of its own

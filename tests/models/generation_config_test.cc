@@ -57,12 +57,13 @@ TEST_CASE("a model file keeps all end tokens") {
 TEST_CASE("settings that would change what transformers generates are reported by name, neutral ones are not") {
   CHECK(warnings_of(open({}, {{"do_sample", false}, {"num_beams", 1}, {"temperature", 0.7}, {"use_cache", true}}))
             .empty());
-  CHECK(
-      warnings_of(open({}, {{"do_sample", true}, {"temperature", 0.7}, {"top_p", 1.0}})) ==
-      "generation_config.json: do_sample is true, which octavo does not take over; --temp of 'octavo generate' can\n"
-      "generation_config.json: temperature is 0.7, which octavo does not take over; --temp of 'octavo generate' can\n");
+  CHECK(warnings_of(open({}, {{"do_sample", true}, {"temperature", 0.7}, {"top_p", 1.0}})) ==
+        "generation_config.json: do_sample is true, which octavo does not take over; generation's option temperature "
+        "does the same\n"
+        "generation_config.json: temperature is 0.7, which octavo does not take over; generation's option temperature "
+        "does the same\n");
   CHECK(warnings_of(open({{"num_beams", 4}})) ==
-        "config.json: num_beams is 4, which octavo does not take over; --beams of 'octavo generate' can\n");
+        "config.json: num_beams is 4, which octavo does not take over; generation's option beams does the same\n");
   CHECK(warnings_of(open({}, {{"suppress_tokens", {1, 2}}})) ==
         "generation_config.json: suppress_tokens is [1,2], which octavo does not take over\n");
   CHECK(warnings_of(open({}, {{"sharpen", 2}})) ==

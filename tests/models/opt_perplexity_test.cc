@@ -64,7 +64,7 @@ TEST_CASE("perplexity of a trained model is what its makers measured, in INT8 wi
   const std::string text{std::istreambuf_iterator<char>(in), {}};
   const double measured = 804.9;  // over the blocks that the first 60,000 tokens fill
   const Model model = Model::from_checkpoint(*checkpoint);
-  const Tokens tokens = Tokenizer::from_json(model.tokenizer_json()).encode(text);
+  const Tokens tokens = model.tokenizer().encode(text);
   const Losses exact = losses(Engine(model), blocks(tokens, 0, kTokens / kBlock));
   CHECK(perplexity(exact, exact.size()) == Approx(measured).epsilon(0.001));
 

@@ -84,7 +84,7 @@ TEST_CASE("layers of OPT in float32 are PyTorch's, stage by stage", "[shared]") 
   if (!files) return;
   const SafetensorsFile golden = read_safetensors(files->golden);
   const Model model = Model::from_checkpoint(files->checkpoint);
-  const FloatExecutor executor({std::make_shared<const Model>(model), &model.data()});
+  const FloatExecutor executor(shared_data_of(model));
   Workspace::Data workspace(1);
   std::map<std::string, std::vector<float>> seen;
   const RaggedBatch batch = make_ragged({{golden_batch(golden).sequences[0]}}, model.info());

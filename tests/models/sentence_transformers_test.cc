@@ -7,7 +7,7 @@
 #include "octavo/calibration.h"
 #include "octavo/error.h"
 #include "octavo/tasks.h"
-#include "octavo/text_encoder.h"
+#include "octavo/text_preprocessor.h"
 
 #include <nlohmann/json.hpp>
 
@@ -62,7 +62,7 @@ EmbedOptions embed_options(const json& entry) {
 }
 
 TokenBatch tokens_of(const json& entry, const Model& model) {
-  const TextEncoder encoder(model, text_options(entry));
+  const TextPreprocessor encoder(model, text_options(entry));
   TokenBatch batch;
   for (const json& text : entry.at("texts")) batch.sequences.push_back(encoder.encode(text.get<std::string>()));
   return batch;
@@ -335,10 +335,10 @@ TEST_CASE("options replace pooling, normalisation, truncation and prompt of the 
   CHECK(differs({.normalize = false, .truncate_dim = 6}, "truncate_dim") < 1e-5);
   CHECK(differs({.truncate_dim = 6}, "truncate_dim, then normalised") < 1e-5);
   CHECK_THROWS_WITH(embed(engine, batch, workspace, {.truncate_dim = 17}), Catch::Contains("17"));
-  CHECK_THROWS_AS(TextEncoder(engine.model(), {.prompt_name = "query"}), Error);
-  CHECK_THROWS_AS(TextEncoder(engine.model(), {.max_length = 21}), Error);
-  CHECK(TextEncoder(engine.model(), {.prompt = "query : "}).encode("a cat").ids ==
-        TextEncoder(engine.model()).encode("query : a cat").ids);
+  CHECK_THROWS_AS(TextPreprocessor(engine.model(), {.prompt_name = "query"}), Error);
+  CHECK_THROWS_AS(TextPreprocessor(engine.model(), {.max_length = 21}), Error);
+  CHECK(TextPreprocessor(engine.model(), {.prompt = "query : "}).encode("a cat").ids ==
+        TextPreprocessor(engine.model()).encode("query : a cat").ids);
 }
 
 TEST_CASE("similarity is sentence-transformers': cosine, dot product, negative distances") {

@@ -29,7 +29,7 @@ const TokenBatch& calibration_batch() {
 Ranges ranges_of(const Model& model, const QuantizeOptions& options = {}) {
   RangeObserver observer(RangeMethod::minmax);
   observer.begin_batch();
-  const FloatExecutor executor({std::make_shared<const Model>(model), &model.data()});
+  const FloatExecutor executor(shared_data_of(model));
   Workspace::Data workspace(1);
   const Observer observe = [&](std::string_view name, std::span<const float> values, int columns) {
     const auto found = options.equalization.find(name);
@@ -47,7 +47,7 @@ Ranges ranges_of(const Model& model, const QuantizeOptions& options = {}) {
 }
 
 Model quantized(const Model& model, const Ranges& ranges, const QuantizeOptions& options) {
-  return Model(std::make_shared<const Model::Data>(quantize(model.data(), ranges, options)));
+  return Access::make<Model>(std::make_shared<const Model::Data>(quantize(data_of(model), ranges, options)));
 }
 
 /// Mean cosine of the last hidden states to float32 on texts that calibration has not seen.
@@ -78,7 +78,7 @@ Model model_with_gelu_outlier() {
 }
 
 std::string error_of(const Model& model, const Ranges& ranges, const QuantizeOptions& options = {}) {
-  return refusal([&] { quantize(model.data(), ranges, options); });
+  return refusal([&] { quantize(data_of(model), ranges, options); });
 }
 
 }  // namespace

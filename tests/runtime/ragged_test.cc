@@ -49,8 +49,8 @@ TEST_CASE("a sequence that the model cannot take is named by its number") {
 TEST_CASE("tokens with a cache have the positions behind what it holds") {
   const Model model = TinyOpt().model();
   KvCache first(model), second(model, 5);
-  first.data().length = 3;
-  first.data().ids = {4, 4, 4};
+  data_of(first).length = 3;
+  data_of(first).ids = {4, 4, 4};
   KvCache* const caches[] = {&first, &second};
   const RaggedBatch batch = make_ragged({{{.ids = {1, 2}}, {.ids = {5}}}}, caches, model);
   CHECK(batch.positions == Ids{3, 4, 0});
@@ -69,7 +69,7 @@ TEST_CASE("a cache that is missing, shared, full or of another model is named by
   refuse({&cache, nullptr}, "the cache of sequence 1 is missing");
   refuse({&cache, &cache}, "the cache of sequence 1 is that of another one, too");
   refuse({&cache, &foreign}, "the cache of sequence 1 was made for another model");
-  cache.data().length = 3;
+  data_of(cache).length = 3;
   refuse({&cache, &other}, "the cache of sequence 0 holds 3 tokens, 3 more do not fit its capacity of 5");
 }
 

@@ -46,9 +46,9 @@ TEST_CASE("a workspace has the threads asked for, also more than there are cores
 
 TEST_CASE("a workspace can be moved with its buffers") {
   Workspace first({.threads = 2});
-  const float* data = first.data().get<float>("values", 100);
+  const float* data = data_of(first).get<float>("values", 100);
   Workspace second = std::move(first);
-  REQUIRE(second.data().get<float>("values", 100) == data);
-  REQUIRE(second.data().get<float>("others", 100) != data);
+  REQUIRE(data_of(second).get<float>("values", 100) == data);
+  REQUIRE(data_of(second).get<float>("others", 100) != data);
   REQUIRE(second.threads() == 2);
 }

@@ -36,7 +36,7 @@ Model quantized_decoder() {
 struct Writer {
   Model model;
   Engine engine{model};
-  Tokenizer tokenizer = Tokenizer::from_json(model.tokenizer_json());
+  Tokenizer tokenizer = model.tokenizer();
   Workspace workspace{{.threads = 1}};
 
   Generation operator()(const std::string& prompt, const GenerateOptions& options = {}, const TextSink& sink = {}) {
@@ -65,7 +65,7 @@ TEST_CASE("a greedy text is the likeliest token after the whole text so far, in 
     Writer writer{model};
     for (const char* prompt : {"hello", "", "he said"}) {
       std::string shown;
-      const Generation made = writer(prompt, {.max_tokens = 12}, [&](std::string_view piece) { shown += piece; });
+      const Generation made = writer(prompt, {.max_new_tokens = 12}, [&](std::string_view piece) { shown += piece; });
       CHECK(made.tokens == writer.greedy(prompt, 12));
       CHECK(made.text == writer.tokenizer.decode(made.tokens));
       CHECK(shown == made.text);
@@ -76,13 +76,13 @@ TEST_CASE("a greedy text is the likeliest token after the whole text so far, in 
 
 TEST_CASE("a text ends with its context, its stop string, or the model's end, whichever comes first") {
   Writer writer{quantized_decoder()};
-  const Generation whole = writer("hello", {.max_tokens = 100});
+  const Generation whole = writer("hello", {.max_new_tokens = 100});
   if (whole.finish == FinishReason::length)
     CHECK(whole.tokens.size() == 40 - writer.tokenizer.encode("hello").ids.size());
   const Generation narrow = writer("hello", {.context = 9});
   CHECK(narrow.tokens.size() <= 9 - writer.tokenizer.encode("hello").ids.size());
   const std::string stop = whole.text.substr(whole.text.size() / 2, 3);
-  const Generation stopped = writer("hello", {.max_tokens = 100, .stops = {"not in it", stop}});
+  const Generation stopped = writer("hello", {.max_new_tokens = 100, .stops = {"not in it", stop}});
   CHECK(stopped.finish == FinishReason::stop);
   CHECK(stopped.text == whole.text.substr(0, whole.text.find(stop)));
 }
@@ -90,18 +90,18 @@ TEST_CASE("a text ends with its context, its stop string, or the model's end, wh
 TEST_CASE("a text that is cut within a character ends with U+FFFD") {
   Writer writer{small_decoder()};
   for (int count = 1; count <= 20; ++count) {
-    const Generation made = writer("\xC3\xA9", {.max_tokens = count});
+    const Generation made = writer("\xC3\xA9", {.max_new_tokens = count});
     CHECK(made.text == writer.tokenizer.decode(made.tokens));
   }
 }
 
 TEST_CASE("the same seed makes the same text, and beams find a text at least as likely as the greedy one") {
   Writer writer{quantized_decoder()};
-  const GenerateOptions sampled{.max_tokens = 10, .sampling = {.temperature = 1.5, .seed = 3}};
+  const GenerateOptions sampled{.max_new_tokens = 10, .sampling = {.temperature = 1.5, .seed = 3}};
   CHECK(writer("he", sampled).tokens == writer("he", sampled).tokens);
   bool differs = false;
   for (std::uint64_t seed = 4; seed < 12; ++seed) {
-    differs = differs || writer("he", {.max_tokens = 10, .sampling = {.temperature = 1.5, .seed = seed}}).tokens !=
+    differs = differs || writer("he", {.max_new_tokens = 10, .sampling = {.temperature = 1.5, .seed = seed}}).tokens !=
                              writer("he", sampled).tokens;
   }
   CHECK(differs);
@@ -113,7 +113,8 @@ TEST_CASE("the same seed makes the same text, and beams find a text at least as 
     for (std::size_t i = losses.size() - made.size(); i < losses.size(); ++i) sum += losses[i];
     return sum / static_cast<double>(made.size());
   };
-  const Generation beams = writer("he", {.max_tokens = 8, .beams = 4}), greedy = writer("he", {.max_tokens = 8});
+  const Generation beams = writer("he", {.max_new_tokens = 8, .beams = 4}),
+                   greedy = writer("he", {.max_new_tokens = 8});
   if (beams.tokens.size() == 8 && greedy.tokens.size() == 8) CHECK(loss(beams.tokens) <= loss(greedy.tokens) + 1e-6);
   CHECK(beams.text == writer.tokenizer.decode(beams.tokens));
 }
@@ -125,10 +126,10 @@ TEST_CASE("any of several end tokens ends a text, with beams and without") {
   const std::int32_t second = whole[4];  // becomes an end
   const auto first = std::find(whole.begin(), whole.end(), second);
   Writer ended{small_decoder({kEnd, second})};
-  const Generation made = ended("hello", {.max_tokens = 12});
+  const Generation made = ended("hello", {.max_new_tokens = 12});
   CHECK(made.tokens == std::vector<std::int32_t>(whole.begin(), first));
   CHECK(made.finish == FinishReason::eos);
-  for (const std::int32_t token : ended("hello", {.max_tokens = 12, .beams = 3}).tokens) CHECK(token != second);
+  for (const std::int32_t token : ended("hello", {.max_new_tokens = 12, .beams = 3}).tokens) CHECK(token != second);
 }
 
 TEST_CASE("with beams the repetition penalty is of log-probabilities of the tokens so far, as in transformers") {
@@ -160,7 +161,7 @@ TEST_CASE("with beams the repetition penalty is of log-probabilities of the toke
     }
     std::vector<std::int32_t> expected = beams.finish().at(0).tokens;
     if (!expected.empty() && expected.back() == kEnd) expected.pop_back();
-    const GenerateOptions plain{.max_tokens = 10, .beams = 2};
+    const GenerateOptions plain{.max_new_tokens = 10, .beams = 2};
     GenerateOptions penalized = plain;
     penalized.sampling.repetition_penalty = kPenalty;
     CHECK(writer(prompt, penalized).tokens == expected);
@@ -176,7 +177,7 @@ TEST_CASE("a prompt without tokens or room, and options out of range, are errors
                     Catch::Contains("61 tokens, which leaves no room in a context of 40"));
   CHECK_THROWS_WITH(writer("hello", {.context = 2}), Catch::Contains("no room in a context of 2"));
   CHECK_THROWS_WITH(writer("hello", {.context = 41}), Catch::Contains("capacity is 41"));
-  CHECK_THROWS_WITH(writer("hello", {.max_tokens = 0}), Catch::Contains("max_tokens is 0"));
+  CHECK_THROWS_WITH(writer("hello", {.max_new_tokens = 0}), Catch::Contains("max_new_tokens is 0"));
   CHECK_THROWS_WITH(writer("hello", {.beams = 0}), Catch::Contains("beams is 0"));
   CHECK_THROWS_WITH(generate(writer.engine, writer.tokenizer, Tokens{}, writer.workspace),
                     Catch::Contains("no tokens"));
@@ -192,7 +193,7 @@ TEST_CASE("greedy texts of the small OPT checkpoints are PyTorch's", "[shared]")
     Writer writer{Model::from_checkpoint(files->checkpoint)};
     const nlohmann::json golden = nlohmann::json::parse(std::ifstream(files->golden));
     for (const auto& each : golden.at("cases")) {
-      CHECK(writer(each.at("prompt"), {.max_tokens = 16}).text == each.at("greedy_text").get<std::string>());
+      CHECK(writer(each.at("prompt"), {.max_new_tokens = 16}).text == each.at("greedy_text").get<std::string>());
     }
   }
 }

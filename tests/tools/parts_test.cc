@@ -1,8 +1,7 @@
-// The small parts of the command: batches, numbers, the progress line.
+// The small parts of the command: numbers, the progress line.
 #include "cli/escaped.h"
 #include "cli/numbers.h"
 #include "cli/progress.h"
-#include "data/batching.h"
 #include "report/bench_result.h"
 #include "tests/support/support.h"
 
@@ -16,25 +15,6 @@ using namespace octavo::tools;
 
 namespace {
 
-/// The sizes of the batches that sequences of these lengths fall into; ids count up over all of them.
-std::vector<std::vector<std::size_t>> batch_lengths(const BatchLimits& limits, const std::vector<int>& lengths) {
-  std::vector<std::vector<std::size_t>> batches;
-  int next = 0;
-  Batcher batcher(limits, [&](const TokenBatch& batch) {
-    batches.emplace_back();
-    for (const Tokens& tokens : batch.sequences) {
-      CHECK(tokens.ids.at(0) == next++);
-      batches.back().push_back(tokens.ids.size());
-    }
-  });
-  for (std::size_t i = 0; i < lengths.size(); ++i) {
-    batcher.add({.ids = std::vector<std::int32_t>(static_cast<std::size_t>(lengths[i]), static_cast<int>(i))});
-  }
-  batcher.finish();
-  batcher.finish();
-  return batches;
-}
-
 std::string number(float value) {
   std::string text;
   append_number(text, value);
@@ -46,15 +26,6 @@ std::string number(float value) {
 TEST_CASE("text in a column has neither tabs nor line ends, and can be told from what it was escaped to") {
   CHECK(escaped("a b\xc3\xa9") == "a b\xc3\xa9");
   CHECK(escaped("a\tb\nc\rd\\te") == "a\\tb\\nc\\rd\\\\te");
-}
-
-TEST_CASE("batches keep the order of the inputs and both limits") {
-  using Batches = std::vector<std::vector<std::size_t>>;
-  CHECK(batch_lengths({.sequences = 2, .tokens = 100}, {3, 4, 5}) == Batches{{3, 4}, {5}});
-  CHECK(batch_lengths({.sequences = 9, .tokens = 10}, {6, 4, 1, 9}) == Batches{{6, 4}, {1, 9}});
-  CHECK(batch_lengths({.sequences = 9, .tokens = 10}, {6, 5, 30, 1}) == Batches{{6}, {5}, {30}, {1}});
-  CHECK(batch_lengths({.sequences = 1, .tokens = 1}, {2, 2}) == Batches{{2}, {2}});
-  CHECK(batch_lengths({}, {}).empty());
 }
 
 TEST_CASE("a float is printed as the shortest number that reads back as the same float") {

@@ -265,14 +265,14 @@ class Repetition {
     }
     if (!decoding_) {
       decoding_.emplace(engine_, std::get<TokenBatch>(batches_[0]), *workspace_);
-      engine_.take_profile(*workspace_);
+      workspace_->take_profile();
     }
     const Stopwatch steps;
     decoding_->run(row_.decode);
     return 1e3 * steps.seconds();
   }
 
-  std::vector<OpTime> take_profile() { return engine_.take_profile(*workspace_); }
+  std::vector<OpTime> take_profile() { return workspace_->take_profile(); }
 
  private:
   const Engine& engine_;

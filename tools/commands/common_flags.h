@@ -3,8 +3,9 @@
 
 #include "cli/log.h"
 #include "cli/options.h"
-#include "data/batching.h"
 #include "data/input.h"
+
+#include "octavo/engine.h"
 
 #include <cstdint>
 #include <optional>

@@ -46,7 +46,7 @@ Syntax syntax() {
 
 GenerateOptions read_options(const Arguments& arguments) {
   GenerateOptions options;
-  options.max_tokens = static_cast<int>(*arguments.integer("tokens", 1, 65536));
+  options.max_new_tokens = static_cast<int>(*arguments.integer("tokens", 1, 65536));
   options.context = static_cast<int>(arguments.integer("ctx", 2, 65536).value_or(0));
   options.sampling = {
       .repetition_penalty = *arguments.number("repeat-penalty", 0.01, 100.0),
@@ -99,7 +99,7 @@ int run(const Arguments& arguments) {
   const Stopwatch loading;
   const Engine engine(open_model(path, log), {.isa = isa});
   check_context(options, engine.model().info());
-  const Tokenizer tokenizer = tokenizer_of(engine.model());
+  const Tokenizer& tokenizer = engine.model().tokenizer();
   Workspace workspace({.threads = threads});
   describe(engine, workspace, log);
   std::string load = "load ";

@@ -5,6 +5,7 @@
 #include "data/open_model.h"
 
 #include "octavo/engine.h"
+#include "octavo/version.h"
 
 #include <nlohmann/json.hpp>
 

@@ -3,6 +3,8 @@
 #include "cli/output.h"
 #include "commands/commands.h"
 
+#include "octavo/version.h"
+
 #include <algorithm>
 #include <cstdio>
 #include <exception>

@@ -101,7 +101,7 @@ int run(const Arguments& arguments) {
   Workspace workspace({.threads = options.threads});
   describe(engine, workspace, log);
   const std::vector<TokenWindow> windows =
-      windows_of(tokenizer_of(engine.model()).encode(read_text(file)), blocks.context, blocks.stride);
+      windows_of(engine.model().tokenizer().encode(read_text(file)), blocks.context, blocks.stride);
 
   Output output(target);
   Perplexity perplexity;

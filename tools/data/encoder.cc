@@ -5,11 +5,6 @@
 
 namespace octavo::tools {
 
-Tokenizer tokenizer_of(const Model& model) {
-  if (model.tokenizer_json().empty()) throw Error(model.info().name + ": has no tokenizer, so it cannot read text.");
-  return Tokenizer::from_json(model.tokenizer_json(), model.info().name + ": tokenizer.json");
-}
-
 namespace {
 
 TextOptions options_of(const ModelInfo& info, const std::optional<std::int64_t>& max_length, TextOptions options) {

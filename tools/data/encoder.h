@@ -4,7 +4,7 @@
 #include "cli/log.h"
 
 #include "octavo/model.h"
-#include "octavo/text_encoder.h"
+#include "octavo/text_preprocessor.h"
 #include "octavo/tokenizer.h"
 
 #include <cstdint>
@@ -12,9 +12,6 @@
 #include <string>
 
 namespace octavo::tools {
-
-/// The model's tokenizer. Throws octavo::Error when it has none.
-Tokenizer tokenizer_of(const Model& model);
 
 class Encoder {
  public:
@@ -30,7 +27,7 @@ class Encoder {
   void report_truncated(const Log& log) const;
 
  private:
-  TextEncoder encoder_;
+  TextPreprocessor encoder_;
   std::int64_t inputs_ = 0, truncated_ = 0;
 };
 

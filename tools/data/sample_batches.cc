@@ -29,7 +29,7 @@ Samples choose(const std::string& data, const SampleOptions& options, const Mode
     const std::int64_t most = std::min<std::int64_t>(max_length.value_or(kPieceTokens), model.info().max_positions);
     // The beginning-of-text token comes on top, and a piece on its own may have a token more than within its text.
     const auto tokens = static_cast<std::size_t>(std::max<std::int64_t>(most - 2, 1));
-    return choose_samples(pieces_of(read_text(data), tokenizer_of(model), tokens), options, data);
+    return choose_samples(pieces_of(read_text(data), model.tokenizer(), tokens), options, data);
   }
   if (model.info().image) return choose_samples(pictures_of(data), options, data);
   LineReader reader(data);

@@ -3,6 +3,7 @@
 #include "cli/numbers.h"
 
 #include "octavo/engine.h"
+#include "octavo/version.h"
 
 #include <nlohmann/json.hpp>
 
