@@ -21,7 +21,7 @@ int main(int argc, char** argv) try {
   std::ifstream sentences(argv[2]);
   for (std::string line; std::getline(sentences, line);) batcher.add(preprocessor.encode(line));
   batcher.finish();
-  calibrator.quantize({}, workspace).save(argv[3]);
+  calibrator.quantize({}, workspace).model.save(argv[3]);
   std::cout << calibrator.samples() << " samples, " << calibrator.tokens() << " tokens\n";
 } catch (const std::exception& error) {
   std::cerr << error.what() << "\n";

@@ -30,12 +30,12 @@ ProbabilityType set_probabilities(QuantizedGraph& graph, ProbabilityType type) {
 
 /// The same quantized model with 16 bits; nothing where attention has but one type.
 std::optional<Model> with_wide_probabilities(const Model& plain) {
-  Model::Data data = plain.data();
+  Model::Data data = data_of(plain);
   if (set_probabilities(*data.integer, ProbabilityType::uint16) != ProbabilityType::uint16) return {};
   nlohmann::json provenance = nlohmann::json::parse(data.provenance);
   provenance["probabilities"] = name_of(ProbabilityType::uint16);
   data.provenance = provenance.dump();
-  return Model(std::make_shared<const Model::Data>(std::move(data)));
+  return Access::make<Model>(std::make_shared<const Model::Data>(std::move(data)));
 }
 
 }  // namespace
@@ -78,7 +78,7 @@ Model Calibrator::Data::make(const CalibrationOptions& chosen, const Ranges& cho
           {"paper", every_value(chosen)},
       }
           .dump();
-  return Model(std::make_shared<const Model::Data>(std::move(quantized)));
+  return Access::make<Model>(std::make_shared<const Model::Data>(std::move(quantized)));
 }
 
 QuantizeOptions Calibrator::Data::settle(const CalibrationOptions& chosen, Ranges& chosen_ranges, ThreadPool& pool) {
