@@ -58,20 +58,21 @@ struct Calibrated {
 /// member that is not const needs the object to itself.
 class Calibrator {
  public:
-  /// Half of `memory` is for what is kept of the observations and for quantized weights, half for float32 weights, of
-  /// which more than that are converted batch by batch. What is large is then in memory for one layer at a time. Throws
-  /// Error when `model` is already quantized, and for options that are out of range, contradict each other, or have no
-  /// effect beside the paper's setting.
+  /// Prepares to watch a model. Half of `memory` is for what is kept of the observations and for quantized weights,
+  /// half for float32 weights, of which more than that are converted batch by batch. What is large is then in memory
+  /// for one layer at a time. Throws Error when `model` is already quantized, and for options that are out of range,
+  /// contradict each other, or have no effect beside the paper's setting.
   explicit Calibrator(const Model& model, const CalibrationOptions& options = {}, const MemoryOptions& memory = {});
 
-  /// The same of an engine's model, with the float32 weights that it has; decisions run on its instruction set. All of
-  /// `memory` is for the rest. The paper's setting has float32 weights of its own.
+  /// Prepares to watch an engine's model, with the float32 weights that the engine has; decisions run on its
+  /// instruction set. All of `memory` is for what is kept of the observations and for quantized weights. The paper's
+  /// setting has float32 weights of its own. Throws Error as for a model.
   explicit Calibrator(Engine reference, const CalibrationOptions& options = {}, const MemoryOptions& memory = {});
   ~Calibrator();
   Calibrator(Calibrator&&) noexcept;
   Calibrator& operator=(Calibrator&&) noexcept;
 
-  /// The float32 model that quantized ones are compared with.
+  /// Gives the float32 model that quantized ones are compared with.
   const Engine& reference() const;
 
   /// Runs the float model on one batch and updates the ranges. Throws Error as Engine::run does, and naming a value
@@ -79,28 +80,31 @@ class Calibrator {
   void observe(const TokenBatch& batch, Workspace& workspace);
   void observe(const ImageBatch& batch, Workspace& workspace);
 
-  /// Samples (sequences) and tokens observed so far.
+  /// Counts the samples (sequences or images) observed so far.
   std::int64_t samples() const;
+
+  /// Counts the tokens observed so far.
   std::int64_t tokens() const;
 
-  /// Whether more samples would still change the ranges.
+  /// Tells whether more samples would still change the ranges.
   Convergence convergence() const;
 
-  /// Bytes of observations and of its models' weights that lie in files because they are beyond the budget.
+  /// Counts the bytes of observations and of its models' weights that lie in files because they are beyond the budget.
   std::int64_t spilled() const;
 
-  /// Everything that can have extra bits, in order of execution.
+  /// Lists everything that can have extra bits, in order of execution.
   std::vector<ExtraBits> extra_bits() const;
 
   /// Quantizes by what was observed so far, with the constructor's options, on one thread, and decides what they leave
   /// open. Throws Error when nothing was observed, a range is not finite, or what is named cannot have extra bits.
   Calibrated quantize();
 
-  /// The same with other options, to see what each contributes: `ranges` and `quantizers` are those of the observation,
-  /// and what the constructor's options did not need was not kept. Throws Error also when it is missing.
+  /// Quantizes with other options than the constructor's, to see what each contributes: `ranges` and `quantizers` are
+  /// those of the observation, and what the constructor's options did not need was not kept. Throws Error as
+  /// quantize(), and when something is missing.
   Calibrated quantize(const CalibrationOptions& options);
 
-  /// The same, the same bits, on the workspace's threads.
+  /// Quantizes on the workspace's threads, to the same bits. Throws Error as quantize() does.
   Calibrated quantize(const CalibrationOptions& options, Workspace& workspace);
 
   struct Data;
