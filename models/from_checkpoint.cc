@@ -1,9 +1,11 @@
 // Which family a checkpoint directory belongs to, and what lies beside its weights: tokenizer, labels, modules.
+#include "graph/text_task.h"
 #include "io/safetensors.h"
 #include "models/families.h"
 #include "models/generation_config.h"
 #include "models/image_config.h"
 #include "models/sentence_transformers.h"
+#include "models/task_config.h"
 
 #include "octavo/error.h"
 #include "octavo/tokenizer.h"
@@ -41,8 +43,13 @@ Model::Data read_family(const std::filesystem::path& directory, const JsonObject
   try {
     for (const Family* family : kFamilies) {
       if (!family->reads(config)) continue;
+      std::vector<std::string> warnings;
+      const TaskConfig task = read_task_config(config, warnings);
       const std::optional<JsonObject> image_processor = read_image_processor(directory);
-      return family->read({config, image_processor, std::move(tensors), options});
+      Model::Data data = family->read({config, image_processor, std::move(tensors), options});
+      add_task_config(task, data.info);
+      data.warnings.insert(data.warnings.begin(), warnings.begin(), warnings.end());
+      return data;
     }
     std::string known;
     for (const Family* family : kFamilies) known += (known.empty() ? "" : ", ") + std::string(family->model_types);
@@ -81,6 +88,7 @@ Model Model::from_checkpoint(const std::filesystem::path& directory, const Check
   else if (std::filesystem::exists(directory / "modules.json"))
     throw Error((directory / "modules.json").string() + ": is there for models of texts only");
   data.info.outputs = describe_outputs(data.graph);
+  data.info.task = text_task(data.graph, data.info);
   for (const auto& [name, tensor] : data.tensors) data.info.parameters += tensor.elements();
   return Model(std::make_shared<const Data>(std::move(data)));
 }

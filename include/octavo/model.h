@@ -101,6 +101,24 @@ enum class RowKind {
   chosen_token,  ///< every token that the caller chooses
 };
 
+/// What a head for texts is for, which says what the output "logits" means.
+enum class TextTask {
+  none,                     ///< there is no head, or one of another kind
+  sequence_classification,  ///< of a text or a pair: a number per class
+  token_classification,     ///< of a token: a number per class
+  question_answering,       ///< of a token: whether an answer begins there, and whether one ends there
+  masked_language_model     ///< of a token: a number per token of the vocabulary
+};
+
+/// "sequence_classification", ...
+std::string_view name_of(TextTask task);
+
+/// What makes scores of the logits of a classifier of texts.
+enum class ScoreFunction { softmax, sigmoid, none };
+
+/// "softmax", ...: transformers' names.
+std::string_view name_of(ScoreFunction function);
+
 /// A result that a caller can ask a model for, by the name that transformers gives it.
 struct OutputInfo {
   std::string name;  ///< "last_hidden_state", "pooler_output", "logits", ...
@@ -122,7 +140,10 @@ struct ModelInfo {
   std::string gate = "none";  ///< "none", "unconditional_per_head", or with its kind: "conditional_per_token (linear)"
   double gate_scale = 1.0;
   std::int64_t parameters = 0;
-  int classes = 0;                          ///< that the model tells apart; 0: it has no head
+  int classes = 0;                                        ///< that the model tells apart; 0: it has no head
+  TextTask task = TextTask::none;                         ///< of a model of texts
+  ScoreFunction score_function = ScoreFunction::softmax;  ///< of classes of texts, as transformers chooses it
+  ScoreFunction pair_function = ScoreFunction::sigmoid;   ///< of a cross-encoder, as sentence-transformers does
   int prefix_tokens = 0;                    ///< rows before the patches of an image: class token and the like
   std::optional<ImageSettings> image = {};  ///< what images it takes; nothing for a model of text
   std::optional<DecoderInfo> decoder = {};  ///< of a model that predicts the next token; nothing for others

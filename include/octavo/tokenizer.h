@@ -29,6 +29,19 @@ struct Tokens {
   std::int32_t prompt = 0;         ///< first tokens that pooling leaves out; fewer than there are
 };
 
+/// A part of a text that is longer than a model takes, with special tokens around it.
+struct TokenWindow {
+  Tokens tokens;
+  std::int32_t first = 0;                ///< the first of `tokens` that is one of the text; of a pair, the second text
+  std::vector<std::int32_t> words = {};  ///< of each token of the text, the number of the word that it is a part of
+};
+
+/// How a long text is cut.
+struct WindowOptions {
+  int max_length = 0;  ///< most tokens of a window, special ones and those of a pair's first text included
+  int overlap = 0;     ///< tokens of the text that a window has in common with the one before
+};
+
 /// What of the ids becomes text.
 struct DecodeOptions {
   bool skip_special_tokens = true;  ///< leave out [CLS], </s> and the like
@@ -57,6 +70,12 @@ class Tokenizer {
   Tokens encode(std::string_view text, std::optional<int> max_length = {}) const;
   Tokens encode(std::string_view text, std::string_view pair, std::optional<int> max_length = {}) const;
 
+  /// Makes ids without truncation: of a long text several windows, each of which begins max_length less `overlap`
+  /// tokens behind the one before, at least one token. Of a pair the second text is cut and the first stands in each. A
+  /// text without tokens is one window. Throws Error when there is no room for a token.
+  std::vector<TokenWindow> windows(std::string_view text, const WindowOptions& options) const;
+  std::vector<TokenWindow> windows(std::string_view text, std::string_view pair, const WindowOptions& options) const;
+
   /// Makes the text of the ids, well-formed UTF-8. BPE: the bytes that the tokens stand for, U+FFFD in place of
   /// ill-formed ones. WordPiece: words with a space between them, none before . , ? and !. An id without a token
   /// (models pad their tables) is U+FFFD.
@@ -64,6 +83,15 @@ class Tokenizer {
 
   /// Gives the token's text in the vocabulary ("[CLS]", "##ing", "\u0120the"). Throws Error when there is no such id.
   std::string_view token(std::int32_t id) const;
+
+  /// Finds the id of a token of the vocabulary, -1 when there is none.
+  std::int32_t id(std::string_view token) const;
+
+  /// Gives the id of what the vocabulary has no pieces for, -1 where that cannot be.
+  std::int32_t unknown_id() const;
+
+  /// Tells what tokens within a word begin with: "##"; "" where they cannot be told from others.
+  std::string_view continuing_subword_prefix() const;
 
   /// Counts the tokens, added ones included.
   int vocab_size() const;

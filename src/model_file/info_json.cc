@@ -2,6 +2,7 @@
 
 #include "graph/graph.h"
 #include "graph/image_names.h"
+#include "graph/text_task.h"
 #include "model_file/attention_json.h"
 #include "model_file/embedding_json.h"
 
@@ -94,6 +95,10 @@ json info_to_json(const ModelInfo& info) {
   add_embedding(info.embedding, result);
   if (info.max_length != info.max_positions) result["max_length"] = info.max_length;
   if (info.classes > 0) result["classes"] = info.classes;
+  if (info.task == TextTask::sequence_classification) {
+    result["score_function"] = name_of(info.score_function);
+    result["pair_function"] = name_of(info.pair_function);
+  }
   if (info.decoder) {
     const std::vector<std::int32_t>& ends = info.decoder->eos_tokens;  // one is a number, as it always was
     result["decoder"] = {{"bos_token", info.decoder->bos_token},
@@ -125,6 +130,9 @@ ModelInfo info_from_json(const JsonObject& json) {
                     .classes = json.integer_or("classes", 0, kMaxColumns, 0),
                     .prefix_tokens = json.integer_or("prefix_tokens", 0, 1024, 0),
                     .image = json.has("image") ? std::optional(image_from_json(json.section("image"))) : std::nullopt};
+  if (info.classes == 1) info.score_function = ScoreFunction::sigmoid;
+  if (json.has("score_function")) info.score_function = read_name(json, "score_function", kScoreFunctions);
+  if (json.has("pair_function")) info.pair_function = read_name(json, "pair_function", kScoreFunctions);
   info.max_length = json.integer_or("max_length", 1, info.max_positions, info.max_positions);
   if (json.has("decoder")) info.decoder = decoder_from_json(json.section("decoder"), info.vocab_size);
   return info;

@@ -3,6 +3,7 @@
 #include "graph/check_modules.h"
 #include "graph/model_data.h"
 #include "graph/op_facts.h"
+#include "graph/text_task.h"
 #include "io/safetensors.h"
 #include "model_file/check_quantized.h"
 #include "model_file/embedding_json.h"
@@ -54,6 +55,7 @@ Model::Data read_model(SafetensorsFile file) {
   data.graph = std::move(read.graph);
   data.integer = std::move(read.integer);
   data.info.outputs = describe_outputs(data.graph);
+  data.info.task = text_task(data.graph, data.info);
   if (const std::string& text = metadata(file, "tokenizer"); !text.empty())
     data.tokenizer = Tokenizer::from_json(text, "tokenizer");
   data.provenance = metadata(file, "provenance");

@@ -12,6 +12,7 @@ namespace octavo {
 struct Pieces {
   std::vector<std::int32_t> ids;
   std::vector<Span> spans;
+  std::vector<std::int32_t> words = {};  ///< the number of each one's word, where somebody asks for it
 
   void append(std::int32_t id, Span span) {
     ids.push_back(id);

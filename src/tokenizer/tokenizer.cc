@@ -20,7 +20,8 @@ namespace {
 // One text on its way to ids: added tokens, normalization, words, pieces.
 class TextReader {
  public:
-  TextReader(const Tokenizer::Data& data, std::string_view text) : data_(data), text_(text) {
+  TextReader(const Tokenizer::Data& data, std::string_view text, bool counts_words)
+      : data_(data), text_(text), counts_words_(counts_words) {
     pieces_.ids.reserve(text.size() / 4);
     pieces_.spans.reserve(text.size() / 4);
   }
@@ -30,6 +31,7 @@ class TextReader {
     for (const AddedTokenFinder::Match& match : data_.added_raw.find(text_)) {
       read_segment(begin, match.begin);
       pieces_.append(match.id, {static_cast<std::int32_t>(match.begin), static_cast<std::int32_t>(match.end)});
+      end_word();
       begin = match.end;
     }
     read_segment(begin, text_.size());
@@ -60,6 +62,7 @@ class TextReader {
     for (const AddedTokenFinder::Match& match : data_.added_normalized.find(bytes)) {
       if (begin < match.begin) read_words(begin, match.begin);
       pieces_.append(match.id, {spans[match.begin].begin, spans[match.end - 1].end});
+      end_word();
       begin = match.end;
     }
     read_words(begin, bytes.size());
@@ -83,13 +86,21 @@ class TextReader {
     const auto tokenize_words = [&](const auto& model) {
       for (const Word word : words_) {
         model.tokenize(text.substr(word.begin, word.end - word.begin), spans + word.begin, pieces_);
+        end_word();
       }
     };
     std::visit(tokenize_words, data_.model);
   }
 
+  // All pieces since the last call are one word.
+  void end_word() {
+    if (counts_words_) pieces_.words.resize(pieces_.ids.size(), word_++);
+  }
+
   const Tokenizer::Data& data_;
   std::string_view text_;
+  bool counts_words_;
+  std::int32_t word_ = 0;
   NormalizedText normalized_, prefixed_;
   std::vector<Word> words_;
   Pieces pieces_;
@@ -137,12 +148,12 @@ void trim_spaces(const Tokenizer::Data& data, std::string_view text, Pieces& pie
   }
 }
 
-Pieces read_text(const Tokenizer::Data& data, std::string_view text) {
+Pieces read_text(const Tokenizer::Data& data, std::string_view text, bool counts_words = false) {
   if (text.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max())) {
     throw Error("text to tokenize: has " + std::to_string(text.size()) + " bytes, expected at most " +
                 std::to_string(std::numeric_limits<std::int32_t>::max()));
   }
-  Pieces pieces = TextReader(data, text).read();
+  Pieces pieces = TextReader(data, text, counts_words).read();
   if (data.trim_offsets) trim_spaces(data, text, pieces);
   return pieces;
 }
@@ -195,6 +206,43 @@ Tokens assemble(const TokenTemplate& tokens, const Pieces& first, const Pieces& 
   return result;
 }
 
+Pieces part_of(const Pieces& pieces, std::size_t begin, std::size_t end) {
+  const auto cut = [&](const auto& all) {
+    return std::decay_t<decltype(all)>(all.begin() + static_cast<std::ptrdiff_t>(begin),
+                                       all.begin() + static_cast<std::ptrdiff_t>(end));
+  };
+  return {cut(pieces.ids), cut(pieces.spans), cut(pieces.words)};
+}
+
+// As the tokenizers library cuts a text that overflows: `text` is the first of the template, or the second.
+std::vector<TokenWindow> cut_windows(const TokenTemplate& tokens, const Pieces& before, const Pieces& text,
+                                     const WindowOptions& options) {
+  const bool is_pair = &before != &text;
+  const std::size_t others =
+      static_cast<std::size_t>(tokens.special_count()) + (is_pair ? before.ids.size() : std::size_t{0});
+  if (options.max_length < 1 || static_cast<std::size_t>(options.max_length) <= others) {
+    throw Error("max_length is " + std::to_string(options.max_length) + ", expected more than " +
+                std::to_string(others) + ": special tokens" + (is_pair ? " and the first text" : "") +
+                " leave no room");
+  }
+  const std::size_t room = static_cast<std::size_t>(options.max_length) - others, count = text.ids.size(),
+                    step = room - std::min(static_cast<std::size_t>(std::max(options.overlap, 0)), room - 1);
+  std::vector<TokenWindow> result;
+  for (std::size_t begin = 0, end = 0; begin == 0 || end < count; begin += step) {
+    end = std::min(begin + room, count);
+    const Pieces part = part_of(text, begin, end);
+    std::size_t first = 0;
+    for (const TokenTemplate::Part& each : tokens.parts) {
+      if (each.source == (is_pair ? TokenTemplate::Source::second_text : TokenTemplate::Source::first_text)) break;
+      first += each.source == TokenTemplate::Source::special ? 1 : before.ids.size();
+    }
+    result.push_back({.tokens = is_pair ? assemble(tokens, before, part) : assemble(tokens, part, {}),
+                      .first = static_cast<std::int32_t>(first),
+                      .words = part.words});
+  }
+  return result;
+}
+
 }  // namespace
 
 Tokenizer::Tokenizer(std::shared_ptr<const Data> data) : data_(std::move(data)) {}
@@ -241,6 +289,33 @@ Tokens Tokenizer::encode(std::string_view text, std::string_view pair, std::opti
   Tokens tokens = assemble(data_->pair, first, second);
   tokens.truncated = static_cast<std::int32_t>(before - first.ids.size() - second.ids.size());
   return tokens;
+}
+
+std::vector<TokenWindow> Tokenizer::windows(std::string_view text, const WindowOptions& options) const {
+  const Pieces pieces = read_text(*data_, text, true);
+  return cut_windows(data_->single, pieces, pieces, options);
+}
+
+std::vector<TokenWindow> Tokenizer::windows(std::string_view text, std::string_view pair,
+                                            const WindowOptions& options) const {
+  return cut_windows(data_->pair, read_text(*data_, text), read_text(*data_, pair, true), options);
+}
+
+std::int32_t Tokenizer::id(std::string_view token) const {
+  const std::int32_t id = std::visit([&](const auto& model) { return model.id(token); }, data_->model);
+  if (id >= 0) return id;
+  const auto added = std::ranges::find(data_->added_tokens, token, &AddedToken::content);
+  return added == data_->added_tokens.end() ? -1 : added->id;
+}
+
+std::int32_t Tokenizer::unknown_id() const {
+  const auto* words = std::get_if<WordPiece>(&data_->model);
+  return words ? words->id(words->options().unk_token) : -1;
+}
+
+std::string_view Tokenizer::continuing_subword_prefix() const {
+  const auto* words = std::get_if<WordPiece>(&data_->model);
+  return words ? std::string_view(words->options().continuing_subword_prefix) : "";
 }
 
 std::string_view Tokenizer::token(std::int32_t id) const {
