@@ -35,7 +35,7 @@ double similarity(std::span<const float> a, std::span<const float> b, Similarity
 /// A class and how sure the model is of it.
 struct ClassScore {
   int id = 0;
-  float score = 0.0f;  ///< softmax over all classes
+  float score = 0.0f;  ///< of pictures the softmax over all classes; of texts what ModelInfo::score_function says
 };
 
 /// Finds the `count` likeliest classes of each image, best first; of equal ones the lower id. Throws Error as
@@ -45,6 +45,7 @@ std::vector<std::vector<ClassScore>> classify(const Engine& engine, const ImageB
 
 /// Finds the `count` likeliest classes of each row of logits f32 [rows, classes], best first; of equal ones the lower
 /// id.
-std::vector<std::vector<ClassScore>> best_classes(const Tensor& logits, int count);
+std::vector<std::vector<ClassScore>> best_classes(const Tensor& logits, int count,
+                                                  ScoreFunction function = ScoreFunction::softmax);
 
 }  // namespace octavo

@@ -28,6 +28,9 @@ class TextPreprocessor {
   /// Tokenizer::encode.
   Tokens encode(std::string_view text) const;
 
+  /// Makes the tokens of a pair, the longer text of which is cut first; the prompt stands before the first.
+  Tokens encode(std::string_view text, std::string_view pair) const;
+
   const Tokenizer& tokenizer() const { return tokenizer_; }
 
   /// Gives what stands before each text; "" when nothing does.
@@ -37,6 +40,8 @@ class TextPreprocessor {
   int max_length() const { return max_length_; }
 
  private:
+  Tokens with_prompt(Tokens tokens) const;
+
   Tokenizer tokenizer_;
   std::string prompt_;
   int max_length_;

@@ -1,22 +1,18 @@
-// From logits to the likeliest classes.
-#include "octavo/tasks.h"
+// From logits to the likeliest classes, of pictures and of texts.
+#include "tasks/score_functions.h"
+
+#include "octavo/text_tasks.h"
 
 #include <algorithm>
-#include <cmath>
 #include <span>
 
 namespace octavo {
 namespace {
 
-std::vector<ClassScore> best_of(std::span<const float> logits, int count) {
+std::vector<ClassScore> best_of(std::span<const float> logits, int count, ScoreFunction function) {
+  const std::vector<float> values = scores_of(logits, function);
   std::vector<ClassScore> scores(logits.size());
-  const float largest = *std::max_element(logits.begin(), logits.end());
-  double sum = 0.0;
-  for (const float x : logits) sum += std::exp(static_cast<double>(x - largest));
-  for (std::size_t i = 0; i < logits.size(); ++i) {
-    scores[i] = {.id = static_cast<int>(i),
-                 .score = static_cast<float>(std::exp(static_cast<double>(logits[i] - largest)) / sum)};
-  }
+  for (std::size_t i = 0; i < logits.size(); ++i) scores[i] = {.id = static_cast<int>(i), .score = values[i]};
   const auto better = [&](const ClassScore& a, const ClassScore& b) {
     const float x = logits[static_cast<std::size_t>(a.id)], y = logits[static_cast<std::size_t>(b.id)];
     return x > y || (x == y && a.id < b.id);
@@ -29,11 +25,11 @@ std::vector<ClassScore> best_of(std::span<const float> logits, int count) {
 
 }  // namespace
 
-std::vector<std::vector<ClassScore>> best_classes(const Tensor& logits, int count) {
+std::vector<std::vector<ClassScore>> best_classes(const Tensor& logits, int count, ScoreFunction function) {
   std::vector<std::vector<ClassScore>> result;
   const auto columns = static_cast<std::size_t>(logits.columns());
   for (std::size_t first = 0; columns > 0 && first < logits.as<float>().size(); first += columns) {
-    result.push_back(best_of(logits.as<float>().subspan(first, columns), count));
+    result.push_back(best_of(logits.as<float>().subspan(first, columns), count, function));
   }
   return result;
 }
@@ -41,6 +37,24 @@ std::vector<std::vector<ClassScore>> best_classes(const Tensor& logits, int coun
 std::vector<std::vector<ClassScore>> classify(const Engine& engine, const ImageBatch& batch, Workspace& workspace,
                                               int count) {
   return best_classes(engine.logits(batch, workspace), count);
+}
+
+std::vector<std::vector<ClassScore>> classify(const Engine& engine, const TokenBatch& batch, Workspace& workspace,
+                                              std::optional<int> count) {
+  require_task(engine.model(), TextTask::sequence_classification);
+  return classes_of(engine.model(), engine.logits(batch, workspace), count);
+}
+
+std::vector<std::vector<ClassScore>> classes_of(const Model& model, const Tensor& logits, std::optional<int> count) {
+  require_task(model, TextTask::sequence_classification);
+  const ModelInfo& info = model.info();
+  const bool several = info.score_function == ScoreFunction::sigmoid;
+  return best_classes(logits, count.value_or(several ? info.classes : 1), info.score_function);
+}
+
+std::string label_of(const Model& model, int id) {
+  const std::vector<std::string>& labels = model.labels();
+  return labels.empty() ? "LABEL_" + std::to_string(id) : labels.at(static_cast<std::size_t>(id));
 }
 
 }  // namespace octavo

@@ -44,10 +44,17 @@ TextPreprocessor::TextPreprocessor(const Model& model, const TextOptions& option
     left_out_ = prompt_tokens(tokenizer_, prompt_, max_length_);
 }
 
-Tokens TextPreprocessor::encode(std::string_view text) const {
-  Tokens tokens = tokenizer_.encode(prompt_ + std::string(text), max_length_);
+Tokens TextPreprocessor::with_prompt(Tokens tokens) const {
   if (!tokens.ids.empty()) tokens.prompt = std::min(left_out_, static_cast<int>(tokens.ids.size()) - 1);
   return tokens;
+}
+
+Tokens TextPreprocessor::encode(std::string_view text) const {
+  return with_prompt(tokenizer_.encode(prompt_ + std::string(text), max_length_));
+}
+
+Tokens TextPreprocessor::encode(std::string_view text, std::string_view pair) const {
+  return with_prompt(tokenizer_.encode(prompt_ + std::string(text), pair, max_length_));
 }
 
 }  // namespace octavo
