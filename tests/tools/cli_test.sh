@@ -16,7 +16,7 @@ head -n 5 data.txt >five.txt
 # Help and usage.
 run 0 --help; out_has "octavo SUBCOMMAND"; err_is_empty
 run 0 --version; out_has "octavo "; lines_are out 1
-for subcommand in calibrate analyze bench embed generate perplexity tokenize info selftest; do
+for subcommand in calibrate analyze bench embed classify rank tag answer fill run generate perplexity tokenize info selftest; do
   run 0 $subcommand --help; out_has "octavo $subcommand"; out_has "Example:"; out_has "--help"; err_is_empty
   run 2 $subcommand --no-such-flag; is_wrong_usage "unknown option '--no-such-flag'"
 done

@@ -11,9 +11,9 @@ cp -r "$pretrained/pictures" good
 clock=good/clock.png light=good/traffic-light.jpg
 
 run 0 classify --help; out_has "--top-k"
-run 2 classify -m x; err_has "no input: --image or --file is missing"
+run 2 classify -m x; err_has "no input: --prompt, --image or --file is missing"
 run 2 classify --image "$clock"; err_has "--model is missing"
-run 1 classify -m "$pretrained/all-MiniLM-L6-v2-gated" --image "$clock"; err_has "does not classify pictures"
+run 2 classify -m "$pretrained/all-MiniLM-L6-v2-gated" --image "$clock"; err_has "--image has no effect"
 
 # A calibrated model, from a folder; the same file from a list.
 run 0 calibrate "$checkpoint" -d good --rounding nearest --equalize smoothquant -o vit.octavo; out_has "calibrated on  2 samples"; out_has "logits of 2 calibration samples"

@@ -6,6 +6,7 @@
 #include "data/batching.h"
 #include "data/encoder.h"
 #include "data/open_model.h"
+#include "data/sample_batches.h"
 #include "data/samples.h"
 #include "report/analysis_page.h"
 #include "report/analysis_report.h"
@@ -58,14 +59,14 @@ void read_bits(const Arguments& arguments, AnalysisOptions& options) {
   }
 }
 
-std::vector<std::string> read_texts(const Arguments& arguments, const Log& log) {
+std::vector<std::string> read_texts(const Arguments& arguments, const ModelInfo& info, const Log& log) {
   SampleOptions options;
   for (const std::int64_t column : arguments.integers("column", 1, 1'000'000))
     options.columns.push_back(static_cast<int>(column));
   options.count = *arguments.integer("samples", 1, 1'000'000);
   options.seed = static_cast<std::uint64_t>(*arguments.integer("seed", 0, std::numeric_limits<std::int64_t>::max()));
   LineReader reader(arguments.required("data"));
-  Samples samples = choose_samples(reader, options);
+  Samples samples = choose_samples(reader, with_pairs(options, info, reader.name()));
   log.say(reader.name() + ": " + std::to_string(samples.calibration.size()) + " of " + std::to_string(samples.usable) +
           " samples");
   return std::move(samples.calibration);
@@ -88,7 +89,8 @@ int run(const Arguments& arguments) {
   Encoder encoder(model, read_max_length(arguments));
   std::vector<TokenBatch> batches;
   Batcher batcher(run.batch, [&](const TokenBatch& batch) { batches.push_back(batch); });
-  for (const std::string& text : read_texts(arguments, log)) batcher.add(encoder.encode(text));
+  for (const std::string& text : read_texts(arguments, model.info(), log))
+    batcher.add(encoder.encode(text_of(text, model.info())));
   batcher.finish();
   encoder.report_truncated(log);
 

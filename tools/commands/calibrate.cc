@@ -33,8 +33,8 @@ Syntax syntax() {
        "for a model of pictures: a folder of them, or a list of files (required)",
        "FILE"},
       {"column",
-       "tab-separated column (1, 2, ...) that holds the text; 1,2 takes both, as samples of their own; "
-       "1 if the file is a .tsv",
+       "tab-separated column (1, 2, ...) that holds the text; 1,2 takes both, as samples of their own or, of a model "
+       "that classifies texts or answers questions, as a pair; 1 if the file is a .tsv",
        "N"},
       {"samples", "samples to calibrate on, chosen at random from the whole file", "N", "512"},
       {"s,seed", "seed of that choice", "N", "0"},

@@ -1,173 +1,91 @@
-// `octavo classify`: the likeliest classes of each picture. A picture that cannot be read is reported, and the others
-// are answered.
-#include "cli/escaped.h"
-#include "cli/numbers.h"
-#include "cli/output.h"
-#include "cli/progress.h"
+// `octavo classify`: the likeliest classes of each text or picture, whichever the model takes.
+#include "commands/classify.h"
+
 #include "commands/commands.h"
-#include "commands/common_flags.h"
-#include "data/class_labels.h"
 #include "data/open_model.h"
-#include "data/picture_batches.h"
 
-#include "octavo/error.h"
-#include "octavo/tasks.h"
-
-#include <nlohmann/json.hpp>
-
-#include <algorithm>
-#include <optional>
-#include <unistd.h>
+#include <initializer_list>
 
 namespace octavo::tools {
 namespace {
 
 Syntax syntax() {
   const Flags own = {
-      {"top-k", "classes printed of each picture", "N", "5"},
+      {"image",
+       "a picture (JPEG, PNG, WebP, GIF, BMP, TIFF, PPM) or a folder of them; may be repeated, and more may follow as "
+       "plain words",
+       "FILE"},
+      {"p,prompt", "a text, or two with a tab between them; may be repeated", "TEXT"},
+      {"f,file",
+       "texts, one per line, with a tab between a pair; of a model of pictures, pictures or folders; - is standard "
+       "input",
+       "FILE"},
+      {"column", "tab-separated column (1, 2, ...) that holds the text; 1,2 is a pair", "N"},
+      {"top-k",
+       "classes printed of each; by default 5 for pictures, 1 for texts, and all where several classes may be true of "
+       "a "
+       "text at once",
+       "N"},
+      {"candidates", "classes of your own, with commas between them; the model is one of natural language inference",
+       "WORDS"},
+      {"hypothesis", "what such a class says of a text; {} stands for the class", "TEXT", "This example is {}."},
+      {"multi-label", "several of these classes may be true of a text at once"},
       {"labels", "a .tsv of pictures and their classes; prints how often the first one, and one of five, is right",
        "FILE"},
   };
-  return {.usage = "-m MODEL (--image FILE... | -f LIST) [OPTION...]",
+  return {.usage = "-m MODEL (-p TEXT | --image FILE... | -f FILE)... [OPTION...]",
           .about =
-              "Prints the likeliest classes of each picture, best first: picture, class, score and name, separated by "
-              "tabs.\n"
-              "A folder stands for the pictures in it. A picture that cannot be read is an error line; the others are\n"
-              "answered, and the exit code is then 1.",
-          .example = "octavo classify -m vit.octavo --image picture.jpg another.png",
-          .flags = join({model_flags(), image_flags(), own, run_flags(), output_flags(), verbosity_flags()}),
-          .max_positionals = 1 << 20};
+              "Prints the likeliest classes of each text or pair of texts, best first: class, score, text; or of each\n"
+              "picture: picture, number of the class, score, class; separated by tabs. A folder stands for the\n"
+              "pictures in it. A picture that cannot be read is an error line; the others are answered, and the exit\n"
+              "code is then 1.",
+          .example = "octavo classify -m sentiments.octavo -p \"What a waste of two hours!\"",
+          .flags = join({model_flags(), own, run_flags(), max_length_flags(), output_flags(), verbosity_flags()}),
+          .max_positionals = 1 << 20,
+          .rules = {{{"prompt", "column", "max-length", "candidates"}, Rule::When::beside, "image"},
+                    {{"hypothesis", "multi-label"}, Rule::When::without, "candidates"}}};
 }
 
-struct Settings {
-  std::string model;
-  std::vector<std::string> pictures;
-  std::optional<std::string> labels;
-  RunOptions run;
-  int top_k = 5;
-  bool json = false;
-  std::string output;
-};
-
-Settings read_settings(const Arguments& arguments) {
-  Settings settings;
-  settings.model = arguments.required("model");
+ClassifySettings read_settings(const Arguments& arguments) {
+  ClassifySettings settings;
   settings.run = read_run_options(arguments);
-  settings.top_k = static_cast<int>(*arguments.integer("top-k", 1, 1'000'000));
-  settings.labels = arguments.text("labels");
+  if (const auto count = arguments.integer("top-k", 1, 1'000'000)) settings.top_k = static_cast<int>(*count);
   settings.json = arguments.on("json");
   settings.output = read_output(arguments);
-  settings.pictures = read_pictures(arguments);
   return settings;
 }
 
-using ordered_json = nlohmann::ordered_json;
-
-std::string line(const ordered_json& object) {
-  return object.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+void refuse(const Arguments& arguments, std::initializer_list<const char*> flags, const char* takes) {
+  for (const char* flag : flags) {
+    if (arguments.given(flag)) {
+      throw UsageError("--" + std::string(flag) + " has no effect on --model " + *arguments.text("model") +
+                       ", which takes " + takes);
+    }
+  }
 }
-
-/// Answers pictures in order and counts what went wrong.
-class Classification {
- public:
-  Classification(const Settings& settings, const Log& log)
-      : settings_(settings),
-        log_(log),
-        engine_(open_model(settings.model, log_), {.isa = settings.run.isa}),
-        workspace_({.threads = settings.run.threads}),
-        output_(settings.output) {
-    const ModelInfo& info = engine_.model().info();
-    if (!info.image || info.classes == 0) throw Error(info.name + ": does not classify pictures.");
-    if (settings.labels) truth_.emplace(*settings.labels, info.classes);
-    describe(engine_, workspace_, log);
-  }
-
-  void run() {
-    const bool own_progress = settings_.output.empty() && ::isatty(STDOUT_FILENO) != 0;
-    Progress progress("classify", own_progress ? Log(Verbosity::quiet) : log_);
-    const auto handle = [&](const ImageBatch& batch, const std::vector<LoadedPicture>& pictures) {
-      answer(batch, pictures);
-      progress.update(static_cast<std::int64_t>(done_),
-                      static_cast<double>(done_) / static_cast<double>(settings_.pictures.size()));
-    };
-    for_each_picture_batch(settings_.pictures, engine_.model().info(), settings_.run.batch, workspace_.threads(),
-                           handle);
-    if (truth_) report_accuracy();
-    output_.commit();
-    if (failed_ > 0) {
-      throw Error(std::to_string(failed_) + " of " + std::to_string(done_) +
-                  " pictures could not be read; the others are answered.");
-    }
-  }
-
- private:
-  void answer(const ImageBatch& batch, const std::vector<LoadedPicture>& pictures) {
-    std::vector<std::vector<ClassScore>> classes;
-    if (!batch.images.empty()) classes = classify(engine_, batch, workspace_, std::max(settings_.top_k, 5));
-    auto next = classes.begin();
-    for (const LoadedPicture& picture : pictures) {
-      if (picture.error.empty())
-        write(picture.file, *next++);
-      else
-        write_error(picture);
-      ++done_;
-    }
-    output_.flush();
-  }
-
-  void write(const std::string& file, std::vector<ClassScore>& scores) {
-    if (truth_) truth_->count(file, scores);
-    scores.resize(std::min(scores.size(), static_cast<std::size_t>(settings_.top_k)));
-    if (settings_.json) {
-      ordered_json labels = ordered_json::array();
-      for (const ClassScore& score : scores)
-        labels.push_back({{"id", score.id}, {"label", name(score.id)}, {"score", score.score}});
-      output_.write(line({{"index", done_}, {"input", file}, {"labels", labels}}));
-      return;
-    }
-    for (const ClassScore& score : scores) {
-      std::string text = escaped(file) + "\t" + std::to_string(score.id) + "\t";
-      append_fixed(text, static_cast<double>(score.score), 4);
-      output_.write(text + "\t" + escaped(name(score.id)) + "\n");
-    }
-  }
-
-  void write_error(const LoadedPicture& picture) {
-    ++failed_;
-    log_.warn(picture.error);
-    if (settings_.json) output_.write(line({{"index", done_}, {"input", picture.file}, {"error", picture.error}}));
-  }
-
-  std::string name(int id) const {
-    const std::vector<std::string>& labels = engine_.model().labels();
-    return labels.empty() ? "" : labels[static_cast<std::size_t>(id)];
-  }
-
-  void report_accuracy() {
-    log_.say(truth_->text());
-    if (settings_.json) {
-      output_.write(line({{"pictures", truth_->counted()}, {"top1", truth_->top1()}, {"top5", truth_->top5()}}));
-    }
-  }
-
-  const Settings& settings_;
-  const Log& log_;
-  Engine engine_;
-  Workspace workspace_;
-  Output output_;
-  std::optional<ClassLabels> truth_;
-  std::size_t done_ = 0, failed_ = 0;
-};
 
 int run(const Arguments& arguments) {
   const Log log = read_log(arguments);
-  const Settings settings = read_settings(arguments);
-  Classification(settings, log).run();
+  const std::string path = arguments.required("model");
+  const ClassifySettings settings = read_settings(arguments);
+  if (!arguments.text("prompt") && !arguments.text("image") && !arguments.text("file") &&
+      arguments.positionals().empty())
+    throw UsageError("no input: --prompt, --image or --file is missing");
+  Engine engine(open_model(path, log), {.isa = settings.run.isa});
+  if (engine.model().info().image) {
+    refuse(arguments, {"prompt", "column", "max-length", "candidates"}, "pictures");
+    classify_pictures(arguments, settings, std::move(engine), log);
+  } else {
+    refuse(arguments, {"image", "labels"}, "texts");
+    if (!arguments.positionals().empty())
+      throw UsageError("'" + arguments.positionals()[0] + "' stands alone, expected -p TEXT or -f FILE");
+    classify_texts(arguments, settings, std::move(engine), log);
+  }
   return 0;
 }
 
 }  // namespace
 
-constinit const Command kClassify = {"classify", "what pictures show: class, score and name", syntax, run};
+constinit const Command kClassify = {"classify", "the classes of texts, pairs of texts or pictures", syntax, run};
 
 }  // namespace octavo::tools

@@ -14,8 +14,8 @@ struct Command {
   int (*run)(const Arguments&);  ///< the exit code; errors are exceptions
 };
 
-extern const Command kAnalyze, kBench, kCalibrate, kClassify, kEmbed, kGenerate, kInfo, kPerplexity, kTokenize,
-    kSelftest;
+extern const Command kAnalyze, kAnswer, kBench, kCalibrate, kClassify, kEmbed, kFill, kGenerate, kInfo, kPerplexity,
+    kRank, kRun, kTag, kTokenize, kSelftest;
 
 /// All of them, in the order of `octavo --help`.
 std::span<const Command* const> all_commands();

@@ -29,7 +29,8 @@ std::string general_help() {
          "Example:\n  octavo calibrate my-model/ -d sentences.txt -o my-model.octavo\n"
          "  octavo embed -m my-model.octavo -p \"A sentence.\" -p \"Another one.\" --similarity\n"
          "  octavo generate -m my-opt.octavo -p \"The city of\" -n 50\n"
-         "  octavo classify -m my-vit.octavo --image picture.jpg\n";
+         "  octavo classify -m my-vit.octavo --image picture.jpg\n"
+         "  octavo answer -m my-qa.octavo --question \"Who wrote it?\" --context \"Mary Shelley wrote it in 1818.\"\n";
 }
 
 int print(const std::string& text) {

@@ -22,8 +22,13 @@ TextOptions options_of(const ModelInfo& info, const std::optional<std::int64_t>&
 Encoder::Encoder(const Model& model, const std::optional<std::int64_t>& max_length, const TextOptions& options)
     : encoder_(model, options_of(model.info(), max_length, options)) {}
 
-Tokens Encoder::encode(const std::string& text) {
-  Tokens tokens = encoder_.encode(text);
+Tokens Encoder::encode(const std::string& text) { return counted(encoder_.encode(text)); }
+
+Tokens Encoder::encode(const TextInput& input) {
+  return counted(input.pair ? encoder_.encode(input.text, *input.pair) : encoder_.encode(input.text));
+}
+
+Tokens Encoder::counted(Tokens tokens) {
   ++inputs_;
   if (tokens.truncated > 0) ++truncated_;
   return tokens;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cli/log.h"
+#include "data/text_input.h"
 
 #include "octavo/model.h"
 #include "octavo/text_preprocessor.h"
@@ -20,13 +21,18 @@ class Encoder {
   Encoder(const Model& model, const std::optional<std::int64_t>& max_length, const TextOptions& options = {});
 
   Tokens encode(const std::string& text);
+  Tokens encode(const TextInput& input);
 
   const Tokenizer& tokenizer() const { return encoder_.tokenizer(); }
+
+  int max_length() const { return encoder_.max_length(); }
 
   /// One warning for all inputs that were truncated, if any.
   void report_truncated(const Log& log) const;
 
  private:
+  Tokens counted(Tokens tokens);
+
   TextPreprocessor encoder_;
   std::int64_t inputs_ = 0, truncated_ = 0;
 };

@@ -54,6 +54,11 @@ std::optional<std::string> Inputs::next() {
   return reader_ ? reader_->next() : std::nullopt;
 }
 
+std::string Inputs::place() const {
+  if (!reader_ || reader_->line() == 0) return "--prompt";
+  return reader_->name() + ":" + std::to_string(reader_->line());
+}
+
 std::optional<double> Inputs::fraction() const { return reader_ ? reader_->fraction() : std::nullopt; }
 
 }  // namespace octavo::tools

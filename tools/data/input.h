@@ -44,6 +44,9 @@ class Inputs {
   std::optional<std::string> next();
   std::optional<double> fraction() const;
 
+  /// Where the last one stands, for messages: "--prompt", or a file and a line.
+  std::string place() const;
+
  private:
   std::vector<std::string> prompts_;
   std::size_t prompts_read_ = 0;

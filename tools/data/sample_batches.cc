@@ -20,7 +20,23 @@ std::vector<std::string> pictures_of(const std::string& data) {
   return expand_folders(names);
 }
 
+/// Whether an input may be two texts with a tab between them.
+bool takes_pairs(const ModelInfo& info) {
+  return info.task == TextTask::sequence_classification || info.task == TextTask::question_answering;
+}
+
 }  // namespace
+
+TextInput text_of(const std::string& sample, const ModelInfo& info) {
+  return takes_pairs(info) ? read_text_input(sample, {}, "a sample") : TextInput{.text = sample};
+}
+
+SampleOptions with_pairs(SampleOptions options, const ModelInfo& info, const std::string& data) {
+  options.pairs = takes_pairs(info);
+  const bool always = info.task == TextTask::question_answering || info.classes == 1;
+  if (options.pairs && always && options.columns.empty() && data.ends_with(".tsv")) options.columns = {1, 2};
+  return options;
+}
 
 Samples choose(const std::string& data, const SampleOptions& options, const Model& model,
                const std::optional<std::int64_t>& max_length) {
@@ -33,7 +49,7 @@ Samples choose(const std::string& data, const SampleOptions& options, const Mode
   }
   if (model.info().image) return choose_samples(pictures_of(data), options, data);
   LineReader reader(data);
-  return choose_samples(reader, options);
+  return choose_samples(reader, with_pairs(options, model.info(), data));
 }
 
 SampleBatches::SampleBatches(const Model& model, const std::optional<std::int64_t>& max_length,

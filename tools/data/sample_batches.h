@@ -18,9 +18,16 @@ namespace octavo::tools {
 
 /// The samples that `data` means: lines of a text file, or for a model of pictures a folder or a list of files. For a
 /// decoder the text is cut into pieces of max_length tokens, by default the model's limit, at most 512; columns of a
-/// .tsv are taken as they are.
+/// .tsv are taken as they are. Texts are chosen by with_pairs().
 Samples choose(const std::string& data, const SampleOptions& options, const Model& model,
                const std::optional<std::int64_t>& max_length);
+
+/// For a model that classifies texts or answers questions two columns are a pair, one sample; where a model always
+/// takes two texts, columns 1 and 2 of a .tsv are.
+SampleOptions with_pairs(SampleOptions options, const ModelInfo& info, const std::string& data);
+
+/// The text of a sample, or its two texts where the model may take a pair and there is a tab.
+TextInput text_of(const std::string& sample, const ModelInfo& info);
 
 class SampleBatches {
  public:
@@ -50,7 +57,7 @@ class SampleBatches {
       handle(batch);
       advance(std::ssize(batch.sequences));
     });
-    for (const std::string& text : samples) batcher.add(encoder_->encode(text));
+    for (const std::string& text : samples) batcher.add(encoder_->encode(text_of(text, info_)));
     batcher.finish();
   }
 

@@ -57,16 +57,20 @@ std::size_t held_out_of(std::int64_t kept, std::int64_t count) {
 
 }  // namespace
 
-std::vector<std::string> split_columns(const std::string& line, const std::vector<int>& columns,
-                                       const std::string& place) {
-  if (columns.empty()) return {line};
+std::vector<std::string> split_tabs(const std::string& line) {
   std::vector<std::string> cells;
   for (std::size_t begin = 0;;) {
     const std::size_t tab = line.find('\t', begin);
     cells.push_back(line.substr(begin, tab - begin));
-    if (tab == std::string::npos) break;
+    if (tab == std::string::npos) return cells;
     begin = tab + 1;
   }
+}
+
+std::vector<std::string> split_columns(const std::string& line, const std::vector<int>& columns,
+                                       const std::string& place) {
+  if (columns.empty()) return {line};
+  const std::vector<std::string> cells = split_tabs(line);
   std::vector<std::string> chosen;
   for (const int column : columns) {
     if (column > std::ssize(cells)) {
@@ -113,7 +117,9 @@ Samples choose_samples(LineReader& reader, const SampleOptions& options) {
       continue;
     }
     const std::string place = reader.name() + ":" + std::to_string(reader.line());
-    for (std::string& sample : split_columns(*line, columns, place)) {
+    std::vector<std::string> cells = split_columns(*line, columns, place);
+    if (options.pairs && cells.size() == 2) cells = {cells[0] + "\t" + cells[1]};
+    for (std::string& sample : cells) {
       has_text(sample) ? reservoir.offer(std::move(sample)) : void(++samples.empty);
     }
   }

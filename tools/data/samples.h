@@ -11,6 +11,7 @@ namespace octavo::tools {
 
 struct SampleOptions {
   std::vector<int> columns;  ///< from 1; each is a sample of its own. Empty: whole lines, or column 1 of a .tsv
+  bool pairs = false;        ///< two columns are one sample instead, with a tab between them
   std::int64_t count = 512;  ///< samples to calibrate on
   std::uint64_t seed = 0;
 };
@@ -32,6 +33,9 @@ Samples choose_samples(LineReader& reader, const SampleOptions& options);
 /// The same choice among samples that are already in a list. Throws octavo::Error, beginning with `name`, when it is
 /// empty.
 Samples choose_samples(std::vector<std::string> list, const SampleOptions& options, const std::string& name);
+
+/// What stands between the tabs of a line: at least one cell.
+std::vector<std::string> split_tabs(const std::string& line);
 
 /// The tab-separated columns (from 1), or the whole line when there are none. `place` stands in messages.
 std::vector<std::string> split_columns(const std::string& line, const std::vector<int>& columns,

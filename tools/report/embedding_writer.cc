@@ -8,6 +8,7 @@
 
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace octavo::tools {
@@ -54,13 +55,13 @@ class TextWriter : public EmbeddingWriter {
 
 class JsonWriter : public EmbeddingWriter {
  public:
-  JsonWriter(Output& output, Rows rows) : output_(output), rows_(rows) {}
+  JsonWriter(Output& output, Rows rows, std::string key) : output_(output), rows_(rows), key_(std::move(key)) {}
 
   void write(const std::vector<std::size_t>& tokens, const Tensor& vectors) override {
     RowReader reader(vectors);
     for (const std::size_t count : tokens) {
       std::string text =
-          "{\"index\":" + std::to_string(index_++) + ",\"tokens\":" + std::to_string(count) + ",\"embedding\":";
+          "{\"index\":" + std::to_string(index_++) + ",\"tokens\":" + std::to_string(count) + ",\"" + key_ + "\":";
       if (rows_ == Rows::per_input) {
         append_json_array(text, reader.next());
       } else {
@@ -81,6 +82,7 @@ class JsonWriter : public EmbeddingWriter {
 
   Output& output_;
   Rows rows_;
+  std::string key_;  ///< needs no escapes
   std::int64_t index_ = 0;
 };
 
@@ -150,8 +152,8 @@ std::unique_ptr<EmbeddingWriter> text_writer(Output& output, Rows rows) {
   return std::make_unique<TextWriter>(output, rows);
 }
 
-std::unique_ptr<EmbeddingWriter> json_writer(Output& output, Rows rows) {
-  return std::make_unique<JsonWriter>(output, rows);
+std::unique_ptr<EmbeddingWriter> json_writer(Output& output, Rows rows, const std::string& key) {
+  return std::make_unique<JsonWriter>(output, rows, key);
 }
 
 std::unique_ptr<EmbeddingWriter> npy_writer(Output& output, std::int64_t columns) {

@@ -6,6 +6,7 @@
 #include "octavo/engine.h"
 
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace octavo::tools {
@@ -27,8 +28,9 @@ class EmbeddingWriter {
 /// A line of numbers per vector; with Rows::per_token a blank line between inputs.
 std::unique_ptr<EmbeddingWriter> text_writer(Output& output, Rows rows);
 
-/// {"index":0,"tokens":9,"embedding":[...]} per input; with Rows::per_token the embedding is a list of vectors.
-std::unique_ptr<EmbeddingWriter> json_writer(Output& output, Rows rows);
+/// {"index":0,"tokens":9,"embedding":[...]} per input, with `key` in place of "embedding"; with Rows::per_token it is a
+/// list of vectors.
+std::unique_ptr<EmbeddingWriter> json_writer(Output& output, Rows rows, const std::string& key = "embedding");
 
 /// A .npy matrix of all vectors.
 std::unique_ptr<EmbeddingWriter> npy_writer(Output& output, std::int64_t columns);
