@@ -29,9 +29,7 @@ void IntegerPass::choose(std::span<const std::int32_t> rows) {
   for (const int slot : graph_.plan.slot_of) buffers_.push_back(slots[static_cast<std::size_t>(slot)]);
 }
 
-NodeCodes IntegerPass::run(std::size_t node) {
-  return graph_.ops[node]->run(*this, graph_.rows[node]);
-}
+NodeCodes IntegerPass::run(std::size_t node) { return graph_.ops[node]->run(*this, graph_.rows[node]); }
 
 std::span<const std::int16_t> IntegerPass::packed_rows(const Rows16& rows, int count) {
   std::int16_t* first = rows_at(rows);

@@ -22,7 +22,7 @@ TEST_CASE("windows that overlap score each token but the first once") {
   for (const std::size_t stride : {std::size_t{1}, std::size_t{3}, std::size_t{4}}) {
     for (const int length : {1, 4, 5, 13}) {
       std::vector<std::int32_t> scored;
-      for (const TokenWindow& window : windows_of(numbers(length), 5, stride)) {
+      for (const ScoredWindow& window : windows_of(numbers(length), 5, stride)) {
         REQUIRE(window.tokens.ids.size() <= 5);
         REQUIRE(window.scored < window.tokens.ids.size());
         scored.insert(scored.end(), window.tokens.ids.end() - static_cast<std::ptrdiff_t>(window.scored),
@@ -35,7 +35,7 @@ TEST_CASE("windows that overlap score each token but the first once") {
 }
 
 TEST_CASE("windows side by side score all but the first token of each") {
-  const std::vector<TokenWindow> windows = windows_of(numbers(12), 5, 5);
+  const std::vector<ScoredWindow> windows = windows_of(numbers(12), 5, 5);
   REQUIRE(windows.size() == 3);
   CHECK(windows[0].tokens.ids == std::vector<std::int32_t>{2, 100, 101, 102, 103});
   CHECK(windows[2].tokens.ids == std::vector<std::int32_t>{109, 110, 111});

@@ -100,7 +100,7 @@ int run(const Arguments& arguments) {
   const Blocks blocks = read_blocks(arguments, info);
   Workspace workspace({.threads = options.threads});
   describe(engine, workspace, log);
-  const std::vector<TokenWindow> windows =
+  const std::vector<ScoredWindow> windows =
       windows_of(engine.model().tokenizer().encode(read_text(file)), blocks.context, blocks.stride);
 
   Output output(target);
@@ -118,7 +118,7 @@ int run(const Arguments& arguments) {
                  " blocks: " + to_text(perplexity));
       progress.update(static_cast<std::int64_t>(done), static_cast<double>(done) / static_cast<double>(windows.size()));
     });
-    for (const TokenWindow& window : windows) batcher.add(window.tokens);
+    for (const ScoredWindow& window : windows) batcher.add(window.tokens);
     batcher.finish();
   }
   perplexity.require_number();

@@ -9,14 +9,14 @@
 
 namespace octavo::tools {
 
-std::vector<TokenWindow> windows_of(const Tokens& text, std::size_t context, std::size_t stride) {
+std::vector<ScoredWindow> windows_of(const Tokens& text, std::size_t context, std::size_t stride) {
   const std::size_t end = text.ids.size();
   if (end < 2) throw Error("the text has " + std::to_string(end) + " tokens, expected at least two");
-  std::vector<TokenWindow> windows;
+  std::vector<ScoredWindow> windows;
   std::size_t scored = 0;
   for (std::size_t begin = 0; begin + 1 < end && scored < end; begin += stride) {
     const std::size_t until = std::min(begin + context, end);
-    TokenWindow window{.tokens = {.ids = {}}, .scored = until - std::max(scored, begin + 1)};
+    ScoredWindow window{.tokens = {.ids = {}}, .scored = until - std::max(scored, begin + 1)};
     window.tokens.ids.assign(text.ids.begin() + static_cast<std::ptrdiff_t>(begin),
                              text.ids.begin() + static_cast<std::ptrdiff_t>(until));
     windows.push_back(std::move(window));

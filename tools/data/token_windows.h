@@ -9,7 +9,7 @@
 
 namespace octavo::tools {
 
-struct TokenWindow {
+struct ScoredWindow {
   Tokens tokens;
   std::size_t scored = 0;  ///< of its last tokens: those that no window before has scored, the first one of all apart
 };
@@ -17,7 +17,7 @@ struct TokenWindow {
 /// Windows of at most `context` tokens. Each begins `stride` tokens after the one before, at most `context`. The first
 /// token of a window has nothing before it and is scored by the window before, if they overlap. Throws Error when the
 /// text has no two tokens.
-std::vector<TokenWindow> windows_of(const Tokens& text, std::size_t context, std::size_t stride);
+std::vector<ScoredWindow> windows_of(const Tokens& text, std::size_t context, std::size_t stride);
 
 /// Pieces of a text of at most `tokens` tokens each, one after the other.
 std::vector<std::string> pieces_of(const std::string& text, const Tokenizer& tokenizer, std::size_t tokens);
