@@ -85,7 +85,7 @@ struct WeightOptions {
 /// What becomes of the values between products.
 struct ActivationOptions {
   EqualizeMethod equalize = EqualizeMethod::os_plus;
-  int copies = 32;  ///< columns that saturating copies of GELU and ReLU neurons may add per layer; 0: none
+  int channel_splits = 32;  ///< columns that channel splits of GELU and ReLU neurons may add per layer; 0: none
   ProbabilityType probabilities = ProbabilityType::automatic;
   ResidualType residual = ResidualType::int16;
   HeadType head = HeadType::int16;

@@ -14,9 +14,9 @@ namespace octavo {
 
 /// Where a token comes from: [begin, end) in bytes of the UTF-8 input; begin == end for special
 /// tokens that encode() adds.
-struct Span {
+struct ByteRange {
   std::int32_t begin = 0, end = 0;
-  bool operator==(const Span&) const = default;
+  bool operator==(const ByteRange&) const = default;
 };
 
 /// One tokenized text or pair. type_ids and offsets are as long as ids; a caller who makes Tokens by hand may leave
@@ -24,9 +24,9 @@ struct Span {
 struct Tokens {
   std::vector<std::int32_t> ids;
   std::vector<std::int32_t> type_ids = {};
-  std::vector<Span> offsets = {};  ///< of a pair's second text: into the second text
-  std::int32_t truncated = 0;      ///< tokens that max_length cut away
-  std::int32_t prompt = 0;         ///< first tokens that pooling leaves out; fewer than there are
+  std::vector<ByteRange> offsets = {};  ///< of a pair's second text: into the second text
+  std::int32_t truncated = 0;           ///< tokens that max_length cut away
+  std::int32_t prompt = 0;              ///< first tokens that pooling leaves out; fewer than there are
 };
 
 /// A part of a text that is longer than a model takes, with special tokens around it.

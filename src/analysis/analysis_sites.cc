@@ -62,7 +62,7 @@ std::string remedy(std::string_view kind) {
   if (kind == "weights") return "a scale per output channel (per-channel weights), as the default has it";
   if (kind == "embedding table") return "a scale per row, as the default has it";
   if (kind == "LayerNorm") return "equalizing the columns of this LayerNorm";
-  if (kind == "activation") return "saturating copies of its outlier neurons";
+  if (kind == "activation") return "channel splits of its outlier neurons";
   if (kind == "scores") return "scores in 16 bits, as the default has them";
   if (kind == "probabilities") return "probabilities relative to the largest of their row, as the default has them";
   return "a model trained with clipped softmax or gates";

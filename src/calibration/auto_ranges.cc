@@ -16,14 +16,14 @@ void Rounding::apply(std::span<float> values, int columns) const {
     const float scale = equalization ? equalization->scale[j] : 1.0f,
                 shift = equalization ? equalization->shift[j] : 0.0f;
     const double x = static_cast<double>((values[i] - shift) / scale);
-    const double high = static_cast<double>(quantizer.high) * (copies.empty() ? 1 : copies[j]);
+    const double high = static_cast<double>(quantizer.high) * (channel_splits.empty() ? 1 : channel_splits[j]);
     const double code = std::clamp(std::nearbyint(x / quantizer.scale) + quantizer.zero_point,
                                    static_cast<double>(quantizer.low), high);
     values[i] = static_cast<float>((code - quantizer.zero_point) * quantizer.scale) * scale + shift;
   }
 }
 
-BlockJudge::BlockJudge(const FloatExecutor& executor, const Graph& graph, RaggedBatch batch, Workspace::Data& workspace)
+BlockError::BlockError(const FloatExecutor& executor, const Graph& graph, RaggedBatch batch, Workspace::Data& workspace)
     : executor_(executor), graph_(graph), batch_(std::move(batch)), workspace_(workspace) {
   std::vector<std::string> norms;
   for (const Node& node : graph.nodes) {
@@ -37,7 +37,7 @@ BlockJudge::BlockJudge(const FloatExecutor& executor, const Graph& graph, Ragged
   executor.run(batch_, workspace, {.observer = keep});
 }
 
-std::string BlockJudge::end_of_block(const std::string& value) const {
+std::string BlockError::end_of_block(const std::string& value) const {
   const auto makes = [&](const Node& node) {
     const std::vector<const LinearBlock*> qkv = facts(graph_, node).qkv;
     const auto named = [&](const LinearBlock* block) { return block->name == value; };
@@ -50,7 +50,7 @@ std::string BlockJudge::end_of_block(const std::string& value) const {
   throw Error(value + " is not followed by a LayerNorm");
 }
 
-double BlockJudge::error(const std::string& value, const Rounding& rounding) const {
+double BlockError::error(const std::string& value, const Rounding& rounding) const {
   const std::string end = end_of_block(value);
   const std::vector<float>& exact = exact_.at(end);
   double sum = 0.0;

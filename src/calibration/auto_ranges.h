@@ -16,15 +16,15 @@ namespace octavo {
 struct Rounding {
   Quantizer quantizer;
   const Equalization* equalization = nullptr;
-  std::vector<int> copies = {};  ///< per column; empty: once
+  std::vector<int> channel_splits = {};  ///< per column; empty: once
 
   void apply(std::span<float> values, int columns) const;
 };
 
 /// Runs the float model on a batch with one value rounded.
-class BlockJudge {
+class BlockError {
  public:
-  BlockJudge(const FloatExecutor& executor, const Graph& graph, RaggedBatch batch, Workspace::Data& workspace);
+  BlockError(const FloatExecutor& executor, const Graph& graph, RaggedBatch batch, Workspace::Data& workspace);
 
   /// Squared error of the first LayerNorm after the node that makes `value`, which is a node's value or a block's.
   double error(const std::string& value, const Rounding& rounding) const;

@@ -1,9 +1,9 @@
-// What calibration chooses by its observations: ranges, equalization, copies.
+// What calibration chooses by its observations: ranges, equalization, channel splits.
 #include "calibration/auto_ranges.h"
 #include "calibration/calibration_data.h"
 #include "graph/names.h"
 #include "graph/op_facts.h"
-#include "quantize/copies.h"
+#include "quantize/channel_splits.h"
 #include "quantize/equalize.h"
 #include "quantize/float_rows.h"
 
@@ -99,23 +99,24 @@ void Calibrator::Data::equalize_contexts(const CalibrationOptions& chosen, Range
   }
 }
 
-void Calibrator::Data::copy_neurons(int budget, Ranges& chosen_ranges, QuantizeOptions& result) const {
+void Calibrator::Data::split_channels(int budget, Ranges& chosen_ranges, QuantizeOptions& result) const {
   for (const Node& node : model->graph.nodes) {
     const std::string& name = model->graph.name(node.output);
     if (facts(model->graph, node).activation == Activation::none || !inputs.contains(name) ||
         !is_finite(chosen_ranges, name))
       continue;
-    Copies copies = choose_copies(expected_highest(columns.statistics().at(name)), chosen_ranges.at(name), budget);
-    if (copies.count.empty()) continue;
-    chosen_ranges[name] = copies.common;
-    result.copies[name] = std::move(copies.count);
+    ChannelSplits channel_splits =
+        choose_channel_splits(expected_highest(columns.statistics().at(name)), chosen_ranges.at(name), budget);
+    if (channel_splits.count.empty()) continue;
+    chosen_ranges[name] = channel_splits.common;
+    result.channel_splits[name] = std::move(channel_splits.count);
   }
 }
 
 /// Ranges of 8-bit values one by one, all others being exact; `chosen_ranges` holds min-max, `result` the equalization.
 void Calibrator::Data::improve_ranges(const CalibrationOptions& chosen, Ranges& chosen_ranges, QuantizeOptions& result,
                                       Workspace& workspace) const {
-  const BlockJudge judge(executor, model->graph, make_ragged(probe, model->info), data_of(workspace));
+  const BlockError judge(executor, model->graph, make_ragged(probe, model->info), data_of(workspace));
   const auto best = [&](const std::string& name, const Range& minmax, const Histogram& histogram,
                         const auto& rounding) {
     Range found = minmax;
@@ -144,13 +145,13 @@ void Calibrator::Data::improve_ranges(const CalibrationOptions& chosen, Ranges& 
       chosen_ranges[name] = best(name, chosen_ranges.at(name), histograms.at(name), bytes_rounding);
     } else if (known.makes == std::vector{Form::u8} && inputs.contains(name)) {
       const bool copied = known.activation != Activation::none;
-      const auto copies = [&](const Range& r) {
-        return choose_copies(expected_highest(columns.statistics().at(name)), r,
-                             copied ? chosen.activations.copies : 0);
+      const auto channel_splits = [&](const Range& r) {
+        return choose_channel_splits(expected_highest(columns.statistics().at(name)), r,
+                                     copied ? chosen.activations.channel_splits : 0);
       };
       chosen_ranges[name] = best(name, chosen_ranges.at(name), histograms.at(name), [&](const Range& r) {
-        const Copies c = copies(r);
-        return Rounding{.quantizer = asymmetric_u8(c.common.low, c.common.high), .copies = c.count};
+        const ChannelSplits c = channel_splits(r);
+        return Rounding{.quantizer = asymmetric_u8(c.common.low, c.common.high), .channel_splits = c.count};
       });
     } else if (known.normalises && inputs.contains(name)) {
       const ColumnStatistics& statistics = columns.statistics().at(name);
@@ -163,7 +164,7 @@ void Calibrator::Data::improve_ranges(const CalibrationOptions& chosen, Ranges& 
                [&](const Range& r) { return Rounding{.quantizer = asymmetric_u8(r.low, r.high), .equalization = &e}; });
     }
   }
-  copy_neurons(chosen.activations.copies, chosen_ranges, result);
+  split_channels(chosen.activations.channel_splits, chosen_ranges, result);
 }
 
 }  // namespace octavo

@@ -58,12 +58,12 @@ struct Calibrator::Data {
   std::vector<FloatRows> readers_of(ValueId value) const;
   void equalize_contexts(const CalibrationOptions& chosen, Ranges& chosen_ranges, QuantizeOptions& result) const;
   const EqualizedSite& equalized_site(const CalibrationOptions& chosen, const Node& norm, ThreadPool& pool);
-  void copy_neurons(int budget, Ranges& chosen_ranges, QuantizeOptions& result) const;
+  void split_channels(int budget, Ranges& chosen_ranges, QuantizeOptions& result) const;
   void improve_ranges(const CalibrationOptions& chosen, Ranges& chosen_ranges, QuantizeOptions& result,
                       Workspace& workspace) const;
 
-  /// Ranges and options of a model without copies and extra bits. Throws Error when these options were not observed
-  /// for.
+  /// Ranges and options of a model without channel splits and extra bits. Throws Error when these options were not
+  /// observed for.
   QuantizeOptions settle(const CalibrationOptions& chosen, Ranges& chosen_ranges, ThreadPool& pool);
   void refine(const std::vector<ExtraBits>& extra_bits, QuantizeOptions& result) const;
   Model make(const CalibrationOptions& chosen, const Ranges& chosen_ranges, const QuantizeOptions& result) const;
@@ -71,10 +71,11 @@ struct Calibrator::Data {
 
   // Decisions, each by the samples that are kept.
   Calibrated decide(const CalibrationOptions& open, Workspace& workspace);
-  ProbabilityChoice choose_probabilities(const Model& plain, const Model& wide, Workspace& workspace) const;
+  ProbabilityChoice choose_probabilities(const Model& plain, const Model& u16_probabilities,
+                                         Workspace& workspace) const;
   std::vector<ExtraBits> candidates() const;
   PrecisionChoice choose_extra_bits(double target, const CalibrationOptions& chosen, Workspace& workspace);
-  PrecisionChoice choose(double target, const CalibrationOptions& chosen, const std::vector<WorthOfBits>& ranked,
+  PrecisionChoice choose(double target, const CalibrationOptions& chosen, const std::vector<ExtraBitsGain>& ranked,
                          const std::function<double(const CalibrationOptions&)>& closeness) const;
 
   TokenBatch set_aside(const TokenBatch& batch);

@@ -31,7 +31,7 @@ nlohmann::json named(const CalibrationOptions& options) {
           {"weights.rounding", name_of(weights.rounding)},
           {"weights.bias_correction", weights.bias_correction},
           {"activations.equalize", name_of(activations.equalize)},
-          {"activations.copies", activations.copies},
+          {"activations.channel_splits", activations.channel_splits},
           {"activations.probabilities", name_of(activations.probabilities)},
           {"activations.residual", name_of(activations.residual)},
           {"activations.head", name_of(activations.head)},
@@ -59,7 +59,7 @@ CalibrationOptions CalibrationOptions::quantizable_transformers() {
       .ranges = {.method = RangeMethod::running_minmax},
       .weights = {.scales = WeightScales::per_tensor, .rounding = WeightRounding::nearest, .bias_correction = false},
       .activations = {.equalize = EqualizeMethod::none,
-                      .copies = 0,
+                      .channel_splits = 0,
                       .probabilities = ProbabilityType::uint8,
                       .residual = ResidualType::int8}};
 }
@@ -81,7 +81,7 @@ void check_options(const CalibrationOptions& options) {
   if (options.ranges.method != RangeMethod::percentile && percentile != RangeOptions().percentile) {
     refuse(options, "ranges.percentile", "which has no effect beside " + std::string(name_of(options.ranges.method)));
   }
-  if (options.activations.copies < 0) refuse(options, "activations.copies", "expected 0 or more");
+  if (options.activations.channel_splits < 0) refuse(options, "activations.channel_splits", "expected 0 or more");
   const auto& [extra_bits, target] = options.precision;
   if (!target) return;
   if (!(*target > 0.0 && *target < 1.0)) {

@@ -30,7 +30,7 @@ std::vector<ExtraBits> Calibrator::extra_bits() const { return data_->candidates
 
 /// By bisection of the ranked list: each more of it is taken to come closer.
 PrecisionChoice Calibrator::Data::choose(double target, const CalibrationOptions& chosen,
-                                         const std::vector<WorthOfBits>& ranked,
+                                         const std::vector<ExtraBitsGain>& ranked,
                                          const std::function<double(const CalibrationOptions&)>& closeness) const {
   PrecisionChoice result;
   const double plain = product_cost(model->graph);
@@ -66,7 +66,7 @@ PrecisionChoice Calibrator::Data::choose_extra_bits(double target, const Calibra
   const Comparison comparison = kept.answers(reference, kSearchSamples, workspace);
   Ranges chosen_ranges;
   QuantizeOptions plain = settle(chosen, chosen_ranges, data_of(workspace).pool);
-  copy_neurons(chosen.activations.copies, chosen_ranges, plain);
+  split_channels(chosen.activations.channel_splits, chosen_ranges, plain);
   const PrecisionSearch search(executor, *model, chosen_ranges, plain);
   const auto closeness = [&](const CalibrationOptions& with) {
     return comparison.closeness(engine_of(quantize(with, workspace)), workspace).mean();

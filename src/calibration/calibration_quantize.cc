@@ -21,15 +21,15 @@ ProbabilityType set_probabilities(QuantizedGraph& graph, ProbabilityType type) {
   auto found = ProbabilityType::uint8;
   for (QuantizedOp& op : graph.ops) {
     auto* attention = std::get_if<QuantizedAttention>(&op);
-    if (!attention || attention->clipped || attention->paper || attention->shift < kSmallestWideShift) continue;
-    attention->wide = type == ProbabilityType::uint16;
+    if (!attention || attention->clipped || attention->static_w8a8 || attention->shift < kSmallestU16Shift) continue;
+    attention->u16_probabilities = type == ProbabilityType::uint16;
     found = type;
   }
   return found;
 }
 
 /// The same quantized model with 16 bits; nothing where attention has but one type.
-std::optional<Model> with_wide_probabilities(const Model& plain) {
+std::optional<Model> with_u16_probabilities(const Model& plain) {
   Model::Data data = data_of(plain);
   if (set_probabilities(*data.integer, ProbabilityType::uint16) != ProbabilityType::uint16) return {};
   nlohmann::json provenance = nlohmann::json::parse(data.provenance);
@@ -57,7 +57,7 @@ Model Calibrator::Data::make(const CalibrationOptions& chosen, const Ranges& cho
   Model::Data quantized = octavo::quantize(*model, chosen_ranges, result);
   const ProbabilityType probabilities = set_probabilities(*quantized.integer, chosen.activations.probabilities);
   std::int64_t added = 0;
-  for (const auto& [name, counts] : result.copies) {
+  for (const auto& [name, counts] : result.channel_splits) {
     for (const int count : counts) added += count - 1;
   }
   const auto& [quantizers, methods, weights, activations, precision] = chosen;
@@ -91,7 +91,7 @@ QuantizeOptions Calibrator::Data::settle(const CalibrationOptions& chosen, Range
   QuantizeOptions result{.weights = chosen.weights.scales,
                          .residual = chosen.activations.residual,
                          .head = chosen.activations.head,
-                         .paper = every_value(chosen),
+                         .static_w8a8 = every_value(chosen),
                          .statistics = &columns.statistics(),
                          .pool = &pool,
                          .bias_correction = chosen.weights.bias_correction,
@@ -126,7 +126,7 @@ Model Calibrator::Data::quantize(const CalibrationOptions& decided, Workspace& w
   refine(decided.precision.extra_bits, chosen);
   QuantizeOptions plain = chosen;
   Ranges plain_ranges = found;
-  copy_neurons(decided.activations.copies, plain_ranges, plain);
+  split_channels(decided.activations.channel_splits, plain_ranges, plain);
   Model result = make(decided, plain_ranges, plain);
   if (decided.ranges.method != RangeMethod::automatic || held_out.sequences.empty()) return result;
   improve_ranges(decided, found, chosen, workspace);
@@ -135,11 +135,11 @@ Model Calibrator::Data::quantize(const CalibrationOptions& decided, Workspace& w
 }
 
 /// Of a model with 8 bits for probabilities and what it would be with 16, on samples that were calibrated on.
-ProbabilityChoice Calibrator::Data::choose_probabilities(const Model& plain, const Model& wide,
+ProbabilityChoice Calibrator::Data::choose_probabilities(const Model& plain, const Model& u16_probabilities,
                                                          Workspace& workspace) const {
   const Comparison comparison = kept.answers(reference, kProbabilitySamples, workspace);
   const auto error = [&](const Model& each) { return 1.0 - comparison.closeness(engine_of(each), workspace).mean(); };
-  ProbabilityChoice choice{.uint8_error = error(plain), .uint16_error = error(wide)};
+  ProbabilityChoice choice{.uint8_error = error(plain), .uint16_error = error(u16_probabilities)};
   if (choice.uint16_error <= kWorthwhile * choice.uint8_error) choice.chosen = ProbabilityType::uint16;
   return choice;
 }
@@ -151,10 +151,10 @@ Calibrated Calibrator::Data::decide(const CalibrationOptions& open, Workspace& w
   if (open.activations.probabilities == ProbabilityType::automatic) probabilities = ProbabilityType::uint8;
   Calibrated result{.model = quantize(decided, workspace), .options = {}};
   if (open.activations.probabilities == ProbabilityType::automatic) {
-    if (const std::optional<Model> wide = with_wide_probabilities(result.model)) {
-      result.probabilities = choose_probabilities(result.model, *wide, workspace);
+    if (const std::optional<Model> u16_probabilities = with_u16_probabilities(result.model)) {
+      result.probabilities = choose_probabilities(result.model, *u16_probabilities, workspace);
       probabilities = result.probabilities->chosen;
-      if (probabilities == ProbabilityType::uint16) result.model = *wide;
+      if (probabilities == ProbabilityType::uint16) result.model = *u16_probabilities;
     }
   }
   if (const std::optional<double> target = open.precision.target_cosine) {

@@ -69,10 +69,11 @@ Rounding PrecisionSearch::rounding(const Node& node) const {
   const std::string& name = model_.graph.name(node.output);
   const std::string own = stage_name(name, Stage::bytes);
   const Range& range = ranges_.contains(own) ? ranges_.at(own) : ranges_.at(name);
-  const auto copies = options_.copies.find(name);
-  return {.quantizer = asymmetric_u8(range.low, range.high),
-          .equalization = equalization(name),
-          .copies = copies == options_.copies.end() ? std::vector<int>{} : copies->second};
+  const auto channel_splits = options_.channel_splits.find(name);
+  return {
+      .quantizer = asymmetric_u8(range.low, range.high),
+      .equalization = equalization(name),
+      .channel_splits = channel_splits == options_.channel_splits.end() ? std::vector<int>{} : channel_splits->second};
 }
 
 TensorMap PrecisionSearch::rounded_weights(const Node& reader, const Equalization* e) const {
@@ -92,9 +93,9 @@ TensorMap PrecisionSearch::rounded_weights(const Node& reader, const Equalizatio
   return tensors;
 }
 
-WorthOfBits PrecisionSearch::worth(const ExtraBits& bits, const Tensor& exact, const RaggedBatch& batch,
-                                   Workspace::Data& workspace) const {
-  WorthOfBits result{.bits = bits};
+ExtraBitsGain PrecisionSearch::gain(const ExtraBits& bits, const Tensor& exact, const RaggedBatch& batch,
+                                    Workspace::Data& workspace) const {
+  ExtraBitsGain result{.bits = bits};
   const Graph& graph = model_.graph;
   const auto& nodes = graph.nodes;
   const auto made =
@@ -128,13 +129,13 @@ WorthOfBits PrecisionSearch::worth(const ExtraBits& bits, const Tensor& exact, c
   return result;
 }
 
-std::vector<WorthOfBits> PrecisionSearch::ranked(std::span<const ExtraBits> candidates, const RaggedBatch& batch,
-                                                 Workspace::Data& workspace) const {
+std::vector<ExtraBitsGain> PrecisionSearch::ranked(std::span<const ExtraBits> candidates, const RaggedBatch& batch,
+                                                   Workspace::Data& workspace) const {
   const Tensor exact = executor_.run(batch, workspace);
-  std::vector<WorthOfBits> result;
-  for (const ExtraBits& bits : candidates) result.push_back(worth(bits, exact, batch, workspace));
+  std::vector<ExtraBitsGain> result;
+  for (const ExtraBits& bits : candidates) result.push_back(gain(bits, exact, batch, workspace));
   std::stable_sort(result.begin(), result.end(),
-                   [](const WorthOfBits& a, const WorthOfBits& b) { return a.error * b.cost > b.error * a.cost; });
+                   [](const ExtraBitsGain& a, const ExtraBitsGain& b) { return a.error * b.cost > b.error * a.cost; });
   return result;
 }
 

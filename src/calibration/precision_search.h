@@ -13,7 +13,7 @@
 namespace octavo {
 
 /// Extra bits with the error that they take away and the work that they add.
-struct WorthOfBits {
+struct ExtraBitsGain {
   ExtraBits bits;
   double error =
       0.0;  ///< squared, relative, mean over tokens: of the last hidden state when only this is rounded to 8 bits
@@ -32,12 +32,12 @@ class PrecisionSearch {
 
   /// `candidates` with what is gained most per multiply-add first, by float32 runs over the batch with one value or the
   /// weights of one product rounded at a time (techniques F7: LRP-QViT, MPTQ-ViT).
-  std::vector<WorthOfBits> ranked(std::span<const ExtraBits> candidates, const RaggedBatch& batch,
-                                  Workspace::Data& workspace) const;
+  std::vector<ExtraBitsGain> ranked(std::span<const ExtraBits> candidates, const RaggedBatch& batch,
+                                    Workspace::Data& workspace) const;
 
  private:
-  WorthOfBits worth(const ExtraBits& bits, const Tensor& exact, const RaggedBatch& batch,
-                    Workspace::Data& workspace) const;
+  ExtraBitsGain gain(const ExtraBits& bits, const Tensor& exact, const RaggedBatch& batch,
+                     Workspace::Data& workspace) const;
   Rounding rounding(const Node& node) const;
   /// Weights of a product as 8 bits keep them.
   TensorMap rounded_weights(const Node& reader, const Equalization* equalization) const;

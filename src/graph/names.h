@@ -28,7 +28,7 @@ inline constexpr char kWeight[] = ".weight", kBias[] = ".bias", kMultiplier[] = 
 inline constexpr char kWord[] = ".word", kPosition[] = ".position", kType[] = ".type", kWordFine[] = ".word_fine";
 inline constexpr char kGeluBase[] = ".gelu_base", kGeluSlope[] = ".gelu_slope", kGeluOffset[] = ".gelu_offset";
 inline constexpr char kActivation[] = ".activation";
-inline constexpr char kBytesLane[] = ".bytes", kStreamLane[] = ".stream", kGain[] = ".gain", kOffset[] = ".offset";
+inline constexpr char kU8Output[] = ".bytes", kS16Output[] = ".stream", kGain[] = ".gain", kOffset[] = ".offset";
 inline constexpr char kGate[] = ".gate", kGateOutput[] = ".gate_output";
 inline constexpr char kExponential[] = ".exponential", kColumnScale[] = ".column_scale", kRows[] = ".rows";
 }  // namespace part

@@ -70,14 +70,14 @@ struct QuantizedQkv {
 };
 
 /// Linear with GELU pieces (fixed-point.md 7): tensors "<value>.gelu_base", "<value>.gelu_slope" s16 [32],
-/// "<value>.gelu_offset" s16 [columns]. A ReLU has them when its neurons have saturating copies. Otherwise only the
+/// "<value>.gelu_offset" s16 [columns]. A ReLU has them when its neurons have channel splits. Otherwise only the
 /// block. Of 16-bit rows: each is multiplied as two u8 rows (fixed-point.md 8), or as one where there are `bytes`; a
 /// 16-bit result with an activation has the table "<value>.activation" s16 [kActivationEntries] (fixed-point.md 8 b). A
 /// logit is requantized to s32 codes in block.encoding's scale.
 struct QuantizedLinear {
   int depth = 0;
   QuantizedBlock block;
-  bool pieces = false;  ///< the activation is evaluated by the pieces
+  bool activation_table = false;  ///< the activation is evaluated by the pieces
   int gelu_fraction_bits = 0, gelu_limit = 1, gelu_normalize = 0, gelu_inverse = 0;
   Refined refined = {};                      ///< fine codes need pieces
   std::optional<QuantizedBytes> bytes = {};  ///< of 16-bit rows: how they become u8 codes
@@ -100,23 +100,24 @@ struct QuantizedLinearAdd {
   int product_multiplier = 0, stream_multiplier = 0;
 };
 
-/// One output lane: tensors "<value>.<lane>.gain", "<value>.<lane>.offset" s32 [columns], lane = "bytes" or "stream".
-struct QuantizedLane {
+/// One output of a LayerNorm: tensors "<value>.<form>.gain", "<value>.<form>.offset" s32 [columns], form = "bytes" (u8)
+/// or "stream" (s16).
+struct QuantizedNormOutput {
   bool exists = false;
   int shift = 1;
   int low = 0, high = 0;
-  Encoding encoding;  ///< of the lane's codes; with equalization, of the equalized values
+  Encoding encoding;  ///< of the output's codes; with equalization, of the equalized values
 };
 
 struct QuantizedLayerNorm {
   std::int64_t epsilon = 0;
-  QuantizedLane bytes, stream;
+  QuantizedNormOutput bytes, stream;
   Refined refined =
-      {};  ///< of `bytes`; with fine codes that lane's constants are of 8 times its codes, fine codes included
+      {};  ///< of `bytes`; with fine codes that output's constants are of 8 times its codes, fine codes included
 };
 
 /// The paper's static quantizers of scores and probabilities: tensor "<value>.exponential" s32 [256].
-struct QuantizedPaperAttention {
+struct QuantizedStaticW8A8Attention {
   int score_multiplier = 0, score_shift = 33;
   Encoding score;
   std::int64_t slope = 1, offset = 0;
@@ -130,18 +131,18 @@ struct QuantizedLevels {
 };
 
 /// Smallest shift of attention with probabilities of 16 bits: a row adds 6 or more to it, and kernels take 33 and more.
-constexpr int kSmallestWideShift = 27;
+constexpr int kSmallestU16Shift = 27;
 
 struct QuantizedAttention {
   int score_multiplier = 0, score_shift = 0;
   bool clipped = false;
   bool softmax1 = false;
-  bool wide = false;  ///< probabilities of 16 bits; not with `clipped`
+  bool u16_probabilities = false;  ///< probabilities of 16 bits; not with `clipped`
   std::int64_t theta = 0, cap = 0, prune = 0;
   QuantizedLevels levels = {};
   int multiplier = 0, shift = 0;
   Encoding context;
-  std::optional<QuantizedPaperAttention> paper = {};
+  std::optional<QuantizedStaticW8A8Attention> static_w8a8 = {};
   Refined refined = {};  ///< of the context; with fine codes `multiplier` and `shift` are of 8 times its codes
 };  // with an unconditional gate: tensor "<value>.gate" s16 [heads], logits in steps of 2^-11. With equalized V and
     // context: tensor
@@ -149,14 +150,14 @@ struct QuantizedAttention {
 
 /// Tensors: the product's; ".rows" s16 [tokens of an image, columns]: what each row of the stream starts from, the
 /// prefix rows whole and the positions of the patches. Without a norm the product is in the step of the stream, else in
-/// that of `product`, and the lane "<value>.stream" brings it to the stream's.
+/// that of `product`, and the output "<value>.stream" brings it to the stream's.
 struct QuantizedEmbedPatches {
   int depth = 0;
   QuantizedBlock block;
   Encoding stream;
   int low = -32768, high = 32767;  ///< of the stream's codes
   std::int64_t epsilon = 0;
-  QuantizedLane norm;
+  QuantizedNormOutput norm;
 };
 
 /// Copies and means need no constants; the codes keep their scale.

@@ -38,7 +38,7 @@ Product Binder::product(int depth, const std::string& of) const {
           .depth = depth};
 }
 
-NormConstants Binder::lane(const std::string& of, const QuantizedLane& constants) const {
+NormConstants Binder::norm_constants(const std::string& of, const QuantizedNormOutput& constants) const {
   if (!constants.exists) return {};
   return {.gain = get<std::int32_t>(of + part::kGain),
           .offset = get<std::int32_t>(of + part::kOffset),

@@ -132,7 +132,7 @@ class Binder {
     return tensor(data_.tensors, data_.graph.name(node_->output) + suffix).template as<T>().data();
   }
   Product product(int depth, const std::string& of = "") const;
-  kernels::NormConstants lane(const std::string& of, const QuantizedLane& constants) const;
+  kernels::NormConstants norm_constants(const std::string& of, const QuantizedNormOutput& constants) const;
   /// Without rows, places and lanes.
   static kernels::LayerNorm layer_norm(int of_columns, std::int64_t epsilon, std::ptrdiff_t stride);
 

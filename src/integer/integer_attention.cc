@@ -115,21 +115,21 @@ BoundAttention::BoundAttention(const AttentionOp& op, const QuantizedAttention& 
                  .softmax1 = constants.softmax1,
                  .prune = static_cast<std::uint32_t>(constants.prune),
                  .levels = nullptr,
-                 .u16_probabilities = constants.wide},
+                 .u16_probabilities = constants.u16_probabilities},
       layer_(binder.add_attention(op.head_size)) {
   binder.made().u8 = out_;
   if (!constants.levels.edges.empty()) levels_ = attention_levels(constants.levels);
-  if (constants.paper) {
-    const QuantizedPaperAttention& paper = *constants.paper;
+  if (constants.static_w8a8) {
+    const QuantizedStaticW8A8Attention& static_w8a8 = *constants.static_w8a8;
     paper_ = StaticW8A8Attention{.key_zero_point = in_.key_encoding.zero_point,
                                  .value_zero_point = in_.value_encoding.zero_point,
-                                 .score_multiplier = paper.score_multiplier,
-                                 .score_shift = paper.score_shift,
-                                 .score_zero_point = paper.score.zero_point,
+                                 .score_multiplier = static_w8a8.score_multiplier,
+                                 .score_shift = static_w8a8.score_shift,
+                                 .score_zero_point = static_w8a8.score.zero_point,
                                  .exponential = binder.get<std::int32_t>(part::kExponential),
-                                 .slope = paper.slope,
-                                 .offset = paper.offset,
-                                 .most = paper.most};
+                                 .slope = static_w8a8.slope,
+                                 .offset = static_w8a8.offset,
+                                 .most = static_w8a8.most};
   }
   if (!op.gate) return;
   gate_ = op.gate->type;

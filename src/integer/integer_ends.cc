@@ -23,7 +23,7 @@ class BoundEmbedPatches : public BoundOp {
     binder.made().s16 = out_;
     if (!op.norm) return;
     norm_ = Binder::layer_norm(binder.columns(), constants.epsilon, out_.stride);
-    norm_->s16 = binder.lane(part::kStreamLane, constants.norm);
+    norm_->s16 = binder.norm_constants(part::kS16Output, constants.norm);
   }
   NodeCodes run(IntegerPass& pass, RowKind kind) const override;
 

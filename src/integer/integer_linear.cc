@@ -71,7 +71,7 @@ BoundLinear::BoundLinear(const Linear& op, const QuantizedLinear& constants, Bin
   if (makes_ != Form::u8)
     accumulators_ = binder.need_scratch(rows * sizeof(std::int32_t) * static_cast<std::size_t>(accumulator_stride_));
   if (constants.table) activation_ = binder.get<std::int16_t>(part::kActivation);
-  if (constants.pieces) {
+  if (constants.activation_table) {
     gelu_ = Gelu{.fraction_bits = constants.gelu_fraction_bits,
                  .limit = static_cast<std::uint16_t>(constants.gelu_limit),
                  .normalize = constants.gelu_normalize,

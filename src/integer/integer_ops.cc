@@ -169,8 +169,8 @@ BoundLayerNorm::BoundLayerNorm(const LayerNormOp& op, const QuantizedLayerNorm& 
   if (groups_ > 1 && constants.bytes.exists)
     slices_ = binder.need_scratch(static_cast<std::size_t>(groups_ * refined_depth(norm_.columns, {})));
   out_ = made;
-  norm_.u8 = binder.lane(part::kBytesLane, constants.bytes);
-  norm_.s16 = binder.lane(part::kStreamLane, constants.stream);
+  norm_.u8 = binder.norm_constants(part::kU8Output, constants.bytes);
+  norm_.s16 = binder.norm_constants(part::kS16Output, constants.stream);
 }
 
 NodeCodes BoundLayerNorm::run(IntegerPass& pass, RowKind kind) const {

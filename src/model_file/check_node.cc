@@ -67,7 +67,7 @@ void NodeCheck::check_product(int depth, const std::vector<const QuantizedBlock*
   check_weights("", first, depth);
 }
 
-void NodeCheck::check_lane(const std::string& part, int of_columns) const {
+void NodeCheck::check_norm_output(const std::string& part, int of_columns) const {
   get<std::int32_t>(part + ".gain", {of_columns});
   get_within<std::int32_t>(part + ".offset", {of_columns}, -(1 << 30), 1 << 30);
 }

@@ -31,7 +31,7 @@ class NodeCheck {
   [[noreturn]] void fail(const std::string& what) const;
 
   // Forms of values
-  /// Depth of an input as the GEMM sees it: saturating copies add columns, refined values have more codes.
+  /// Depth of an input as the GEMM sees it: channel splits add columns, refined values have more codes.
   int require_bytes(std::size_t input) const;
   /// Columns of an input of 16 bits.
   int require_rows16(std::size_t input) const;
@@ -60,8 +60,8 @@ class NodeCheck {
   void check_weights(const std::string& prefix, int of_columns, int depth) const;
   /// A product of `inputs` columns whose blocks stand one behind the other.
   void check_product(int depth, const std::vector<const QuantizedBlock*>& blocks, int inputs) const;
-  /// Gains and offsets of a lane of a LayerNorm.
-  void check_lane(const std::string& part, int of_columns) const;
+  /// Gains and offsets of an output of a LayerNorm.
+  void check_norm_output(const std::string& part, int of_columns) const;
 
  private:
   std::string tensor_name(const std::string& part) const { return data_.graph.name(node_->output) + "." + part; }

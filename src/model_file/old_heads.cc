@@ -47,7 +47,7 @@ TodaysNodes head_of_classes(const JsonObject& head, float scale) {
                        {"bytes", integer.section("bytes").values()}}}};
   return {
       .nodes = {select(name + ".rows", mean ? "mean" : "first", rows, scale), norm, linear(name, integer, "u8", "s32")},
-      .renamed = {{name + part::kBytesLane, name + ".input" + part::kBytesLane}}};
+      .renamed = {{name + part::kU8Output, name + ".input" + part::kU8Output}}};
 }
 
 /// Rows that are asked for, a projection, and logits over the vocabulary.

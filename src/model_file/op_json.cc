@@ -31,15 +31,15 @@ void describe(Fields& object, std::string_view key, std::optional<QuantizedBytes
   if (there) bytes = own;
 }
 
-void describe(Fields& object, std::string_view key, QuantizedLane& lane, int low, int high) {
-  lane.exists = object.section_if(key, lane.exists, [&](Fields& fields) {
-    fields.integer("shift", lane.shift, 1, 30);
-    fields.integer("low", lane.low, low, high);
-    fields.integer("high", lane.high, low, high);
-    describe(fields, "encoding", lane.encoding);
-    fields.require(lane.low <= lane.high, "low", "at most high");
+void describe(Fields& object, std::string_view key, QuantizedNormOutput& output, int low, int high) {
+  output.exists = object.section_if(key, output.exists, [&](Fields& fields) {
+    fields.integer("shift", output.shift, 1, 30);
+    fields.integer("low", output.low, low, high);
+    fields.integer("high", output.high, low, high);
+    describe(fields, "encoding", output.encoding);
+    fields.require(output.low <= output.high, "low", "at most high");
   });
-  if (!lane.exists) object.put_null(key);
+  if (!output.exists) object.put_null(key);
 }
 
 void describe(Fields& object, Refined& refined) {

@@ -60,7 +60,7 @@ inline constexpr std::int64_t kLargestEpsilon = std::int64_t{1} << 58;
 void describe(Fields& object, std::string_view key, Encoding& encoding, int smallest_zero = 0, int largest_zero = 255);
 void describe(Fields& object, std::string_view key, QuantizedBlock& block, int smallest_zero = 0);
 void describe(Fields& object, std::string_view key, std::optional<QuantizedBytes>& bytes);
-void describe(Fields& object, std::string_view key, QuantizedLane& lane, int low, int high);
+void describe(Fields& object, std::string_view key, QuantizedNormOutput& output, int low, int high);
 void describe(Fields& object, Refined& refined);
 
 /// Of every op that is a product of one block.

@@ -77,37 +77,37 @@ void describe_levels(Fields& levels, QuantizedLevels& own) {
 }
 
 /// The paper's static quantizers of an attention.
-void describe_paper(Fields& paper, QuantizedPaperAttention& own) {
-  paper.integer("score_multiplier", own.score_multiplier, 0, kInt32Max);
-  paper.integer("score_shift", own.score_shift, 18, 62);
-  describe(paper, "score", own.score);
-  paper.integer("slope", own.slope, 1, std::int64_t{1} << 38);
-  paper.integer("most", own.most, 0, 255);
-  paper.integer("offset", own.offset, -own.slope, 0);
+void describe_static_w8a8(Fields& static_w8a8, QuantizedStaticW8A8Attention& own) {
+  static_w8a8.integer("score_multiplier", own.score_multiplier, 0, kInt32Max);
+  static_w8a8.integer("score_shift", own.score_shift, 18, 62);
+  describe(static_w8a8, "score", own.score);
+  static_w8a8.integer("slope", own.slope, 1, std::int64_t{1} << 38);
+  static_w8a8.integer("most", own.most, 0, 255);
+  static_w8a8.integer("offset", own.offset, -own.slope, 0);
 }
 
 void describe_constants(Fields& integer, QuantizedAttention& constants) {
-  QuantizedPaperAttention own = constants.paper.value_or(QuantizedPaperAttention{});
-  const bool paper =
-      integer.section_if("paper", constants.paper.has_value(), [&](Fields& fields) { describe_paper(fields, own); });
-  if (paper) constants.paper = own;
+  QuantizedStaticW8A8Attention own = constants.static_w8a8.value_or(QuantizedStaticW8A8Attention{});
+  const bool static_w8a8 = integer.section_if("paper", constants.static_w8a8.has_value(),
+                                              [&](Fields& fields) { describe_static_w8a8(fields, own); });
+  if (static_w8a8) constants.static_w8a8 = own;
   integer.flag("clipped", constants.clipped);
   const bool clipped = constants.clipped;
   describe(integer, constants.refined);
   const int fine_bits = constants.refined.fine_bits;
-  integer.require(fine_bits == 0 || (!paper && fine_bits == kFineBits), "refined",
+  integer.require(fine_bits == 0 || (!static_w8a8 && fine_bits == kFineBits), "refined",
                   "no fine bits or 3, and none in the paper's setting");
   integer.integer("score_multiplier", constants.score_multiplier, 1 << 15, (1 << 16) - 1);
   integer.integer("score_shift", constants.score_shift, -8, 23);
   integer.integer("theta", constants.theta, 0, kInt32Max);
   integer.integer("cap", constants.cap, 1, std::int64_t{1} << 31);
   integer.integer("multiplier", constants.multiplier, 1 << 30, kInt32Max);
-  integer.integer("shift", constants.shift, paper ? 18 : clipped ? 34 : 26, paper ? 62 : clipped ? 46 : 38);
+  integer.integer("shift", constants.shift, static_w8a8 ? 18 : clipped ? 34 : 26, static_w8a8 ? 62 : clipped ? 46 : 38);
   describe(integer, "context", constants.context);
   integer.flag_or_false("softmax1", constants.softmax1);
-  integer.flag_or_false("wide", constants.wide);
-  integer.require(!constants.wide || (!clipped && !paper && constants.shift >= kSmallestWideShift), "wide",
-                  "false with clipped, in the paper's setting, and with a shift below 27");
+  integer.flag_or_false("wide", constants.u16_probabilities);
+  integer.require(!constants.u16_probabilities || (!clipped && !static_w8a8 && constants.shift >= kSmallestU16Shift),
+                  "wide", "false with clipped, in the paper's setting, and with a shift below 27");
   integer.integer_or("prune", constants.prune, 0, kInt32Max, std::int64_t{0});
   const bool levels = integer.section_if("levels", !constants.levels.edges.empty(),
                                          [&](Fields& fields) { describe_levels(fields, constants.levels); });
@@ -157,9 +157,9 @@ template <>
 void check(NodeCheck& node, const AttentionOp& op, const QuantizedAttention& constants) {
   const auto* qkv = std::get_if<QkvProduct>(&node.input_op(0));
   if (!qkv || qkv->heads != op.heads || qkv->head_size != op.head_size) node.fail("does not fit the product it reads");
-  if (std::get<QuantizedQkv>(node.input_constants(0)).asymmetric != constants.paper.has_value())
+  if (std::get<QuantizedQkv>(node.input_constants(0)).asymmetric != constants.static_w8a8.has_value())
     node.fail("and the product it reads disagree about zero points of K and V");
-  if (constants.paper) {
+  if (constants.static_w8a8) {
     const auto exponential = node.get_within<std::int32_t>("exponential", {256}, 0, 1 << 24);
     if (exponential[0] != 1 << 24) node.fail("has no probability for its largest score");
   }

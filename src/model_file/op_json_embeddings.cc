@@ -14,11 +14,11 @@ void describe(Fields& node, EmbedTokens& op, QuantizedEmbedTokens& constants) {
   node.section("integer", [&](Fields& integer) {
     describe(integer, "sum", constants.sum);
     Encoding partial = constants.partial.value_or(Encoding{});
-    const bool paper = integer.section_if("paper", constants.partial.has_value(), [&](Fields& fields) {
+    const bool static_w8a8 = integer.section_if("paper", constants.partial.has_value(), [&](Fields& fields) {
       describe(fields, "partial", partial);
       fields.integer("partial_multiplier", constants.partial_multiplier, 0, 1 << 22);
     });
-    if (paper) constants.partial = partial;
+    if (static_w8a8) constants.partial = partial;
     integer.flag_or_false("fine_words", constants.fine_words);
     describe(integer, "bytes", constants.bytes);
   });
@@ -107,7 +107,7 @@ void check(NodeCheck& node, const EmbedPatches& op, const QuantizedEmbedPatches&
   }
   node.check_product(constants.depth, {&constants.block}, op.inputs());
   node.get<std::int16_t>("rows", {tokens, columns});
-  if (op.norm) node.check_lane("stream", columns);
+  if (op.norm) node.check_norm_output("stream", columns);
   node.set_rows16();
 }
 

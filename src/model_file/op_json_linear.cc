@@ -20,10 +20,11 @@ void describe(Fields& node, Linear& op, QuantizedLinear& constants) {
     if (constants.table) describe(integer, "activated", constants.activated, 0, 0);
     integer.require(constants.table == (op.makes == Form::s16 && op.activation != Activation::none), "activated",
                     "there for 16-bit results with an activation, and for no other");
-    constants.pieces =
-        op.makes == Form::u8 && (op.activation == Activation::gelu ||
-                                 (op.activation == Activation::relu && integer.has("gelu", constants.pieces)));
-    integer.section_if("gelu", constants.pieces, [&](Fields& gelu) {
+    constants.activation_table =
+        op.makes == Form::u8 &&
+        (op.activation == Activation::gelu ||
+         (op.activation == Activation::relu && integer.has("gelu", constants.activation_table)));
+    integer.section_if("gelu", constants.activation_table, [&](Fields& gelu) {
       gelu.integer("fraction_bits", constants.gelu_fraction_bits, 0, 6);
       gelu.integer("normalize", constants.gelu_normalize, 0, 15);
       gelu.integer("limit", constants.gelu_limit, 1, 65535 >> constants.gelu_normalize);
@@ -45,7 +46,7 @@ ValueId append(GraphBuilder& g, const ReadNode& node, Linear op, const Quantized
 
 namespace {
 
-/// Logits and 16-bit rows have no copies and no refined codes.
+/// Logits and 16-bit rows have no channel splits and no refined codes.
 void check_head(NodeCheck& node, const Linear& op, const QuantizedLinear& constants, int inputs) {
   if (op.reads == Form::s16 && inputs > kWidestRow)
     node.fail("reads " + std::to_string(inputs) + " columns, expected at most " + std::to_string(kWidestRow));
@@ -62,13 +63,13 @@ void check(NodeCheck& node, const Linear& op, const QuantizedLinear& constants) 
   const int inputs = op.reads == Form::s16 ? node.require_rows16(0) : node.require_bytes(0);
   node.check_product(constants.depth, {&constants.block}, inputs);
   if (op.makes != Form::u8) return check_head(node, op, constants, inputs);
-  if (constants.pieces) {
+  if (constants.activation_table) {
     node.get<std::int16_t>("gelu_base", {32});
     node.get<std::int16_t>("gelu_slope", {32});
     node.get_within<std::int16_t>("gelu_offset", {round_up_to(constants.block.columns, kernels::kPanelColumns)}, -32768,
                                   0);
   }
-  if (constants.refined.fine_bits > 0 && !constants.pieces)
+  if (constants.refined.fine_bits > 0 && !constants.activation_table)
     node.fail("has fine codes, which need the pieces of its activation");
   node.set_bytes(constants.block.columns, constants.refined);
 }

@@ -53,8 +53,8 @@ Equalization power_of_two(Equalization result) {
   return result;
 }
 
-/// Squared error of the site's output when lane and weights are rounded, taking the errors of columns as independent:
-/// sum_k (E[dx_k^2] |W_k|^2 + E[x_k^2] |dW_k|^2) over the equalized lane and weights.
+/// Squared error of the site's output when input and weights are rounded, taking the errors of columns as independent:
+/// sum_k (E[dx_k^2] |W_k|^2 + E[x_k^2] |dW_k|^2) over the equalized input and weights.
 double output_error(const EqualizationSite& site, const Equalization& e) {
   const std::size_t columns = site.input.columns(), rows = site.input.sample.size() / columns;
   const Range range = equalized_range(site.input, e);
@@ -63,11 +63,11 @@ double output_error(const EqualizationSite& site, const Equalization& e) {
   const auto width = static_cast<Eigen::Index>(columns);
   const Eigen::Map<const Eigen::ArrayXf> scale(e.scale.data(), width), shift(e.shift.data(), width);
   const auto step = static_cast<float>(q.scale), zero = static_cast<float>(q.zero_point);
-  Eigen::ArrayXf lane_error = Eigen::ArrayXf::Zero(width), power = Eigen::ArrayXf::Zero(width);
+  Eigen::ArrayXf input_error = Eigen::ArrayXf::Zero(width), power = Eigen::ArrayXf::Zero(width);
   for (std::size_t row = 0; row < rows; ++row) {
     const Eigen::Map<const Eigen::ArrayXf> values(site.input.sample.data() + row * columns, width);
     const Eigen::ArrayXf x = (values - shift) / (scale * step);
-    lane_error += ((x + kRounder - kRounder).max(-zero).min(255.0f - zero) - x).square();
+    input_error += ((x + kRounder - kRounder).max(-zero).min(255.0f - zero) - x).square();
     power += x.square();
   }
   const double unit = static_cast<double>(step * step) / static_cast<double>(rows);
@@ -87,7 +87,7 @@ double output_error(const EqualizationSite& site, const Equalization& e) {
       squares += w.square();
       errors += (w / weight_step + kRounder - kRounder - w / weight_step).square() * (weight_step * weight_step);
     }
-    total += unit * (lane_error * squares + power * errors).cast<double>().sum();
+    total += unit * (input_error * squares + power * errors).cast<double>().sum();
   }
   return total;
 }

@@ -1,4 +1,4 @@
-// Solvers of equalization: scales and shifts per column of a LayerNorm's byte lane that make it and the weights that
+// Solvers of equalization: scales and shifts per column of a LayerNorm's u8 output that make it and the weights that
 // read it easier to round. They do not change what the model computes in float.
 #pragma once
 
@@ -20,7 +20,7 @@ struct EqualizationSite {
 
 struct EqualizedSite {
   Equalization equalization;
-  Range range;  ///< of the equalized values: what the lane's quantizer is made of
+  Range range;  ///< of the equalized values: what the output's quantizer is made of
 };
 
 /// Scale and shift per column by `method`, which is not `none`. os_plus and repq need a sample of rows. The same bits

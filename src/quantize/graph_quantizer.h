@@ -2,10 +2,10 @@
 #pragma once
 
 #include "graph/op_facts.h"
+#include "quantize/gptq.h"
 #include "quantize/quantize.h"
 #include "quantize/quantized_tables.h"
 #include "quantize/quantized_weights.h"
-#include "quantize/weight_refinement.h"
 
 #include <array>
 #include <map>
@@ -71,11 +71,11 @@ class GraphQuantizer {
   // quantize_rows.cc: tables and LayerNorms
   /// Words, positions and types of the embeddings, made once.
   const std::vector<ByteTable>& embedding_tables(const Node& node);
-  QuantizedLane put_lane(const std::string& name, const NormGains& gains, const Quantizer& out);
+  QuantizedNormOutput put_norm_output(const std::string& name, const NormGains& gains, const Quantizer& out);
 
  private:
-  /// Quantizer of a value on the residual stream. In a post-LayerNorm model a residual sum has its own; the lane that a
-  /// LayerNorm writes is already in the scale of the next sum (fixed-point.md 3), or in its own where the sums are 8
+  /// Quantizer of a value on the residual stream. In a post-LayerNorm model a residual sum has its own; the output that
+  /// a LayerNorm writes is already in the scale of the next sum (fixed-point.md 3), or in its own where the sums are 8
   /// bits or no sum follows. Sums that are added to sums, as in a pre-LayerNorm model, all share one.
   void choose_stream_quantizers();
   bool makes_embeddings(ValueId value) const { return !facts(graph(), graph().producer(value)).words.empty(); }
@@ -85,7 +85,7 @@ class GraphQuantizer {
   void scale_run(const std::vector<ValueId>& members);
   double smallest_scale(ValueId value);
   /// Of the latest input; the blocks of a product share it.
-  const InputModel& input_model(ValueId input);
+  const GptqSolver& gptq(ValueId input);
   bool refines_weights() const {
     return options_.statistics != nullptr && (options_.compensated_rounding || options_.bias_correction);
   }
@@ -95,7 +95,7 @@ class GraphQuantizer {
   const QuantizeOptions& options_;
   std::vector<InputCodes> codes_;  // by value: its u8 form
   std::vector<Quantizer> stream_;  // by value
-  std::optional<std::pair<ValueId, InputModel>> input_model_;
+  std::optional<std::pair<ValueId, GptqSolver>> gptq_;
   std::map<ValueId, std::array<Quantizer, 3>> qkv_;
   std::vector<ByteTable> tables_;  // of the embeddings, once they are made
   TensorMap tensors_;

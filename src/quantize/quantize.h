@@ -17,7 +17,7 @@
 namespace octavo {
 
 /// Moves the difficulty of one product's input into the weights that read it: the codes are of (x - shift) / scale per
-/// column, exactly compensated in weights and bias. A LayerNorm's byte lane holds them; a context without shift comes
+/// column, exactly compensated in weights and bias. A LayerNorm's u8 output holds them; a context without shift comes
 /// from V / scale.
 struct Equalization {
   std::vector<float> scale, shift;
@@ -33,11 +33,12 @@ struct QuantizeOptions {
   WeightScales weights = WeightScales::per_channel;
   ResidualType residual = ResidualType::int16;
   HeadType head = HeadType::int16;
-  bool paper = false;  ///< every quantizer of the paper (fixed-point.md 9); needs per-tensor weights and 8-bit sums
+  bool static_w8a8 =
+      false;  ///< every quantizer of the paper (fixed-point.md 9); needs per-tensor weights and 8-bit sums
   std::map<std::string, Equalization, std::less<>> equalization =
       {};  ///< by name of the LayerNorm's or attention's value
-  std::map<std::string, std::vector<int>, std::less<>> copies =
-      {};  ///< by name of an activated Linear: copies per neuron, >= 1
+  std::map<std::string, std::vector<int>, std::less<>> channel_splits =
+      {};  ///< by name of an activated Linear: how often each neuron stands, >= 1
   std::map<std::string, Refinements, std::less<>> refinements =
       {};                                  ///< by name of the value; of embeddings, `fine` is of words
   const Statistics* statistics = nullptr;  ///< of the products' inputs, not equalized, by name; for the next three
@@ -47,7 +48,7 @@ struct QuantizeOptions {
   std::shared_ptr<SpillMemory> memory = nullptr;  ///< where the quantized tensors lie; null: in ordinary memory
 };
 
-/// Ranges: the byte lane of LayerNorm `A` has that of `A.bytes` where there is one (of the equalized values), else that
+/// Ranges: the u8 output of LayerNorm `A` has that of `A.bytes` where there is one (of the equalized values), else that
 /// of `A`; those of V and context are of the equalized values. Ranges must hold every value the graph's quantizers
 /// need, by name; Throws Error naming one that is missing.
 Model::Data quantize(const Model::Data& model, const Ranges& ranges, const QuantizeOptions& options);

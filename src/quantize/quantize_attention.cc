@@ -16,7 +16,7 @@ namespace {
 
 /// K or V: symmetric, or with the zero point of the paper's u8 code, which is stored less 128.
 Quantizer key_or_value(const GraphQuantizer& q, const std::string& name) {
-  if (!q.options().paper) return symmetric_s8(q.range(name).low, q.range(name).high);
+  if (!q.options().static_w8a8) return symmetric_s8(q.range(name).low, q.range(name).high);
   Quantizer result = asymmetric_u8(q.range(name).low, q.range(name).high);
   result.zero_point -= 128;
   return result;
@@ -150,7 +150,7 @@ QuantizedAttention attention_constants(const AttentionOp& op, double score_scale
 }
 
 /// What the paper's static attention is made from (fixed-point.md 9).
-struct PaperAttentionScales {
+struct StaticW8A8AttentionScales {
   double product_scale = 1.0;  ///< S_q S_k
   double value_scale = 1.0;
   Quantizer score;
@@ -158,13 +158,14 @@ struct PaperAttentionScales {
   Quantizer context;
 };
 
-struct PaperAttentionConstants {
+struct StaticW8A8AttentionConstants {
   QuantizedAttention constants;
   Tensor exponential;  ///< s32 [256]
 };
 
-PaperAttentionConstants paper_attention_constants(const AttentionOp& op, const PaperAttentionScales& scales,
-                                                  const std::string& name) {
+StaticW8A8AttentionConstants static_w8a8_attention_constants(const AttentionOp& op,
+                                                             const StaticW8A8AttentionScales& scales,
+                                                             const std::string& name) {
   if (op.softmax.softmax1 || op.softmax.prune > 0.0) {
     throw Error(name + ": has softmax-1 or attention pruning, which the paper's setting is without");
   }
@@ -177,20 +178,21 @@ PaperAttentionConstants paper_attention_constants(const AttentionOp& op, const P
   if (score.shift < 18 || score.shift > 62 || context.shift < 18 || context.shift > 62) {
     throw Error(name + ": its static quantizers do not fit each other");
   }
-  PaperAttentionConstants result;
+  StaticW8A8AttentionConstants result;
   std::vector<std::int32_t> exponential;
   for (int t = 0; t < 256; ++t) {
     exponential.push_back(static_cast<std::int32_t>(std::nearbyint(std::ldexp(std::exp(-t * scales.score.scale), 24))));
   }
   result.exponential = to_tensor(exponential);
-  QuantizedPaperAttention paper;
-  paper.score_multiplier = score.multiplier;
-  paper.score_shift = score.shift;
-  paper.score = {.scale = static_cast<float>(scales.score.scale), .zero_point = scales.score.zero_point};
-  paper.slope = static_cast<std::int64_t>(std::nearbyint(std::ldexp(width / step, 22)));
-  paper.offset = std::max(static_cast<std::int64_t>(std::nearbyint(std::ldexp(gamma / step, 22))), -paper.slope);
-  paper.most = static_cast<int>(std::min(255.0, std::nearbyint(1.0 / step)));
-  result.constants.paper = paper;
+  QuantizedStaticW8A8Attention static_w8a8;
+  static_w8a8.score_multiplier = score.multiplier;
+  static_w8a8.score_shift = score.shift;
+  static_w8a8.score = {.scale = static_cast<float>(scales.score.scale), .zero_point = scales.score.zero_point};
+  static_w8a8.slope = static_cast<std::int64_t>(std::nearbyint(std::ldexp(width / step, 22)));
+  static_w8a8.offset =
+      std::max(static_cast<std::int64_t>(std::nearbyint(std::ldexp(gamma / step, 22))), -static_w8a8.slope);
+  static_w8a8.most = static_cast<int>(std::min(255.0, std::nearbyint(1.0 / step)));
+  result.constants.static_w8a8 = static_w8a8;
   result.constants.score_multiplier = 1 << 15;  // not used, but in the range that a file must keep
   result.constants.cap = 1;
   result.constants.multiplier = context.multiplier;
@@ -220,7 +222,7 @@ QuantizedQkv quantize_op(GraphQuantizer& q, const QkvProduct& op, const Node& no
                       .query = blocks[0],
                       .key = blocks[1],
                       .value = blocks[2],
-                      .asymmetric = q.options().paper,
+                      .asymmetric = q.options().static_w8a8,
                       .gate = {},
                       .gate_output = {}};
   if (!op.gate.empty()) add_gate(q, op, node, packer, result);
@@ -239,7 +241,7 @@ QuantizedAttention quantize_op(GraphQuantizer& q, const AttentionOp& op, const N
   if (op.gate && op.gate->type == GateType::unconditional_per_head) {
     q.put(name + part::kGate, gate_logits(q.floats(op.gate->logits)));
   }
-  if (!q.options().paper) {
+  if (!q.options().static_w8a8) {
     QuantizedAttention result =
         attention_constants(op, query.scale * key.scale, value.scale, finer(context, refined.fine_bits), name);
     result.context = stored(context);
@@ -247,16 +249,16 @@ QuantizedAttention quantize_op(GraphQuantizer& q, const AttentionOp& op, const N
     return result;
   }
   const Range scores = q.range(stage_name(name, Stage::scores));
-  PaperAttentionConstants paper =
-      paper_attention_constants(op,
-                                {.product_scale = query.scale * key.scale,
-                                 .value_scale = value.scale,
-                                 .score = asymmetric_u8(scores.low, scores.high),
-                                 .largest_probability = q.range(stage_name(name, Stage::probs)).high,
-                                 .context = context},
-                                name);
-  q.put(name + part::kExponential, std::move(paper.exponential));
-  return paper.constants;
+  StaticW8A8AttentionConstants static_w8a8 =
+      static_w8a8_attention_constants(op,
+                                      {.product_scale = query.scale * key.scale,
+                                       .value_scale = value.scale,
+                                       .score = asymmetric_u8(scores.low, scores.high),
+                                       .largest_probability = q.range(stage_name(name, Stage::probs)).high,
+                                       .context = context},
+                                      name);
+  q.put(name + part::kExponential, std::move(static_w8a8.exponential));
+  return static_w8a8.constants;
 }
 
 }  // namespace octavo

@@ -13,19 +13,19 @@
 namespace octavo {
 namespace {
 
-void check_copies(const std::string& name, const std::vector<int>& copies, int columns) {
-  const bool positive = std::all_of(copies.begin(), copies.end(), [](int r) { return r >= 1; });
-  if (!positive || copies.size() != static_cast<std::size_t>(columns)) {
-    throw Error(name + ": it has " + std::to_string(copies.size()) + " numbers of copies, expected " +
+void check_channel_splits(const std::string& name, const std::vector<int>& channel_splits, int columns) {
+  const bool positive = std::all_of(channel_splits.begin(), channel_splits.end(), [](int r) { return r >= 1; });
+  if (!positive || channel_splits.size() != static_cast<std::size_t>(columns)) {
+    throw Error(name + ": it has " + std::to_string(channel_splits.size()) + " numbers of channel splits, expected " +
                 std::to_string(columns) + ", each at least 1");
   }
 }
 
-/// Weights over an input with saturating copies: the neuron's column as often as the neuron.
+/// Weights over an input with channel splits: the neuron's column as often as the neuron.
 FloatRows rows_over_copies(GraphQuantizer& q, const LinearBlock& block, ValueId input) {
   const FloatRows plain = q.rows(block, input);
-  const std::vector<int>& copies = q.codes(input).copies;
-  return copies.empty() ? plain : repeat_columns(plain, copies);
+  const std::vector<int>& channel_splits = q.codes(input).channel_splits;
+  return channel_splits.empty() ? plain : repeat_columns(plain, channel_splits);
 }
 
 /// A head's rows, compensated where the columns of what they read were observed.
@@ -36,7 +36,7 @@ FloatRows head_rows(const GraphQuantizer& q, const LinearBlock& block, ValueId i
   const auto observed = q.options().statistics->find(q.graph().name(input));
   if (observed == q.options().statistics->end()) return rows;
   rows.scales = weight_scales(rows, WeightScales::per_channel, codes.scale);
-  InputModel(*q.options().pool, observed->second, {.quantizer = codes, .columns = inputs}, {.compensate = true})
+  GptqSolver(*q.options().pool, observed->second, {.quantizer = codes, .columns = inputs}, {.compensate = true})
       .refine(rows);
   return rows;
 }
@@ -108,18 +108,18 @@ QuantizedLinear quantize_op(GraphQuantizer& q, const Linear& op, const Node& nod
   FloatRows weights = q.rows(op.weights, node.inputs[0]);
   WeightPacker packer = q.packer(node.inputs[0]);
   InputCodes& codes = q.set_codes(node.output, out);
-  const auto copies = q.options().copies.find(name);
-  if (copies != q.options().copies.end()) {
-    if (op.activation == Activation::none) throw Error(name + ": saturating copies need a GELU or a ReLU");
-    check_copies(name, copies->second, weights.columns);
-    codes.copies = copies->second;
-    weights = repeat_rows(weights, copies->second);
+  const auto channel_splits = q.options().channel_splits.find(name);
+  if (channel_splits != q.options().channel_splits.end()) {
+    if (op.activation == Activation::none) throw Error(name + ": channel splits need a GELU or a ReLU");
+    check_channel_splits(name, channel_splits->second, weights.columns);
+    codes.channel_splits = channel_splits->second;
+    weights = repeat_rows(weights, channel_splits->second);
   }
   QuantizedLinear result;
   if (op.activation == Activation::none) codes.refined.fine_bits = 0;
-  result.pieces =
-      op.activation == Activation::gelu || copies != q.options().copies.end() || codes.refined.fine_bits > 0;
-  if (result.pieces) {
+  result.activation_table = op.activation == Activation::gelu || channel_splits != q.options().channel_splits.end() ||
+                            codes.refined.fine_bits > 0;
+  if (result.activation_table) {
     const GeluConstants gelu = gelu_constants(op.activation, out, codes, weights.columns);
     codes.refined.fine_bits = gelu.fine_bits;
     result.gelu_fraction_bits = gelu.fraction_bits;

@@ -81,8 +81,9 @@ QuantizedEmbedPatches quantize_op(GraphQuantizer& q, const EmbedPatches& op, con
     const Quantizer product = symmetric_s16(r.low, r.high);
     const std::vector<float> gain = q.floats(op.norm->gain), bias = q.floats(op.norm->bias);
     result.epsilon = norm_epsilon(op.norm->epsilon, gain.size(), product.scale);
-    Quantizer lane{.scale = stream.scale, .zero_point = 0, .low = -32768, .high = 32767};
-    result.norm = q.put_lane(name + part::kStreamLane, {{gain.begin(), gain.end()}, {bias.begin(), bias.end()}}, lane);
+    Quantizer output{.scale = stream.scale, .zero_point = 0, .low = -32768, .high = 32767};
+    result.norm =
+        q.put_norm_output(name + part::kS16Output, {{gain.begin(), gain.end()}, {bias.begin(), bias.end()}}, output);
     result.block = packer.add({{std::move(weights), product.scale, stored(product)}})[0];
   } else {
     result.block = packer.add({{std::move(weights), stream.scale, {.scale = static_cast<float>(stream.scale)}}})[0];

@@ -17,12 +17,12 @@ FloatRows GraphQuantizer::prepared(FloatRows rows, ValueId input) {
   if (const Equalization* e = equalization(input)) fold(*e, rows);
   if (!refines_weights()) return rows;
   rows.scales = weight_scales(rows, options_.weights, codes_[static_cast<std::size_t>(input)].quantizer.scale);
-  input_model(input).refine(rows);
+  gptq(input).refine(rows);
   return rows;
 }
 
-const InputModel& GraphQuantizer::input_model(ValueId input) {
-  if (!input_model_ || input_model_->first != input) {
+const GptqSolver& GraphQuantizer::gptq(ValueId input) {
+  if (!gptq_ || gptq_->first != input) {
     const auto index = static_cast<std::size_t>(input);
     const std::string& name = model_.graph.name(input);
     const auto found = options_.statistics->find(name);
@@ -33,10 +33,10 @@ const InputModel& GraphQuantizer::input_model(ValueId input) {
     const ColumnStatistics& statistics = equalized ? *equalized : found->second;
     if (codes_[index].refined.times() > 1) codes_[index].set_means(&statistics);
     const Refinement refinement{.compensate = options_.compensated_rounding, .correct_bias = options_.bias_correction};
-    input_model_.reset();  // before the next: it is large
-    input_model_.emplace(input, InputModel(*options_.pool, statistics, codes_[index], refinement));
+    gptq_.reset();  // before the next: it is large
+    gptq_.emplace(input, GptqSolver(*options_.pool, statistics, codes_[index], refinement));
   }
-  return input_model_->second;
+  return gptq_->second;
 }
 
 const Equalization* GraphQuantizer::equalization(ValueId value) const {
@@ -56,7 +56,7 @@ InputCodes& GraphQuantizer::set_codes(ValueId value, const Quantizer& quantizer)
 }
 
 WeightPacker GraphQuantizer::packer(ValueId input) {
-  if (refines_weights()) input_model(input);  // looks at what the codes are on average
+  if (refines_weights()) gptq(input);  // looks at what the codes are on average
   return {codes_[static_cast<std::size_t>(input)], options_.weights};
 }
 

@@ -41,7 +41,8 @@ QuantizedEmbedTokens with_bytes(GraphQuantizer& q, QuantizedEmbedTokens constant
 }
 
 /// Words and types make a partial sum in 8 bits, then positions are added (fixed-point.md 9).
-QuantizedEmbedTokens quantize_paper_sum(GraphQuantizer& q, const Node& node, const std::vector<ByteTable>& tables) {
+QuantizedEmbedTokens quantize_static_w8a8_sum(GraphQuantizer& q, const Node& node,
+                                              const std::vector<ByteTable>& tables) {
   const std::string& name = q.name(node);
   const Range words_and_types = q.range(stage_name(name, Stage::partial));
   const Quantizer partial = asymmetric_u8(words_and_types.low, words_and_types.high);
@@ -81,26 +82,27 @@ const std::vector<ByteTable>& GraphQuantizer::embedding_tables(const Node& node)
   const auto& op = std::get<EmbedTokens>(node.op);
   const int columns = model_.graph.columns(node.output);
   if (tables_.empty()) {
-    tables_.push_back(byte_table(word_rows(model_, op, columns), columns, op.word, options_.paper));
+    tables_.push_back(byte_table(word_rows(model_, op, columns), columns, op.word, options_.static_w8a8));
     for (const std::string* table : {&op.position, &op.type}) {
-      if (!table->empty()) tables_.push_back(byte_table(floats(*table), columns, *table, options_.paper));
+      if (!table->empty()) tables_.push_back(byte_table(floats(*table), columns, *table, options_.static_w8a8));
     }
   }
   return tables_;
 }
 
-QuantizedLane GraphQuantizer::put_lane(const std::string& name, const NormGains& gains, const Quantizer& out) {
-  NormLaneConstants lane = norm_lane(gains, out, name);
-  put(name + part::kGain, std::move(lane.gain));
-  put(name + part::kOffset, std::move(lane.offset));
-  return {.exists = true, .shift = lane.shift, .low = out.low, .high = out.high, .encoding = stored(out)};
+QuantizedNormOutput GraphQuantizer::put_norm_output(const std::string& name, const NormGains& gains,
+                                                    const Quantizer& out) {
+  NormOutputConstants output = norm_output(gains, out, name);
+  put(name + part::kGain, std::move(output.gain));
+  put(name + part::kOffset, std::move(output.offset));
+  return {.exists = true, .shift = output.shift, .low = out.low, .high = out.high, .encoding = stored(out)};
 }
 
 template <>
 QuantizedEmbedTokens quantize_op(GraphQuantizer& q, const EmbedTokens& op, const Node& node) {
   const std::string& name = q.name(node);
   const std::vector<ByteTable>& tables = q.embedding_tables(node);
-  if (q.options().paper) return with_bytes(q, quantize_paper_sum(q, node, tables), node);
+  if (q.options().static_w8a8) return with_bytes(q, quantize_static_w8a8_sum(q, node, tables), node);
   Quantizer& sum = q.stream(node.output);
   if (!q.in_sum(node.output)) {
     sum = q.stream_quantizer(node.output);
@@ -135,8 +137,8 @@ QuantizedLayerNorm quantize_op(GraphQuantizer& q, const LayerNormOp& op, const N
     const Range r = q.range(q.has_range(own) ? own : name);
     const Quantizer bytes = asymmetric_u8(r.low, r.high);
     result.refined = q.set_codes(node.output, bytes).refined;
-    result.bytes = q.put_lane(name + part::kBytesLane, equalized(q, gain, bias, node.output),
-                              finer(bytes, result.refined.fine_bits));
+    result.bytes = q.put_norm_output(name + part::kU8Output, equalized(q, gain, bias, node.output),
+                                     finer(bytes, result.refined.fine_bits));
     result.bytes.encoding = stored(bytes);
   }
   if (q.feeds_stream(node.output)) {
@@ -144,7 +146,7 @@ QuantizedLayerNorm quantize_op(GraphQuantizer& q, const LayerNormOp& op, const N
     NormGains gains{{gain.begin(), gain.end()}, {bias.begin(), bias.end()}};
     Quantizer centred = stream;
     centred.zero_point = 0;  // stream codes are held without zero point
-    result.stream = q.put_lane(name + part::kStreamLane, gains, centred);
+    result.stream = q.put_norm_output(name + part::kS16Output, gains, centred);
     result.stream.encoding.zero_point = 0;
   }
   return result;

@@ -88,7 +88,7 @@ std::int64_t norm_epsilon(double epsilon, std::size_t columns, double input_scal
       std::nearbyint(std::min(epsilon * width * width / (input_scale * input_scale), std::ldexp(1.0, 58))));
 }
 
-NormLaneConstants norm_lane(const NormGains& gains, const Quantizer& out, const std::string& name) {
+NormOutputConstants norm_output(const NormGains& gains, const Quantizer& out, const std::string& name) {
   const std::size_t columns = gains.gain.size();
   std::vector<double> gain(columns), offset(columns);
   for (std::size_t j = 0; j < columns; ++j) {
@@ -117,8 +117,8 @@ NormLaneConstants norm_lane(const NormGains& gains, const Quantizer& out, const 
 }
 
 GeluConstants gelu_constants(Activation activation, const Quantizer& out, const InputCodes& codes, int columns) {
-  const std::vector<int>& copies = codes.copies;
-  const int most = copies.empty() ? 1 : *std::max_element(copies.begin(), copies.end());
+  const std::vector<int>& channel_splits = codes.channel_splits;
+  const int most = channel_splits.empty() ? 1 : *std::max_element(channel_splits.begin(), channel_splits.end());
   const double by_range = std::trunc(std::log2(out.scale * 8191.0)),
                by_copies = std::trunc(std::log2(32767.0 / (255.0 * most)));
   GeluConstants result;
@@ -139,7 +139,7 @@ GeluConstants gelu_constants(Activation activation, const Quantizer& out, const 
     base.push_back(to_s16(d[i] + rounding));
     slope.push_back(to_s16(d[i + 1] - d[i]));
   }
-  for (const int r : copies) {
+  for (const int r : channel_splits) {
     for (int i = 0; i < r; ++i) offset.push_back(to_s16(-255.0 * i * (1 << result.fraction_bits)));
   }
   offset.resize(static_cast<std::size_t>((columns + kernels::kPanelColumns - 1) / kernels::kPanelColumns *
@@ -151,11 +151,11 @@ GeluConstants gelu_constants(Activation activation, const Quantizer& out, const 
   return result;
 }
 
-FloatRows repeat_rows(const FloatRows& rows, const std::vector<int>& copies) {
+FloatRows repeat_rows(const FloatRows& rows, const std::vector<int>& channel_splits) {
   FloatRows result{.name = rows.name, .columns = 0, .inputs = rows.inputs, .weight = {}, .bias = {}};
   for (int n = 0; n < rows.columns; ++n) {
     const auto first = rows.weight.begin() + static_cast<std::ptrdiff_t>(n) * rows.inputs;
-    for (int i = 0; i < copies.at(static_cast<std::size_t>(n)); ++i) {
+    for (int i = 0; i < channel_splits.at(static_cast<std::size_t>(n)); ++i) {
       result.weight.insert(result.weight.end(), first, first + rows.inputs);
       result.bias.push_back(rows.bias[static_cast<std::size_t>(n)]);
       if (!rows.scales.empty()) result.scales.push_back(rows.scales[static_cast<std::size_t>(n)]);
@@ -165,16 +165,16 @@ FloatRows repeat_rows(const FloatRows& rows, const std::vector<int>& copies) {
   return result;
 }
 
-FloatRows repeat_columns(const FloatRows& rows, const std::vector<int>& copies) {
+FloatRows repeat_columns(const FloatRows& rows, const std::vector<int>& channel_splits) {
   FloatRows result{
       .name = rows.name, .columns = rows.columns, .inputs = 0, .weight = {}, .bias = rows.bias, .scales = rows.scales};
-  for (const int r : copies) result.inputs += r;
+  for (const int r : channel_splits) result.inputs += r;
   for (int n = 0; n < rows.columns; ++n) {
     for (int k = 0; k < rows.inputs; ++k) {
       const float weight = rows.weight[static_cast<std::size_t>(n) * static_cast<std::size_t>(rows.inputs) +
                                        static_cast<std::size_t>(k)];
-      result.weight.insert(result.weight.end(), static_cast<std::size_t>(copies.at(static_cast<std::size_t>(k))),
-                           weight);
+      result.weight.insert(result.weight.end(),
+                           static_cast<std::size_t>(channel_splits.at(static_cast<std::size_t>(k))), weight);
     }
   }
   return result;

@@ -49,14 +49,14 @@ struct NormGains {
   std::vector<double> gain, bias;
 };
 
-struct NormLaneConstants {
+struct NormOutputConstants {
   Tensor gain, offset;  ///< s32 [columns]
   int shift = 1;
 };
 
 /// g = round(gain / S_out * 2^G), b = round((bias / S_out + z + 1/2) * 2^(G - 10)) with the largest G that fits
 /// (fixed-point.md 4).
-NormLaneConstants norm_lane(const NormGains& gains, const Quantizer& out, const std::string& name);
+NormOutputConstants norm_output(const NormGains& gains, const Quantizer& out, const std::string& name);
 
 /// GELU, or ReLU, in 16-bit pieces (fixed-point.md 7) for an output quantizer of these codes; `columns` counts copies.
 struct GeluConstants {
@@ -68,7 +68,7 @@ struct GeluConstants {
 GeluConstants gelu_constants(Activation activation, const Quantizer& out, const InputCodes& codes, int columns);
 
 /// Rows (neurons) or columns (inputs) repeated: copies of one stand next to each other.
-FloatRows repeat_rows(const FloatRows& rows, const std::vector<int>& copies);
-FloatRows repeat_columns(const FloatRows& rows, const std::vector<int>& copies);
+FloatRows repeat_rows(const FloatRows& rows, const std::vector<int>& channel_splits);
+FloatRows repeat_columns(const FloatRows& rows, const std::vector<int>& channel_splits);
 
 }  // namespace octavo

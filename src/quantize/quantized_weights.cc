@@ -44,7 +44,9 @@ std::vector<float> weight_scales(const FloatRows& rows, WeightScales scales, dou
   return result;
 }
 
-int InputCodes::inputs() const { return copies.empty() ? columns : std::accumulate(copies.begin(), copies.end(), 0); }
+int InputCodes::inputs() const {
+  return channel_splits.empty() ? columns : std::accumulate(channel_splits.begin(), channel_splits.end(), 0);
+}
 
 void InputCodes::set_means(const ColumnStatistics* statistics) {
   constexpr int kHighest = 255 << kFineBits;
@@ -55,7 +57,7 @@ void InputCodes::set_means(const ColumnStatistics* statistics) {
   fine_mean.clear();
   rest_mean.clear();
   for (std::size_t j = 0; j < width; ++j) {
-    for (int copy = 0; copy < (copies.empty() ? 1 : copies[j]); ++copy) {
+    for (int copy = 0; copy < (channel_splits.empty() ? 1 : channel_splits[j]); ++copy) {
       double fine = rows == 0 && copy == 0 ? 3.5 : 0.0, rest = fine;
       for (std::size_t i = 0; i < rows; ++i) {
         const double code =
@@ -79,8 +81,8 @@ WeightPacker::WeightPacker(InputCodes input, WeightScales scales)
     throw Error("a product has depth " + std::to_string(depth_) + ", expected at most " + std::to_string(kMaxColumns));
   }
   for (int j = 0; j < input_.columns; ++j) {
-    const int copies = input_.copies.empty() ? 1 : input_.copies[static_cast<std::size_t>(j)];
-    for (int copy = 0; copy < copies; ++copy) carries_zero_point_.push_back(copy == 0);
+    const int channel_splits = input_.channel_splits.empty() ? 1 : input_.channel_splits[static_cast<std::size_t>(j)];
+    for (int copy = 0; copy < channel_splits; ++copy) carries_zero_point_.push_back(copy == 0);
   }
   if (input_.refined.times() > 1 && input_.fine_mean.empty()) input_.set_means(nullptr);
 }

@@ -16,9 +16,9 @@ namespace octavo {
 
 /// How a product's input is coded (fixed-point.md 7, 11).
 struct InputCodes {
-  Quantizer quantizer;           ///< of the first codes
-  int columns = 0;               ///< of the value
-  std::vector<int> copies = {};  ///< saturating copies per column; empty: once
+  Quantizer quantizer;                   ///< of the first codes
+  int columns = 0;                       ///< of the value
+  std::vector<int> channel_splits = {};  ///< channel splits per column; empty: once
   Refined refined = {};
   std::vector<float> fine_mean = {},
                      rest_mean = {};  ///< per input: means of fine codes, and of what coarse codes leave, 0..7
@@ -48,7 +48,7 @@ class WeightPacker {
  public:
   WeightPacker(InputCodes input, WeightScales scales);
 
-  /// An input without copies or refinements.
+  /// An input without channel splits or refinements.
   WeightPacker(int inputs, const Quantizer& input, WeightScales scales)
       : WeightPacker(InputCodes{.quantizer = input, .columns = inputs}, scales) {}
 
@@ -71,7 +71,7 @@ class WeightPacker {
   InputCodes input_;
   int inputs_, depth_;
   WeightScales scales_;
-  std::vector<bool> carries_zero_point_;  // by input: the later ones of saturating copies do not
+  std::vector<bool> carries_zero_point_;  // by input: the later ones of channel splits do not
   std::vector<std::int8_t> packed_;
   std::vector<std::int32_t> bias_, multiplier_;
 };

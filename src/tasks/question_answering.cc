@@ -51,7 +51,7 @@ std::vector<Candidate> best_spans(const Probabilities& begin, const Probabilitie
 }
 
 /// Bytes of the context: those of the tokens, or of the words that they are parts of, as far as the window has them.
-Span span_of(const TokenWindow& window, const Candidate& candidate, bool whole_words) {
+ByteRange span_of(const TokenWindow& window, const Candidate& candidate, bool whole_words) {
   std::size_t first = candidate.first, last = candidate.last;
   const auto& words = window.words;
   while (whole_words && first > 0 && words[first - 1] == words[first]) --first;
@@ -90,7 +90,7 @@ std::vector<Answer> QuestionAnswerer::decode(std::string_view context, std::span
     rest = rest.subspan(2 * window.tokens.ids.size());
     none = std::min(none, begin.none * end.none);
     for (const Candidate& candidate : best_spans(begin, end, options_.max_answer_tokens, candidates)) {
-      const Span span = span_of(window, candidate, options_.whole_words);
+      const ByteRange span = span_of(window, candidate, options_.whole_words);
       const std::string text(
           context.substr(static_cast<std::size_t>(span.begin), static_cast<std::size_t>(span.end - span.begin)));
       const auto same = std::ranges::find(lower, lower_cased_text(text));

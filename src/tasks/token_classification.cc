@@ -17,7 +17,7 @@ constexpr std::string_view kNoEntity = "O";
 /// A token or a word, with the scores of its classes until one is chosen.
 struct Part {
   std::vector<float> scores;
-  Span span;                     // bytes of the text
+  ByteRange span;                // bytes of the text
   bool is_continuation = false;  // of the word before
 
   std::size_t best() const {
@@ -30,7 +30,7 @@ struct Part {
 struct Labelled {
   std::string label;
   double score = 0.0;
-  Span span;
+  ByteRange span;
 };
 
 std::int32_t count_characters(std::string_view text) {
@@ -39,7 +39,7 @@ std::int32_t count_characters(std::string_view text) {
 
 /// Whether a token goes on with the word before. Where the tokenizer marks that, it is as long as the text that it
 /// comes from unless it has the mark; else a space must stand before a new word.
-bool continues_word(const Tokenizer& tokenizer, std::string_view text, std::int32_t id, Span span) {
+bool continues_word(const Tokenizer& tokenizer, std::string_view text, std::int32_t id, ByteRange span) {
   if (id == tokenizer.unknown_id()) return false;
   const auto begin = static_cast<std::size_t>(span.begin);
   if (!tokenizer.continuing_subword_prefix().empty()) {
@@ -56,7 +56,7 @@ std::vector<Part> parts_of(const Tokenizer& tokenizer, std::string_view text, co
   std::vector<Part> parts;
   for (std::size_t i = 0; i < window.words.size(); ++i) {
     const std::size_t at = static_cast<std::size_t>(window.first) + i;
-    const Span span = window.tokens.offsets[at];
+    const ByteRange span = window.tokens.offsets[at];
     parts.push_back({.scores = scores_of(logits.subspan(at * columns, columns), ScoreFunction::softmax),
                      .span = span,
                      .is_continuation = continues_word(tokenizer, text, window.tokens.ids[at], span)});

@@ -24,19 +24,19 @@ void NormalizedText::reserve_more(std::size_t count) {
 void NormalizedText::append_bytes(std::string_view text, std::int32_t offset) {
   reserve_more(text.size());
   std::copy(text.begin(), text.end(), end_bytes());
-  Span* spans = end_spans();
+  ByteRange* spans = end_spans();
   for (std::size_t i = 0; i < text.size(); ++i, ++offset) spans[i] = {offset, offset + 1};
   advance(text.size());
 }
 
-void NormalizedText::append(std::string_view bytes, const Span* spans) {
+void NormalizedText::append(std::string_view bytes, const ByteRange* spans) {
   reserve_more(bytes.size());
   std::copy(bytes.begin(), bytes.end(), end_bytes());
   std::copy_n(spans, bytes.size(), end_spans());
   advance(bytes.size());
 }
 
-void NormalizedText::append(char32_t c, Span from) {
+void NormalizedText::append(char32_t c, ByteRange from) {
   reserve_more(kMaxUtf8);
   const int length = write_utf8(c, end_bytes());
   std::fill_n(end_spans(), length, from);
@@ -87,7 +87,7 @@ void BertNormalizer::normalize(std::string_view text, std::int32_t offset, Norma
 void BertNormalizer::append_ascii(std::string_view text, std::int32_t offset, NormalizedText& out) const {
   out.reserve_more(text.size());
   char* bytes = out.end_bytes();
-  Span* spans = out.end_spans();
+  ByteRange* spans = out.end_spans();
   std::size_t count = 0;
   for (const char c : text) {  // without a branch: a dropped character is written over by the next
     bytes[count] = ascii_[static_cast<std::size_t>(c)];
@@ -98,7 +98,7 @@ void BertNormalizer::append_ascii(std::string_view text, std::int32_t offset, No
   out.advance(count);
 }
 
-void BertNormalizer::append_character(char32_t c, Span from, NormalizedText& out) const {
+void BertNormalizer::append_character(char32_t c, ByteRange from, NormalizedText& out) const {
   if (options_.clean_text) {
     if (is_dropped_by_clean_text(c)) return;
     if (is_white_space(c)) return out.append(U' ', from);
@@ -117,7 +117,7 @@ void BertNormalizer::append_character(char32_t c, Span from, NormalizedText& out
   if (own_word) out.append(U' ', from);
 }
 
-void BertNormalizer::append_lowercase(char32_t c, Span from, NormalizedText& out) const {
+void BertNormalizer::append_lowercase(char32_t c, ByteRange from, NormalizedText& out) const {
   if (!options_.lowercase) return out.append(c, from);
   char32_t parts[kMaxLowercase];
   const int count = lowercase(c, parts);

@@ -15,13 +15,13 @@ namespace octavo {
 class NormalizedText {
  public:
   std::string_view bytes() const { return {bytes_.data(), size_}; }
-  const Span* spans() const { return spans_.data(); }
+  const ByteRange* spans() const { return spans_.data(); }
   void clear() { size_ = 0; }
 
-  void append(char32_t c, Span from);
+  void append(char32_t c, ByteRange from);
 
   /// Bytes and their spans.
-  void append(std::string_view bytes, const Span* spans);
+  void append(std::string_view bytes, const ByteRange* spans);
 
   /// Each byte with a span of its own, from `offset` on.
   void append_bytes(std::string_view text, std::int32_t offset);
@@ -29,12 +29,12 @@ class NormalizedText {
   /// Room for `count` more bytes, to be written at end_bytes() and end_spans() and counted with advance().
   void reserve_more(std::size_t count);
   char* end_bytes() { return bytes_.data() + size_; }
-  Span* end_spans() { return spans_.data() + size_; }
+  ByteRange* end_spans() { return spans_.data() + size_; }
   void advance(std::size_t count) { size_ += count; }
 
  private:
   std::vector<char> bytes_;  // as long as ever needed, so that a text is written without being cleared first
-  std::vector<Span> spans_;
+  std::vector<ByteRange> spans_;
   std::size_t size_ = 0;
 };
 
@@ -62,8 +62,8 @@ class BertNormalizer {
  private:
   bool is_identity() const;
   void append_ascii(std::string_view text, std::int32_t offset, NormalizedText& out) const;
-  void append_character(char32_t c, Span from, NormalizedText& out) const;
-  void append_lowercase(char32_t c, Span from, NormalizedText& out) const;
+  void append_character(char32_t c, ByteRange from, NormalizedText& out) const;
+  void append_lowercase(char32_t c, ByteRange from, NormalizedText& out) const;
 
   Options options_;
   std::array<char, 128> ascii_;  // what an ASCII character becomes; kDropped when nothing

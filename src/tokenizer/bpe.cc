@@ -77,7 +77,7 @@ std::size_t Bpe::slot(std::uint64_t pair) const {
   return slot;
 }
 
-void Bpe::tokenize(std::string_view word, const Span* spans, Pieces& out) const {
+void Bpe::tokenize(std::string_view word, const ByteRange* spans, Subwords& out) const {
   if (word.size() <= kShortWord) {
     tokenize_short(word, spans, out);
   } else {
@@ -85,7 +85,7 @@ void Bpe::tokenize(std::string_view word, const Span* spans, Pieces& out) const 
   }
 }
 
-void Bpe::tokenize_short(std::string_view word, const Span* spans, Pieces& out) const {
+void Bpe::tokenize_short(std::string_view word, const ByteRange* spans, Subwords& out) const {
   std::int32_t ids[kShortWord + 1];
   std::size_t begins[kShortWord + 1];
   Merge merges[kShortWord + 1];  // merges[i] joins i and i + 1
@@ -115,7 +115,7 @@ void Bpe::tokenize_short(std::string_view word, const Span* spans, Pieces& out) 
 }
 
 // Tokens are linked, and a heap holds the merges of neighbours. One whose tokens have changed since is passed over.
-void Bpe::tokenize_long(std::string_view word, const Span* spans, Pieces& out) const {
+void Bpe::tokenize_long(std::string_view word, const ByteRange* spans, Subwords& out) const {
   struct Token {
     std::int32_t id;
     std::uint32_t previous, next;  // by first byte; the word's size is the end

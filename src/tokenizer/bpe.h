@@ -1,7 +1,7 @@
 // Which tokens do byte-pair merges make of a word?
 #pragma once
 
-#include "tokenizer/pieces.h"
+#include "tokenizer/subwords.h"
 #include "tokenizer/token_ids.h"
 
 #include <array>
@@ -32,7 +32,7 @@ class Bpe {
   std::int32_t id(std::string_view token) const { return ids_.find(token); }
 
   /// Appends the tokens of a word; spans[i] is where its byte i comes from. Takes time in n log n.
-  void tokenize(std::string_view word, const Span* spans, Pieces& out) const;
+  void tokenize(std::string_view word, const ByteRange* spans, Subwords& out) const;
 
  private:
   static constexpr std::uint64_t kEmpty = std::numeric_limits<std::uint64_t>::max();
@@ -57,8 +57,8 @@ class Bpe {
   Merge find(std::int32_t left, std::int32_t right) const { return entries_[slot(pair(left, right))].merge; }
 
   void read_merge(std::string_view merge, std::uint32_t rank, const std::string& where);
-  void tokenize_short(std::string_view word, const Span* spans, Pieces& out) const;
-  void tokenize_long(std::string_view word, const Span* spans, Pieces& out) const;
+  void tokenize_short(std::string_view word, const ByteRange* spans, Subwords& out) const;
+  void tokenize_long(std::string_view word, const ByteRange* spans, Subwords& out) const;
 
   TokenIds ids_;
   std::array<std::int32_t, 256> byte_ids_;

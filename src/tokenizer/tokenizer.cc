@@ -26,7 +26,7 @@ class TextReader {
     pieces_.spans.reserve(text.size() / 4);
   }
 
-  Pieces read() {
+  Subwords read() {
     std::size_t begin = 0;
     for (const AddedTokenFinder::Match& match : data_.added_raw.find(text_)) {
       read_segment(begin, match.begin);
@@ -57,7 +57,7 @@ class TextReader {
 
   void read_normalized() {
     const std::string_view bytes = normalized_.bytes();
-    const Span* spans = normalized_.spans();
+    const ByteRange* spans = normalized_.spans();
     std::size_t begin = 0;
     for (const AddedTokenFinder::Match& match : data_.added_normalized.find(bytes)) {
       if (begin < match.begin) read_words(begin, match.begin);
@@ -70,7 +70,7 @@ class TextReader {
 
   void read_words(std::size_t begin, std::size_t end) {
     const std::string_view text = normalized_.bytes().substr(begin, end - begin);
-    const Span* spans = normalized_.spans() + begin;
+    const ByteRange* spans = normalized_.spans() + begin;
     const auto* byte_level = std::get_if<ByteLevel>(&data_.pre_tokenizer);
     if (!byte_level || !byte_level->add_prefix_space || text.empty() || text[0] == ' ') return tokenize(text, spans);
     prefixed_.clear();
@@ -80,7 +80,7 @@ class TextReader {
     tokenize(prefixed_.bytes(), prefixed_.spans());
   }
 
-  void tokenize(std::string_view text, const Span* spans) {
+  void tokenize(std::string_view text, const ByteRange* spans) {
     words_.clear();
     std::visit([&](const auto& pre_tokenizer) { pre_tokenizer.split(text, words_); }, data_.pre_tokenizer);
     const auto tokenize_words = [&](const auto& model) {
@@ -103,7 +103,7 @@ class TextReader {
   std::int32_t word_ = 0;
   NormalizedText normalized_, prefixed_;
   std::vector<Word> words_;
-  Pieces pieces_;
+  Subwords pieces_;
 };
 
 bool is_token_space(char32_t c) { return c == byte_level_character(' ') || is_white_space(c); }
@@ -126,10 +126,10 @@ int count_spaces_at_end(std::string_view token) {
 
 // As the tokenizers library's ByteLevel does it: off come as many characters of the text as the token has spaces,
 // except that a first token keeps one that may have been added to it.
-void trim_spaces(const Tokenizer::Data& data, std::string_view text, Pieces& pieces) {
-  for (std::size_t i = 0; i < pieces.ids.size(); ++i) {
-    const auto id = static_cast<std::size_t>(pieces.ids[i]);
-    Span& span = pieces.spans[i];
+void trim_spaces(const Tokenizer::Data& data, std::string_view text, Subwords& subwords) {
+  for (std::size_t i = 0; i < subwords.ids.size(); ++i) {
+    const auto id = static_cast<std::size_t>(subwords.ids[i]);
+    ByteRange& span = subwords.spans[i];
     const auto begin = static_cast<std::size_t>(span.begin), size = static_cast<std::size_t>(span.end) - begin;
     // An added token has the white space that it took.
     const std::string_view token = data.kinds[id] == TokenKind::model ? data.vocabulary[id] : text.substr(begin, size);
@@ -148,29 +148,29 @@ void trim_spaces(const Tokenizer::Data& data, std::string_view text, Pieces& pie
   }
 }
 
-Pieces read_text(const Tokenizer::Data& data, std::string_view text, bool counts_words = false) {
+Subwords read_text(const Tokenizer::Data& data, std::string_view text, bool counts_words = false) {
   if (text.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max())) {
     throw Error("text to tokenize: has " + std::to_string(text.size()) + " bytes, expected at most " +
                 std::to_string(std::numeric_limits<std::int32_t>::max()));
   }
-  Pieces pieces = TextReader(data, text, counts_words).read();
-  if (data.trim_offsets) trim_spaces(data, text, pieces);
-  return pieces;
+  Subwords subwords = TextReader(data, text, counts_words).read();
+  if (data.trim_offsets) trim_spaces(data, text, subwords);
+  return subwords;
 }
 
-void truncate(Pieces& pieces, std::size_t length) {
-  if (pieces.ids.size() <= length) return;
-  pieces.ids.resize(length);
-  pieces.spans.resize(length);
+void truncate(Subwords& subwords, std::size_t length) {
+  if (subwords.ids.size() <= length) return;
+  subwords.ids.resize(length);
+  subwords.spans.resize(length);
 }
 
 // The longer text is cut to the length of the shorter, then both alike; an odd token stays with the one that was
 // longer, the second if they were equal.
-void truncate_longest_first(Pieces& first, Pieces& second, std::size_t room) {
+void truncate_longest_first(Subwords& first, Subwords& second, std::size_t room) {
   if (first.ids.size() + second.ids.size() <= room) return;
   const bool first_is_longer = first.ids.size() > second.ids.size();
-  Pieces& shorter = first_is_longer ? second : first;
-  Pieces& longer = first_is_longer ? first : second;
+  Subwords& shorter = first_is_longer ? second : first;
+  Subwords& longer = first_is_longer ? first : second;
   truncate(shorter, room / 2);
   truncate(longer, room - shorter.ids.size());
 }
@@ -186,7 +186,7 @@ std::size_t room_for_text(const TokenTemplate& tokens, std::optional<int> max_le
   return static_cast<std::size_t>(*max_length - special);
 }
 
-Tokens assemble(const TokenTemplate& tokens, const Pieces& first, const Pieces& second) {
+Tokens assemble(const TokenTemplate& tokens, const Subwords& first, const Subwords& second) {
   Tokens result;
   const std::size_t count = first.ids.size() + second.ids.size() + static_cast<std::size_t>(tokens.special_count());
   result.ids.reserve(count);
@@ -197,25 +197,25 @@ Tokens assemble(const TokenTemplate& tokens, const Pieces& first, const Pieces& 
       result.ids.push_back(part.id);
       result.offsets.push_back({});
     } else {
-      const Pieces& pieces = part.source == TokenTemplate::Source::first_text ? first : second;
-      result.ids.insert(result.ids.end(), pieces.ids.begin(), pieces.ids.end());
-      result.offsets.insert(result.offsets.end(), pieces.spans.begin(), pieces.spans.end());
+      const Subwords& subwords = part.source == TokenTemplate::Source::first_text ? first : second;
+      result.ids.insert(result.ids.end(), subwords.ids.begin(), subwords.ids.end());
+      result.offsets.insert(result.offsets.end(), subwords.spans.begin(), subwords.spans.end());
     }
     result.type_ids.resize(result.ids.size(), part.type_id);
   }
   return result;
 }
 
-Pieces part_of(const Pieces& pieces, std::size_t begin, std::size_t end) {
+Subwords part_of(const Subwords& subwords, std::size_t begin, std::size_t end) {
   const auto cut = [&](const auto& all) {
     return std::decay_t<decltype(all)>(all.begin() + static_cast<std::ptrdiff_t>(begin),
                                        all.begin() + static_cast<std::ptrdiff_t>(end));
   };
-  return {cut(pieces.ids), cut(pieces.spans), cut(pieces.words)};
+  return {cut(subwords.ids), cut(subwords.spans), cut(subwords.words)};
 }
 
 // As the tokenizers library cuts a text that overflows: `text` is the first of the template, or the second.
-std::vector<TokenWindow> cut_windows(const TokenTemplate& tokens, const Pieces& before, const Pieces& text,
+std::vector<TokenWindow> cut_windows(const TokenTemplate& tokens, const Subwords& before, const Subwords& text,
                                      const WindowOptions& options) {
   const bool is_pair = &before != &text;
   const std::size_t others =
@@ -230,7 +230,7 @@ std::vector<TokenWindow> cut_windows(const TokenTemplate& tokens, const Pieces& 
   std::vector<TokenWindow> result;
   for (std::size_t begin = 0, end = 0; begin == 0 || end < count; begin += step) {
     end = std::min(begin + room, count);
-    const Pieces part = part_of(text, begin, end);
+    const Subwords part = part_of(text, begin, end);
     std::size_t first = 0;
     for (const TokenTemplate::Part& each : tokens.parts) {
       if (each.source == (is_pair ? TokenTemplate::Source::second_text : TokenTemplate::Source::first_text)) break;
@@ -273,17 +273,17 @@ std::string Tokenizer::to_json() const { return write_tokenizer_json(*data_); }
 
 Tokens Tokenizer::encode(std::string_view text, std::optional<int> max_length) const {
   const std::size_t room = room_for_text(data_->single, max_length);
-  Pieces pieces = read_text(*data_, text);
-  const std::size_t before = pieces.ids.size();
-  truncate(pieces, room);
-  Tokens tokens = assemble(data_->single, pieces, {});
-  tokens.truncated = static_cast<std::int32_t>(before - pieces.ids.size());
+  Subwords subwords = read_text(*data_, text);
+  const std::size_t before = subwords.ids.size();
+  truncate(subwords, room);
+  Tokens tokens = assemble(data_->single, subwords, {});
+  tokens.truncated = static_cast<std::int32_t>(before - subwords.ids.size());
   return tokens;
 }
 
 Tokens Tokenizer::encode(std::string_view text, std::string_view pair, std::optional<int> max_length) const {
   const std::size_t room = room_for_text(data_->pair, max_length);
-  Pieces first = read_text(*data_, text), second = read_text(*data_, pair);
+  Subwords first = read_text(*data_, text), second = read_text(*data_, pair);
   const std::size_t before = first.ids.size() + second.ids.size();
   truncate_longest_first(first, second, room);
   Tokens tokens = assemble(data_->pair, first, second);
@@ -292,8 +292,8 @@ Tokens Tokenizer::encode(std::string_view text, std::string_view pair, std::opti
 }
 
 std::vector<TokenWindow> Tokenizer::windows(std::string_view text, const WindowOptions& options) const {
-  const Pieces pieces = read_text(*data_, text, true);
-  return cut_windows(data_->single, pieces, pieces, options);
+  const Subwords subwords = read_text(*data_, text, true);
+  return cut_windows(data_->single, subwords, subwords, options);
 }
 
 std::vector<TokenWindow> Tokenizer::windows(std::string_view text, std::string_view pair,

@@ -93,7 +93,7 @@ bool WordPiece::is_too_long(std::string_view word) const {
   return static_cast<std::size_t>(std::count_if(word.begin(), word.end(), starts_character)) > limit;
 }
 
-void WordPiece::tokenize(std::string_view word, const Span* spans, Pieces& out) const {
+void WordPiece::tokenize(std::string_view word, const ByteRange* spans, Subwords& out) const {
   const std::size_t pieces_before = out.ids.size();
   const auto unknown = [&] {
     out.ids.resize(pieces_before);

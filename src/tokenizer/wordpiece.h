@@ -2,7 +2,7 @@
 #pragma once
 
 #include "tokenizer/pattern_set.h"
-#include "tokenizer/pieces.h"
+#include "tokenizer/subwords.h"
 
 #include <cstdint>
 #include <limits>
@@ -34,7 +34,7 @@ class WordPiece {
 
   /// Appends the pieces of a word of well-formed UTF-8; spans[i] is where its byte i comes from. A word that has a rest
   /// without a match, or too many characters, is the unknown token.
-  void tokenize(std::string_view word, const Span* spans, Pieces& out) const;
+  void tokenize(std::string_view word, const ByteRange* spans, Subwords& out) const;
 
  private:
   // In longer words, what lies behind the first token is looked for all at once: there, tokens that nearly match would

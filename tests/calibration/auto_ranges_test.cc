@@ -43,7 +43,7 @@ Errors errors(const Model& model) {
   };
   executor.run(batch, workspace, {.observer = observe});
   REQUIRE(whole > 8.0f * narrow);
-  const BlockJudge judge(executor, data_of(model).graph, batch, workspace);
+  const BlockError judge(executor, data_of(model).graph, batch, workspace);
   return {.whole = judge.error(kGelu, {.quantizer = asymmetric_u8(low, whole)}),
           .narrow = judge.error(kGelu, {.quantizer = asymmetric_u8(low, narrow)})};
 }
@@ -60,7 +60,7 @@ TEST_CASE("rounding of nothing changes nothing, and only the block's own end is 
   const Model model = tiny_model();
   const FloatExecutor executor(shared_data_of(model));
   Workspace::Data workspace(1);
-  const BlockJudge judge(executor, data_of(model).graph, make_ragged(random_batch(4, 40, 50), model.info()), workspace);
+  const BlockError judge(executor, data_of(model).graph, make_ragged(random_batch(4, 40, 50), model.info()), workspace);
   const Quantizer exact{.scale = 1e-7, .zero_point = 0, .low = -2000000000, .high = 2000000000};
   for (const char* name : {kGelu, "encoder.layer.1.attention.self.query", "encoder.layer.1.attention.self",
                            "encoder.layer.0.attention.output.LayerNorm"}) {

@@ -19,7 +19,7 @@ namespace {
 
 constexpr CalibrationOptions kPlain = {
     .weights = {.rounding = WeightRounding::nearest, .bias_correction = false},
-    .activations = {.equalize = EqualizeMethod::none, .copies = 0, .probabilities = ProbabilityType::uint8}};
+    .activations = {.equalize = EqualizeMethod::none, .channel_splits = 0, .probabilities = ProbabilityType::uint8}};
 
 /// Three columns of every LayerNorm that feeds products are a hundred times larger; the weights that read them as much
 /// smaller, those of gates too, so that the residual stream alone changes what the model computes.
@@ -87,12 +87,13 @@ TEST_CASE("every solver brings a gated model with LayerNorm outliers closer to f
 }
 
 TEST_CASE(
-    "copies are chosen for outlier neurons of GELU and of ReLU, survive the file, and every instruction set agrees") {
+    "channel splits are chosen for outlier neurons of GELU and of ReLU, survive the file, and every instruction set "
+    "agrees") {
   for (const char* activation : {"gelu", "relu"}) {
     INFO(activation);
     const Model model = model_with_neuron_outliers(activation);
     CalibrationOptions options = kPlain;
-    options.activations.copies = 32;
+    options.activations.channel_splits = 32;
     const Model made = observed(model, options).quantize().model;
     CHECK(distance(model, made) < 0.7 * distance(model, kPlain));
     CHECK(nlohmann::json::parse(data_of(made).provenance).at("added_columns").get<int>() > 4);

@@ -96,13 +96,14 @@ TEST_CASE("options out of range, or of which one makes another meaningless, are 
   const std::vector<std::pair<CalibrationOptions, const char*>> cases = {
       {{.ranges = {.method = RangeMethod::percentile, .percentile = 100.0}}, "ranges.percentile is 100.0, expected"},
       {{.ranges = {.percentile = 99.0}}, "ranges.percentile is 99.0, which has no effect beside minmax"},
-      {{.activations = {.copies = -1}}, "activations.copies is -1, expected 0 or more"},
+      {{.activations = {.channel_splits = -1}}, "activations.channel_splits is -1, expected 0 or more"},
       {{.precision = {.target_cosine = 1.0}}, "precision.target_cosine is 1.0, expected"},
       {{.precision = {.extra_bits = {{"embeddings"}}, .target_cosine = 0.99}}, "which excludes precision.extra_bits"},
   };
   for (const auto& [options, message] : cases) CHECK_THAT(refusal(options), Catch::Contains(message));
   CHECK(refusal({}) == "no Error");
-  CHECK_THROWS_WITH(observed(tiny_model()).quantize({.activations = {.copies = -1}}), Catch::Contains("copies is -1"));
+  CHECK_THROWS_WITH(observed(tiny_model()).quantize({.activations = {.channel_splits = -1}}),
+                    Catch::Contains("channel_splits is -1"));
 }
 
 TEST_CASE("the paper's setting refuses every option that it leaves without effect") {
@@ -114,7 +115,7 @@ TEST_CASE("the paper's setting refuses every option that it leaves without effec
       {[](auto& o) { o.weights.rounding = WeightRounding::compensated; }, "weights.rounding is \"compensated\""},
       {[](auto& o) { o.weights.bias_correction = true; }, "weights.bias_correction is true"},
       {[](auto& o) { o.activations.equalize = EqualizeMethod::os_plus; }, "activations.equalize is \"os-plus\""},
-      {[](auto& o) { o.activations.copies = 3; }, "activations.copies is 3"},
+      {[](auto& o) { o.activations.channel_splits = 3; }, "activations.channel_splits is 3"},
       {[](auto& o) { o.activations.probabilities = ProbabilityType::automatic; },
        "activations.probabilities is \"auto\""},
       {[](auto& o) { o.activations.residual = ResidualType::int16; }, "activations.residual is \"int16\""},

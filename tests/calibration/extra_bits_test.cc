@@ -177,7 +177,7 @@ TEST_CASE("a value that was damaged on purpose is the first to get extra bits") 
   }
   TemporaryDirectory directory;
   bert.write(directory.path());
-  auto damaged = observed(Model::from_checkpoint(directory.path()), 40, 50, {.activations = {.copies = 0}});
+  auto damaged = observed(Model::from_checkpoint(directory.path()), 40, 50, {.activations = {.channel_splits = 0}});
   const PrecisionChoice found = damaged.reach(1.0 - 1e-9).precision.value();
   const auto rank = [&](const std::string& value) {
     return std::find(found.extra_bits.begin(), found.extra_bits.end(), ExtraBits{value, false}) -

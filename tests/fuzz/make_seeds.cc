@@ -33,12 +33,12 @@ void calibrate_and_save(const test::TinyCheckpoint& checkpoint, const Calibratio
 void write_models(const path& out) {
   const CalibrationOptions plain = {
       .weights = {.rounding = WeightRounding::nearest, .bias_correction = false},
-      .activations = {.equalize = EqualizeMethod::none, .copies = 0, .probabilities = ProbabilityType::uint8}};
+      .activations = {.equalize = EqualizeMethod::none, .channel_splits = 0, .probabilities = ProbabilityType::uint8}};
   CalibrationOptions wide = plain, narrow = plain;
   wide.activations.probabilities = ProbabilityType::uint16;
   narrow.activations.residual = ResidualType::int8;
   narrow.activations.head = HeadType::int8;
-  narrow.activations.copies = 32;
+  narrow.activations.channel_splits = 32;
   test::TinyBert mlp({.layers = 1,
                       .hidden_size = 12,
                       .heads = 2,

@@ -23,7 +23,7 @@ void check_tokens(const Tokenizer& tokenizer, const Tokens& tokens, std::string_
                "every token has an offset and a type");
   std::int32_t last = 0;
   for (std::size_t i = 0; i < tokens.ids.size(); ++i) {
-    const Span span = tokens.offsets[i];
+    const ByteRange span = tokens.offsets[i];
     fuzz::expect(0 <= span.begin && span.begin <= span.end && span.end <= static_cast<std::int32_t>(text.size()),
                  "a token comes from the text");
     fuzz::expect(tokenizer.token(tokens.ids[i]).size() > 0, "a token has a text");

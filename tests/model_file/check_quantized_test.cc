@@ -13,7 +13,7 @@ namespace octavo::test {
 namespace {
 
 const Model& bert() {
-  static const Model model = quantized_tiny_model({}, {.activations = {.copies = 0}});
+  static const Model model = quantized_tiny_model({}, {.activations = {.channel_splits = 0}});
   return model;
 }
 const Model& opt() {
@@ -115,7 +115,7 @@ TEST_CASE("constants that disagree with the graph are refused by the value's nam
   refuse(bert(), "zero point of K or V", [](Model::Data& d) { first<QuantizedQkv>(d).key.encoding.zero_point = 1; });
   refuse(bert(), "its gate disagree", [](Model::Data& d) { first<QuantizedQkv>(d).gate.clear(); });
   refuse(bert(), "fine codes, which need the pieces", [](Model::Data& d) {
-    first<QuantizedLinear>(d).pieces = false;
+    first<QuantizedLinear>(d).activation_table = false;
     first<QuantizedLinear>(d).refined.fine_bits = 2;
   });
   refuse(bert(), "8-bit sums and a stream_shift", [](Model::Data& d) {

@@ -83,7 +83,7 @@ std::string error_of(const Model& model, const Ranges& ranges, const QuantizeOpt
 
 }  // namespace
 
-TEST_CASE("equalizing a LayerNorm's byte lane by scale and shift brings a model with an outlier column closer") {
+TEST_CASE("equalizing a LayerNorm's u8 output by scale and shift brings a model with an outlier column closer") {
   const Model model = model_with_norm_outlier();
   Equalization equalization{.scale = std::vector<float>(48, 1.0f), .shift = std::vector<float>(48, 0.0f)};
   equalization.scale[5] = 40.0f;
@@ -95,12 +95,12 @@ TEST_CASE("equalizing a LayerNorm's byte lane by scale and shift brings a model 
   CHECK(1.0 - with < 0.5 * (1.0 - without));
 }
 
-TEST_CASE("saturating copies of a GELU neuron bring a model with an outlier neuron closer") {
+TEST_CASE("channel splits of a GELU neuron bring a model with an outlier neuron closer") {
   const Model model = model_with_gelu_outlier();
   const Ranges ranges = ranges_of(model);
   QuantizeOptions options;
-  options.copies[kGelu] = std::vector<int>(80, 1);
-  options.copies[kGelu][7] = 8;
+  options.channel_splits[kGelu] = std::vector<int>(80, 1);
+  options.channel_splits[kGelu][7] = 8;
   Ranges narrow = ranges;
   narrow.at(kGelu).high = narrow.at(kGelu).low + (narrow.at(kGelu).high - narrow.at(kGelu).low) / 8;
   const double without = closeness(model, quantized(model, ranges, {}));
@@ -111,13 +111,13 @@ TEST_CASE("saturating copies of a GELU neuron bring a model with an outlier neur
   CHECK(with > clipped);
 }
 
-TEST_CASE("equalization and copies are in the model file, and every instruction set agrees on them") {
+TEST_CASE("equalization and channel splits are in the model file, and every instruction set agrees on them") {
   const Model model = model_with_gelu_outlier();
   QuantizeOptions options;
   options.equalization[kNorm] = {.scale = std::vector<float>(48, 1.5f), .shift = std::vector<float>(48, 0.1f)};
-  options.copies[kGelu] = std::vector<int>(80, 1);
-  options.copies[kGelu][3] = 2;
-  options.copies[kGelu][7] = 6;
+  options.channel_splits[kGelu] = std::vector<int>(80, 1);
+  options.channel_splits[kGelu][3] = 2;
+  options.channel_splits[kGelu][7] = 6;
   const Model made = quantized(model, ranges_of(model, options), options);
   TemporaryDirectory directory;
   made.save(directory.path() / "m.octavo");
@@ -143,8 +143,8 @@ TEST_CASE("a range that is missing or not finite, and options of the wrong size,
     CHECK_THAT(error_of(model, broken), Catch::Contains(name));
   }
   CHECK_THAT(error_of(model, ranges, {.equalization = {{kNorm, {{1.0f}, {0.0f}}}}}), Catch::Contains(kNorm));
-  CHECK_THAT(error_of(model, ranges, {.copies = {{kGelu, {1, 2}}}}), Catch::Contains(kGelu));
-  CHECK_THAT(error_of(model, ranges, {.copies = {{kGelu, std::vector<int>(80, 0)}}}), Catch::Contains(kGelu));
+  CHECK_THAT(error_of(model, ranges, {.channel_splits = {{kGelu, {1, 2}}}}), Catch::Contains(kGelu));
+  CHECK_THAT(error_of(model, ranges, {.channel_splits = {{kGelu, std::vector<int>(80, 0)}}}), Catch::Contains(kGelu));
 }
 
 TEST_CASE("values that never vary, and weights of zero, still quantize to a model that runs") {

@@ -26,7 +26,7 @@ inline Tokenizer small_tokenizer_with(const std::string& pointer, const nlohmann
 /// A token of a text, and where it comes from.
 struct Piece {
   std::string token;
-  Span span;
+  ByteRange span;
   bool operator==(const Piece&) const = default;
 };
 

@@ -4,7 +4,7 @@
 #include <ctime>
 #include <fstream>
 
-using octavo::Span;
+using octavo::ByteRange;
 using octavo::Tokenizer;
 using octavo::Tokens;
 using octavo::test::bpe_words;
@@ -147,7 +147,7 @@ TEST_CASE("offsets of byte-level tokens are the very bytes that they stand for")
   std::string text;
   for (int i = 0; i < 3000; ++i) text += i % 7 == 0 ? " \xc3\xa9  12" : i % 3 == 0 ? "\n\n hello" : " w's";
   std::int32_t end = 0;
-  for (const Span& span : small().encode(text).offsets) {
+  for (const ByteRange& span : small().encode(text).offsets) {
     REQUIRE(span.begin == end);
     end = span.end;
   }

@@ -8,8 +8,8 @@
 #include <limits>
 
 using nlohmann::json;
+using octavo::ByteRange;
 using octavo::Error;
-using octavo::Span;
 using octavo::Tokenizer;
 using octavo::Tokens;
 using octavo::test::open_tokenizer;

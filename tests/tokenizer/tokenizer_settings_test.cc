@@ -139,7 +139,7 @@ TEST_CASE("added_tokens_decoder adds tokens and gives flags, and counts in place
   const json decoder = {{"added_tokens_decoder", {{std::to_string(next), token("<x>")}}}};
   CHECK(tokens_of(open({.config = with(kBert, decoder)}), "a<x>") == "[CLS] a <x> [SEP]");
   const json strip = {{"added_tokens_decoder", {{"4", token("[MASK]", {{"lstrip", true}, {"special", true}})}}}};
-  CHECK(open({.config = with(kBert, strip)}).encode("a  [MASK]").offsets[2] == octavo::Span{1, 9});
+  CHECK(open({.config = with(kBert, strip)}).encode("a  [MASK]").offsets[2] == octavo::ByteRange{1, 9});
   const Files older = {.config = kBert, .added_tokens = {{"<x>", next}}};
   CHECK(tokens_of(open(older), "a<x>") == "[CLS] a <x> [SEP]");
   Files both = {.config = with(kBert, decoder), .special_tokens_map = {{"cls_token", "hello"}}};

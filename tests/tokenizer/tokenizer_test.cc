@@ -7,7 +7,7 @@
 #include <fstream>
 #include <limits>
 
-using octavo::Span;
+using octavo::ByteRange;
 using octavo::Tokenizer;
 using octavo::Tokens;
 using octavo::test::Piece;
@@ -97,7 +97,7 @@ TEST_CASE("offsets never go back, stay inside the text and cover all of it but w
   const Tokens tokens = shipped().encode(text);
   std::int32_t end = 0;
   for (std::size_t i = 1; i + 1 < tokens.ids.size(); ++i) {
-    const Span span = tokens.offsets[i];
+    const ByteRange span = tokens.offsets[i];
     REQUIRE(span.begin >= end);
     REQUIRE(span.end > span.begin);
     for (std::int32_t k = end; k < span.begin; ++k) REQUIRE(text[static_cast<std::size_t>(k)] == ' ');
@@ -131,7 +131,7 @@ TEST_CASE("a text is cut on the right to max_length tokens, and the rest is coun
     CAPTURE(length);
     REQUIRE(tokens.truncated == 6 - kept);
     REQUIRE(tokens.ids.back() == 3);
-    REQUIRE(tokens.offsets.back() == Span{});
+    REQUIRE(tokens.offsets.back() == ByteRange{});
     REQUIRE(Ids(tokens.ids.begin(), tokens.ids.end() - 1) == Ids(whole.ids.begin(), whole.ids.begin() + 1 + kept));
     REQUIRE(tokens.offsets.size() == tokens.ids.size());
     REQUIRE(tokens.type_ids.size() == tokens.ids.size());
@@ -240,7 +240,7 @@ TEST_CASE("a megabyte of text gives what its parts give one after the other") {
     for (std::size_t i = 0; i + 2 < all.ids.size(); ++i) {
       const std::size_t from = i % length + 1;
       const auto shift = static_cast<std::int32_t>(i / length * part.size());
-      const Span expected = {once.offsets[from].begin + shift, once.offsets[from].end + shift};
+      const ByteRange expected = {once.offsets[from].begin + shift, once.offsets[from].end + shift};
       differences += all.ids[i + 1] != once.ids[from] || all.offsets[i + 1] != expected;
     }
     CAPTURE(part);
@@ -296,10 +296,10 @@ TEST_CASE("white space that rstrip takes may be part of the tokens that begin in
     return octavo::test::open_tokenizer(file);
   };
   const auto spans = [](const Tokenizer& tokenizer, const std::string& text) {
-    std::vector<octavo::Span> result = tokenizer.encode(text).offsets;
-    return std::vector<octavo::Span>(result.begin() + 1, result.end() - 1);
+    std::vector<octavo::ByteRange> result = tokenizer.encode(text).offsets;
+    return std::vector<octavo::ByteRange>(result.begin() + 1, result.end() - 1);
   };
-  using Spans = std::vector<octavo::Span>;
+  using Spans = std::vector<octavo::ByteRange>;
   CHECK(spans(with_tokens({{{"content", " "}, {"rstrip", true}}}), "a    b") ==
         Spans{{0, 1}, {1, 5}, {2, 5}, {3, 5}, {4, 5}, {5, 6}});
   CHECK(spans(with_tokens({{{"content", " "}, {"rstrip", true}, {"lstrip", true}}}), "a    b") ==

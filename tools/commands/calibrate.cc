@@ -147,9 +147,9 @@ Variations without_each(const CalibrationOptions& options) {
     result.emplace_back(technique, options);
     turn_off(result.back().second);
   };
-  const auto& [equalize, copies, probabilities, residual, head] = options.activations;
+  const auto& [equalize, channel_splits, probabilities, residual, head] = options.activations;
   add(equalize != EqualizeMethod::none, "equalize", [](auto& o) { o.activations.equalize = EqualizeMethod::none; });
-  add(copies > 0, "copies", [](auto& o) { o.activations.copies = 0; });
+  add(channel_splits > 0, "copies", [](auto& o) { o.activations.channel_splits = 0; });
   add(options.weights.bias_correction, "bias-correction", [](auto& o) { o.weights.bias_correction = false; });
   add(options.weights.rounding == WeightRounding::compensated, "rounding",
       [](auto& o) { o.weights.rounding = WeightRounding::nearest; });

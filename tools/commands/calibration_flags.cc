@@ -38,7 +38,7 @@ Flags calibration_flags() {
        "the paper's setting with all of its 8-bit quantizers, to compare with; sets method, weights and residual"},
       {"equalize", "scales per column of LayerNorm outputs: os-plus, smoothquant, repq, power-of-two, none", "NAME",
        "os-plus"},
-      {"copies", "columns per layer that saturating copies of outlier neurons may add", "N", "32"},
+      {"copies", "columns per layer that channel splits, saturating copies of outlier neurons, may add", "N", "32"},
       {"bias-correction", "biases make up for what rounding does to means: on, off", "NAME", "on"},
       {"rounding", "of weights: compensated (each makes up for the others' errors), nearest", "NAME", "compensated"},
       {"extra-bits",
@@ -81,7 +81,7 @@ CalibrationOptions read_calibration(const Arguments& arguments) {
                                                      {"repq", EqualizeMethod::repq},
                                                      {"power-of-two", EqualizeMethod::power_of_two},
                                                      {"none", EqualizeMethod::none}});
-  options.activations.copies = static_cast<int>(*arguments.integer("copies", 0, 4096));
+  options.activations.channel_splits = static_cast<int>(*arguments.integer("copies", 0, 4096));
   options.precision.extra_bits = read_extra_bits(arguments.text("extra-bits").value_or(""));
   options.weights.bias_correction = *arguments.choice<bool>("bias-correction", {{"on", true}, {"off", false}});
   options.weights.rounding = *arguments.choice<WeightRounding>(

@@ -38,7 +38,7 @@ std::string to_json(const Tokens& tokens, const Tokenizer& tokenizer, std::int64
   auto& names = object["tokens"] = nlohmann::ordered_json::array();
   auto& offsets = object["offsets"] = nlohmann::ordered_json::array();
   for (const std::int32_t id : tokens.ids) names.push_back(std::string(tokenizer.token(id)));
-  for (const Span& span : tokens.offsets) offsets.push_back({span.begin, span.end});
+  for (const ByteRange& span : tokens.offsets) offsets.push_back({span.begin, span.end});
   object["truncated"] = tokens.truncated;
   return object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }

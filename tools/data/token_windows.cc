@@ -26,7 +26,7 @@ std::vector<ScoredWindow> windows_of(const Tokens& text, std::size_t context, st
 }
 
 std::vector<std::string> pieces_of(const std::string& text, const Tokenizer& tokenizer, std::size_t tokens) {
-  const std::vector<Span> offsets = tokenizer.encode(text).offsets;
+  const std::vector<ByteRange> offsets = tokenizer.encode(text).offsets;
   std::vector<std::string> pieces;
   std::size_t first = 0;
   while (first < offsets.size() && offsets[first].begin == offsets[first].end) ++first;  // added before the text

@@ -1,5 +1,5 @@
 // What makes up for rounding: biases that keep the mean, weights that make up for each other.
-#include "quantize/weight_refinement.h"
+#include "quantize/gptq.h"
 
 #include "quantize/quantized_weights.h"
 #include "tests/support/support.h"
@@ -46,7 +46,7 @@ struct Product {
 
   FloatRows refined(const Refinement& refinement) const {
     FloatRows result = rows;
-    InputModel(pool, observer.statistics().at("x"), {.quantizer = quantizer, .columns = kColumns}, refinement)
+    GptqSolver(pool, observer.statistics().at("x"), {.quantizer = quantizer, .columns = kColumns}, refinement)
         .refine(result);
     return result;
   }

@@ -17,11 +17,11 @@ struct Refinement {
 };
 
 /// What rounding does to a product's input, and how its columns go together.
-class InputModel {
+class GptqSolver {
  public:
-  /// `statistics` of the values that the product reads (equalized, where the lane is). The pool's threads work for it,
-  /// and must outlive it.
-  InputModel(ThreadPool& pool, const ColumnStatistics& statistics, const InputCodes& codes,
+  /// `statistics` of the values that the product reads (equalized, where the output is). The pool's threads work for
+  /// it, and must outlive it.
+  GptqSolver(ThreadPool& pool, const ColumnStatistics& statistics, const InputCodes& codes,
              const Refinement& refinement);
 
   /// compensate: makes the weights multiples of rows.scales (with coarse codes of an eighth), column by column, the

@@ -1,5 +1,5 @@
-// Which neurons get saturating copies.
-#include "quantize/copies.h"
+// Which neurons get channel splits.
+#include "quantize/channel_splits.h"
 
 #include "tests/support/support.h"
 
@@ -10,40 +10,44 @@
 namespace octavo::test {
 namespace {
 
-int added(const Copies& copies) {
-  return std::accumulate(copies.count.begin(), copies.count.end(), 0) - static_cast<int>(copies.count.size());
+int added(const ChannelSplits& channel_splits) {
+  return std::accumulate(channel_splits.count.begin(), channel_splits.count.end(), 0) -
+         static_cast<int>(channel_splits.count.size());
 }
 
 }  // namespace
 
-TEST_CASE("copies cover every neuron's largest output, within the budget, and a finer common range would not fit it") {
+TEST_CASE(
+    "channel splits cover every neuron's largest output, within the budget, and a finer common range would not fit "
+    "it") {
   std::vector<float> highest(200, 2.0f);
   for (std::size_t i = 0; i < 20; ++i) highest[i * 7] = 3.0f + static_cast<float>(i);
   for (const int budget : {1, 8, 32, 64}) {
-    const Copies copies = choose_copies(highest, {-0.17f, 22.0f}, budget);
+    const ChannelSplits channel_splits = choose_channel_splits(highest, {-0.17f, 22.0f}, budget);
     INFO("budget " << budget);
-    if (copies.count.empty()) {
+    if (channel_splits.count.empty()) {
       CHECK(budget == 1);  // the next largest outputs are too near
       continue;
     }
-    const double low = static_cast<double>(copies.common.low), width = static_cast<double>(copies.common.high) - low;
-    CHECK(added(copies) <= budget);
+    const double low = static_cast<double>(channel_splits.common.low),
+                 width = static_cast<double>(channel_splits.common.high) - low;
+    CHECK(added(channel_splits) <= budget);
     int needed = 0;
     for (std::size_t i = 0; i < highest.size(); ++i) {
-      CHECK(low + width * copies.count[i] > static_cast<double>(highest[i]) * (1.0 - 1e-6));
+      CHECK(low + width * channel_splits.count[i] > static_cast<double>(highest[i]) * (1.0 - 1e-6));
       needed += std::max(0, static_cast<int>(std::ceil((static_cast<double>(highest[i]) - low) / (0.98 * width))) - 1);
     }
     CHECK(needed > budget);
   }
 }
 
-TEST_CASE("a value whose neurons are alike, or that has no budget, gets no copies and keeps its range") {
+TEST_CASE("a value whose neurons are alike, or that has no budget, gets no channel splits and keeps its range") {
   for (const int budget : {0, 32}) {
-    const Copies copies = choose_copies(std::vector<float>(200, 2.0f), {-0.17f, 2.0f}, budget);
-    CHECK(copies.count.empty());
-    CHECK(copies.common.high == 2.0f);
+    const ChannelSplits channel_splits = choose_channel_splits(std::vector<float>(200, 2.0f), {-0.17f, 2.0f}, budget);
+    CHECK(channel_splits.count.empty());
+    CHECK(channel_splits.common.high == 2.0f);
   }
-  CHECK(choose_copies(std::vector<float>(3, 0.0f), {0.0f, 0.0f}, 32).count.empty());
+  CHECK(choose_channel_splits(std::vector<float>(3, 0.0f), {0.0f, 0.0f}, 32).count.empty());
 }
 
 TEST_CASE("neurons may be expected to reach further than they were seen to, the more so the less samples agree") {
@@ -64,9 +68,9 @@ TEST_CASE("neurons may be expected to reach further than they were seen to, the 
 TEST_CASE("no neuron gets more than 32 columns, however far it reaches") {
   std::vector<float> highest(2000, 0.01f);
   highest[5] = 1e6f;
-  const Copies copies = choose_copies(highest, {0.0f, 1e6f}, 4096);
-  REQUIRE(!copies.count.empty());
-  CHECK(*std::max_element(copies.count.begin(), copies.count.end()) == 32);
+  const ChannelSplits channel_splits = choose_channel_splits(highest, {0.0f, 1e6f}, 4096);
+  REQUIRE(!channel_splits.count.empty());
+  CHECK(*std::max_element(channel_splits.count.begin(), channel_splits.count.end()) == 32);
 }
 
 }  // namespace octavo::test

@@ -9,12 +9,12 @@
 namespace octavo {
 
 /// Ids and where they come from, as they are found in a text.
-struct Pieces {
+struct Subwords {
   std::vector<std::int32_t> ids;
-  std::vector<Span> spans;
+  std::vector<ByteRange> spans;
   std::vector<std::int32_t> words = {};  ///< the number of each one's word, where somebody asks for it
 
-  void append(std::int32_t id, Span span) {
+  void append(std::int32_t id, ByteRange span) {
     ids.push_back(id);
     spans.push_back(span);
   }

@@ -1,4 +1,4 @@
-#include "quantize/copies.h"
+#include "quantize/channel_splits.h"
 
 #include <algorithm>
 #include <cmath>
@@ -33,8 +33,8 @@ std::vector<float> expected_highest(const ColumnStatistics& statistics) {
   return highest;
 }
 
-Copies choose_copies(std::span<const float> highest, const Range& range, int budget) {
-  const Copies none{.count = {}, .common = range};
+ChannelSplits choose_channel_splits(std::span<const float> highest, const Range& range, int budget) {
+  const ChannelSplits none{.count = {}, .common = range};
   const double low = std::min(static_cast<double>(range.low), 0.0);
   std::vector<double> tops;
   for (const float top : highest) tops.push_back(std::min(static_cast<double>(top), static_cast<double>(range.high)));
@@ -54,7 +54,7 @@ Copies choose_copies(std::span<const float> highest, const Range& range, int bud
     (middle > 0.0 && fits(middle) ? common : small) = middle;
   }
   if (common - low > kWorthwhile * (static_cast<double>(range.high) - low)) return none;
-  Copies result{.count = {}, .common = {.low = range.low, .high = static_cast<float>(common)}};
+  ChannelSplits result{.count = {}, .common = {.low = range.low, .high = static_cast<float>(common)}};
   for (const double top : tops) result.count.push_back(1 + static_cast<int>(extra(top, low, common)));
   return result;
 }

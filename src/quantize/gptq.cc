@@ -1,4 +1,4 @@
-#include "quantize/weight_refinement.h"
+#include "quantize/gptq.h"
 
 #include "quantize/cholesky.h"
 
@@ -22,7 +22,7 @@ float code_of(float weight, float scale, float steps) {
 
 }  // namespace
 
-InputModel::InputModel(ThreadPool& pool, const ColumnStatistics& statistics, const InputCodes& codes,
+GptqSolver::GptqSolver(ThreadPool& pool, const ColumnStatistics& statistics, const InputCodes& codes,
                        const Refinement& refinement)
     : pool_(pool),
       refinement_(refinement),
@@ -32,7 +32,7 @@ InputModel::InputModel(ThreadPool& pool, const ColumnStatistics& statistics, con
   if (refinement.compensate) factorize(statistics);
 }
 
-void InputModel::find_means(const ColumnStatistics& statistics, const InputCodes& codes) {
+void GptqSolver::find_means(const ColumnStatistics& statistics, const InputCodes& codes) {
   const std::size_t columns = statistics.columns(), rows = statistics.sample.size() / columns;
   const int zero_point = codes.quantizer.zero_point << codes.refined.fine_bits;
   rounded_mean_.assign(columns, 0.0);
@@ -40,7 +40,7 @@ void InputModel::find_means(const ColumnStatistics& statistics, const InputCodes
   for (std::size_t i = 0; i < rows * columns; ++i) {
     const std::size_t j = i % columns;
     const double x = static_cast<double>(statistics.sample[i]),
-                 highest = 255.0 * (codes.copies.empty() ? 1 : codes.copies[j]);
+                 highest = 255.0 * (codes.channel_splits.empty() ? 1 : codes.channel_splits[j]);
     const double code =
         std::clamp(std::nearbyint(x / step_) + zero_point, 0.0, std::ldexp(highest, codes.refined.fine_bits));
     rounded_mean_[j] += ((code - zero_point) * step_ - x) / static_cast<double>(rows);
@@ -49,7 +49,7 @@ void InputModel::find_means(const ColumnStatistics& statistics, const InputCodes
 }
 
 /// Rounding of the input adds step^2 / 12 to every column's own second moment.
-void InputModel::factorize(const ColumnStatistics& statistics) {
+void GptqSolver::factorize(const ColumnStatistics& statistics) {
   const auto columns = static_cast<Eigen::Index>(statistics.columns());
   const Eigen::Map<const RowMajor> sums(statistics.second_moment.data(), columns, columns);
   const auto rows = static_cast<double>(statistics.moment_rows);
@@ -73,7 +73,7 @@ void InputModel::factorize(const ColumnStatistics& statistics) {
   Eigen::Map<RowMajor>(factor_.data(), columns, columns).triangularView<Eigen::Upper>() = sorted.cast<float>();
 }
 
-void InputModel::compensate(FloatRows& rows) const {
+void GptqSolver::compensate(FloatRows& rows) const {
   pool_.run((rows.columns + kRowsAtATime - 1) / kRowsAtATime, [&](int index, int) {
     const int first = index * kRowsAtATime;
     compensate(rows, first, std::min(kRowsAtATime, rows.columns - first));
@@ -83,7 +83,7 @@ void InputModel::compensate(FloatRows& rows) const {
 /// With e the errors of the weights and R the factor, the output's squared error is |R e|^2. From the last column on,
 /// each weight is chosen so that its own row of R e is as near to zero as the grid allows. What the columns of earlier
 /// blocks contribute is one product per block.
-void InputModel::compensate(FloatRows& rows, int first, int count) const {
+void GptqSolver::compensate(FloatRows& rows, int first, int count) const {
   constexpr Eigen::Index kBlock = 64;
   const Eigen::Index columns = rows.inputs;
   const Eigen::Map<const RowMajor> factor(factor_.data(), columns, columns);
@@ -109,13 +109,13 @@ void InputModel::compensate(FloatRows& rows, int first, int count) const {
   }
 }
 
-void InputModel::refine(FloatRows& rows) const {
+void GptqSolver::refine(FloatRows& rows) const {
   const std::vector<float> exact = refinement_.correct_bias ? rows.weight : std::vector<float>{};
   if (refinement_.compensate) compensate(rows);
   if (refinement_.correct_bias) correct_bias(rows, exact);
 }
 
-void InputModel::correct_bias(FloatRows& rows, const std::vector<float>& exact) const {
+void GptqSolver::correct_bias(FloatRows& rows, const std::vector<float>& exact) const {
   const auto columns = static_cast<std::size_t>(rows.inputs);
   for (std::size_t n = 0; n < rows.bias.size(); ++n) {
     double lost = 0.0;

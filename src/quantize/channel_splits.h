@@ -1,4 +1,4 @@
-// Saturating copies (fixed-point.md 7): which neurons get more columns so that the others get a finer step.
+// Channel splits (fixed-point.md 7): which neurons get more columns so that the others get a finer step.
 #pragma once
 
 #include "observers/column_statistics.h"
@@ -9,7 +9,7 @@
 
 namespace octavo {
 
-struct Copies {
+struct ChannelSplits {
   std::vector<int> count;  ///< per neuron, at least 1; empty when copies would not narrow the range by a tenth
   Range common;            ///< of one copy: what the quantizer of the value is made of
 };
@@ -21,6 +21,6 @@ std::vector<float> expected_highest(const ColumnStatistics& statistics);
 
 /// The finest common range with which at most `budget` columns are added, none more than 31 for one neuron. `highest`
 /// is what each neuron may reach, which is cut at the end of `range`, the value's.
-Copies choose_copies(std::span<const float> highest, const Range& range, int budget);
+ChannelSplits choose_channel_splits(std::span<const float> highest, const Range& range, int budget);
 
 }  // namespace octavo
