@@ -25,8 +25,13 @@ class Closeness {
   double lowest_ = 1;
 };
 
-/// What a model says of a batch, f32 with a row for each sample: logits of a decoder, after the last tokens, and of a
-/// model that classifies images; embeddings of any other.
+/// Tells whether answer() gives logits, which it does of decoders and of models that classify images. Of other models
+/// it gives embeddings, also where they have a head for texts: logits of two classes point one way or the other, so
+/// that their cosine says little.
+bool answers_logits(const ModelInfo& info);
+
+/// Gives what a model says of a batch, f32 with a row for each sample: logits, of a decoder those after the last
+/// tokens, or embeddings. Throws Error as Engine::logits and embed() do.
 Tensor answer(const Engine& engine, const TokenBatch& batch, Workspace& workspace);
 Tensor answer(const Engine& engine, const ImageBatch& batch, Workspace& workspace);
 

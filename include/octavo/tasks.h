@@ -32,6 +32,9 @@ Tensor embed(const Engine& engine, const ImageBatch& batch, Workspace& workspace
 /// Error when they have not equally many numbers.
 double similarity(std::span<const float> a, std::span<const float> b, Similarity kind = Similarity::cosine);
 
+/// Gives a class's name: the checkpoint's, else "LABEL_3", as transformers calls it.
+std::string label_of(const Model& model, int id);
+
 /// A class and how sure the model is of it.
 struct ClassScore {
   int id = 0;

@@ -30,9 +30,6 @@ std::vector<std::vector<ClassScore>> classify(const Engine& engine, const TokenB
 std::vector<std::vector<ClassScore>> classes_of(const Model& model, const Tensor& logits,
                                                 std::optional<int> count = {});
 
-/// A class's name: the checkpoint's, else "LABEL_3", as transformers calls it.
-std::string label_of(const Model& model, int id);
-
 /// Classes that a model of natural language inference was not trained on: each is a hypothesis about the text.
 struct ZeroShotOptions {
   std::string hypothesis = "This example is {}.";  ///< {} stands for the class

@@ -23,9 +23,9 @@ TextTask text_task(const Graph& graph, const ModelInfo& info) {
   const std::string_view module = graph.name(logits->value);
   if (rows == RowKind::chosen_token) return TextTask::masked_language_model;
   if (module == "qa_outputs") return TextTask::question_answering;
-  // Of the other heads only a classifier knows the model's classes: not one that tells whether sentences follow each
+  // Of the other heads only a classifier has the model's classes: not one that tells whether sentences follow each
   // other, nor one that tells which tokens were replaced.
-  if (info.classes == 0) return TextTask::none;
+  if (info.classes == 0 || module == "cls.seq_relationship") return TextTask::none;
   return rows == RowKind::sequence ? TextTask::sequence_classification : TextTask::token_classification;
 }
 

@@ -21,12 +21,14 @@ void Closeness::add(const Tensor& a, const Tensor& b) {
   }
 }
 
+bool answers_logits(const ModelInfo& info) { return info.decoder || (info.image && info.classes > 0); }
+
 Tensor answer(const Engine& engine, const TokenBatch& batch, Workspace& workspace) {
-  return engine.model().info().decoder ? engine.logits(batch, workspace) : embed(engine, batch, workspace);
+  return answers_logits(engine.model().info()) ? engine.logits(batch, workspace) : embed(engine, batch, workspace);
 }
 
 Tensor answer(const Engine& engine, const ImageBatch& batch, Workspace& workspace) {
-  return engine.model().info().classes > 0 ? engine.logits(batch, workspace) : embed(engine, batch, workspace);
+  return answers_logits(engine.model().info()) ? engine.logits(batch, workspace) : embed(engine, batch, workspace);
 }
 
 void Comparison::add(const Engine& reference, const TokenBatch& batch, Workspace& workspace) {

@@ -20,12 +20,6 @@ Model checked(Model model) {
   return model;
 }
 
-LabelScore named(const ClassScore& score, const std::vector<std::string>& labels) {
-  return {.id = score.id,
-          .label = labels.empty() ? "LABEL_" + std::to_string(score.id) : labels[static_cast<std::size_t>(score.id)],
-          .score = score.score};
-}
-
 /// Classes of `count` pictures, of which `prepared` makes the i-th, on any thread.
 template <typename Prepared>
 std::vector<std::vector<LabelScore>> classify_all(Session& session, std::size_t count, const ClassifyOptions& options,
@@ -42,7 +36,8 @@ std::vector<std::vector<LabelScore>> classify_all(Session& session, std::size_t 
     for (const std::vector<ClassScore>& scores :
          classify(session.engine(), batch, session.workspace(), options.top_k)) {
       std::vector<LabelScore>& best = result.emplace_back();
-      for (const ClassScore& score : scores) best.push_back(named(score, session.model().labels()));
+      for (const ClassScore& score : scores)
+        best.push_back({.id = score.id, .label = label_of(session.model(), score.id), .score = score.score});
     }
   }
   return result;

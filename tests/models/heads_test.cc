@@ -198,6 +198,7 @@ TEST_CASE("a head of next sentences alone is the logits, of two classes, in a mo
   const Model loaded = Model::from_file(directory / "m.octavo");
   Workspace workspace({.threads = 1});
   CHECK(loaded.info().classes == 2);
+  CHECK(loaded.info().task == TextTask::none);
   CHECK(Engine(loaded).output("logits", random_batch(3, 9, 50), workspace).shape() == Tensor::Shape{3, 2});
 }
 

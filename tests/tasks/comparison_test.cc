@@ -2,6 +2,7 @@
 #include "octavo/comparison.h"
 
 #include "tests/support/support.h"
+#include "tests/support/tiny_bert.h"
 #include "tests/support/tiny_opt.h"
 #include "tests/support/tiny_vit.h"
 
@@ -68,6 +69,18 @@ TEST_CASE("a comparison is of logits where a model has a head for them, else of 
   same(closeness(bert, bert8, texts[0], texts[1]), embeddings);
   same(closeness(opt, opt8, texts[0], texts[1]), next_tokens);
   same(closeness(vit, vit8, pictures[0], pictures[1]), classes);
+}
+
+TEST_CASE("a model that classifies texts answers with embeddings, since two logits point one way or the other") {
+  TinyBert bert({.pooler = true});
+  bert.add("classifier.weight", {2, 48}, 0.2f);
+  bert.add("classifier.bias", {2}, 0.5f);
+  const Engine engine(bert.model());
+  Workspace workspace({.threads = 1});
+  REQUIRE(engine.model().info().classes == 2);
+  CHECK(!answers_logits(engine.model().info()));
+  CHECK(answer(engine, random_batch(3, 20, 50), workspace).shape() == Tensor::Shape{3, 48});
+  CHECK(answers_logits(TinyVit().model().info()));
 }
 
 }  // namespace octavo::test

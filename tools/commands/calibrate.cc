@@ -236,7 +236,7 @@ class Calibration {
     const Stopwatch stopwatch;
     const Engine integer(made.model, {.isa = settings_.run.isa});
     describe(integer, workspace_, log_);
-    report_.compared = model_.info().classes > 0 || model_.info().decoder ? "logits" : "embeddings";
+    report_.compared = answers_logits(model_.info()) ? "logits" : "embeddings";
     Comparison comparison;
     batches_.for_each(texts, "compare",
                       [&](const auto& batch) { comparison.add(calibrator_.reference(), batch, workspace_); });
