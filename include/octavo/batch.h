@@ -34,6 +34,7 @@ class Batcher {
  public:
   using Run = std::function<void(const TokenBatch&)>;
 
+  /// Takes what `run` is called with: each batch once, in order.
   Batcher(const BatchLimits& limits, Run run) : limits_(limits), run_(std::move(run)) {}
 
   /// Adds a sequence, and may run a batch. Throws what `run` throws.

@@ -25,13 +25,17 @@ class Session {
   /// Takes a model that is open already.
   explicit Session(Model model, const SessionOptions& options = {});
 
+  /// Shares the engine and makes threads and buffers of its own.
   Session(const Session& other);
   Session& operator=(const Session& other);
   Session(Session&&) noexcept = default;
   Session& operator=(Session&&) noexcept = default;
 
+  /// Gives the engine, which copies share, and its model.
   const Engine& engine() const { return *engine_; }
   const Model& model() const { return engine_->model(); }
+
+  /// Gives the threads and buffers, which are this session's alone.
   Workspace& workspace() { return workspace_; }
 
  private:

@@ -166,7 +166,7 @@ class MaskFiller {
   std::vector<std::int32_t> masks(const Tokens& tokens) const;
 
   /// The tokens that targets stand for: those of the vocabulary, else the first token of each. Throws Error for one
-  /// without tokens.
+  /// without tokens, and for one that the model has no logit of.
   std::vector<std::int32_t> targets(std::span<const std::string> words) const;
 
   /// What the model says of every masked place of a batch: f32 [masks, vocab_size], one sequence's after the other.
@@ -179,6 +179,7 @@ class MaskFiller {
  private:
   Tokenizer tokenizer_;
   std::int32_t mask_;
+  int vocab_size_;  // of the model, which may have more tokens than the tokenizer, or fewer
 };
 
 }  // namespace octavo

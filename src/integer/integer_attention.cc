@@ -90,7 +90,7 @@ class BoundAttention : public BoundOp {
   int heads_, head_size_;
   AttentionConstants constants_;  // without levels
   std::optional<AttentionLevels> levels_ = {};
-  std::optional<StaticW8A8Attention> paper_ = {};
+  std::optional<StaticW8A8Attention> static_w8a8_ = {};
   std::optional<GateType> gate_ = {};
   const std::int16_t* unconditional_ = nullptr;  // logits of a gate per head
   std::size_t layer_;                            // its place among the attentions of the graph
@@ -121,15 +121,15 @@ BoundAttention::BoundAttention(const AttentionOp& op, const QuantizedAttention& 
   if (!constants.levels.edges.empty()) levels_ = attention_levels(constants.levels);
   if (constants.static_w8a8) {
     const QuantizedStaticW8A8Attention& static_w8a8 = *constants.static_w8a8;
-    paper_ = StaticW8A8Attention{.key_zero_point = in_.key_encoding.zero_point,
-                                 .value_zero_point = in_.value_encoding.zero_point,
-                                 .score_multiplier = static_w8a8.score_multiplier,
-                                 .score_shift = static_w8a8.score_shift,
-                                 .score_zero_point = static_w8a8.score.zero_point,
-                                 .exponential = binder.get<std::int32_t>(part::kExponential),
-                                 .slope = static_w8a8.slope,
-                                 .offset = static_w8a8.offset,
-                                 .most = static_w8a8.most};
+    static_w8a8_ = StaticW8A8Attention{.key_zero_point = in_.key_encoding.zero_point,
+                                       .value_zero_point = in_.value_encoding.zero_point,
+                                       .score_multiplier = static_w8a8.score_multiplier,
+                                       .score_shift = static_w8a8.score_shift,
+                                       .score_zero_point = static_w8a8.score.zero_point,
+                                       .exponential = binder.get<std::int32_t>(part::kExponential),
+                                       .slope = static_w8a8.slope,
+                                       .offset = static_w8a8.offset,
+                                       .most = static_w8a8.most};
   }
   if (!op.gate) return;
   gate_ = op.gate->type;
@@ -191,10 +191,10 @@ NodeCodes BoundAttention::run(IntegerPass& pass, RowKind) const {
                                                       pass.at<std::int8_t>(in_.value) + first, in_.stride,
                                                       batch.length(i));
   }
-  const bool observed = pass.observed() && !paper_ && batch.caches.empty();
+  const bool observed = pass.observed() && !static_w8a8_ && batch.caches.empty();
   const ObservedProbabilities seen =
       observed ? ObservedProbabilities(batch, pass.workspace(), heads_) : ObservedProbabilities();
-  const int shares = paper_ || observed ? 1 : key_shares(batch, heads_, pool.threads());
+  const int shares = static_w8a8_ || observed ? 1 : key_shares(batch, heads_, pool.threads());
   if (shares > 1) {
     attend_by_shares(pass.table(), batch, pool, heads_, shares, [&](int sequence, int head) {
       Attention call = call_of(pass, constants, sequence, head);
@@ -209,8 +209,8 @@ NodeCodes BoundAttention::run(IntegerPass& pass, RowKind) const {
       call.queries = queries;
       call.scratch = pass.attention_scratch(thread);
       call.probabilities = seen.of(sequence, head);
-      if (paper_)
-        pass.table().attention_static_w8a8(call, *paper_);
+      if (static_w8a8_)
+        pass.table().attention_static_w8a8(call, *static_w8a8_);
       else
         (call.probabilities ? scalar : pass.table().attention)(call);
     });

@@ -19,7 +19,7 @@ class BoundEmbedTokens : public BoundOp {
  private:
   EmbeddingSum sum_;     // without rows, indices and output
   int words_fine_ = -1;  // which table has the fine codes of words; none: -1
-  std::optional<StaticW8A8EmbeddingSum> paper_ = {};
+  std::optional<StaticW8A8EmbeddingSum> static_w8a8_ = {};
   std::optional<QuantizedBytes> bytes_;
   ValueBuffers out_ = {};
 };
@@ -43,11 +43,11 @@ BoundEmbedTokens::BoundEmbedTokens(const EmbedTokens& op, const QuantizedEmbedTo
     add(part::kWordFine);
   }
   if (constants.partial) {
-    paper_ = StaticW8A8EmbeddingSum{.partial_low = -constants.partial->zero_point,
-                                    .partial_high = 255 - constants.partial->zero_point,
-                                    .partial_multiplier = constants.partial_multiplier,
-                                    .low = -constants.sum.zero_point,
-                                    .high = 255 - constants.sum.zero_point};
+    static_w8a8_ = StaticW8A8EmbeddingSum{.partial_low = -constants.partial->zero_point,
+                                          .partial_high = 255 - constants.partial->zero_point,
+                                          .partial_multiplier = constants.partial_multiplier,
+                                          .low = -constants.sum.zero_point,
+                                          .high = 255 - constants.sum.zero_point};
   }
 }
 
@@ -61,8 +61,8 @@ NodeCodes BoundEmbedTokens::run(IntegerPass& pass, RowKind kind) const {
     part.rows = rows;
     part.out = pass.rows_at(out_.s16, row);
     for (int t = 0; t < part.tables; ++t) part.table[t].index = indices[t] + row;
-    if (paper_)
-      pass.table().embedding_sum_static_w8a8(part, *paper_);
+    if (static_w8a8_)
+      pass.table().embedding_sum_static_w8a8(part, *static_w8a8_);
     else
       pass.table().embedding_sum(part);
     if (!bytes_) return;

@@ -22,7 +22,9 @@ std::int32_t mask_token(const Model& model, const Tokenizer& tokenizer) {
 }  // namespace
 
 MaskFiller::MaskFiller(const Model& model)
-    : tokenizer_(model_for(TextTask::masked_language_model, model).tokenizer()), mask_(mask_token(model, tokenizer_)) {}
+    : tokenizer_(model_for(TextTask::masked_language_model, model).tokenizer()),
+      mask_(mask_token(model, tokenizer_)),
+      vocab_size_(model.info().vocab_size) {}
 
 std::vector<std::int32_t> MaskFiller::masks(const Tokens& tokens) const {
   std::vector<std::int32_t> result;
@@ -42,6 +44,8 @@ std::vector<std::int32_t> MaskFiller::targets(std::span<const std::string> words
       if (window.words.empty()) throw Error("the target \"" + word + "\" has no tokens");
       id = window.tokens.ids[static_cast<std::size_t>(window.first)];
     }
+    if (id >= vocab_size_)
+      throw Error("the target \"" + word + "\" is token " + std::to_string(id) + ", which the model does not have");
     if (std::ranges::find(result, id) == result.end()) result.push_back(id);
   }
   return result;

@@ -17,25 +17,25 @@
 namespace octavo {
 namespace {
 
-// One text on its way to ids: added tokens, normalization, words, pieces.
+// One text on its way to ids: added tokens, normalization, words, subwords.
 class TextReader {
  public:
   TextReader(const Tokenizer::Data& data, std::string_view text, bool counts_words)
       : data_(data), text_(text), counts_words_(counts_words) {
-    pieces_.ids.reserve(text.size() / 4);
-    pieces_.spans.reserve(text.size() / 4);
+    subwords_.ids.reserve(text.size() / 4);
+    subwords_.spans.reserve(text.size() / 4);
   }
 
   Subwords read() {
     std::size_t begin = 0;
     for (const AddedTokenFinder::Match& match : data_.added_raw.find(text_)) {
       read_segment(begin, match.begin);
-      pieces_.append(match.id, {static_cast<std::int32_t>(match.begin), static_cast<std::int32_t>(match.end)});
+      subwords_.append(match.id, {static_cast<std::int32_t>(match.begin), static_cast<std::int32_t>(match.end)});
       end_word();
       begin = match.end;
     }
     read_segment(begin, text_.size());
-    return std::move(pieces_);
+    return std::move(subwords_);
   }
 
  private:
@@ -61,7 +61,7 @@ class TextReader {
     std::size_t begin = 0;
     for (const AddedTokenFinder::Match& match : data_.added_normalized.find(bytes)) {
       if (begin < match.begin) read_words(begin, match.begin);
-      pieces_.append(match.id, {spans[match.begin].begin, spans[match.end - 1].end});
+      subwords_.append(match.id, {spans[match.begin].begin, spans[match.end - 1].end});
       end_word();
       begin = match.end;
     }
@@ -85,16 +85,16 @@ class TextReader {
     std::visit([&](const auto& pre_tokenizer) { pre_tokenizer.split(text, words_); }, data_.pre_tokenizer);
     const auto tokenize_words = [&](const auto& model) {
       for (const Word word : words_) {
-        model.tokenize(text.substr(word.begin, word.end - word.begin), spans + word.begin, pieces_);
+        model.tokenize(text.substr(word.begin, word.end - word.begin), spans + word.begin, subwords_);
         end_word();
       }
     };
     std::visit(tokenize_words, data_.model);
   }
 
-  // All pieces since the last call are one word.
+  // All subwords since the last call are one word.
   void end_word() {
-    if (counts_words_) pieces_.words.resize(pieces_.ids.size(), word_++);
+    if (counts_words_) subwords_.words.resize(subwords_.ids.size(), word_++);
   }
 
   const Tokenizer::Data& data_;
@@ -103,7 +103,7 @@ class TextReader {
   std::int32_t word_ = 0;
   NormalizedText normalized_, prefixed_;
   std::vector<Word> words_;
-  Subwords pieces_;
+  Subwords subwords_;
 };
 
 bool is_token_space(char32_t c) { return c == byte_level_character(' ') || is_white_space(c); }

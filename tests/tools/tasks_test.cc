@@ -4,6 +4,8 @@
 #include "data/sample_batches.h"
 #include "data/text_input.h"
 #include "tests/support/golden_tasks.h"
+#include "tests/support/small_tokenizers.h"
+#include "tests/support/tiny_bert.h"
 #include "tests/tools/support.h"
 
 #include "octavo/error.h"
@@ -19,9 +21,22 @@ using namespace octavo::tools;
 
 namespace {
 
-/// A checkpoint of the golden tasks, and files beside it.
+/// A checkpoint of the golden tasks or another one, and files beside it.
 class Tiny : public Scratch {
  public:
+  /// One that predicts masked tokens, whose table has so many words; small_tokenizer() has 36.
+  explicit Tiny(int vocab_size) {
+    TinyBert bert({.vocab_size = vocab_size});
+    bert.add("cls.predictions.transform.dense.weight", {48, 48}, 0.2f);
+    bert.add("cls.predictions.transform.dense.bias", {48}, 0.5f);
+    bert.add("cls.predictions.transform.LayerNorm.weight", {48}, 0.1f, 1.0f);
+    bert.add("cls.predictions.transform.LayerNorm.bias", {48}, 0.1f);
+    bert.add("cls.predictions.bias", {vocab_size}, 2.0f);
+    std::filesystem::create_directory(*this / "model");
+    bert.write(*this / "model");
+    write("model/tokenizer.json", small_tokenizer().dump());
+  }
+
   explicit Tiny(const std::string& name) {
     std::filesystem::create_directory(*this / "model");
     GoldenTasks().write(name, *this / "model");
@@ -189,6 +204,15 @@ TEST_CASE("fill prints a list for each masked place, and a text without one is a
   CHECK(lines_of(tiny.answer(kFill, {"-p", "a [MASK]", "--targets", "cat,mat"})).size() == 2);
   tiny.write("texts.txt", "a [MASK]\na cat\n");
   CHECK_THROWS_WITH(tiny.answer(kFill, {"-f", tiny.path("texts.txt")}), Catch::Contains("texts.txt:2: has no [MASK]"));
+}
+
+TEST_CASE("fill prints rows that pad the model's table without a token, and refuses a target beyond it") {
+  const nlohmann::json found = Tiny(50).answer_json(kFill, {"-p", "a [MASK]", "--top-k", "50"});
+  REQUIRE(found.at("masks")[0].size() == 50);
+  for (const nlohmann::json& each : found["masks"][0])
+    CHECK((each.at("token") == "") == (each.at("id").get<int>() >= 36));
+  CHECK_THROWS_WITH(Tiny(20).answer(kFill, {"-p", "a [MASK]", "--targets", "hello"}),
+                    Catch::Contains("the target \"hello\" is token 23, which the model does not have"));
 }
 
 TEST_CASE("run prints an output by its name, with rows for sequences or tokens") {

@@ -31,12 +31,17 @@ Syntax syntax() {
 
 using Masks = std::vector<std::vector<TokenScore>>;
 
+/// "" for a row that pads the model's table.
+std::string token_of(const Tokenizer& tokenizer, std::int32_t id) {
+  return id < tokenizer.vocab_size() ? std::string(tokenizer.token(id)) : "";
+}
+
 std::string to_json(const Masks& masks, const Tokenizer& tokenizer, std::int64_t index) {
   ordered_json lists = ordered_json::array();
   for (const std::vector<TokenScore>& mask : masks) {
     ordered_json list = ordered_json::array();
     for (const TokenScore& each : mask)
-      list.push_back({{"id", each.id}, {"token", tokenizer.token(each.id)}, {"score", each.score}});
+      list.push_back({{"id", each.id}, {"token", token_of(tokenizer, each.id)}, {"score", each.score}});
     lists.push_back(std::move(list));
   }
   return json_line({{"index", index}, {"masks", lists}});
@@ -46,7 +51,7 @@ std::string to_text(const Masks& masks, const Tokenizer& tokenizer, std::int64_t
   std::string lines = index > 0 ? "\n" : "";
   for (std::size_t place = 0; place < masks.size(); ++place) {
     for (const TokenScore& each : masks[place]) {
-      lines += escaped(tokenizer.token(each.id)) + "\t";
+      lines += escaped(token_of(tokenizer, each.id)) + "\t";
       append_fixed(lines, static_cast<double>(each.score), 4);
       lines += "\t" + std::to_string(each.id) + "\t" + std::to_string(place) + "\n";
     }
