@@ -218,6 +218,8 @@ class CTranslate2(Engine):
     def prepare(self):
         if self.model.family == "vit":
             raise Unsupported("has no ViT")
+        if self.model.classifies:
+            raise Unsupported("its encoders have no heads")
         self.work.kept(self.folder / "ctranslate2", self.convert)
 
     def convert(self, folder):

@@ -26,6 +26,16 @@ class TextEncoder(torch.nn.Module):
         return self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
 
 
+class TextClassifier(torch.nn.Module):
+    def __init__(self, directory, attention):
+        super().__init__()
+        self.model = transformers.BertForSequenceClassification.from_pretrained(
+            directory, dtype=torch.float32, attn_implementation=attention)
+
+    def forward(self, input_ids, attention_mask):
+        return self.model(input_ids=input_ids, attention_mask=attention_mask).logits
+
+
 class PictureClassifier(torch.nn.Module):
     def __init__(self, directory, attention):
         super().__init__()
@@ -115,7 +125,8 @@ CLASSES = {"bert": TextEncoder, "vit": PictureClassifier, "opt": Decoder}
 
 
 def load(model, directory, attention="sdpa"):
-    return CLASSES[model.family](directory, attention).eval().requires_grad_(False)
+    kind = TextClassifier if model.classifies else CLASSES[model.family]
+    return kind(directory, attention).eval().requires_grad_(False)
 
 
 def past_names(layers):

@@ -175,6 +175,7 @@ def arguments():
     cache = path(os.environ.get("XDG_CACHE_HOME") or path.home() / ".cache")
     parser.add_argument("--octavo", type=path, required=True, help="the octavo command, of a build for speed")
     parser.add_argument("--minilm", type=path, required=True, help="checkpoint all-MiniLM-L6-v2")
+    parser.add_argument("--cross-encoder", type=path, help="checkpoint of a BERT that scores pairs; without it reranking is left out")
     parser.add_argument("--deit", type=path, required=True, help="checkpoint deit-tiny-patch16-224, with timm's names")
     parser.add_argument("--texts", type=path, required=True, help=".tsv of sentence pairs to calibrate on, and to time")
     parser.add_argument("--test-texts", type=path, help="another one, to compare embeddings on; without it they are not compared")
@@ -201,7 +202,8 @@ def arguments():
         return given and str(given.resolve())
 
     options.work = {"folder": absolute(options.work), "octavo": str(options.octavo), "texts": absolute(options.texts),
-                    "checkpoints": {"minilm": absolute(options.minilm), "deit": absolute(options.deit)},
+                    "checkpoints": {"minilm": absolute(options.minilm), "cross-encoder": absolute(options.cross_encoder),
+                                    "deit": absolute(options.deit)},
                     "opt_tokenizer": absolute(options.opt_tokenizer), "test_texts": absolute(options.test_texts),
                     "pictures": absolute(options.pictures)}
     return options

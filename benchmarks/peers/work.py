@@ -39,6 +39,8 @@ class Work:
     def checkpoint(self, model):
         """The user's, or one with random weights of the model's shape."""
         if model.name in self.checkpoints:
+            if not self.checkpoints[model.name]:
+                raise Unsupported(f"needs --{model.name}")
             return self.checkpoints[model.name]
         directory = pathlib.Path(self.folder, "checkpoints", model.name)
         tokenizer = self.opt_tokenizer if model.family == "opt" else self.checkpoints["minilm"]
@@ -49,8 +51,9 @@ class Work:
 
     def folder_of(self, model):
         """Of its own for each checkpoint, calibration data and list of versions, so that nothing stale is timed."""
-        weights = pathlib.Path(self.checkpoint(model), "model.safetensors").resolve()
-        key = [str(weights), weights.stat().st_mtime, self.texts, self.pictures, (HERE / "requirements.txt").read_text()]
+        checkpoint = pathlib.Path(self.checkpoint(model)).resolve()
+        newest = max(file.stat().st_mtime for file in checkpoint.glob("*.safetensors"))
+        key = [str(checkpoint), newest, self.texts, self.pictures, (HERE / "requirements.txt").read_text()]
         folder = pathlib.Path(self.folder, f"{model.name}-{hashlib.sha256(repr(key).encode()).hexdigest()[:8]}")
         folder.mkdir(parents=True, exist_ok=True)
         return folder

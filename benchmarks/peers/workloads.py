@@ -20,6 +20,7 @@ class Model:
     name: str
     family: str  # bert, vit, opt
     shape: str | None = None  # of random_checkpoint.py; None: a checkpoint that the user names
+    classifies: bool = False  # of bert: logits of its head, not last hidden states
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,13 +40,15 @@ BERT_BASE = Model("bert-base", "bert", "bert-base")
 VIT_S = Model("vit-s", "vit", "vit-s")
 VIT_B = Model("vit-b", "vit", "vit-b")
 OPT = Model("opt-125m", "opt", "opt-125m")
-MODELS = {model.name: model for model in (MINILM, DEIT, BERT_BASE, VIT_S, VIT_B, OPT)}
+CROSS_ENCODER = Model("cross-encoder", "bert", classifies=True)
+MODELS = {model.name: model for model in (MINILM, CROSS_ENCODER, DEIT, BERT_BASE, VIT_S, VIT_B, OPT)}
 
 
 def _rows():
     for batch in (1, 8, 32):
         yield Workload(f"minilm-b{batch}", f"MiniLM-L6, length 128, batch {batch}", MINILM, "tokens", batch)
     yield Workload("minilm-texts", "MiniLM-L6, 256 sentences as they come, batch 32", MINILM, "texts", 32)
+    yield Workload("rerank", "MiniLM-L6 cross-encoder, 100 pairs of 128 tokens", CROSS_ENCODER, "tokens", 100)
     for batch in (1, 8):
         yield Workload(f"bert-base-b{batch}", f"BERT-base, length 128, batch {batch}", BERT_BASE, "tokens", batch)
     for batch in (1, 8):

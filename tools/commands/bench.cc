@@ -44,16 +44,17 @@ Syntax syntax() {
       {"profile", "also the time of each op, from repetitions of their own; not in csv"},
       {"o,output-format", "md, csv, json, jsonl", "NAME", "md"},
   };
-  return {.usage = "-m MODEL,... [OPTION...]",
-          .about =
-              "Times whole forward passes, from token ids or pixels to embeddings or logits. Lists multiply into a "
-              "grid; each row\n"
-              "loads its model anew, so that memory, load time and first run are its own. -m A,B,A,B shows how steady "
-              "the machine is.",
-          .example = "octavo bench -m model.octavo,my-model/ -p 128 -b 1,8 -t 1,2 -r 20",
-          .flags = join({own, verbosity_flags()}),
-          .rules = {{{"length", "decode"}, Rule::When::beside, "file"},
-                    {{"profile"}, Rule::When::beside, "output-format=csv"}}};
+  return {
+      .usage = "-m MODEL,... [OPTION...]",
+      .about =
+          "Times whole forward passes, from token ids or pixels to the head's logits, or to embeddings where there is\n"
+          "no head. Lists multiply into a grid; each row loads its model anew, so that memory, load time and first "
+          "run are\n"
+          "its own. -m A,B,A,B shows how steady the machine is.",
+      .example = "octavo bench -m model.octavo,my-model/ -p 128 -b 1,8 -t 1,2 -r 20",
+      .flags = join({own, verbosity_flags()}),
+      .rules = {{{"length", "decode"}, Rule::When::beside, "file"},
+                {{"profile"}, Rule::When::beside, "output-format=csv"}}};
 }
 
 struct Settings {
@@ -247,6 +248,14 @@ class Decoding {
   std::vector<KvCache*> pointers_;
 };
 
+/// A pass to what the model is for: its head's logits, of a model without a head embeddings.
+void pass(const Engine& engine, const Batch& batch, Workspace& workspace) {
+  if (const TokenBatch* texts = std::get_if<TokenBatch>(&batch); texts && engine.model().info().task != TextTask::none)
+    engine.logits(*texts, workspace);
+  else
+    std::visit([&](const auto& each) { answer(engine, each, workspace); }, batch);
+}
+
 /// What is timed: all batches once, or a decoder's steps.
 class Repetition {
  public:
@@ -258,9 +267,7 @@ class Repetition {
     const Stopwatch whole;
     if (!workspace_) workspace_.emplace(WorkspaceOptions{.threads = row_.threads, .profile = profile_});
     if (row_.decode == 0) {
-      for (const Batch& each : batches_) {
-        std::visit([&](const auto& batch) { answer(engine_, batch, *workspace_); }, each);
-      }
+      for (const Batch& batch : batches_) pass(engine_, batch, *workspace_);
       return 1e3 * whole.seconds();
     }
     if (!decoding_) {
