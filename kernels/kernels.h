@@ -151,8 +151,8 @@ struct Attention {
   int context_column;                ///< of the head's first column in context
   void* scratch;                     ///< 64-byte aligned, attention_scratch_bytes() long
   int past = 0;                      ///< tokens of the sequence before the first row of q
-  uint8_t* probabilities = nullptr;  ///< [rows of q][length], where codes that a query sees are to be left for a look
-                                     ///< at them: the scalar kernel alone does that; null: nowhere
+  uint8_t* probabilities = nullptr;  ///< [rows of q][length], where codes that a query sees are to be left for a look,
+                                     ///< of 16 bits a 256th, up: the scalar kernel alone does that; null: nowhere
   ByteMatrix fine = {};              ///< as context; null data: no fine codes
 };
 

@@ -59,7 +59,8 @@ struct Sensitivity {
   std::string remedy;  ///< what helps against it
 };
 
-/// Everything that was found, values and layers in the order of the graph.
+/// Everything that was found, values and layers in the order of the graph, up to the last hidden state: heads, whose
+/// rows have 16 bits, are not looked at.
 struct Analysis {
   std::int64_t sequences = 0, tokens = 0;
   double max_inf_norm = 0.0;                 ///< the largest of the FFN outputs, as the paper reports it

@@ -97,8 +97,11 @@ Multiplier compute_probabilities(const AttentionConstants& constants, const Row&
   return {(int64_t{constants.multiplier} << (bits - 1)) / sum, constants.shift + bits - 1};
 }
 
-// (5 e) Exponentials are the probabilities; the row's multiplier divides by their sum, in steps of 256.
+// (5 e) Exponentials are the probabilities; the row's multiplier divides by their sum, in steps of 256. A byte of each
+// is left for a look at them: 0 where the probability is.
 Multiplier compute_u16_probabilities(const AttentionConstants& constants, const Row& row) {
+  for (int key = 0; key < row.keys; ++key)
+    row.probability[key] = static_cast<uint8_t>((row.exponential[key] + 255) >> 8);
   const int bits = bit_length(static_cast<uint32_t>(row.sum));
   return {(int64_t{constants.multiplier} << (bits - 1)) / row.sum, constants.shift + bits - 9};
 }

@@ -16,10 +16,10 @@ struct Site {
   bool in_kurtosis = false;  ///< the paper averages kurtosis over it: FFN outputs and layer outputs
 };
 
-/// Every activation that the paper quantizes, in order of execution.
+/// Every activation that the paper quantizes, in order of execution: up to the last hidden state, without heads.
 std::vector<Site> activation_sites(const Graph& graph);
 
-/// Every weight tensor of a product or an embedding, with the kind of its op.
+/// Every weight tensor of a product or an embedding before there, with the kind of its op.
 std::vector<Site> weight_sites(const Graph& graph);
 
 /// What helps where this kind of value loses accuracy.

@@ -78,6 +78,26 @@ TEST_CASE("an analysis has every quantizer of the paper, with the FFN output as 
   CHECK(analysis.maps.size() == 6);
 }
 
+TEST_CASE("an analysis of a model with a head is of its body, and runs whatever the head is") {
+  TinyBert bert;
+  bert.add("cls.predictions.transform.dense.weight", {48, 48}, 0.2f);
+  bert.add("cls.predictions.transform.dense.bias", {48}, 0.5f);
+  bert.add("cls.predictions.transform.LayerNorm.weight", {48}, 0.1f, 1.0f);
+  bert.add("cls.predictions.transform.LayerNorm.bias", {48}, 0.1f);
+  bert.add("cls.predictions.bias", {50}, 2.0f);
+  const Analysis analysis = analysis_of(bert.model(), {.sensitivity = true});
+  CHECK(analysis.values.size() == 2 * 13 + 3);
+  CHECK(std::ranges::none_of(analysis.sensitivity, [](const Sensitivity& s) { return s.name.starts_with("cls"); }));
+}
+
+TEST_CASE("of 16-bit probabilities those count as zero codes that are zero") {
+  const TinyBertOptions plain{.gate = false};
+  const Analysis analysis = analysis_of(
+      tiny_model(plain),
+      {.quantized = quantized_tiny_model(plain, {.activations = {.probabilities = ProbabilityType::uint16}})});
+  for (const double share : analysis.attention[0].zero_codes) CHECK(share < 0.05);
+}
+
 TEST_CASE("exact zeros are those of clipped softmax, and agree with a recount from the maps") {
   CHECK(analysis_of(tiny_model()).zeros < 1e-3);
   const Model model = tiny_model({.gate = false, .gamma = -0.06});
