@@ -1,6 +1,7 @@
 // From a float32 model and sample data to a quantized model.
 #pragma once
 
+#include "octavo/agreement.h"
 #include "octavo/engine.h"
 #include "octavo/memory.h"
 #include "octavo/model.h"
@@ -9,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -25,14 +27,16 @@ struct Convergence {
 
 /// One of the models that a search for precision has looked at.
 struct FrontierPoint {
-  std::size_t extra_bits = 0;  ///< how many things have them
-  double work = 1.0;           ///< multiply-adds of products, relative to those without extra bits
-  double closeness = 0.0;
+  std::size_t extra_bits = 0;              ///< how many things have them
+  double work = 1.0;                       ///< multiply-adds of products, relative to those without extra bits
+  double closeness = 0.0;                  ///< mean cosine to float32; of a search by points without a meaning
+  std::optional<TaskCloseness> task = {};  ///< of a search by points
 };
 
-/// What a search for precision has found, by the cosine to float32 on samples that were calibrated on.
+/// What a search for precision has found, on samples that were calibrated on.
 struct PrecisionChoice {
-  double target = 0.0;                  ///< PrecisionOptions::target_cosine
+  double target = 0.0;                  ///< PrecisionOptions::target_cosine, or max_drop
+  bool by_points = false;               ///< by what the model's task loses, not by the cosine to float32
   bool reached = false;                 ///< when false: everything that there is
   std::vector<ExtraBits> extra_bits;    ///< in the order of what they gain
   std::vector<FrontierPoint> frontier;  ///< by extra_bits
@@ -53,9 +57,9 @@ struct Calibrated {
 };
 
 /// Watches a float32 model run over data and makes quantized models of it. Memory does not grow with the number of
-/// samples: of them the first 64 are kept, to measure decisions on. What comes of it does not depend on how samples are
-/// cut into batches, but for the paper's setting, and for last bits where oneDNN rounds by the number of rows. Every
-/// member that is not const needs the object to itself.
+/// samples: of them the first 64 are kept, with a bound on points the first 512, to measure decisions on. What comes of
+/// it does not depend on how samples are cut into batches, but for the paper's setting, and for last bits where oneDNN
+/// rounds by the number of rows. Every member that is not const needs the object to itself.
 class Calibrator {
  public:
   /// Prepares to watch a model. Half of `memory` is for what is kept of the observations and for quantized weights,
@@ -79,6 +83,11 @@ class Calibrator {
   /// that float32 cannot hold.
   void observe(const TokenBatch& batch, Workspace& workspace);
   void observe(const ImageBatch& batch, Workspace& workspace);
+
+  /// The same of samples of which it is known what is right, which PrecisionOptions::max_drop is measured by: none, or
+  /// a label for each. Throws Error also for another number of labels.
+  void observe(const TokenBatch& batch, std::span<const SampleLabel> labels, Workspace& workspace);
+  void observe(const ImageBatch& batch, std::span<const SampleLabel> labels, Workspace& workspace);
 
   /// Counts the samples (sequences or images) observed so far.
   std::int64_t samples() const;

@@ -91,7 +91,7 @@ struct ActivationOptions {
   HeadType head = HeadType::int16;
 };
 
-/// What has more than 8 bits: at most one of the two.
+/// What has more than 8 bits: at most one of the three.
 struct PrecisionOptions {
   std::vector<ExtraBits> extra_bits = {};  ///< these; Calibrator::extra_bits() tells what can
 
@@ -99,6 +99,12 @@ struct PrecisionOptions {
   /// gain most per multiply-add; everything where nothing suffices. A tenth of what is missing from 1 is kept as a
   /// margin for other samples.
   std::optional<double> target_cosine = {};
+
+  /// 0 to 100: as few as it takes for the model's task to lose at most so many points on the first 512 samples, points
+  /// of accuracy or of 100 * Spearman's correlation where they have labels, else of answers that differ from float32's
+  /// (octavo/agreement.h). First those that gain most per multiply-add, by the logits; where not even everything
+  /// suffices, what loses least.
+  std::optional<double> max_drop = {};
 };
 
 /// What a calibration observes, and what it makes of that. The defaults, which are those of `octavo calibrate`, lose

@@ -29,6 +29,11 @@ std::shared_ptr<const Model::Data> data_to_observe(const Model& model, const Cal
   return std::make_shared<const Model::Data>(with_simulated_weights(data_of(model), 8));
 }
 
+void require_labels(std::size_t labels, std::size_t samples) {
+  if (labels == 0 || labels == samples) return;
+  throw Error("there are " + std::to_string(labels) + " labels of " + std::to_string(samples) + " samples");
+}
+
 Engine float_engine(const Model& model, const MemoryOptions& memory) {
   return Engine(model, {.weight_memory = static_cast<std::int64_t>(memory_budget(memory.bytes) / 2)});
 }
@@ -55,13 +60,15 @@ Calibrator::Data::Data(Engine r, const CalibrationOptions& o, std::shared_ptr<Sp
                .memory = memory.get()}),
       v_blocks(attention_values(model->graph)),
       v_columns({.method = o.ranges.method}),
-      norms(uses_histograms(o.ranges.method) ? norm_values(model->graph) : ValueNames{}) {}
+      norms(uses_histograms(o.ranges.method) ? norm_values(model->graph) : ValueNames{}),
+      kept(o.precision.max_drop ? KeptSamples::kMany : KeptSamples::kFew) {}
 
 Calibrator::Calibrator(const Model& model, const CalibrationOptions& options, const MemoryOptions& memory)
     : Calibrator(float_engine(model, memory), options, half_of(memory)) {}
 
 Calibrator::Calibrator(Engine reference, const CalibrationOptions& options, const MemoryOptions& memory) {
   check_options(options);
+  require_answers(reference.model().info(), options);
   data_ = std::make_unique<Data>(std::move(reference), options,
                                  std::make_shared<SpillMemory>(memory_budget(memory.bytes), memory.directory));
 }
@@ -124,20 +131,26 @@ void Calibrator::Data::observe_parts(const RaggedBatch& batch, Workspace& worksp
   }
 }
 
-void Calibrator::observe(const TokenBatch& batch, Workspace& workspace) {
+void Calibrator::observe(const TokenBatch& batch, Workspace& workspace) { observe(batch, {}, workspace); }
+
+void Calibrator::observe(const TokenBatch& batch, std::span<const SampleLabel> labels, Workspace& workspace) {
+  require_labels(labels.size(), batch.sequences.size());
   const RaggedBatch ragged = make_ragged(batch, data_->model->info);
-  data_->kept.add(batch);
+  data_->kept.add(batch, labels);
   if (data_->options.ranges.method != RangeMethod::automatic) return data_->observe_parts(ragged, workspace);
   const TokenBatch observed = data_->set_aside(batch);
   if (!observed.sequences.empty()) data_->observe_parts(make_ragged(observed, data_->model->info), workspace);
 }
 
-void Calibrator::observe(const ImageBatch& batch, Workspace& workspace) {
+void Calibrator::observe(const ImageBatch& batch, Workspace& workspace) { observe(batch, {}, workspace); }
+
+void Calibrator::observe(const ImageBatch& batch, std::span<const SampleLabel> labels, Workspace& workspace) {
+  require_labels(labels.size(), batch.images.size());
   if (data_->options.ranges.method == RangeMethod::automatic) {
     throw Error("automatic ranges need texts; " + data_->model->info.name + " takes pictures");
   }
   const RaggedBatch ragged = make_ragged(batch, data_->model->info);
-  data_->kept.add(batch);
+  data_->kept.add(batch, labels);
   data_->observe_parts(ragged, workspace);
 }
 

@@ -74,9 +74,13 @@ struct Calibrator::Data {
   ProbabilityChoice choose_probabilities(const Model& plain, const Model& u16_probabilities,
                                          Workspace& workspace) const;
   std::vector<ExtraBits> candidates() const;
-  PrecisionChoice choose_extra_bits(double target, const CalibrationOptions& chosen, Workspace& workspace);
-  PrecisionChoice choose(double target, const CalibrationOptions& chosen, const std::vector<ExtraBitsGain>& ranked,
-                         const std::function<double(const CalibrationOptions&)>& closeness) const;
+  PrecisionChoice choose_extra_bits(const PrecisionOptions& wanted, const CalibrationOptions& chosen,
+                                    Workspace& workspace);
+  /// Measures a point of the frontier, a model with these options, and tells whether it is close enough.
+  using Judge = std::function<bool(const CalibrationOptions& with, FrontierPoint& point)>;
+  Judge judge(const PrecisionOptions& wanted, Workspace& workspace);
+  PrecisionChoice choose(const CalibrationOptions& chosen, const std::vector<ExtraBitsGain>& ranked,
+                         const Judge& reaches) const;
 
   TokenBatch set_aside(const TokenBatch& batch);
   Engine engine_of(const Model& quantized) const;  ///< on the reference's instruction set
@@ -96,10 +100,10 @@ struct Calibrator::Data {
   ColumnObserver columns;
   ValueNames v_blocks;  // V of every attention, whose columns' bounds are observed
   ColumnObserver v_columns;
-  ValueNames norms;       // whose columns have one each
+  ValueNames norms;  // whose columns have one each
+  KeptSamples kept;
   Snapshot older, newer;  // of the ranges, when the number of samples passed the last two powers of two
   std::int64_t samples = 0, tokens = 0;
-  KeptSamples kept;
   TokenBatch probe, held_out;  // of RangeMethod::automatic: to choose by, and to check the choice
   std::int64_t offered = 0;
   std::map<std::tuple<EqualizeMethod, WeightScales, std::string>, EqualizedSite> solved_sites;

@@ -2,6 +2,7 @@
 
 #include "io/enum_names.h"
 
+#include "octavo/agreement.h"
 #include "octavo/error.h"
 
 #include <nlohmann/json.hpp>
@@ -36,7 +37,8 @@ nlohmann::json named(const CalibrationOptions& options) {
           {"activations.residual", name_of(activations.residual)},
           {"activations.head", name_of(activations.head)},
           {"precision.extra_bits", precision.extra_bits.size()},
-          {"precision.target_cosine", precision.target_cosine.value_or(0.0)}};
+          {"precision.target_cosine", precision.target_cosine.value_or(0.0)},
+          {"precision.max_drop", precision.max_drop.value_or(-1.0)}};
 }
 
 [[noreturn]] void refuse(const CalibrationOptions& options, const char* name, const std::string& why) {
@@ -82,12 +84,22 @@ void check_options(const CalibrationOptions& options) {
     refuse(options, "ranges.percentile", "which has no effect beside " + std::string(name_of(options.ranges.method)));
   }
   if (options.activations.channel_splits < 0) refuse(options, "activations.channel_splits", "expected 0 or more");
-  const auto& [extra_bits, target] = options.precision;
+  const auto& [extra_bits, target, max_drop] = options.precision;
+  if (max_drop) {
+    if (!(*max_drop >= 0.0 && *max_drop <= 100.0)) refuse(options, "precision.max_drop", "expected 0 to 100 points");
+    if (target) refuse(options, "precision.max_drop", "which excludes precision.target_cosine");
+    if (!extra_bits.empty()) refuse(options, "precision.max_drop", "which excludes precision.extra_bits");
+  }
   if (!target) return;
   if (!(*target > 0.0 && *target < 1.0)) {
     refuse(options, "precision.target_cosine", "expected a number above 0 and below 1");
   }
   if (!extra_bits.empty()) refuse(options, "precision.target_cosine", "which excludes precision.extra_bits");
+}
+
+void require_answers(const ModelInfo& info, const CalibrationOptions& options) {
+  if (!options.precision.max_drop || answer_kind(info) != AnswerKind::none) return;
+  refuse(options, "precision.max_drop", "which is of a task, but " + info.name + " has no head for one");
 }
 
 }  // namespace octavo

@@ -1,6 +1,7 @@
 // Options of a calibration: what their values are called, and which fit together.
 #pragma once
 
+#include "octavo/model.h"
 #include "octavo/quantization.h"
 
 namespace octavo {
@@ -19,5 +20,8 @@ inline bool every_value(const CalibrationOptions& options) {
 
 /// Throws Error naming an option that is out of range, contradicts another one, or has no effect beside others.
 void check_options(const CalibrationOptions& options);
+
+/// Throws Error when options bound what a task loses and the model has no head for one.
+void require_answers(const ModelInfo& info, const CalibrationOptions& options);
 
 }  // namespace octavo

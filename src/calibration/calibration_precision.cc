@@ -4,6 +4,7 @@
 #include "runtime/workspace.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace octavo {
 namespace {
@@ -11,6 +12,12 @@ namespace {
 constexpr std::size_t kSearchSamples = 64;   // by which the search judges
 constexpr std::int64_t kProbeTokens = 2048;  // of those, by which it ranks
 constexpr double kSearchMargin = 0.9;        // of 1 - target, for samples that it has not seen
+
+/// Of models that were scored the one that loses least, of equal ones that with the fewest extra bits.
+const FrontierPoint& least_lost(const std::vector<FrontierPoint>& frontier) {
+  return *std::ranges::min_element(
+      frontier, {}, [](const FrontierPoint& point) { return std::pair(point.task.value().drop(), point.extra_bits); });
+}
 
 }  // namespace
 
@@ -28,10 +35,10 @@ std::vector<ExtraBits> Calibrator::Data::candidates() const {
 
 std::vector<ExtraBits> Calibrator::extra_bits() const { return data_->candidates(); }
 
-/// By bisection of the ranked list: each more of it is taken to come closer.
-PrecisionChoice Calibrator::Data::choose(double target, const CalibrationOptions& chosen,
-                                         const std::vector<ExtraBitsGain>& ranked,
-                                         const std::function<double(const CalibrationOptions&)>& closeness) const {
+/// By bisection of the ranked list: each more of it is taken to come closer. Where all of it does not suffice, a search
+/// by points looks at parts of it, too.
+PrecisionChoice Calibrator::Data::choose(const CalibrationOptions& chosen, const std::vector<ExtraBitsGain>& ranked,
+                                         const Judge& judged) const {
   PrecisionChoice result;
   const double plain = product_cost(model->graph);
   const auto reaches = [&](std::size_t count) {
@@ -42,8 +49,8 @@ PrecisionChoice Calibrator::Data::choose(double target, const CalibrationOptions
       with.precision.extra_bits.push_back(ranked[i].bits);
       cost += ranked[i].cost;
     }
-    result.frontier.push_back({count, cost / plain, closeness(with)});
-    return result.frontier.back().closeness >= target;
+    result.frontier.push_back({.extra_bits = count, .work = cost / plain});
+    return judged(with, result.frontier.back());
   };
   std::size_t count = ranked.size();
   result.reached = reaches(0);
@@ -51,6 +58,14 @@ PrecisionChoice Calibrator::Data::choose(double target, const CalibrationOptions
     count = 0;
   else
     result.reached = count > 0 && reaches(count);
+  const bool by_points = result.frontier.front().task.has_value();
+  if (by_points && !result.reached && count > 0) {  // scores need not rise with bits
+    for (const std::size_t some : {count / 4, count / 2, count * 3 / 4}) {
+      result.reached = reaches(some);
+      if (result.reached) break;
+    }
+    count = result.reached ? result.frontier.back().extra_bits : least_lost(result.frontier).extra_bits;
+  }
   for (std::size_t below = 0; result.reached && count > below + 1;) {
     const std::size_t middle = (below + count) / 2;
     (reaches(middle) ? count : below) = middle;
@@ -61,20 +76,37 @@ PrecisionChoice Calibrator::Data::choose(double target, const CalibrationOptions
   return result;
 }
 
-PrecisionChoice Calibrator::Data::choose_extra_bits(double target, const CalibrationOptions& chosen,
+Calibrator::Data::Judge Calibrator::Data::judge(const PrecisionOptions& wanted, Workspace& workspace) {
+  if (wanted.max_drop) {
+    return [this, most = *wanted.max_drop, comparison = kept.task_answers(reference, workspace), &workspace](
+               const CalibrationOptions& with, FrontierPoint& point) {
+      point.task = comparison.closeness(engine_of(quantize(with, workspace)), workspace);
+      return point.task->drop() <= most;
+    };
+  }
+  return [this, least = 1.0 - kSearchMargin * (1.0 - *wanted.target_cosine),
+          comparison = kept.answers(reference, kSearchSamples, workspace),
+          &workspace](const CalibrationOptions& with, FrontierPoint& point) {
+    point.closeness = comparison.closeness(engine_of(quantize(with, workspace)), workspace).mean();
+    return point.closeness >= least;
+  };
+}
+
+PrecisionChoice Calibrator::Data::choose_extra_bits(const PrecisionOptions& wanted, const CalibrationOptions& chosen,
                                                     Workspace& workspace) {
-  const Comparison comparison = kept.answers(reference, kSearchSamples, workspace);
   Ranges chosen_ranges;
   QuantizeOptions plain = settle(chosen, chosen_ranges, data_of(workspace).pool);
   split_channels(chosen.activations.channel_splits, chosen_ranges, plain);
-  const PrecisionSearch search(executor, *model, chosen_ranges, plain);
-  const auto closeness = [&](const CalibrationOptions& with) {
-    return comparison.closeness(engine_of(quantize(with, workspace)), workspace).mean();
-  };
+  const Graph& graph = model->graph;
+  // Logits say more of a task than all hidden rows do; those of a vocabulary are too many.
+  const GraphOutput* logits = wanted.max_drop ? graph.find_output(kLogits) : nullptr;
+  const bool by_logits = logits && graph.value(logits->value).rows != RowKind::chosen_token;
+  const PrecisionSearch search(executor, *model, chosen_ranges, plain, by_logits ? logits->value : graph.hidden());
   PrecisionChoice choice =
-      choose(1.0 - kSearchMargin * (1.0 - target), chosen,
-             search.ranked(candidates(), kept.first(kProbeTokens, model->info), data_of(workspace)), closeness);
-  choice.target = target;
+      choose(chosen, search.ranked(candidates(), kept.first(kProbeTokens, model->info), data_of(workspace)),
+             judge(wanted, workspace));
+  choice.by_points = wanted.max_drop.has_value();
+  choice.target = wanted.max_drop ? *wanted.max_drop : *wanted.target_cosine;
   return choice;
 }
 

@@ -147,6 +147,7 @@ ProbabilityChoice Calibrator::Data::choose_probabilities(const Model& plain, con
 Calibrated Calibrator::Data::decide(const CalibrationOptions& open, Workspace& workspace) {
   CalibrationOptions decided = open;
   decided.precision.target_cosine.reset();
+  decided.precision.max_drop.reset();
   ProbabilityType& probabilities = decided.activations.probabilities;
   if (open.activations.probabilities == ProbabilityType::automatic) probabilities = ProbabilityType::uint8;
   Calibrated result{.model = quantize(decided, workspace), .options = {}};
@@ -157,8 +158,8 @@ Calibrated Calibrator::Data::decide(const CalibrationOptions& open, Workspace& w
       if (probabilities == ProbabilityType::uint16) result.model = *u16_probabilities;
     }
   }
-  if (const std::optional<double> target = open.precision.target_cosine) {
-    result.precision = choose_extra_bits(*target, decided, workspace);
+  if (open.precision.target_cosine || open.precision.max_drop) {
+    result.precision = choose_extra_bits(open.precision, decided, workspace);
     decided.precision.extra_bits = result.precision->extra_bits;
     result.model = quantize(decided, workspace);
   }
@@ -175,6 +176,7 @@ Calibrated Calibrator::quantize(const CalibrationOptions& options) {
 
 Calibrated Calibrator::quantize(const CalibrationOptions& options, Workspace& workspace) {
   check_options(options);
+  require_answers(data_->model->info, options);
   return data_->decide(options, workspace);
 }
 

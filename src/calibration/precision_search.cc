@@ -107,7 +107,7 @@ ExtraBitsGain PrecisionSearch::gain(const ExtraBits& bits, const Tensor& exact, 
     std::transform(rows.begin(), rows.end(), rounded.begin(), rounded.begin(), std::minus<>());
     const FloatExecutor changed = executor_.with_tensors(static_cast<std::size_t>(made - nodes.begin()),
                                                          {{table, to_tensor(rounded, words.shape())}});
-    return {bits, relative_error(changed.run(batch, workspace), exact),
+    return {bits, relative_error(changed.value(judged_, batch, workspace), exact),
             static_cast<double>(graph.columns(made->output))};
   }
   FloatExecutor changed = executor_;
@@ -124,14 +124,14 @@ ExtraBitsGain PrecisionSearch::gain(const ExtraBits& bits, const Tensor& exact, 
       if (name == bits.value) how.apply(values, columns);
     };
   }
-  result.error = relative_error(changed.run(batch, workspace, {.editor = editor}), exact);
+  result.error = relative_error(changed.value(judged_, batch, workspace, {.editor = editor}), exact);
   if (bits.of_weights && options_.compensated_rounding) result.error *= kCompensated;
   return result;
 }
 
 std::vector<ExtraBitsGain> PrecisionSearch::ranked(std::span<const ExtraBits> candidates, const RaggedBatch& batch,
                                                    Workspace::Data& workspace) const {
-  const Tensor exact = executor_.run(batch, workspace);
+  const Tensor exact = executor_.value(judged_, batch, workspace);
   std::vector<ExtraBitsGain> result;
   for (const ExtraBits& bits : candidates) result.push_back(gain(bits, exact, batch, workspace));
   std::stable_sort(result.begin(), result.end(),

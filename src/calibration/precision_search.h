@@ -15,9 +15,8 @@ namespace octavo {
 /// Extra bits with the error that they take away and the work that they add.
 struct ExtraBitsGain {
   ExtraBits bits;
-  double error =
-      0.0;  ///< squared, relative, mean over tokens: of the last hidden state when only this is rounded to 8 bits
-  double cost = 0.0;  ///< multiply-adds per token
+  double error = 0.0;  ///< squared, relative, mean over rows of what is judged, when only this is rounded to 8 bits
+  double cost = 0.0;   ///< multiply-adds per token
 };
 
 /// Multiply-adds per token of all products that read 8-bit values, heads left out.
@@ -25,10 +24,11 @@ double product_cost(const Graph& graph);
 
 class PrecisionSearch {
  public:
-  /// `ranges` and `options` are those of the model without extra bits.
+  /// `ranges` and `options` are those of the model without extra bits, `judged` is the value by whose error they are
+  /// ranked; its rows are not chosen tokens.
   PrecisionSearch(const FloatExecutor& executor, const Model::Data& model, const Ranges& ranges,
-                  const QuantizeOptions& options)
-      : executor_(executor), model_(model), ranges_(ranges), options_(options) {}
+                  const QuantizeOptions& options, ValueId judged)
+      : executor_(executor), model_(model), ranges_(ranges), options_(options), judged_(judged) {}
 
   /// `candidates` with what is gained most per multiply-add first, by float32 runs over the batch with one value or the
   /// weights of one product rounded at a time (techniques F7: LRP-QViT, MPTQ-ViT).
@@ -47,6 +47,7 @@ class PrecisionSearch {
   const Model::Data& model_;
   const Ranges& ranges_;
   const QuantizeOptions& options_;
+  ValueId judged_;
 };
 
 }  // namespace octavo

@@ -64,9 +64,9 @@ Tensor FloatExecutor::run(const RaggedBatch& batch, Workspace::Data& workspace, 
   return run.result(graph.hidden());
 }
 
-Tensor FloatExecutor::value(ValueId value, const RaggedBatch& batch, Workspace::Data& workspace) const {
-  const FloatHooks nobody;
-  Run run(*impl_, batch, workspace, nobody);
+Tensor FloatExecutor::value(ValueId value, const RaggedBatch& batch, Workspace::Data& workspace,
+                            const FloatHooks& hooks) const {
+  Run run(*impl_, batch, workspace, hooks);
   run.run(impl_->data->graph.needed_for(value));
   return run.result(value);
 }

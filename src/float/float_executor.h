@@ -62,7 +62,7 @@ class FloatExecutor {
   Tensor run(const RaggedBatch& batch, Workspace::Data& workspace, const FloatHooks& hooks = {}) const;
 
   /// A value of the graph, f32 [rows of its kind, columns]; its rows must not be chosen tokens.
-  Tensor value(ValueId value, const RaggedBatch& batch, Workspace::Data& workspace) const;
+  Tensor value(ValueId value, const RaggedBatch& batch, Workspace::Data& workspace, const FloatHooks& hooks = {}) const;
 
   /// A value of chosen tokens, row by row: `rows` are those of the batch.
   void visit_chosen(ValueId value, const RaggedBatch& batch, std::span<const std::int32_t> rows,

@@ -13,13 +13,18 @@ namespace octavo {
 namespace {
 
 std::int32_t mask_token(const Model& model, const Tokenizer& tokenizer) {
-  for (const char* name : {"[MASK]", "<mask>"}) {
-    if (const std::int32_t id = tokenizer.id(name); id >= 0) return id;
-  }
+  if (const std::optional<std::int32_t> id = find_mask(tokenizer)) return *id;
   throw Error(model.info().name + ": its vocabulary has neither [MASK] nor <mask>");
 }
 
 }  // namespace
+
+std::optional<std::int32_t> find_mask(const Tokenizer& tokenizer) {
+  for (const char* name : {"[MASK]", "<mask>"}) {
+    if (const std::int32_t id = tokenizer.id(name); id >= 0) return id;
+  }
+  return {};
+}
 
 MaskFiller::MaskFiller(const Model& model)
     : tokenizer_(model_for(TextTask::masked_language_model, model).tokenizer()),

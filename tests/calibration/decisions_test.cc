@@ -6,6 +6,7 @@
 #include "octavo/calibration.h"
 #include "octavo/error.h"
 
+#include <algorithm>
 #include <random>
 #include <utility>
 #include <vector>
@@ -87,6 +88,52 @@ TEST_CASE("decisions are measured on the first samples, whatever batches they ca
   CHECK(one.uint16_error == Approx(all.uint16_error).epsilon(1e-3));
 }
 
+TEST_CASE("a bound on lost points gives extra bits until the task loses no more, with labels by its score") {
+  TinyBert bert({.layers = 2, .gate = false, .pooler = true});
+  for (const int layer : {0, 1})
+    for (int times = 0; times < 2; ++times) plant_neuron_outlier(bert, layer);
+  bert.add("classifier.weight", {40, 48}, 1.0f);
+  bert.add("classifier.bias", {40}, 0.01f);
+  const Model model = bert.model();
+  const TokenBatch batch = texts(120);
+  Workspace workspace({.threads = 1});
+  const std::vector<std::int64_t> own = task_answers(Engine(model), batch, workspace).choices;
+  const std::vector<SampleLabel> labels(own.begin(), own.end());  // by which float32 is always right
+  const auto made = [&](double most, std::span<const SampleLabel> right) {
+    Calibrator calibrator(model, {.activations = {.channel_splits = 0}, .precision = {.max_drop = most}});
+    calibrator.observe(batch, right, workspace);
+    return calibrator.quantize();
+  };
+  const auto drop = [&](const Model& quantized) {
+    TaskComparison comparison;
+    comparison.add(Engine(model), batch, workspace, labels);
+    return comparison.closeness(Engine(quantized), workspace).drop();
+  };
+  const auto lost_by = [](const PrecisionChoice& choice) {
+    return std::ranges::find(choice.frontier, choice.extra_bits.size(), &FrontierPoint::extra_bits)->task->drop();
+  };
+  const PrecisionChoice plain = made(100.0, labels).precision.value();
+  CHECK(plain.extra_bits.empty());
+  const double lost = lost_by(plain);
+  REQUIRE(lost > 0.0);
+  const Calibrated closer = made(0.5 * lost, labels), agreeing = made(0.5 * lost, {});
+  REQUIRE(closer.precision.value().reached);
+  CHECK(!closer.precision->extra_bits.empty());
+  CHECK(drop(closer.model) <= 0.5 * lost);
+  CHECK(agreeing.precision->extra_bits == closer.precision->extra_bits);  // here agreeing is being right
+  CHECK(!agreeing.precision->frontier.at(0).task.value().found);
+  CHECK(!closer.options.precision.max_drop);
+
+  const PrecisionChoice least = made(0.0, labels).precision.value();
+  REQUIRE(!least.reached);
+  for (const FrontierPoint& point : least.frontier)
+    CHECK((point.task->drop() > lost_by(least) || point.extra_bits >= least.extra_bits.size()));
+
+  Calibrator calibrator(model);
+  CHECK_THROWS_WITH(calibrator.observe(batch, std::span(labels).first(3), workspace),
+                    Catch::Contains("3 labels of 120 samples"));
+}
+
 TEST_CASE("a calibrator that others may hold too cannot be quantized from, since that changes it") {
   STATIC_REQUIRE(Quantizes<Calibrator>);
   STATIC_REQUIRE(!Quantizes<const Calibrator>);
@@ -99,6 +146,9 @@ TEST_CASE("options out of range, or of which one makes another meaningless, are 
       {{.activations = {.channel_splits = -1}}, "activations.channel_splits is -1, expected 0 or more"},
       {{.precision = {.target_cosine = 1.0}}, "precision.target_cosine is 1.0, expected"},
       {{.precision = {.extra_bits = {{"embeddings"}}, .target_cosine = 0.99}}, "which excludes precision.extra_bits"},
+      {{.precision = {.max_drop = 101.0}}, "precision.max_drop is 101.0, expected"},
+      {{.precision = {.target_cosine = 0.99, .max_drop = 1.0}}, "which excludes precision.target_cosine"},
+      {{.precision = {.max_drop = 1.0}}, "which is of a task, but"},
   };
   for (const auto& [options, message] : cases) CHECK_THAT(refusal(options), Catch::Contains(message));
   CHECK(refusal({}) == "no Error");
@@ -122,6 +172,7 @@ TEST_CASE("the paper's setting refuses every option that it leaves without effec
       {[](auto& o) { o.activations.head = HeadType::int8; }, "activations.head is \"int8\""},
       {[](auto& o) { o.precision.extra_bits = {{"embeddings"}}; }, "precision.extra_bits is 1"},
       {[](auto& o) { o.precision.target_cosine = 0.9; }, "precision.target_cosine is 0.9"},
+      {[](auto& o) { o.precision.max_drop = 0.0; }, "precision.max_drop is 0.0"},
   };
   for (const auto& [change, message] : cases) {
     CalibrationOptions options = CalibrationOptions::quantizable_transformers();

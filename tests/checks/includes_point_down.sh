@@ -18,7 +18,7 @@ runtime:     graph base system image tokenizer
 float:       runtime graph base io
 integer:     runtime graph base kernels
 engine:      float integer runtime graph base system kernels
-tasks:       engine runtime graph base tokenizer image
+tasks:       engine runtime graph base io tokenizer image
 observers:   float graph base
 quantize:    observers graph base io kernels
 calibration: quantize observers tasks engine float runtime graph base io system kernels
@@ -34,7 +34,7 @@ commands:    cli data report tasks calibration analysis quantize engine runtime 
 public='
 error base   version base   tensor base   memory base   system system   image image   tokenizer tokenizer   model graph
 batch runtime   workspace runtime   kv_cache runtime   quantization quantize   engine engine
-calibration calibration   analysis analysis   tasks tasks   comparison tasks   generate tasks   sampling tasks
+calibration calibration   analysis analysis   tasks tasks   comparison tasks   agreement tasks   generate tasks   sampling tasks
 text_preprocessor tasks   session tasks   text_encoder tasks   image_classifier tasks   text_generator tasks
 text_tasks tasks
 '
