@@ -1,6 +1,7 @@
 // `octavo calibrate` prints what the library decides, and decides nothing itself.
 #include "commands/commands.h"
 #include "data/sample_batches.h"
+#include "tests/support/golden_tasks.h"
 #include "tests/support/outliers.h"
 #include "tests/support/tiny_bert.h"
 #include "tests/support/tokenizer_support.h"
@@ -92,6 +93,39 @@ TEST_CASE("a program's target and its paper's setting are the command's, too") {
   REQUIRE(calibrate(scratch, {"--paper"}) == 0);
   const Calibrated paper = calibrated(scratch, CalibrationOptions::quantizable_transformers());
   CHECK(bytes_with_report(scratch, paper.model) == scratch.read("m.octavo"));
+}
+
+TEST_CASE(
+    "a report says how a head's answers agree with float32's, how well both are, and what a bound on points took") {
+  const Scratch scratch;
+  const auto report = [&](const std::string& name, const std::vector<std::string>& flags) {
+    std::filesystem::remove_all(scratch / "bert");
+    std::filesystem::create_directory(scratch / "bert");
+    GoldenTasks().write(name, scratch / "bert");
+    std::vector<std::string> words = {"--ablations", "off", "--report", scratch.path("r.json")};
+    words.insert(words.end(), flags.begin(), flags.end());
+    const int code = calibrate(scratch, words);  // which may throw
+    REQUIRE(code == 0);
+    return nlohmann::json::parse(scratch.read("r.json"));
+  };
+  std::string texts = "text\tclass\n";
+  for (int i = 0; i < 80; ++i)
+    texts += std::string(i % 2 ? "Maria lives in " : "the cat sat ") + (i % 3 ? "Berlin" : "on a mat") + "\t" +
+             (i % 4 ? "good" : "0") + "\n";
+  scratch.write("texts.txt", texts);
+  const nlohmann::json labelled = report("three_labels", {"--labels", "class", "--max-drop", "2.5"});
+  CHECK(labelled.at("samples") == 70);
+  CHECK(labelled.at("task").at("answers") == "classes");
+  CHECK(labelled.at("task").at("score").at("name") == "accuracy");
+  CHECK(labelled.at("task").at("score").at("samples") == 10);
+  CHECK(labelled.at("search").at("max_drop") == 2.5);
+  CHECK(labelled.at("search").at("frontier").at(0).contains("drop"));
+  CHECK_THROWS_WITH(report("three_labels", {"--max-drop", "1"}), Catch::Contains("--labels is missing"));
+  CHECK_THROWS_WITH(report("entities", {"--labels", "2"}), Catch::Contains("does not classify texts"));
+  const nlohmann::json tokens = report("entities", {"--max-drop", "50"});
+  CHECK(tokens.at("task").at("answers") == "token_classes");
+  CHECK(tokens.at("task").at("score").is_null());
+  CHECK(tokens.at("search").at("reached") == true);
 }
 
 }  // namespace octavo::test

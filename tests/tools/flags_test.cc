@@ -70,6 +70,9 @@ class Kitchen {
     scratch_.write("tasks.txt", sentences);
     scratch_.write("cells.tsv", "a cat\tMaria lives in [MASK] .\n");
     scratch_.write("asked.tsv", "what ?\tthe cat sat on the mat in the bank of new york\n");
+    std::string labelled = "first\tsecond\tclass\n";
+    for (int i = 0; i < 16; ++i) labelled += i % 2 ? "Maria lives\tthe cat\tgood\n" : "a river\ta\t0\n";
+    scratch_.write("labelled.tsv", labelled);
     scratch_.write("labels.tsv", "0.ppm\t1\n1.ppm\t2\n");
     scratch_.write("list.txt", scratch_.path("pictures/3.ppm") + "\n");
     for (const char* name : {"bert", "opt"}) {
@@ -143,6 +146,8 @@ const Words kClasses = {"-m", "three_labels.octavo", "-p", "Maria lives in Berli
                       "who ?", "--context",        "Maria lives in Berlin . the cat sat on the long mat",
                       "--json"},
             kFilled = {"-m", "masks.octavo", "-p", "the [MASK] sat", "--json"},
+            kLabelled = {"three_labels", "-d",  "labelled.tsv", "-o",  "m.octavo",
+                         "--ablations",  "off", "--column",     "1,2", "--json"},
             kOutput = {"-m", "three_labels.octavo", "-p", "a cat sat"};
 
 Words with(Words words, const Words& more) {
@@ -169,6 +174,8 @@ std::vector<Line> task_lines() {
       {"classify", "hypothesis", kCandidates, {"--hypothesis", "not {} , a river"}},
       {"classify", "multi-label", kCandidates, {"--multi-label"}},
       {"classify", "max-length", kClasses, {"--max-length", "4"}},
+      {"calibrate", "labels", kLabelled, {"--labels", "class"}},
+      {"calibrate", "max-drop", with(kLabelled, {"--labels", "class"}), {"--max-drop", "0"}},
 
       {"rank", "query", kRanked, {"--query", "a mat"}},
       {"rank", "prompt", kRanked, {"--prompt", "a"}},

@@ -82,6 +82,31 @@ TEST_CASE("every sample of a file has the same chance") {
   for (const int count : chosen) CHECK(std::abs(count - 125) < 58);
 }
 
+TEST_CASE("labels go with their samples, are no texts, and hold more samples out without changing the others") {
+  const Scratch scratch;
+  std::string plain, labelled;
+  for (int i = 0; i < 900; ++i) {
+    plain += "line " + std::to_string(i) + "\n";
+    labelled += std::to_string(i) + "\tline " + std::to_string(i) + "\n";
+  }
+  const SampleOptions options{.columns = {}, .count = 100, .seed = 7};
+  SampleOptions with_labels = options;
+  with_labels.label_column = 1;
+  with_labels.read_label = [](const std::string& cell, const std::string&) { return std::stod(cell); };
+  const Samples found = choose(scratch.write("a.tsv", labelled), with_labels),
+                expected = choose(scratch.write("a.txt", plain), options);
+  CHECK(found.calibration == expected.calibration);
+  CHECK(found.held_out.size() == 512);
+  CHECK(std::equal(expected.held_out.begin(), expected.held_out.end(), found.held_out.begin()));
+  CHECK(expected.held_out_labels.empty());
+  REQUIRE(found.held_out_labels.size() == 512);
+  REQUIRE(found.calibration_labels.size() == 100);
+  const std::set<std::string> all(found.held_out.begin(), found.held_out.end());
+  CHECK(all.size() == 512);
+  for (std::size_t i = 0; i < 512; ++i)
+    CHECK(found.held_out[i] == "line " + std::to_string(static_cast<int>(found.held_out_labels[i])));
+}
+
 TEST_CASE("a small file gives up an eighth, and one of less than eight samples nothing") {
   const Scratch scratch;
   const Samples some = choose(scratch.write("a.txt", numbered_lines(80)), {});

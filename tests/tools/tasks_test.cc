@@ -137,6 +137,43 @@ TEST_CASE("classify prints class, score and text, or JSON, one class unless othe
   CHECK_THROWS_WITH(tiny.answer(kClassify, {"-p", "a", "--multi-label"}), Catch::Contains("--candidates"));
 }
 
+TEST_CASE("classify compares with a column of labels, by name or number, and names the line of one that is neither") {
+  const Tiny tiny("three_labels");
+  const auto classified = [&](const std::string& text, std::vector<std::string> words) {
+    words.insert(words.begin(), {"-f", tiny.write("texts.tsv", text), "--json"});
+    return nlohmann::json::parse(lines_of(tiny.answer(kClassify, std::move(words))).back());
+  };
+  const std::string best = tiny.answer_json(kClassify, {"-p", "a cat"}).at("labels")[0].at("label"),
+                    other = best == "good" ? "bad" : "good";
+  const std::string rows = "a cat\t" + best + "\na cat\t" + other + "\na cat\t" + best + "\na cat\t" + best + "\n";
+  CHECK(classified("text\tclass\n" + rows, {"--labels", "class"}) ==
+        nlohmann::json({{"labelled", 4}, {"accuracy", 0.75}}));
+  CHECK(classified(rows, {"--labels", "2"}).at("accuracy") == 0.75);
+  CHECK(classified(rows, {"--labels", "2", "--column", "1", "--top-k", "3"}).at("labelled") == 4);
+  const auto refused = [&](const std::string& text, const std::vector<std::string>& words, const std::string& message) {
+    CHECK_THROWS_WITH(classified(text, words), Catch::Contains(message));
+  };
+  refused(rows + "a cat\tgreat\n", {"--labels", "2"},
+          "texts.tsv:5: the label is 'great', expected bad, so so, good or a number from 0 to 2");
+  refused(rows + "a cat\t3\n", {"--labels", "2"}, "texts.tsv:5: the label is '3'");
+  refused("text\tclass\n" + rows, {"--labels", "2"},
+          "--labels with the name of a column leaves out a line of headings");
+  refused(rows + "a cat\n", {"--labels", "2"}, "texts.tsv:5: has 1 tab-separated columns, expected column 2");
+  refused("text\tclass\n" + rows, {"--labels", "label"},
+          "texts.tsv:1: has no column called 'label'; the first line has text, class");
+  refused("1\n", {"--labels", "1"}, "texts.tsv:1: has no text");
+  refused(rows, {"--labels", "0"}, "--labels is '0', expected a column from 1");
+  CHECK_THROWS_WITH(tiny.answer(kClassify, {"-p", "a", "--labels", "2"}), Catch::Contains("--labels is a column"));
+  const Tiny several("multi_label"), numbers("regression");
+  CHECK_THROWS_WITH(several.answer(kClassify, {"-f", several.write("t.tsv", rows), "--labels", "2"}),
+                    Catch::Contains("several of its classes may be true"));
+  const std::string file = numbers.write("t.tsv", "a cat\tthe mat\t0.5\nthe river\ta\t-1e3\nMaria\ta\t7\n");
+  const std::string last = lines_of(numbers.answer(kClassify, {"-f", file, "--labels", "3", "--json"})).back();
+  CHECK(nlohmann::json::parse(last).contains("spearman"));
+  CHECK_THROWS_WITH(numbers.answer(kClassify, {"-f", numbers.write("u.tsv", "a\tnan\n"), "--labels", "2"}),
+                    Catch::Contains("u.tsv:1: the label is 'nan', expected a number"));
+}
+
 TEST_CASE("classify takes candidates where the model is one of natural language inference") {
   const Tiny tiny("entailment");
   const nlohmann::json found =

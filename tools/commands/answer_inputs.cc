@@ -36,6 +36,7 @@ void answer_inputs(const TaskRun& task, Inputs& inputs,
     });
   }
   batches.finish();
+  if (task.last) output.write(task.last());
   output.commit();
 }
 

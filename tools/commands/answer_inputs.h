@@ -29,8 +29,9 @@ struct TaskRun {
   std::string label;   ///< of the progress bar
   std::string output;  ///< --output
   const Log& log;
-  GroupedBatches::Run run = {};    ///< by default Engine::logits()
-  GroupedBatches::Rows rows = {};  ///< by default as many as these logits have
+  GroupedBatches::Run run = {};            ///< by default Engine::logits()
+  GroupedBatches::Rows rows = {};          ///< by default as many as these logits have
+  std::function<std::string()> last = {};  ///< what is written behind all answers
 };
 
 /// Writes the answer to every input. `ask` gets a line and how many came before it.

@@ -11,6 +11,7 @@
 #include "data/samples.h"
 #include "report/calibration_report.h"
 
+#include "octavo/agreement.h"
 #include "octavo/calibration.h"
 #include "octavo/comparison.h"
 #include "octavo/error.h"
@@ -35,6 +36,10 @@ Syntax syntax() {
       {"column",
        "tab-separated column (1, 2, ...) that holds the text; 1,2 takes both, as samples of their own or, of a model "
        "that classifies texts or answers questions, as a pair; 1 if the file is a .tsv",
+       "N"},
+      {"labels",
+       "of a model that classifies texts, the column of what is right, by number or by its name in a first line of "
+       "headings: the report then also says how well float32 and INT8 answer",
        "N"},
       {"samples", "samples to calibrate on, chosen at random from the whole file", "N", "512"},
       {"s,seed", "seed of that choice", "N", "0"},
@@ -73,11 +78,21 @@ void check_flags(const Arguments& arguments, const ModelInfo& info) {
   };
   refuse("head", info.decoder.has_value());
   refuse("column", !info.image);
+  if (arguments.given("labels") && info.task != TextTask::sequence_classification)
+    throw UsageError("--labels has no effect on " + info.name + ", which does not classify texts");
   refuse("max-length", !info.image);
+  if (!arguments.text("max-drop")) return;
+  const AnswerKind kind = answer_kind(info);
+  if (kind == AnswerKind::none)
+    throw UsageError("--max-drop has no effect on " + info.name + ", which has no head for a task");
+  const bool scored = kind == AnswerKind::classes || (kind == AnswerKind::numbers && info.classes == 1);
+  if (scored && !info.image && !arguments.text("labels"))
+    throw UsageError("--max-drop of " + info.name +
+                     ", which classifies texts, is of how well it answers: --labels is missing");
 }
 
 struct Settings {
-  std::string checkpoint, data, output, report;
+  std::string checkpoint, data, output, report, labels;
   SampleOptions samples;
   CheckpointOptions method;
   CalibrationOptions calibration;
@@ -113,6 +128,7 @@ Settings read_settings(const Arguments& arguments) {
   for (const std::int64_t column : arguments.integers("column", 1, 1'000'000)) {
     settings.samples.columns.push_back(static_cast<int>(column));
   }
+  settings.labels = arguments.text("labels").value_or("");
   settings.samples.count = *arguments.integer("samples", 1, 100'000'000);
   settings.samples.seed =
       static_cast<std::uint64_t>(*arguments.integer("seed", 0, std::numeric_limits<std::int64_t>::max()));
@@ -128,7 +144,7 @@ Settings read_settings(const Arguments& arguments) {
 }
 
 Samples read_samples(const Settings& settings, const Model& model, const Log& log) {
-  Samples samples = choose(settings.data, settings.samples, model, settings.max_length);
+  Samples samples = choose(settings.data, settings.samples, model, settings.max_length, settings.labels);
   log.say((settings.data == "-" ? "standard input" : settings.data) + ": " + std::to_string(samples.usable) +
           " samples, of which " + std::to_string(samples.calibration.size()) + " to calibrate on and " +
           std::to_string(samples.held_out.size()) + " held out" +
@@ -175,13 +191,16 @@ class Calibration {
 
   CalibrationReport run() {
     const Samples samples = read_samples(settings_, model_, log_);
-    observe(samples.calibration);
+    observe(samples);
     const Calibrated made = quantize();
     if (calibrator_.spilled() > 0)
       log_.say(std::to_string(calibrator_.spilled() >> 20) +
                " MiB of observations and weights lie in temporary files beside the output");
     report_.held_out = !samples.held_out.empty();
-    compare(made, report_.held_out ? samples.held_out : samples.calibration);
+    if (report_.held_out)
+      compare(made, samples.held_out, samples.held_out_labels);
+    else
+      compare(made, samples.calibration, samples.calibration_labels);
     save(made.model.with_report(to_stored_json(report_)));
     batches_.finish();
     return report_;
@@ -195,9 +214,11 @@ class Calibration {
     return directory.empty() ? "." : directory;
   }
 
-  void observe(const std::vector<std::string>& texts) {
+  void observe(const Samples& samples) {
     const Stopwatch stopwatch;
-    batches_.for_each(texts, "calibrate", [&](const auto& batch) { calibrator_.observe(batch, workspace_); });
+    BatchLabels labels(samples.calibration_labels);
+    batches_.for_each(samples.calibration, "calibrate",
+                      [&](const auto& batch) { calibrator_.observe(batch, labels.next(batch), workspace_); });
     if (calibrator_.samples() == 0) throw Error(settings_.data + ": none of its pictures could be read.");
     workspace_ = Workspace({.threads = settings_.run.threads});  // gives back what the largest batch took
     report_.calibrate_seconds = stopwatch.seconds();
@@ -232,15 +253,21 @@ class Calibration {
   }
 
   /// The quantized model, and the same without each of the techniques that are on.
-  void compare(const Calibrated& made, const std::vector<std::string>& texts) {
+  void compare(const Calibrated& made, const std::vector<std::string>& samples, const std::vector<double>& right) {
     const Stopwatch stopwatch;
     const Engine integer(made.model, {.isa = settings_.run.isa});
     describe(integer, workspace_, log_);
     report_.compared = answers_logits(model_.info()) ? "logits" : "embeddings";
+    const bool has_task = answer_kind(model_.info()) != AnswerKind::none;
     Comparison comparison;
-    batches_.for_each(texts, "compare",
-                      [&](const auto& batch) { comparison.add(calibrator_.reference(), batch, workspace_); });
+    TaskComparison task;
+    BatchLabels labels(right);
+    batches_.for_each(samples, "compare", [&](const auto& batch) {
+      comparison.add(calibrator_.reference(), batch, workspace_);
+      if (has_task) task.add(calibrator_.reference(), batch, workspace_, labels.next(batch));
+    });
     report_.closeness = comparison.closeness(integer, workspace_);
+    if (has_task) report_.task = task.closeness(integer, workspace_);
     for (const auto& [technique, options] : settings_.ablations ? without_each(made.options) : Variations{}) {
       const Engine lesser(calibrator_.quantize(options, workspace_).model, {.isa = settings_.run.isa});
       report_.without.push_back({technique, comparison.closeness(lesser, workspace_)});

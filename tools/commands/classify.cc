@@ -30,8 +30,11 @@ Syntax syntax() {
        "WORDS"},
       {"hypothesis", "what such a class says of a text; {} stands for the class", "TEXT", "This example is {}."},
       {"multi-label", "several of these classes may be true of a text at once"},
-      {"labels", "a .tsv of pictures and their classes; prints how often the first one, and one of five, is right",
-       "FILE"},
+      {"labels",
+       "what is right. Of texts: a tab-separated column of the file, by number or by its name in a first line of "
+       "headings; prints accuracy, or of numbers the correlation. Of pictures: a .tsv of pictures and classes; prints "
+       "how often the first one, and one of five, is right",
+       "N|FILE"},
   };
   return {.usage = "-m MODEL (-p TEXT | --image FILE... | -f FILE)... [OPTION...]",
           .about =
@@ -43,7 +46,8 @@ Syntax syntax() {
           .flags = join({model_flags(), own, run_flags(), max_length_flags(), output_flags(), verbosity_flags()}),
           .max_positionals = 1 << 20,
           .rules = {{{"prompt", "column", "max-length", "candidates"}, Rule::When::beside, "image"},
-                    {{"hypothesis", "multi-label"}, Rule::When::without, "candidates"}}};
+                    {{"hypothesis", "multi-label"}, Rule::When::without, "candidates"},
+                    {{"labels"}, Rule::When::beside, "multi-label"}}};
 }
 
 ClassifySettings read_settings(const Arguments& arguments) {
@@ -76,7 +80,7 @@ int run(const Arguments& arguments) {
     refuse(arguments, {"prompt", "column", "max-length", "candidates"}, "pictures");
     classify_pictures(arguments, settings, std::move(engine), log);
   } else {
-    refuse(arguments, {"image", "labels"}, "texts");
+    refuse(arguments, {"image"}, "texts");
     if (!arguments.positionals().empty())
       throw UsageError("'" + arguments.positionals()[0] + "' stands alone, expected -p TEXT or -f FILE");
     classify_texts(arguments, settings, std::move(engine), log);

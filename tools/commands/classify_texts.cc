@@ -5,6 +5,7 @@
 #include "commands/answer_inputs.h"
 #include "commands/classify.h"
 #include "data/encoder.h"
+#include "data/text_labels.h"
 
 #include "octavo/error.h"
 #include "octavo/text_tasks.h"
@@ -38,12 +39,14 @@ std::string to_text(const std::vector<ClassScore>& scores, const NameOf& name, c
 /// What is common to a model's own classes and to candidates.
 struct Classes {
   NameOf name;
+  std::function<LabelReader()> labels;
   std::function<std::vector<Tokens>(const TextInput&, const std::string& place)> encode;
   std::function<std::vector<ClassScore>(const Tensor& logits)> decode;
 };
 
 Classes own_classes(const Model& model, Encoder& encoder, std::optional<int> count) {
   return {.name = [&](int id) { return label_of(model, id); },
+          .labels = [&] { return LabelReader(model); },
           .encode = [&](const TextInput& input, const std::string&) { return std::vector{encoder.encode(input)}; },
           .decode = [&, count](const Tensor& logits) { return classes_of(model, logits, count)[0]; }};
 }
@@ -52,6 +55,7 @@ Classes candidate_classes(const ZeroShotClassifier& classifier, std::optional<in
   const std::size_t candidates = classifier.candidates().size();
   const std::size_t most = static_cast<std::size_t>(count.value_or(multi_label ? static_cast<int>(candidates) : 1));
   return {.name = [&](int id) { return classifier.candidates()[static_cast<std::size_t>(id)]; },
+          .labels = [&] { return LabelReader(classifier.candidates()); },
           .encode =
               [&](const TextInput& input, const std::string& place) {
                 if (input.pair) throw Error(place + ": has two texts, expected one beside --candidates");
@@ -63,6 +67,23 @@ Classes candidate_classes(const ZeroShotClassifier& classifier, std::optional<in
                 scores.resize(std::min(scores.size(), most));
                 return scores;
               }};
+}
+
+/// --labels: which column holds them, and how well answers fit.
+struct Labels {
+  int column;
+  LabelReader reader;
+  LabelScore score;
+};
+
+std::optional<Labels> read_labels(const Arguments& arguments, const Classes& classes, Inputs& inputs) {
+  const std::optional<std::string> flag = arguments.text("labels");
+  if (!flag) return {};
+  if (!arguments.text("file") || arguments.text("prompt"))
+    throw UsageError("--labels is a column of the texts in --file, expected that alone");
+  LabelReader reader = classes.labels();
+  const int column = column_of(*flag, inputs.reader());
+  return Labels{.column = column, .reader = reader, .score = LabelScore(reader.numbers())};
 }
 
 }  // namespace
@@ -86,16 +107,33 @@ void classify_texts(const Arguments& arguments, const ClassifySettings& settings
   Workspace workspace({.threads = settings.run.threads});
   describe(engine, workspace, log);
   Inputs inputs = read_inputs(arguments);
+  std::optional<Labels> labels = read_labels(arguments, classes, inputs);
+  const auto last = [&]() -> std::string {
+    if (!labels) return "";
+    log.say(labels->score.text());
+    return settings.json ? json_line(labels->score.json()) : "";
+  };
   answer_inputs({.engine = engine,
                  .workspace = workspace,
                  .options = settings.run,
                  .label = "classify",
                  .output = settings.output,
-                 .log = log},
+                 .log = log,
+                 .last = last},
                 inputs, [&](const std::string& line, std::int64_t index) -> Question {
-                  const TextInput input = read_text_input(line, columns, inputs.place());
-                  return {classes.encode(input, inputs.place()), [&, input, index](const Tensor& logits) {
+                  const std::string place = inputs.place();
+                  TextInput input;
+                  double label = 0.0;
+                  if (labels) {
+                    LabelledInput found = read_labelled_input(line, columns, labels->column, place);
+                    label = labels->reader.read(found.label, place);
+                    input = std::move(found.input);
+                  } else {
+                    input = read_text_input(line, columns, place);
+                  }
+                  return {classes.encode(input, place), [&, input, index, label](const Tensor& logits) {
                             const std::vector<ClassScore> scores = classes.decode(logits);
+                            if (labels) labels->score.add(scores.at(0), label);
                             return settings.json ? to_json(scores, classes.name, index)
                                                  : to_text(scores, classes.name, input);
                           }};

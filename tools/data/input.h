@@ -44,6 +44,9 @@ class Inputs {
   std::optional<std::string> next();
   std::optional<double> fraction() const;
 
+  /// The file; there is one.
+  LineReader& reader() { return reader_.value(); }
+
   /// Where the last one stands, for messages: "--prompt", or a file and a line.
   std::string place() const;
 

@@ -1,6 +1,7 @@
 #include "data/sample_batches.h"
 
 #include "data/picture_files.h"
+#include "data/text_labels.h"
 #include "data/token_windows.h"
 
 #include <filesystem>
@@ -39,7 +40,7 @@ SampleOptions with_pairs(SampleOptions options, const ModelInfo& info, const std
 }
 
 Samples choose(const std::string& data, const SampleOptions& options, const Model& model,
-               const std::optional<std::int64_t>& max_length) {
+               const std::optional<std::int64_t>& max_length, const std::string& labels) {
   const bool columns = !options.columns.empty() || data.ends_with(".tsv");
   if (model.info().decoder && !columns) {
     const std::int64_t most = std::min<std::int64_t>(max_length.value_or(kPieceTokens), model.info().max_positions);
@@ -49,7 +50,22 @@ Samples choose(const std::string& data, const SampleOptions& options, const Mode
   }
   if (model.info().image) return choose_samples(pictures_of(data), options, data);
   LineReader reader(data);
-  return choose_samples(reader, with_pairs(options, model.info(), data));
+  SampleOptions chosen = labels.empty() ? with_pairs(options, model.info(), data) : options;
+  if (!labels.empty()) {
+    chosen.label_column = column_of(labels, reader);
+    chosen.read_label = [names = LabelReader(model)](const std::string& cell, const std::string& place) {
+      return names.read(cell, place);
+    };
+  }
+  return choose_samples(reader, chosen);
+}
+
+std::vector<SampleLabel> BatchLabels::next(std::size_t count) {
+  if (labels_.empty()) return {};
+  std::vector<SampleLabel> result(count);
+  for (std::size_t i = 0; i < count && done_ + i < labels_.size(); ++i) result[i] = labels_[done_ + i];
+  done_ += count;
+  return result;
 }
 
 SampleBatches::SampleBatches(const Model& model, const std::optional<std::int64_t>& max_length,

@@ -7,10 +7,12 @@
 #include "data/picture_batches.h"
 #include "data/samples.h"
 
+#include "octavo/agreement.h"
 #include "octavo/tasks.h"
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,13 +20,30 @@ namespace octavo::tools {
 
 /// The samples that `data` means: lines of a text file, or for a model of pictures a folder or a list of files. For a
 /// decoder the text is cut into pieces of max_length tokens, by default the model's limit, at most 512; columns of a
-/// .tsv are taken as they are. Texts are chosen by with_pairs().
+/// .tsv are taken as they are. Texts are chosen by with_pairs(). `labels` is the column of a text classifier's labels,
+/// --labels; "" for none.
 Samples choose(const std::string& data, const SampleOptions& options, const Model& model,
-               const std::optional<std::int64_t>& max_length);
+               const std::optional<std::int64_t>& max_length, const std::string& labels = "");
 
 /// For a model that classifies texts or answers questions two columns are a pair, one sample; where a model always
 /// takes two texts, columns 1 and 2 of a .tsv are.
 SampleOptions with_pairs(SampleOptions options, const ModelInfo& info, const std::string& data);
+
+/// The labels of batches, in turn. Samples behind those that have one have none.
+class BatchLabels {
+ public:
+  explicit BatchLabels(std::span<const double> labels) : labels_(labels) {}
+
+  /// One for each sample of the batch; nothing where no sample of all batches has one.
+  std::vector<SampleLabel> next(const TokenBatch& batch) { return next(batch.sequences.size()); }
+  std::vector<SampleLabel> next(const ImageBatch& batch) { return next(batch.images.size()); }
+
+ private:
+  std::vector<SampleLabel> next(std::size_t count);
+
+  std::span<const double> labels_;
+  std::size_t done_ = 0;
+};
 
 /// The text of a sample, or its two texts where the model may take a pair and there is a tab.
 TextInput text_of(const std::string& sample, const ModelInfo& info);

@@ -38,16 +38,110 @@ Json ablations(const CalibrationReport& report) {
   return list;
 }
 
+/// Accuracy of classes, the rank correlation of numbers.
+const char* score_name(const TaskScore& score) { return score.pearson ? "spearman" : "accuracy"; }
+
+Json task_json(const std::optional<TaskCloseness>& task) {
+  if (!task) return nullptr;
+  const Agreement& agreement = task->agreement;
+  Json json = {{"answers", octavo::name_of(agreement.kind)}, {"compared", agreement.count}};
+  if (agreement.spearman)
+    json["spearman"] = *agreement.spearman;
+  else
+    json["same"] = agreement.same;
+  if (agreement.kind == AnswerKind::numbers) json["mean_difference"] = agreement.mean_difference;
+  if (agreement.kind == AnswerKind::classes || agreement.kind == AnswerKind::decisions)
+    json["largest_difference"] = agreement.largest_difference;
+  if (task->found) {
+    json["score"] = {{"name", score_name(*task->found)},
+                     {"samples", task->found->count},
+                     {"float32", task->expected->value},
+                     {"int8", task->found->value}};
+  } else {
+    json["score"] = nullptr;
+  }
+  return json;
+}
+
+/// What the answers of each kind are, and the name of their line.
+struct AnswerWords {
+  const char *line, *what;
+};
+
+AnswerWords words_of(AnswerKind kind) {
+  switch (kind) {
+    case AnswerKind::none:
+      break;
+    case AnswerKind::classes:
+      return {"classes", "samples"};
+    case AnswerKind::decisions:
+      return {"classes", "decisions"};
+    case AnswerKind::numbers:
+      return {"scores", "samples"};
+    case AnswerKind::token_classes:
+      return {"token classes", "tokens"};
+    case AnswerKind::spans:
+      return {"answers", "samples"};
+    case AnswerKind::tokens:
+      return {"best tokens", "places"};
+  }
+  return {"", ""};
+}
+
+/// "98.44 % of 64 samples as in float32, probabilities differ by 0.0512 at most".
+std::string agreement_text(const Agreement& agreement) {
+  const std::string of = std::to_string(agreement.count) + " " + words_of(agreement.kind).what;
+  if (agreement.spearman) {
+    return "Spearman " + fixed(*agreement.spearman, 5) + " between float32 and INT8, mean difference " +
+           fixed(agreement.mean_difference, 5) + ", of " + of;
+  }
+  std::string text = fixed(100.0 * agreement.same, 2) + " % of " + of + " as in float32";
+  if (agreement.kind == AnswerKind::classes || agreement.kind == AnswerKind::decisions)
+    text += ", probabilities differ by " + fixed(agreement.largest_difference, 4) + " at most";
+  return text;
+}
+
+std::string score_text(const TaskCloseness& task) {
+  const auto value = [&](const TaskScore& score) {
+    return score.pearson ? fixed(score.value, 4) : fixed(100.0 * score.value, 2) + " %";
+  };
+  return value(*task.expected) + " in float32, " + value(*task.found) + " in INT8, of " +
+         std::to_string(task.found->count) + " samples with labels";
+}
+
+std::string padded(std::string text, std::size_t width) {
+  text.resize(std::max(width, text.size()), ' ');
+  return text;
+}
+
+std::string task_text(const TaskCloseness& task) {
+  std::string text = "  " + padded(words_of(task.agreement.kind).line, 15) + agreement_text(task.agreement) + "\n";
+  if (task.found) text += "  " + padded(score_name(*task.found), 15) + score_text(task) + "\n";
+  return text;
+}
+
 std::string name_of(const ExtraBits& bits) { return bits.value + (bits.of_weights ? ":weights" : ""); }
+
+/// The mean cosine of a model of the frontier, or the points that it loses.
+double measured(const FrontierPoint& point) { return point.task ? point.task->drop() : point.closeness; }
+
+std::string measured_text(const FrontierPoint& point) {
+  return point.task ? fixed(point.task->drop(), 2) + " points" : fixed(point.closeness, 5);
+}
+
+std::string target_text(const PrecisionChoice& search) {
+  return search.by_points ? "at most " + fixed(search.target, 2) + " points lost" : fixed(search.target, 5);
+}
 
 Json search_json(const CalibrationReport& report) {
   if (!report.search) return nullptr;
   Json frontier = Json::array(), extra_bits = Json::array();
   for (const FrontierPoint& point : report.search->frontier) {
-    frontier.push_back({{"extra_bits", point.extra_bits}, {"work", point.work}, {"cosine_mean", point.closeness}});
+    frontier.push_back({{"extra_bits", point.extra_bits}, {"work", point.work}});
+    frontier.back()[report.search->by_points ? "drop" : "cosine_mean"] = measured(point);
   }
   for (const ExtraBits& bits : report.search->extra_bits) extra_bits.push_back(name_of(bits));
-  return {{"target", report.search->target},
+  return {{report.search->by_points ? "max_drop" : "target", report.search->target},
           {"reached", report.search->reached},
           {"extra_bits", extra_bits},
           {"frontier", frontier}};
@@ -59,11 +153,11 @@ std::string point_text(const FrontierPoint& point) {
 }
 
 std::string search_text(const PrecisionChoice& search) {
-  std::string text = "  target         " + fixed(search.target, 5) + (search.reached ? " reached" : " NOT reached") +
+  std::string text = "  target         " + target_text(search) + (search.reached ? " reached" : " NOT reached") +
                      " on calibration samples, with " + std::to_string(search.extra_bits.size()) +
                      " values or weights in 11 bits; looked at:\n";
   for (const FrontierPoint& point : search.frontier)
-    text += "    " + fixed(point.closeness, 5) + "  " + point_text(point) + "\n";
+    text += "    " + measured_text(point) + "  " + point_text(point) + "\n";
   return text;
 }
 
@@ -120,6 +214,7 @@ std::string to_text(const CalibrationReport& report) {
     text += "    without " + each.technique + std::string(16 - std::min<std::size_t>(16, each.technique.size()), ' ') +
             mean_and_lowest(each.closeness) + "\n";
   }
+  if (report.task) text += task_text(*report.task);
   if (report.probabilities) text += probabilities_text(*report.probabilities);
   if (report.search) text += search_text(*report.search);
   return text + "  convergence    " + verdict(report.convergence) + "\n  size           " +
@@ -137,6 +232,7 @@ std::string to_json(const CalibrationReport& report) {
       {"held_out", report.held_out},
       {"cosine_mean", report.closeness.mean()},
       {"cosine_lowest", report.closeness.lowest()},
+      {"task", task_json(report.task)},
       {"ablations", ablations(report)},
       {"probabilities", probabilities_json(report)},
       {"search", search_json(report)},
@@ -151,13 +247,15 @@ std::string to_json(const CalibrationReport& report) {
 }
 
 std::string to_stored_json(const CalibrationReport& report) {
-  return dump({{"compared", report.closeness.count()},
-               {"held_out", report.held_out},
-               {"cosine_mean", report.closeness.mean()},
-               {"cosine_lowest", report.closeness.lowest()},
-               {"ablations", ablations(report)},
-               {"search", search_json(report)},
-               {"convergence", convergence_json(report.convergence)}});
+  Json object = {{"compared", report.closeness.count()},
+                 {"held_out", report.held_out},
+                 {"cosine_mean", report.closeness.mean()},
+                 {"cosine_lowest", report.closeness.lowest()},
+                 {"ablations", ablations(report)},
+                 {"search", search_json(report)},
+                 {"convergence", convergence_json(report.convergence)}};
+  if (report.task) object["task"] = task_json(report.task);
+  return dump(object);
 }
 
 std::string to_html(const CalibrationReport& report) {
@@ -173,11 +271,16 @@ std::string to_html(const CalibrationReport& report) {
   for (const Ablation& each : report.without) {
     page += html_row("without " + each.technique, fixed(each.closeness.mean(), 5), fixed(each.closeness.lowest(), 5));
   }
+  if (report.task) {
+    page += "</table>\n<h2>What the head answers</h2>\n<table>" +
+            html_row(words_of(report.task->agreement.kind).line, agreement_text(report.task->agreement));
+    if (report.task->found) page += html_row(score_name(*report.task->found), score_text(*report.task));
+  }
   if (report.search) {
-    page += "</table>\n<h2>Extra bits for " + fixed(report.search->target, 5) +
+    page += "</table>\n<h2>Extra bits for " + target_text(*report.search) +
             "</h2>\n<table><tr><th>on calibration samples</th><th>mean</th><th></th></tr>\n";
     for (const FrontierPoint& point : report.search->frontier)
-      page += html_row(point_text(point), fixed(point.closeness, 5));
+      page += html_row(point_text(point), measured_text(point));
   }
   return page + "</table>\n<h2>Size and time</h2>\n<table>" + html_row("INT8 file", megabytes(report.output_bytes)) +
          html_row("checkpoint", megabytes(report.checkpoint_bytes)) +

@@ -24,9 +24,10 @@ struct CalibrationReport {
   bool held_out = true;                 ///< closeness is of samples that calibration has not seen
   std::string compared = "embeddings";  ///< or logits: what closeness is about
   Closeness closeness;                  ///< INT8 to float32
+  std::optional<TaskCloseness> task;    ///< of what the model's head is for
   std::vector<Ablation> without;
   std::optional<ProbabilityChoice> probabilities;  ///< how --probabilities auto was decided
-  std::optional<PrecisionChoice> search;           ///< what --target-cosine found
+  std::optional<PrecisionChoice> search;           ///< what --target-cosine or --max-drop found
   Convergence convergence;
   std::uintmax_t output_bytes = 0;
   std::uintmax_t checkpoint_bytes = 0;  ///< of its weights
