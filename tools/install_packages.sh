@@ -6,7 +6,7 @@
 set -euo pipefail
 
 packages=(g++ cmake ninja-build pkg-config libeigen3-dev libdnnl-dev ocl-icd-opencl-dev libcxxopts-dev nlohmann-json3-dev catch2
-          libutf8proc-dev libjpeg-dev libpng-dev libwebp-dev libtiff-dev libgif-dev)
+          libutf8proc-dev libonig-dev libjpeg-dev libpng-dev libwebp-dev libtiff-dev libgif-dev)
 developer_packages=(libbenchmark-dev clang libclang-rt-dev clang-format clang-tidy qemu-user git python3)
 
 fail() {

@@ -1,6 +1,7 @@
 // Text to token ids and back, as the checkpoint's own tokenizer does it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -47,7 +48,8 @@ struct DecodeOptions {
   bool skip_special_tokens = true;  ///< leave out [CLS], </s> and the like
 };
 
-/// A WordPiece or byte-level BPE tokenizer: immutable, shared between threads, cheap to copy.
+/// A WordPiece, BPE or Unigram tokenizer with the steps that a tokenizer.json names: immutable, shared between threads,
+/// cheap to copy.
 class Tokenizer {
  public:
   /// Reads from a checkpoint directory tokenizer.json, or vocab.json with merges.txt, or vocab.txt with
@@ -76,12 +78,14 @@ class Tokenizer {
   std::vector<TokenWindow> windows(std::string_view text, const WindowOptions& options) const;
   std::vector<TokenWindow> windows(std::string_view text, std::string_view pair, const WindowOptions& options) const;
 
-  /// Makes the text of the ids, well-formed UTF-8. BPE: the bytes that the tokens stand for, U+FFFD in place of
-  /// ill-formed ones. WordPiece: words with a space between them, none before . , ? and !. An id without a token
-  /// (models pad their tables) is U+FFFD.
+  /// Makes the text of the ids, well-formed UTF-8, as the decoder of tokenizer.json says. Where it says nothing:
+  /// byte-level BPE gives the bytes that the tokens stand for, U+FFFD in place of ill-formed ones; WordPiece gives
+  /// words with a space between them, none before . , ? and !; any other a space between all tokens. An id without a
+  /// token (models pad their tables) is U+FFFD.
   std::string decode(std::span<const std::int32_t> ids, DecodeOptions options = {}) const;
 
-  /// Gives the token's text in the vocabulary ("[CLS]", "##ing", "\u0120the"). Throws Error when there is no such id.
+  /// Gives the token's text in the vocabulary ("[CLS]", "##ing", "\u0120the"); "" of an id below vocab_size() that no
+  /// token has. Throws Error when there is no such id.
   std::string_view token(std::int32_t id) const;
 
   /// Finds the id of a token of the vocabulary, -1 when there is none.
@@ -93,7 +97,7 @@ class Tokenizer {
   /// Tells what tokens within a word begin with: "##"; "" where they cannot be told from others.
   std::string_view continuing_subword_prefix() const;
 
-  /// Counts the tokens, added ones included.
+  /// Counts the ids: the largest one of a token, added ones included, and one.
   int vocab_size() const;
 
   /// Tells what a checkpoint's files say that octavo does not know, or of which they contradict each other: a sentence
@@ -108,24 +112,30 @@ class Tokenizer {
   std::shared_ptr<const Data> data_;
 };
 
+/// What a step of decoding remembers of the tokens before.
+struct DecoderState {
+  std::string held = {};  ///< text that waits for what comes
+  std::size_t count = 0;
+  bool is_text = false;
+};
+
 /// decode() token by token, for text that is shown while it is made: what push() and then finish() return is together
 /// what decode() returns.
 class StreamDecoder {
  public:
   explicit StreamDecoder(Tokenizer tokenizer, DecodeOptions options = {});
 
-  /// Takes a token and gives the text that is complete with it: whole characters. The beginning of one is kept until
-  /// the rest comes.
+  /// Takes a token and gives the text that is complete with it: whole characters. The beginning of one, and what else
+  /// the decoder cannot tell yet, is kept until more comes.
   [[nodiscard]] std::string push(std::int32_t id);
 
-  /// Gives U+FFFD when a character stayed incomplete, else nothing. The decoder is then as new.
+  /// Gives what was kept, U+FFFD when a character stayed incomplete. The decoder is then as new.
   [[nodiscard]] std::string finish();
 
  private:
   Tokenizer tokenizer_;
   DecodeOptions options_;
-  std::string incomplete_;  // at most 3 bytes: the beginning of a character
-  bool is_first_ = true;
+  std::vector<DecoderState> states_;
 };
 
 }  // namespace octavo

@@ -23,7 +23,7 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
  public:
   explicit Builder(const std::string& where) : where_(where) {}
 
-  /// The members of this object go to `members`.
+  /// The members of this object, or the pairs of this array, go to `members`.
   Builder(const std::string& where, std::string_view large_key, JsonMembers& members)
       : where_(where), large_key_(large_key), members_(&members) {}
 
@@ -31,20 +31,35 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
 
   bool null() override { return add(nullptr); }
   bool boolean(bool value) override { return add(value); }
-  bool number_integer(number_integer_t value) override { return add(value); }
-  bool number_unsigned(number_unsigned_t value) override { return add(value); }
-  bool number_float(number_float_t value, const string_t&) override { return add(value); }
-  bool string(string_t& value) override { return add(std::move(value)); }
+  bool number_integer(number_integer_t value) override {
+    return in_pairs() ? add_number(std::to_string(value)) : add(value);
+  }
+  bool number_unsigned(number_unsigned_t value) override {
+    return in_pairs() ? add_number(std::to_string(value)) : add(value);
+  }
+  bool number_float(number_float_t value, const string_t& text) override {
+    return in_pairs() ? add_number(text) : add(value);
+  }
+  bool string(string_t& value) override { return in_pairs() ? add_text(std::move(value)) : add(std::move(value)); }
   bool binary(binary_t& value) override { return add(std::move(value)); }
   bool start_object(std::size_t) override {
-    const bool is_large = members_ && (large_key_.empty() ? open_.empty() : open_.size() == 2 && last_key_is_large_);
+    const bool is_large = is_large_next();
     open(nlohmann::json::object());
     if (is_large) large_ = open_.back();
     return true;
   }
   bool end_object() override { return close(); }
-  bool start_array(std::size_t) override { return open(nlohmann::json::array()); }
-  bool end_array() override { return close(); }
+  bool start_array(std::size_t) override {
+    if (in_pairs()) return open_pair();
+    const bool is_large = !large_key_.empty() && is_large_next();
+    open(nlohmann::json::array());
+    if (is_large) pairs_ = open_.back();
+    return true;
+  }
+  bool end_array() override {
+    if (pair_place_ >= 0) return close_pair();
+    return close();
+  }
   bool parse_error(std::size_t, const std::string&, const nlohmann::json::exception&) override { return false; }
 
   bool key(string_t& key) override {
@@ -70,12 +85,14 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   }
 
   bool add(nlohmann::json value) {
+    if (in_pairs()) refuse_pair();
     place() = std::move(value);
     return true;
   }
 
   // Containers that are open do not move: what they stand in grows only after they are closed.
   bool open(nlohmann::json container) {
+    if (in_pairs()) refuse_pair();
     if (open_.size() == kMaxDepth) {
       throw Error(where_ + ": is nested more than " + std::to_string(kMaxDepth) + " levels deep");
     }
@@ -86,6 +103,37 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   }
   bool close() { return open_.pop_back(), true; }
 
+  bool is_large_next() const {
+    return members_ && (large_key_.empty() ? open_.empty() : open_.size() == 2 && last_key_is_large_);
+  }
+
+  // Within an array of pairs: pair_place_ is -1 between them, and then what comes next in one.
+  bool in_pairs() const { return !open_.empty() && open_.back() == pairs_; }
+  [[noreturn]] void refuse_pair() const {
+    throw Error(where_ + ": " + std::string(large_key_) + " has an entry " + std::to_string(members_->size()) +
+                " that is no pair, expected arrays of a text and a number");
+  }
+  bool open_pair() {
+    if (pair_place_ >= 0) refuse_pair();
+    pair_place_ = 0;
+    return true;
+  }
+  bool add_text(std::string text) {
+    if (pair_place_++ != 0) refuse_pair();
+    members_->emplace_back(std::move(text), nullptr);
+    return true;
+  }
+  bool add_number(std::string text) {
+    if (pair_place_++ != 1) refuse_pair();
+    members_->back().second = std::move(text);
+    return true;
+  }
+  bool close_pair() {
+    if (pair_place_ != 2) refuse_pair();
+    pair_place_ = -1;
+    return true;
+  }
+
   const std::string& where_;
   nlohmann::json root_;
   std::vector<nlohmann::json*> open_;  // the innermost last
@@ -93,6 +141,8 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   std::string_view large_key_;
   JsonMembers* members_ = nullptr;
   nlohmann::json* large_ = nullptr;  // the object whose members go to members_
+  nlohmann::json* pairs_ = nullptr;  // or the array whose pairs do
+  int pair_place_ = -1;
   bool last_key_is_large_ = false;
 };
 

@@ -25,7 +25,8 @@ using JsonMembers = std::vector<std::pair<std::string, nlohmann::json>>;
 
 /// As above, for a text with one large object: the root when `key` is empty, else what stands under `key` in an object
 /// of the root. Its members are appended to `members`, whose keys may repeat, and it is empty in the result. Much
-/// faster than a tree of the members.
+/// faster than a tree of the members. An array of pairs [text, number] counts as such an object too; its numbers are
+/// given as text, as they stand in the file, and anything else in it is an Error.
 nlohmann::json parse_json(std::string_view text, const std::string& where, std::string_view key, JsonMembers& members);
 
 /// A JSON object and where it comes from. Every getter throws Error "WHERE: KEY is FOUND, expected ...".

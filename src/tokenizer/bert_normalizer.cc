@@ -3,45 +3,12 @@
 #include "tokenizer/bert_unicode.h"
 #include "tokenizer/utf8.h"
 
-#include <algorithm>
-
 namespace octavo {
 namespace {
 
 constexpr char kDropped = '\x80';  // no ASCII character becomes this byte
-constexpr std::size_t kMaxUtf8 = 4;
-constexpr std::string_view kReplacementBytes = "\xef\xbf\xbd";
 
 }  // namespace
-
-void NormalizedText::reserve_more(std::size_t count) {
-  if (bytes_.size() - size_ >= count) return;
-  const std::size_t capacity = std::max(size_ + count, 2 * bytes_.size());
-  bytes_.resize(capacity);
-  spans_.resize(capacity);
-}
-
-void NormalizedText::append_bytes(std::string_view text, std::int32_t offset) {
-  reserve_more(text.size());
-  std::copy(text.begin(), text.end(), end_bytes());
-  ByteRange* spans = end_spans();
-  for (std::size_t i = 0; i < text.size(); ++i, ++offset) spans[i] = {offset, offset + 1};
-  advance(text.size());
-}
-
-void NormalizedText::append(std::string_view bytes, const ByteRange* spans) {
-  reserve_more(bytes.size());
-  std::copy(bytes.begin(), bytes.end(), end_bytes());
-  std::copy_n(spans, bytes.size(), end_spans());
-  advance(bytes.size());
-}
-
-void NormalizedText::append(char32_t c, ByteRange from) {
-  reserve_more(kMaxUtf8);
-  const int length = write_utf8(c, end_bytes());
-  std::fill_n(end_spans(), length, from);
-  advance(static_cast<std::size_t>(length));
-}
 
 BertNormalizer::BertNormalizer(Options options) : options_(options) {
   for (int i = 0; i < 128; ++i) {
@@ -59,28 +26,27 @@ bool BertNormalizer::is_identity() const {
 }
 
 void BertNormalizer::normalize(std::string_view text, std::int32_t offset, NormalizedText& out) const {
-  std::size_t at = 0;
-  const bool keep = is_identity();
+  if (is_identity()) return out.append_well_formed(text, offset);
   const auto is_ascii = [&](std::size_t i) { return static_cast<unsigned char>(text[i]) < 0x80; };
   const auto position = [&](std::size_t i) { return offset + static_cast<std::int32_t>(i); };
-  while (at < text.size()) {
+  for (std::size_t at = 0; at < text.size();) {
     std::size_t end = at;
     while (end < text.size() && is_ascii(end)) ++end;
-    if (keep) {
-      out.append_bytes(text.substr(at, end - at), position(at));
-    } else {
-      append_ascii(text.substr(at, end - at), position(at), out);
-    }
+    append_ascii(text.substr(at, end - at), position(at), out);
     for (at = end; at < text.size() && !is_ascii(at); at = end) {
       const CodePoint c = first_code_point(text.substr(at));
       end = at + static_cast<std::size_t>(c.bytes);
-      const std::string_view bytes = text.substr(at, static_cast<std::size_t>(c.bytes));
-      if (keep && (c.value != kReplacementCharacter || bytes == kReplacementBytes)) {
-        out.append_bytes(bytes, position(at));
-      } else {
-        append_character(c.value, {position(at), position(end)}, out);
-      }
+      append_character(c.value, {position(at), position(end)}, out);
     }
+  }
+}
+
+void BertNormalizer::apply(TextView text, NormalizedText& out) const {
+  if (is_identity()) return out.append(text);
+  for (std::size_t at = 0, end = 0; at < text.bytes.size(); at = end) {
+    const CodePoint c = first_code_point(text.bytes.substr(at));
+    end = at + static_cast<std::size_t>(c.bytes);
+    append_character(c.value, text.span(at, end), out);
   }
 }
 

@@ -134,6 +134,29 @@ constexpr Range kAlphabeticSymbols[] = {{0x24b6, 0x24e9}, {0x1f130, 0x1f149}, {0
 constexpr Range kLaterDecompositions[] = {{0x105c9, 0x105c9}, {0x105e4, 0x105e4}, {0x11383, 0x113c8},
                                           {0x11938, 0x11938}, {0x16121, 0x16128}, {0x16d68, 0x16d6a}};
 
+// The same of compatibility decompositions.
+constexpr Range kLaterCompatible[] = {{0x32ff, 0x32ff},   {0xa7f2, 0xa7f4},   {0xab69, 0xab69},   {0x10781, 0x10785},
+                                      {0x10787, 0x107b0}, {0x107b2, 0x107ba}, {0x11938, 0x11938}, {0x1e030, 0x1e06d},
+                                      {0x1f16c, 0x1f16c}, {0x1fbf0, 0x1fbf9}};
+
+constexpr Range kLaterMarks[] = {
+    {0x7fd, 0x7fd},     {0x898, 0x89f},     {0x8ca, 0x8d3},     {0x9fe, 0x9fe},     {0xafa, 0xaff},
+    {0xb55, 0xb55},     {0xc04, 0xc04},     {0xc3c, 0xc3c},     {0xcf3, 0xcf3},     {0xd00, 0xd00},
+    {0xd3b, 0xd3c},     {0xd81, 0xd81},     {0xeba, 0xeba},     {0xece, 0xece},     {0x1715, 0x1715},
+    {0x180f, 0x180f},   {0x1abf, 0x1ace},   {0x1cf7, 0x1cf7},   {0x1df6, 0x1dfa},   {0xa82c, 0xa82c},
+    {0xa8ff, 0xa8ff},   {0x10d24, 0x10d27}, {0x10eab, 0x10eac}, {0x10efd, 0x10eff}, {0x10f46, 0x10f50},
+    {0x10f82, 0x10f85}, {0x11070, 0x11070}, {0x11073, 0x11074}, {0x110c2, 0x110c2}, {0x11145, 0x11146},
+    {0x111c9, 0x111c9}, {0x111ce, 0x111cf}, {0x11241, 0x11241}, {0x1133b, 0x1133b}, {0x1145e, 0x1145e},
+    {0x1182c, 0x1183a}, {0x11930, 0x11935}, {0x11937, 0x11938}, {0x1193b, 0x1193e}, {0x11940, 0x11940},
+    {0x11942, 0x11943}, {0x119d1, 0x119d7}, {0x119da, 0x119e0}, {0x119e4, 0x119e4}, {0x11a01, 0x11a0a},
+    {0x11a33, 0x11a39}, {0x11a3b, 0x11a3e}, {0x11a47, 0x11a47}, {0x11a51, 0x11a5b}, {0x11a8a, 0x11a99},
+    {0x11d31, 0x11d36}, {0x11d3a, 0x11d3a}, {0x11d3c, 0x11d3d}, {0x11d3f, 0x11d45}, {0x11d47, 0x11d47},
+    {0x11d8a, 0x11d8e}, {0x11d90, 0x11d91}, {0x11d93, 0x11d97}, {0x11ef3, 0x11ef6}, {0x11f00, 0x11f01},
+    {0x11f03, 0x11f03}, {0x11f34, 0x11f3a}, {0x11f3e, 0x11f42}, {0x13440, 0x13440}, {0x13447, 0x13455},
+    {0x16f4f, 0x16f4f}, {0x16f7f, 0x16f87}, {0x16fe4, 0x16fe4}, {0x16ff0, 0x16ff1}, {0x1cf00, 0x1cf2d},
+    {0x1cf30, 0x1cf46}, {0x1e08f, 0x1e08f}, {0x1e130, 0x1e136}, {0x1e2ae, 0x1e2ae}, {0x1e2ec, 0x1e2ef},
+    {0x1e4ec, 0x1e4ef}};
+
 // Upper case letters of Unicode 16 and 17, later than Debian 12's utf8proc: add `offset` for the lower case.
 struct Uppercase {
   char32_t first, last;
@@ -144,6 +167,17 @@ constexpr Uppercase kLaterUppercase[] = {{0x1c89, 0x1c89, 1},      {0xa7cb, 0xa7
                                          {0xa7d2, 0xa7d2, 1},      {0xa7d4, 0xa7d4, 1},
                                          {0xa7da, 0xa7da, 1},      {0xa7dc, 0xa7dc, 0x19b - 0xa7dc},
                                          {0x10d50, 0x10d65, 0x20}, {0x16ea0, 0x16eb8, 0x1b}};
+
+// Writes the decomposition to `out`, which has the character itself.
+template <int size>
+int decompose_by(utf8proc_option_t options, char32_t c, char32_t (&out)[size]) {
+  utf8proc_int32_t parts[size];
+  int boundary = 0;
+  const auto count = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), parts, size, options, &boundary);
+  if (count < 1 || count > size) return 1;
+  std::copy_n(parts, count, out);
+  return static_cast<int>(count);
+}
 
 }  // namespace
 
@@ -172,16 +206,35 @@ bool is_word_character(char32_t c) {
   }
 }
 
+bool is_later_mark(char32_t c) { return contains(kLaterMarks, c); }
+
+bool is_mark(char32_t c) {
+  if (c < 0x300) return false;
+  switch (utf8proc_category(static_cast<utf8proc_int32_t>(c))) {
+    case UTF8PROC_CATEGORY_MN:
+    case UTF8PROC_CATEGORY_MC:
+    case UTF8PROC_CATEGORY_ME:
+      return !is_later_mark(c);
+    default:
+      return c == 0x1cf2 || c == 0x1cf3;  // letters since Unicode 12
+  }
+}
+
+bool is_numeric(char32_t c) {
+  if (c < 0x80) return c >= '0' && c <= '9';
+  const utf8proc_category_t category = utf8proc_category(static_cast<utf8proc_int32_t>(c));
+  return category == UTF8PROC_CATEGORY_ND || category == UTF8PROC_CATEGORY_NL || category == UTF8PROC_CATEGORY_NO;
+}
+
 int decompose(char32_t c, char32_t (&out)[kMaxDecomposition]) {
   out[0] = c;
-  if (c < 0xc0 || contains(kLaterDecompositions, c)) return 1;
-  utf8proc_int32_t parts[kMaxDecomposition];
-  int boundary = 0;
-  const auto count = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), parts, kMaxDecomposition,
-                                             UTF8PROC_DECOMPOSE, &boundary);
-  if (count < 1 || count > kMaxDecomposition) return 1;
-  std::copy_n(parts, count, out);
-  return static_cast<int>(count);
+  return c < 0xc0 || contains(kLaterDecompositions, c) ? 1 : decompose_by(UTF8PROC_DECOMPOSE, c, out);
+}
+
+int decompose_compatible(char32_t c, char32_t (&out)[kMaxCompatibleDecomposition]) {
+  out[0] = c;
+  if (c < 0xa0 || contains(kLaterDecompositions, c) || contains(kLaterCompatible, c)) return 1;
+  return decompose_by(static_cast<utf8proc_option_t>(UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT), c, out);
 }
 
 int lowercase(char32_t c, char32_t (&out)[kMaxLowercase]) {

@@ -1,4 +1,4 @@
-// Which characters does BERT's text preparation drop, split at, decompose and turn to lower case?
+// Which characters do tokenizers drop, split at, decompose and turn to lower case?
 //
 // The checkpoints' own tokenizers classify by the tables of Unicode 8 and decompose by those of Unicode 9, whatever has
 // been added to Unicode since. The classes are therefore tables of this project, so that ids depend neither on the
@@ -20,6 +20,15 @@ bool is_cjk_ideograph(char32_t c);
 /// General category Mn.
 bool is_nonspacing_mark(char32_t c);
 
+/// General category M, of Unicode 9.
+bool is_mark(char32_t c);
+
+/// A mark that came after Unicode 9: it is none there, and has no place in the order of marks.
+bool is_later_mark(char32_t c);
+
+/// General category N.
+bool is_numeric(char32_t c);
+
 /// General category P, or ASCII that is neither letter, digit, space nor control.
 bool is_punctuation(char32_t c);
 
@@ -29,6 +38,10 @@ bool is_word_character(char32_t c);
 /// Writes the canonical decomposition (NFD) of one character to `out` and returns its length.
 inline constexpr int kMaxDecomposition = 8;
 int decompose(char32_t c, char32_t (&out)[kMaxDecomposition]);
+
+/// The same with compatibility decompositions (NFKD).
+inline constexpr int kMaxCompatibleDecomposition = 18;
+int decompose_compatible(char32_t c, char32_t (&out)[kMaxCompatibleDecomposition]);
 
 /// Writes the full lower case mapping of one character to `out` and returns its length.
 inline constexpr int kMaxLowercase = 2;

@@ -1,5 +1,6 @@
 #include "tokenizer/bpe.h"
 
+#include "tokenizer/byte_fallback.h"
 #include "tokenizer/byte_level.h"
 #include "tokenizer/utf8.h"
 
@@ -7,14 +8,12 @@
 
 #include <algorithm>
 #include <bit>
-#include <queue>
+#include <utility>
 
 namespace octavo {
 namespace {
 
-constexpr std::size_t kShortWord = 48;  // bytes up to which looking at every pair again beats a heap
-
-std::array<std::int32_t, 256> find_bytes(const TokenIds& ids, const std::string& where) {
+std::array<std::int32_t, 256> find_byte_level(const TokenIds& ids, const std::string& where) {
   std::array<std::int32_t, 256> result;
   for (unsigned byte = 0; byte < 256; ++byte) {
     char text[4];
@@ -29,30 +28,43 @@ std::array<std::int32_t, 256> find_bytes(const TokenIds& ids, const std::string&
   return result;
 }
 
-}  // namespace
-
-Bpe::Bpe(const std::vector<std::string>& vocabulary, const Options& options, const std::string& where)
-    : ids_(vocabulary, where), byte_ids_(find_bytes(ids_, where)) {
-  const std::size_t slots = std::bit_ceil(2 * options.merges.size() + 2);
-  hash_shift_ = 64 - std::countr_zero(slots);
-  entries_.resize(slots);
-  merges_.reserve(options.merges.size());
-  for (const std::string& merge : options.merges) {
-    read_merge(merge, static_cast<std::uint32_t>(merges_.size()), where);
-  }
+std::string_view first_character(std::string_view text) {
+  return text.substr(0, static_cast<std::size_t>(first_code_point(text).bytes));
 }
 
-void Bpe::read_merge(std::string_view merge, std::uint32_t rank, const std::string& where) {
-  const auto fail = [&](const std::string& expected) {
-    throw Error(where + ": merge " + std::to_string(rank) + " is \"" + std::string(merge) + "\", expected " + expected);
-  };
-  const std::size_t space = merge.find(' ');
-  if (space == 0 || space >= merge.size() - 1 || merge.find(' ', space + 1) != std::string_view::npos) {
-    fail("two tokens with a space between them");
+std::string_view last_character(std::string_view text) {
+  return text.substr(text.size() - static_cast<std::size_t>(last_code_point(text, text.size()).bytes));
+}
+
+}  // namespace
+
+Bpe::Bpe(const std::vector<std::string>& vocabulary, Options options, Alphabet alphabet, const std::string& where)
+    : ids_(vocabulary, where), alphabet_(alphabet), options_(std::move(options)) {
+  const std::vector<MergedPair> merges = std::exchange(options_.merges, {});
+  byte_ids_ = alphabet_ == Alphabet::bytes ? find_byte_level(ids_, where) : find_byte_tokens(ids_);
+  if (alphabet_ == Alphabet::characters && !options_.unk_token.empty()) {
+    unknown_ = ids_.find(options_.unk_token);
+    if (unknown_ < 0) {
+      throw Error(where + ": unk_token is \"" + options_.unk_token + "\", expected a token of the vocabulary");
+    }
   }
-  const std::string_view left_text = merge.substr(0, space), right_text = merge.substr(space + 1);
-  const std::int32_t left = ids_.find(left_text), right = ids_.find(right_text);
-  const std::int32_t merged = ids_.find(std::string(left_text).append(right_text));
+  const std::size_t slots =
+      std::bit_ceil(2 * (merges.size() + (alphabet_ == Alphabet::characters ? merges.size() : 0)) + 2);
+  hash_shift_ = 64 - std::countr_zero(slots);
+  entries_.resize(slots);
+  merges_.reserve(merges.size());
+  for (const MergedPair& merge : merges) read_merge(merge, static_cast<std::uint32_t>(merges_.size()), where);
+  if (alphabet_ == Alphabet::characters) add_joints();
+}
+
+void Bpe::read_merge(const MergedPair& merge, std::uint32_t rank, const std::string& where) {
+  const auto fail = [&](const std::string& expected) {
+    throw Error(where + ": merge " + std::to_string(rank) + " is \"" + merge.left + " " + merge.right +
+                "\", expected " + expected);
+  };
+  const std::string& prefix = options_.continuing_subword_prefix;
+  const std::int32_t left = ids_.find(merge.left), right = ids_.find(merge.right);
+  const std::int32_t merged = ids_.find(merge.left + merge.right.substr(std::min(prefix.size(), merge.right.size())));
   if (left < 0 || right < 0 || merged < 0) fail("both tokens and their union in the vocabulary");
   Entry& entry = entries_[slot(pair(left, right))];
   if (entry.pair != kEmpty) fail("it once, but it is merge " + std::to_string(entry.merge.rank) + " too");
@@ -60,12 +72,35 @@ void Bpe::read_merge(std::string_view merge, std::uint32_t rank, const std::stri
   merges_.push_back(entry.pair);
 }
 
+// Finds where merges may reach across, when they are of characters and nothing else: a long word, as a text without a
+// pre-tokenizer is one, then falls apart into short ones.
+void Bpe::add_joints() {
+  if (!options_.continuing_subword_prefix.empty() || !options_.end_of_word_suffix.empty()) return;
+  for (const std::uint64_t merge : merges_) {
+    for (const std::uint64_t part : {merge >> 32, merge & 0xffffffff}) {
+      const std::string_view text = ids_.text(static_cast<std::int32_t>(part));
+      const bool has_other = text.find("<0x") != std::string_view::npos ||
+                             (unknown_ >= 0 && text.find(options_.unk_token) != std::string_view::npos);
+      if (has_other) return;
+    }
+  }
+  is_cut_ = true;
+  for (const std::uint64_t merge : merges_) {
+    const auto left = static_cast<std::int32_t>(merge >> 32), right = static_cast<std::int32_t>(merge & 0xffffffff);
+    const std::int32_t last = ids_.find(last_character(ids_.text(left))),
+                       first = ids_.find(first_character(ids_.text(right)));
+    if (last < 0 || first < 0) continue;  // no word has such a token
+    Entry& entry = entries_[slot(pair(last, first))];
+    entry.pair = pair(last, first);
+  }
+}
+
 Bpe::Options Bpe::options() const {
-  Options options;
+  Options options = options_;
   options.merges.reserve(merges_.size());
   for (const std::uint64_t merge : merges_) {
     const auto left = static_cast<std::int32_t>(merge >> 32), right = static_cast<std::int32_t>(merge & 0xffffffff);
-    options.merges.push_back(std::string(ids_.text(left)).append(" ").append(ids_.text(right)));
+    options.merges.push_back({std::string(ids_.text(left)), std::string(ids_.text(right))});
   }
   return options;
 }
@@ -77,85 +112,21 @@ std::size_t Bpe::slot(std::uint64_t pair) const {
   return slot;
 }
 
+// The id of the token that the whole word is, or -1.
+std::int32_t Bpe::whole_word(std::string_view word) const {
+  if (alphabet_ == Alphabet::characters) return ids_.find(word);
+  std::string characters;
+  for (const char byte : word) characters += ids_.text(byte_ids_[static_cast<unsigned char>(byte)]);
+  return ids_.find(characters);
+}
+
 void Bpe::tokenize(std::string_view word, const ByteRange* spans, Subwords& out) const {
-  if (word.size() <= kShortWord) {
-    tokenize_short(word, spans, out);
-  } else {
-    tokenize_long(word, spans, out);
+  if (options_.ignore_merges) {
+    const std::int32_t id = whole_word(word);
+    if (id >= 0) return out.append(id, {spans[0].begin, spans[word.size() - 1].end});
   }
-}
-
-void Bpe::tokenize_short(std::string_view word, const ByteRange* spans, Subwords& out) const {
-  std::int32_t ids[kShortWord + 1];
-  std::size_t begins[kShortWord + 1];
-  Merge merges[kShortWord + 1];  // merges[i] joins i and i + 1
-  std::size_t count = word.size();
-  for (std::size_t i = 0; i < count; ++i) {
-    ids[i] = byte_ids_[static_cast<unsigned char>(word[i])];
-    begins[i] = i;
-    if (i > 0) merges[i - 1] = find(ids[i - 1], ids[i]);
-  }
-  begins[count] = count;
-  while (count > 1) {
-    const Merge* best =
-        std::min_element(merges, merges + count - 1, [](const Merge& a, const Merge& b) { return a.rank < b.rank; });
-    if (best->rank == kNoRank) break;
-    const auto at = static_cast<std::size_t>(best - merges);
-    ids[at] = best->id;
-    std::copy(ids + at + 2, ids + count, ids + at + 1);
-    std::copy(begins + at + 2, begins + count + 1, begins + at + 1);
-    std::copy(merges + at + 1, merges + count - 1, merges + at);
-    --count;
-    if (at > 0) merges[at - 1] = find(ids[at - 1], ids[at]);
-    if (at + 1 < count) merges[at] = find(ids[at], ids[at + 1]);
-  }
-  for (std::size_t i = 0; i < count; ++i) {
-    out.append(ids[i], {spans[begins[i]].begin, spans[begins[i + 1] - 1].end});
-  }
-}
-
-// Tokens are linked, and a heap holds the merges of neighbours. One whose tokens have changed since is passed over.
-void Bpe::tokenize_long(std::string_view word, const ByteRange* spans, Subwords& out) const {
-  struct Token {
-    std::int32_t id;
-    std::uint32_t previous, next;  // by first byte; the word's size is the end
-  };
-  struct Candidate {
-    std::uint32_t rank, at;
-    bool operator>(const Candidate& other) const { return rank != other.rank ? rank > other.rank : at > other.at; }
-  };
-  const auto end = static_cast<std::uint32_t>(word.size());
-  std::vector<Token> tokens(end);
-  for (std::uint32_t i = 0; i < end; ++i) {
-    tokens[i] = {.id = byte_ids_[static_cast<unsigned char>(word[i])], .previous = i - 1, .next = i + 1};
-  }
-  const auto merge_at = [&](std::uint32_t at) {
-    const Token& token = tokens[at];
-    return token.id < 0 || token.next == end ? Merge() : find(token.id, tokens[token.next].id);
-  };
-  std::vector<Candidate> candidates;
-  for (std::uint32_t i = 0; i < end; ++i) {
-    if (const Merge merge = merge_at(i); merge.rank != kNoRank) candidates.push_back({merge.rank, i});
-  }
-  std::priority_queue heap(std::greater<Candidate>(), std::move(candidates));
-  while (!heap.empty()) {
-    const auto [rank, at] = heap.top();
-    heap.pop();
-    const Merge merge = merge_at(at);
-    if (merge.rank != rank) continue;
-    Token& left = tokens[at];
-    Token& right = tokens[left.next];
-    left.id = merge.id;
-    left.next = right.next;
-    right.id = -1;
-    if (left.next != end) tokens[left.next].previous = at;
-    if (const Merge next = merge_at(at); next.rank != kNoRank) heap.push({next.rank, at});
-    if (at == 0) continue;
-    if (const Merge before = merge_at(left.previous); before.rank != kNoRank) heap.push({before.rank, left.previous});
-  }
-  for (std::uint32_t at = 0; at < end; at = tokens[at].next) {
-    out.append(tokens[at].id, {spans[at].begin, spans[tokens[at].next - 1].end});
-  }
+  if (alphabet_ == Alphabet::bytes) return tokenize_bytes(word, spans, out);
+  tokenize_characters(word, spans, out);
 }
 
 }  // namespace octavo

@@ -137,14 +137,23 @@ std::size_t BertPreTokenizer::find_cut(std::string_view text, std::size_t from) 
   return std::min(text.find_first_of(" \t\n\r", from), text.size());
 }
 
+bool ByteLevel::rewrites(TextView text) const { return add_prefix_space && !text.bytes.starts_with(' '); }
+
+void ByteLevel::rewrite(TextView text, NormalizedText& out) const {
+  if (text.bytes.empty()) return;
+  if (rewrites(text)) out.append(U' ', text.span(0, static_cast<std::size_t>(first_code_point(text.bytes).bytes)));
+  out.append(text);
+}
+
 void ByteLevel::split(std::string_view text, std::vector<Word>& words) const {
+  if (!use_regex) return words.push_back({0, text.size()});
   for (std::size_t begin = 0; begin < text.size(); begin = words.back().end) {
     words.push_back({begin, end_of_word(text, begin)});
   }
 }
 
 std::size_t ByteLevel::find_cut(std::string_view text, std::size_t from) const {
-  if (add_prefix_space) return text.size();
+  if (add_prefix_space || !use_regex) return text.size();
   const auto is_ascii = [&](std::size_t i, bool space) {
     const Class kind = kClasses[static_cast<unsigned char>(text[i])];
     return kind != Class::beyond_ascii && (kind == Class::space) == space;

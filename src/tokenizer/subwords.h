@@ -3,6 +3,7 @@
 
 #include "octavo/tokenizer.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -13,6 +14,7 @@ struct Subwords {
   std::vector<std::int32_t> ids;
   std::vector<ByteRange> spans;
   std::vector<std::int32_t> words = {};  ///< the number of each one's word, where somebody asks for it
+  std::vector<std::size_t> added = {};   ///< which of them are added tokens
 
   void append(std::int32_t id, ByteRange span) {
     ids.push_back(id);

@@ -18,12 +18,14 @@ TokenIds::TokenIds(const std::vector<std::string>& vocabulary, const std::string
   texts_.reserve(bytes);
   ends_.reserve(vocabulary.size());
   for (const std::string& token : vocabulary) {
-    std::int32_t& id = slots_[slot(token)];
-    if (id >= 0) {
-      throw Error(where + ": token \"" + token + "\" has the ids " + std::to_string(id) + " and " +
-                  std::to_string(ends_.size()) + ", expected one");
+    if (!token.empty()) {
+      std::int32_t& id = slots_[slot(token)];
+      if (id >= 0) {
+        throw Error(where + ": token \"" + token + "\" has the ids " + std::to_string(id) + " and " +
+                    std::to_string(ends_.size()) + ", expected one");
+      }
+      id = static_cast<std::int32_t>(ends_.size());
     }
-    id = static_cast<std::int32_t>(ends_.size());
     texts_ += token;
     ends_.push_back(static_cast<std::uint32_t>(texts_.size()));
   }

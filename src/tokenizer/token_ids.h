@@ -11,8 +11,8 @@ namespace octavo {
 /// Ids of a vocabulary's tokens by their text: a hash table over a copy of all texts in one string. Immutable.
 class TokenIds {
  public:
-  /// Token i of the vocabulary has id i. `where` stands in messages: Error when a token occurs twice or all of them
-  /// have 4 GiB or more.
+  /// Token i of the vocabulary has id i; an empty text is none. `where` stands in messages: Error when a token occurs
+  /// twice or all of them have 4 GiB or more.
   TokenIds(const std::vector<std::string>& vocabulary, const std::string& where);
 
   /// The token's id, or -1.

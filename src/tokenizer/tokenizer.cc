@@ -30,8 +30,7 @@ class TextReader {
     std::size_t begin = 0;
     for (const AddedTokenFinder::Match& match : data_.added_raw.find(text_)) {
       read_segment(begin, match.begin);
-      subwords_.append(match.id, {static_cast<std::int32_t>(match.begin), static_cast<std::int32_t>(match.end)});
-      end_word();
+      append_added(match.id, {static_cast<std::int32_t>(match.begin), static_cast<std::int32_t>(match.end)});
       begin = match.end;
     }
     read_segment(begin, text_.size());
@@ -44,12 +43,10 @@ class TextReader {
     constexpr std::size_t kChunk = 4096;
     while (begin < end) {
       std::string_view chunk = text_.substr(begin, end - begin);
-      if (data_.added_normalized.empty() && chunk.size() > kChunk) {
-        const auto find_cut = [&](const auto& pre_tokenizer) { return pre_tokenizer.find_cut(chunk, kChunk); };
-        chunk = chunk.substr(0, std::visit(find_cut, data_.pre_tokenizer));
+      if (data_.added_normalized.empty() && data_.normalizer.is_by_character() && chunk.size() > kChunk) {
+        chunk = chunk.substr(0, data_.splitter.find_cut(chunk, kChunk));
       }
-      normalized_.clear();
-      data_.normalizer.normalize(chunk, static_cast<std::int32_t>(begin), normalized_);
+      data_.normalizer.normalize(chunk, static_cast<std::int32_t>(begin), normalized_, other_);
       read_normalized();
       begin += chunk.size();
     }
@@ -61,35 +58,28 @@ class TextReader {
     std::size_t begin = 0;
     for (const AddedTokenFinder::Match& match : data_.added_normalized.find(bytes)) {
       if (begin < match.begin) read_words(begin, match.begin);
-      subwords_.append(match.id, {spans[match.begin].begin, spans[match.end - 1].end});
-      end_word();
+      append_added(match.id, {spans[match.begin].begin, spans[match.end - 1].end});
       begin = match.end;
     }
     read_words(begin, bytes.size());
   }
 
   void read_words(std::size_t begin, std::size_t end) {
-    const std::string_view text = normalized_.bytes().substr(begin, end - begin);
-    const ByteRange* spans = normalized_.spans() + begin;
-    const auto* byte_level = std::get_if<ByteLevel>(&data_.pre_tokenizer);
-    if (!byte_level || !byte_level->add_prefix_space || text.empty() || text[0] == ' ') return tokenize(text, spans);
-    prefixed_.clear();
-    const auto first = static_cast<std::size_t>(first_code_point(text).bytes);
-    prefixed_.append(U' ', {spans[0].begin, spans[first - 1].end});  // it comes from the first character
-    prefixed_.append(text, spans);
-    tokenize(prefixed_.bytes(), prefixed_.spans());
-  }
-
-  void tokenize(std::string_view text, const ByteRange* spans) {
-    words_.clear();
-    std::visit([&](const auto& pre_tokenizer) { pre_tokenizer.split(text, words_); }, data_.pre_tokenizer);
+    data_.splitter.split(normalized_.view().part(begin, end), split_);
+    const TextView text = split_.text;
     const auto tokenize_words = [&](const auto& model) {
-      for (const Word word : words_) {
-        model.tokenize(text.substr(word.begin, word.end - word.begin), spans + word.begin, subwords_);
+      for (const Word word : split_.words) {
+        model.tokenize(text.bytes.substr(word.begin, word.end - word.begin), text.spans + word.begin, subwords_);
         end_word();
       }
     };
     std::visit(tokenize_words, data_.model);
+  }
+
+  void append_added(std::int32_t id, ByteRange span) {
+    subwords_.added.push_back(subwords_.ids.size());
+    subwords_.append(id, span);
+    end_word();
   }
 
   // All subwords since the last call are one word.
@@ -101,8 +91,8 @@ class TextReader {
   std::string_view text_;
   bool counts_words_;
   std::int32_t word_ = 0;
-  NormalizedText normalized_, prefixed_;
-  std::vector<Word> words_;
+  NormalizedText normalized_, other_;
+  WordSplitter::Result split_;
   Subwords subwords_;
 };
 
@@ -125,22 +115,26 @@ int count_spaces_at_end(std::string_view token) {
 }
 
 // As the tokenizers library's ByteLevel does it: off come as many characters of the text as the token has spaces,
-// except that a first token keeps one that may have been added to it.
+// except that a first token keeps a single one where one may have been added to it.
 void trim_spaces(const Tokenizer::Data& data, std::string_view text, Subwords& subwords) {
+  auto added = subwords.added.begin();
   for (std::size_t i = 0; i < subwords.ids.size(); ++i) {
-    const auto id = static_cast<std::size_t>(subwords.ids[i]);
+    const std::int32_t id = subwords.ids[i];
     ByteRange& span = subwords.spans[i];
-    const auto begin = static_cast<std::size_t>(span.begin), size = static_cast<std::size_t>(span.end) - begin;
-    // An added token has the white space that it took.
-    const std::string_view token = data.kinds[id] == TokenKind::model ? data.vocabulary[id] : text.substr(begin, size);
     const auto rest = [&] { return text.substr(0, static_cast<std::size_t>(span.end)); };
+    // An added token has the white space that it took, a piece that Unigram does not know its own.
+    const auto* pieces = std::get_if<Unigram>(&data.model);
+    const bool is_added = added != subwords.added.end() && *added == i;
+    if (is_added) ++added;
+    const bool is_text = is_added || (pieces && id == pieces->options().unknown_id);
+    const std::string_view token =
+        is_text ? rest().substr(static_cast<std::size_t>(span.begin)) : data.vocabulary[static_cast<std::size_t>(id)];
     int spaces = count_spaces_at_begin(token);
     const bool is_first = i == 0 || span.begin == 0;
-    if (is_first && (data.keeps_first_space || !text.substr(static_cast<std::size_t>(span.begin)).starts_with(' '))) {
-      --spaces;
-    }
+    if (is_first && data.trimming.keeps_first_space && spaces == 1) spaces = 0;
     for (; spaces > 0 && span.begin < span.end; --spaces) {
-      span.begin += first_code_point(rest().substr(static_cast<std::size_t>(span.begin))).bytes;
+      const CodePoint c = first_code_point(rest().substr(static_cast<std::size_t>(span.begin)));
+      span.begin = std::min(span.begin + c.bytes, span.end);
     }
     for (spaces = count_spaces_at_end(token); spaces > 0 && span.begin < span.end; --spaces) {
       span.end = std::max(span.end - last_code_point(rest(), rest().size()).bytes, span.begin);
@@ -154,7 +148,7 @@ Subwords read_text(const Tokenizer::Data& data, std::string_view text, bool coun
                 std::to_string(std::numeric_limits<std::int32_t>::max()));
   }
   Subwords subwords = TextReader(data, text, counts_words).read();
-  if (data.trim_offsets) trim_spaces(data, text, subwords);
+  if (data.trimming.is_on) trim_spaces(data, text, subwords);
   return subwords;
 }
 
@@ -211,7 +205,7 @@ Subwords part_of(const Subwords& subwords, std::size_t begin, std::size_t end) {
     return std::decay_t<decltype(all)>(all.begin() + static_cast<std::ptrdiff_t>(begin),
                                        all.begin() + static_cast<std::ptrdiff_t>(end));
   };
-  return {cut(subwords.ids), cut(subwords.spans), cut(subwords.words)};
+  return {.ids = cut(subwords.ids), .spans = cut(subwords.spans), .words = cut(subwords.words)};
 }
 
 // As the tokenizers library cuts a text that overflows: `text` is the first of the template, or the second.
@@ -309,8 +303,9 @@ std::int32_t Tokenizer::id(std::string_view token) const {
 }
 
 std::int32_t Tokenizer::unknown_id() const {
-  const auto* words = std::get_if<WordPiece>(&data_->model);
-  return words ? words->id(words->options().unk_token) : -1;
+  if (const auto* words = std::get_if<WordPiece>(&data_->model)) return words->id(words->options().unk_token);
+  if (const auto* pieces = std::get_if<Unigram>(&data_->model)) return pieces->options().unknown_id;
+  return std::get<Bpe>(data_->model).unknown_id();
 }
 
 std::string_view Tokenizer::continuing_subword_prefix() const {

@@ -61,25 +61,41 @@ nlohmann::json read_json_file(const std::filesystem::path& file) {
   return result;
 }
 
-std::vector<std::string> read_vocabulary(JsonMembers members, const std::string& where) {
-  const std::size_t size = members.size();
-  std::vector<std::string> result(size);
-  std::vector<bool> is_taken(size);
+Vocabulary read_vocabulary(JsonMembers members, const std::string& where) {
+  constexpr std::size_t kIds = 65536, kIdsPerToken = 4;
+  const std::size_t count = members.size(), most = std::max(kIds, kIdsPerToken * count);
+  Vocabulary result;
+  std::vector<bool> is_taken;
+  result.tokens.reserve(count);
   for (auto& [token, id] : members) {
     const auto number = id.is_number_unsigned() ? id.get<std::uint64_t>() : std::numeric_limits<std::uint64_t>::max();
-    if (number >= size) {
+    if (number >= most) {
       throw Error(where + " has \"" + token + "\" with id " + id.dump() + ", expected 0 to " +
-                  std::to_string(size - 1) + " for " + std::to_string(size) + " tokens");
+                  std::to_string(most - 1) + " for " + std::to_string(count) + " tokens");
     }
     const auto i = static_cast<std::size_t>(number);
+    if (i >= result.tokens.size()) {
+      result.tokens.resize(i + 1);
+      is_taken.resize(i + 1);
+    }
     if (is_taken[i]) {
-      throw Error(where + " has \"" + result[i] + "\" and \"" + token + "\" with id " + std::to_string(i) +
+      throw Error(where + " has \"" + result.tokens[i] + "\" and \"" + token + "\" with id " + std::to_string(i) +
                   ", expected one token for each id");
     }
-    result[i] = std::move(token);
+    result.tokens[i] = std::move(token);
     is_taken[i] = true;
   }
+  result.holes = result.tokens.size() - count;
   return result;
+}
+
+Bpe::MergedPair split_merge(std::string_view text, std::size_t rank, const std::string& where) {
+  const std::size_t space = text.find(' ');
+  if (space == 0 || space >= text.size() - 1 || text.find(' ', space + 1) != std::string_view::npos) {
+    throw Error(where + ": merge " + std::to_string(rank) + " is \"" + std::string(text) +
+                "\", expected two tokens with a space between them");
+  }
+  return {std::string(text.substr(0, space)), std::string(text.substr(space + 1))};
 }
 
 std::vector<AddedToken> read_added_tokens_decoder(const nlohmann::json& config, const std::string& where) {

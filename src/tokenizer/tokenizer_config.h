@@ -3,7 +3,9 @@
 
 #include "io/json_object.h"
 #include "tokenizer/added_tokens.h"
+#include "tokenizer/bpe.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -19,9 +21,18 @@ std::vector<std::string> read_lines(const std::filesystem::path& file);
 /// The JSON object in a file; an empty one when there is no file.
 nlohmann::json read_json_file(const std::filesystem::path& file);
 
-/// Tokens by id from an object's members, tokens and ids: every id from 0 to the number of tokens minus one, once.
-/// `where` stands before " has ..." in messages.
-std::vector<std::string> read_vocabulary(JsonMembers members, const std::string& where);
+/// Tokens by id; "" where an id has none.
+struct Vocabulary {
+  std::vector<std::string> tokens;
+  std::size_t holes = 0;  ///< ids without one
+};
+
+/// Reads an object's members, tokens and ids, each id once. Ids may be left out, as long as there are not more than
+/// four times as many as tokens, or 65,536. `where` stands before " has ..." in messages.
+Vocabulary read_vocabulary(JsonMembers members, const std::string& where);
+
+/// Reads "left right", the merge of this number. `where` stands in messages.
+Bpe::MergedPair split_merge(std::string_view text, std::size_t rank, const std::string& where);
 
 /// The tokens of tokenizer_config.json's added_tokens_decoder.
 std::vector<AddedToken> read_added_tokens_decoder(const nlohmann::json& config, const std::string& where);

@@ -2,14 +2,18 @@
 #pragma once
 
 #include "tokenizer/added_tokens.h"
-#include "tokenizer/bert_normalizer.h"
 #include "tokenizer/bpe.h"
-#include "tokenizer/pre_tokenizer.h"
+#include "tokenizer/normalizer.h"
+#include "tokenizer/token_decoder.h"
+#include "tokenizer/unigram.h"
+#include "tokenizer/word_splitter.h"
 #include "tokenizer/wordpiece.h"
 
 #include "octavo/tokenizer.h"
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -40,19 +44,29 @@ TokenTemplate pair_template();
 TokenTemplate single_template(std::int32_t cls, std::int32_t sep);
 TokenTemplate pair_template(std::int32_t cls, std::int32_t sep);
 
-using PreTokenizer = std::variant<BertPreTokenizer, ByteLevel>;
+/// <s> A </s> and <s> A </s> </s> B </s>, all of type 0.
+TokenTemplate roberta_template(std::int32_t cls, std::int32_t sep);
+TokenTemplate roberta_pair_template(std::int32_t cls, std::int32_t sep);
+
+/// What trims the spans of tokens that begin or end with spaces, as the tokenizers library's ByteLevel does it.
+struct OffsetTrimming {
+  bool is_on = false;
+  bool keeps_first_space = false;  ///< a first token keeps a single space
+  bool operator==(const OffsetTrimming&) const = default;
+};
 
 /// The parts as files give them.
 struct TokenizerParts {
-  BertNormalizer::Options normalizer = {};
-  PreTokenizer pre_tokenizer = {};           ///< ByteLevel with BPE and only there
-  std::vector<std::string> vocabulary = {};  ///< by id, of the model alone
-  std::variant<WordPiece::Options, Bpe::Options> model = {};
+  std::vector<NormalizerStep> normalizer = {};
+  std::vector<PreTokenizerStep> pre_tokenizer = {};
+  std::vector<std::string> vocabulary = {};  ///< by id, of the model alone; "" where an id has no token
+  std::size_t holes = 0;                     ///< such ids
+  std::variant<WordPiece::Options, Bpe::Options, Unigram::Options> model = {};
   std::vector<AddedToken> added_tokens = {};  ///< ids of the vocabulary, or those that follow it one by one
   TokenTemplate single = {}, pair = {};
-  bool keeps_first_space = false;          ///< of trim_offsets: a first token keeps one space
-  bool trim_offsets = false;               ///< spans without the spaces at their ends
-  std::vector<std::string> warnings = {};  ///< what Tokenizer::warnings() gives
+  OffsetTrimming trimming = {};
+  std::optional<std::vector<DecoderStep>> decoder = {};  ///< nothing: what the model's vocabulary demands
+  std::vector<std::string> warnings = {};                ///< what Tokenizer::warnings() gives
 };
 
 /// Whether a token belongs to the model, was added to it, or is special: added as such, or put around texts.
@@ -62,20 +76,19 @@ struct Tokenizer::Data {
   /// `where` stands in messages. Throws Error when the parts do not fit together.
   Data(TokenizerParts parts, const std::string& where);
 
-  BertNormalizer normalizer;
-  PreTokenizer pre_tokenizer;
-  std::variant<WordPiece, Bpe> model;
-  std::size_t model_size;               // tokens of the model; what follows in the vocabulary was added
+  Normalizer normalizer;
+  std::variant<WordPiece, Bpe, Unigram> model;
+  WordSplitter splitter;
+  std::size_t model_size;               // ids of the model; what follows in the vocabulary was added
   std::vector<std::string> vocabulary;  // by id
   std::vector<TokenKind> kinds;         // by id
   std::vector<AddedToken> added_tokens;
   AddedTokenFinder added_raw, added_normalized;
   TokenTemplate single, pair;
-  bool trim_offsets, keeps_first_space;
+  OffsetTrimming trimming;
+  std::optional<std::vector<DecoderStep>> decoder_steps;  // as they were given
+  TokenDecoder decoder;
   std::vector<std::string> warnings;
 };
-
-/// Normalized text as added tokens with `normalized` are compared with it.
-std::string normalized(const BertNormalizer& normalizer, std::string_view text);
 
 }  // namespace octavo

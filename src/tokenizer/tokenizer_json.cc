@@ -1,6 +1,7 @@
 #include "tokenizer/tokenizer_json.h"
 
 #include "io/json_object.h"
+#include "tokenizer/component_json.h"
 #include "tokenizer/tokenizer_config.h"
 
 #include "octavo/error.h"
@@ -50,6 +51,7 @@ struct Untyped {
 // Components without a type, as early versions of the tokenizers library wrote them: the first of their section whose
 // keys are all there.
 const Untyped kUntyped[] = {{"model", "BPE", {"merges"}},
+                            {"model", "Unigram", {"unk_id"}},
                             {"model", "WordPiece", {"unk_token", "continuing_subword_prefix"}},
                             {"model", "WordPiece", {"unk_token", "max_input_chars_per_word"}},
                             {"normalizer", "BertNormalizer", {"clean_text", "handle_chinese_chars", "lowercase"}},
@@ -67,49 +69,6 @@ void add_types(json& root) {
   }
 }
 
-// The section's type, "null" for null.
-std::string type_of(const JsonObject& root, const char* section) {
-  return root.has(section) ? root.section(section).text("type") : "null";
-}
-
-BertNormalizer::Options read_normalizer(const JsonObject& root, const std::string& where) {
-  const std::string type = type_of(root, "normalizer");
-  if (type == "null") return {};
-  const JsonObject section = root.section("normalizer");
-  if (type == "Lowercase") {
-    section.allow_only({"type"});
-    return {.lowercase = true};
-  }
-  if (type != "BertNormalizer") refuse(where, "normalizer", type, "BertNormalizer, Lowercase or null");
-  section.allow_only({"type", "clean_text", "handle_chinese_chars", "strip_accents", "lowercase"});
-  const bool lowercase = section.flag("lowercase");
-  return {.clean_text = section.flag("clean_text"),
-          .handle_chinese_chars = section.flag("handle_chinese_chars"),
-          .strip_accents = section.flag_or("strip_accents", lowercase),
-          .lowercase = lowercase};
-}
-
-// ByteLevel writes bytes as BPE's vocabulary does; WordPiece's holds text.
-PreTokenizer read_pre_tokenizer(const JsonObject& root, const std::string& where) {
-  const std::string type = type_of(root, "pre_tokenizer"), model = type_of(root, "model");
-  const std::string expected = model == "BPE" ? "ByteLevel" : "BertPreTokenizer";
-  if (type != expected) refuse(where, "pre_tokenizer", type, expected);
-  const JsonObject section = root.section("pre_tokenizer");
-  if (type == "BertPreTokenizer") {
-    section.allow_only({"type"});
-    return BertPreTokenizer();
-  }
-  section.allow_only({"type", "add_prefix_space", "trim_offsets", "use_regex"});
-  if (!section.flag_or("use_regex", true)) section.fail("use_regex", "true");
-  return ByteLevel{.add_prefix_space = section.flag("add_prefix_space")};
-}
-
-// Text is put together as the model's vocabulary demands; another decoder would say that it is something else.
-void check_decoder(const JsonObject& root, const std::string& where) {
-  const std::string type = type_of(root, "decoder");
-  if (type != "ByteLevel" && type != "null") refuse(where, "decoder", type, "ByteLevel or null");
-}
-
 WordPiece::Options read_word_piece(const JsonObject& model) {
   model.allow_only({"type", "unk_token", "continuing_subword_prefix", "max_input_chars_per_word"});
   return {.unk_token = model.text("unk_token"),
@@ -118,31 +77,45 @@ WordPiece::Options read_word_piece(const JsonObject& model) {
 }
 
 // "left right", or ["left", "right"].
-std::string read_merge(const json& merge, std::size_t rank, const std::string& where) {
-  if (merge.is_string()) return merge.get<std::string>();
+Bpe::MergedPair read_merge(const json& merge, std::size_t rank, const std::string& where) {
+  if (merge.is_string()) return split_merge(merge.get_ref<const std::string&>(), rank, where);
   if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
-    return merge[0].get<std::string>() + " " + merge[1].get<std::string>();
+    return {merge[0].get<std::string>(), merge[1].get<std::string>()};
   }
   throw Error(where + ": model: merge " + std::to_string(rank) + " is a JSON " + merge.type_name() +
               ", expected a string or an array of two");
 }
 
-// Every byte has a token, so that no word can need the unknown one: what is said about it does not matter.
 Bpe::Options read_bpe(const JsonObject& model, const json& merges, const std::string& where) {
   model.allow_only({"type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk",
                     "byte_fallback", "ignore_merges"});
-  for (const char* key : {"dropout", "byte_fallback", "ignore_merges"}) {
-    const bool is_off = !model.has(key) || (model.is_number(key) ? model.number(key, 0, 1) == 0 : !model.flag(key));
-    if (!is_off) model.fail(key, "nothing, 0 or false");
-  }
-  for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
-    if (!model.text_or(key, "").empty()) model.fail(key, "an empty string or null");
-  }
+  const bool drops =
+      model.has("dropout") && (model.is_number("dropout") ? model.number("dropout", 0, 1) != 0 : model.flag("dropout"));
+  if (drops) model.fail("dropout", "nothing, 0 or false");
   if (!merges.is_array())
     throw Error(where + ": model: merges are a JSON " + merges.type_name() + ", expected an array");
-  Bpe::Options options;
+  Bpe::Options options = {.ignore_merges = model.flag_or("ignore_merges", false),
+                          .unk_token = model.text_or("unk_token", ""),
+                          .continuing_subword_prefix = model.text_or("continuing_subword_prefix", ""),
+                          .end_of_word_suffix = model.text_or("end_of_word_suffix", ""),
+                          .fuse_unk = model.flag_or("fuse_unk", false),
+                          .byte_fallback = model.flag_or("byte_fallback", false)};
   options.merges.reserve(merges.size());
   for (const json& merge : merges) options.merges.push_back(read_merge(merge, options.merges.size(), where));
+  return options;
+}
+
+// The scores of the pieces; their texts are left to be the vocabulary.
+Unigram::Options read_unigram(const JsonObject& model, const JsonMembers& pieces) {
+  model.allow_only({"type", "unk_id", "byte_fallback"});
+  Unigram::Options options = {.unknown_id = model.integer_or("unk_id", 0, kMaxInt, -1),
+                              .byte_fallback = model.flag_or("byte_fallback", false)};
+  options.scores.reserve(pieces.size());
+  for (const auto& [piece, number] : pieces) {
+    const std::string& text = number.get_ref<const std::string&>();
+    options.scores.push_back(score_of(text));
+    options.numbers.append(text).push_back('\n');
+  }
   return options;
 }
 
@@ -192,35 +165,52 @@ std::int32_t read_token_and_id(const json& section, const char* key, const std::
   const json value = section.value(key, json());
   if (!value.is_array() || value.size() != 2 || !value[0].is_string() || !value[1].is_number_unsigned() ||
       value[1].get<std::uint64_t>() > kMaxInt) {
-    throw Error(where + ": post_processor: " + key + " is " + value.dump() + ", expected a token and its id");
+    throw Error(where + ": " + key + " is " + value.dump() + ", expected a token and its id");
   }
   return value[1].get<std::int32_t>();
 }
 
-void read_post_processor(const JsonObject& root, const std::string& where, TokenizerParts& parts) {
-  const json& section = root.values()["post_processor"];
-  const std::string type = type_of(root, "post_processor");
-  const JsonObject object = root.section("post_processor");
-  if (type == "null") {
-    parts.single = single_template();
-    parts.pair = pair_template();
+// The tokens around texts, which one post-processor of a sequence may say.
+void set_template(TokenTemplate single, TokenTemplate pair, const JsonObject& object, bool& has_template,
+                  TokenizerParts& parts) {
+  if (has_template) {
+    throw Error(object.where() + " " + object.text("type") + " is not supported behind another that adds tokens");
+  }
+  has_template = true;
+  parts.single = std::move(single);
+  parts.pair = std::move(pair);
+}
+
+// A post-processor, or those of a sequence, where one adds tokens and others may trim spans.
+void read_post_processor(const JsonObject& object, const std::string& where, bool& has_template,
+                         TokenizerParts& parts) {
+  const std::string type = object.text("type");
+  const auto token_id = [&](const char* key) { return read_token_and_id(object.values(), key, object.where()); };
+  if (type == "Sequence") {
+    object.allow_only({"type", "processors"});
+    for (const JsonObject& each : object.list("processors")) read_post_processor(each, where, has_template, parts);
   } else if (type == "ByteLevel") {
     object.allow_only({"type", "add_prefix_space", "trim_offsets", "use_regex"});
-    parts.single = single_template();
-    parts.pair = pair_template();
-    parts.trim_offsets = object.flag("trim_offsets");
-    parts.keeps_first_space = object.flag_or("add_prefix_space", true);
+    parts.trimming = {.is_on = object.flag("trim_offsets"),
+                      .keeps_first_space = object.flag_or("add_prefix_space", true)};
   } else if (type == "BertProcessing") {
-    const std::int32_t cls = read_token_and_id(section, "cls", where), sep = read_token_and_id(section, "sep", where);
     object.allow_only({"type", "cls", "sep"});
-    parts.single = single_template(cls, sep);
-    parts.pair = pair_template(cls, sep);
+    const std::int32_t cls = token_id("cls"), sep = token_id("sep");
+    set_template(single_template(cls, sep), pair_template(cls, sep), object, has_template, parts);
+  } else if (type == "RobertaProcessing") {
+    object.allow_only({"type", "cls", "sep", "trim_offsets", "add_prefix_space"});
+    const std::int32_t cls = token_id("cls"), sep = token_id("sep");
+    parts.trimming = {.is_on = object.flag("trim_offsets"), .keeps_first_space = object.flag("add_prefix_space")};
+    set_template(roberta_template(cls, sep), roberta_pair_template(cls, sep), object, has_template, parts);
   } else if (type == "TemplateProcessing") {
     object.allow_only({"type", "single", "pair", "special_tokens"});
-    parts.single = read_template(object, "single", where);
-    parts.pair = read_template(object, "pair", where);
+    set_template(read_template(object, "single", where), read_template(object, "pair", where), object, has_template,
+                 parts);
   } else {
-    refuse(where, "post_processor", type, "TemplateProcessing, BertProcessing, ByteLevel or null");
+    throw Error(
+        object.where() + " " + type +
+        " is not supported, expected TemplateProcessing, BertProcessing, RobertaProcessing, ByteLevel, Sequence "
+        "or null");
   }
 }
 
@@ -228,14 +218,38 @@ void read_post_processor(const JsonObject& root, const std::string& where, Token
 json take_lists(json& model, const std::string& where) {
   if (!model.is_object()) return {};
   if (!model.contains("vocab")) throw Error(where + ": model: vocab is missing, expected tokens and ids");
-  if (!model["vocab"].is_object()) {
-    throw Error(where + ": model: vocab is a JSON " + model["vocab"].type_name() +
-                ", expected an object of tokens and ids");
+  const bool is_unigram = model.contains("type") && model["type"] == "Unigram";
+  const json& vocabulary = model["vocab"];
+  if (is_unigram ? !vocabulary.is_array() : !vocabulary.is_object()) {
+    throw Error(where + ": model: vocab is a JSON " + vocabulary.type_name() + ", expected " +
+                (is_unigram ? "an array of pieces and scores" : "an object of tokens and ids"));
   }
   model.erase("vocab");
   json merges = model.contains("merges") ? std::move(model["merges"]) : json();
   model.erase("merges");
   return merges;
+}
+
+void read_model(const JsonObject& model, const json& merges, JsonMembers members, const std::string& where,
+                TokenizerParts& parts) {
+  const std::string type = model.text("type");
+  if (type == "Unigram") {
+    parts.model = read_unigram(model, members);
+    parts.vocabulary.reserve(members.size());
+    for (auto& [piece, number] : members) parts.vocabulary.push_back(std::move(piece));
+    return;
+  }
+  if (type == "WordPiece") {
+    if (!merges.is_null()) throw Error(where + ": model: merges are there, expected none in a WordPiece model");
+    parts.model = read_word_piece(model);
+  } else if (type == "BPE") {
+    parts.model = read_bpe(model, merges, where);
+  } else {
+    refuse(where, "model", type, "WordPiece, BPE or Unigram");
+  }
+  Vocabulary vocabulary = read_vocabulary(std::move(members), where + ": model: vocab");
+  parts.vocabulary = std::move(vocabulary.tokens);
+  parts.holes = vocabulary.holes;
 }
 
 }  // namespace
@@ -247,21 +261,14 @@ TokenizerParts read_tokenizer_json(std::string_view text, const std::string& whe
   add_types(file);
   const json merges = take_lists(file["model"], where);
   const JsonObject root(std::move(file), where);
-  TokenizerParts parts = {.normalizer = read_normalizer(root, where)};
-  const std::string type = type_of(root, "model");
-  if (type == "WordPiece") {
-    if (!merges.is_null()) throw Error(where + ": model: merges are there, expected none in a WordPiece model");
-    parts.model = read_word_piece(root.section("model"));
-  } else if (type == "BPE") {
-    check_decoder(root, where);
-    parts.model = read_bpe(root.section("model"), merges, where);
-  } else {
-    refuse(where, "model", type, "WordPiece or BPE");
-  }
-  parts.pre_tokenizer = read_pre_tokenizer(root, where);
-  parts.vocabulary = read_vocabulary(std::move(vocabulary), where + ": model: vocab");
+  TokenizerParts parts = {.normalizer = read_normalizer(root), .pre_tokenizer = read_pre_tokenizer(root)};
+  read_model(root.section("model"), merges, std::move(vocabulary), where, parts);
+  if (root.has("decoder")) parts.decoder = read_decoder(root);
   parts.added_tokens = read_added_tokens(root);
-  read_post_processor(root, where, parts);
+  parts.single = single_template();
+  parts.pair = pair_template();
+  bool has_template = false;
+  if (root.has("post_processor")) read_post_processor(root.section("post_processor"), where, has_template, parts);
   return parts;
 }
 

@@ -8,9 +8,9 @@
 
 namespace octavo {
 
-/// Reads a tokenizer.json. The sections `truncation`, `padding` and WordPiece's `decoder` are deliberately left aside:
-/// the caller says max_length, batches are ragged, and words are put together in one way. Every other section decides
-/// about ids or text, so a type, a key or a value that is not supported is an Error that names it and `where`.
+/// Reads a tokenizer.json. The sections `truncation` and `padding` are deliberately left aside: the caller says
+/// max_length, and batches are ragged. Every other section decides about ids or text, so a type, a key or a value that
+/// is not supported is an Error that names it and `where`.
 TokenizerParts read_tokenizer_json(std::string_view json, const std::string& where);
 
 /// A compact tokenizer.json.

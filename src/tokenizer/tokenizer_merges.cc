@@ -13,7 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-std::vector<std::string> read_vocabulary_json(const std::filesystem::path& file) {
+Vocabulary read_vocabulary_json(const std::filesystem::path& file) {
   const std::string name = file.string();
   if (!std::filesystem::exists(file)) throw Error(name + ": is missing, expected beside merges.txt");
   JsonMembers members;
@@ -23,9 +23,12 @@ std::vector<std::string> read_vocabulary_json(const std::filesystem::path& file)
   return read_vocabulary(std::move(members), name + ":");
 }
 
-std::vector<std::string> read_merges(const std::filesystem::path& file) {
-  std::vector<std::string> merges = read_lines(file);
-  if (!merges.empty() && merges[0].starts_with("#version")) merges.erase(merges.begin());
+std::vector<Bpe::MergedPair> read_merges(const std::filesystem::path& file) {
+  std::vector<std::string> lines = read_lines(file);
+  if (!lines.empty() && lines[0].starts_with("#version")) lines.erase(lines.begin());
+  std::vector<Bpe::MergedPair> merges;
+  merges.reserve(lines.size());
+  for (const std::string& line : lines) merges.push_back(split_merge(line, merges.size(), file.string()));
   return merges;
 }
 
@@ -75,8 +78,11 @@ TokenizerParts read_merges_files(const std::filesystem::path& directory) {
   check_supported(settings);
 
   TokenizerParts parts;
-  parts.pre_tokenizer = ByteLevel{.add_prefix_space = settings.flag_or("add_prefix_space", false)};
-  parts.vocabulary = read_vocabulary_json(directory / "vocab.json");
+  parts.pre_tokenizer = {ByteLevel{.add_prefix_space = settings.flag_or("add_prefix_space", false)}};
+  parts.decoder = {ByteLevel{.add_prefix_space = true}};
+  Vocabulary vocabulary = read_vocabulary_json(directory / "vocab.json");
+  parts.vocabulary = std::move(vocabulary.tokens);
+  parts.holes = vocabulary.holes;
   parts.model = Bpe::Options{.merges = read_merges(directory / "merges.txt")};
   parts.added_tokens = read_added_tokens_decoder(config, config_name);
   if (!settings.has("added_tokens_decoder")) refuse_added_tokens_file(directory);

@@ -170,12 +170,13 @@ class Overrides {
                               "; the latter count, as in transformers");
     parts_.single = std::move(single);
     parts_.pair = std::move(pair);
-    parts_.trim_offsets = false;
+    parts_.trimming.is_on = false;
   }
 
   void apply_bert() {
     for (const auto& [key, text] : kBertTokens) add_special(special_text(values_, key, text, where_), key);
-    BertNormalizer::Options& normalizer = parts_.normalizer;
+    const auto* present = parts_.normalizer.size() == 1 ? std::get_if<BertNormalizer>(&parts_.normalizer[0]) : nullptr;
+    BertNormalizer::Options normalizer = present ? present->options() : BertNormalizer::Options();
     const JsonObject settings(values_, where_);
     const bool lowercase = settings.flag_or("do_lower_case", true);
     decide("do_lower_case", normalizer.lowercase, lowercase, "normalizer");
@@ -183,6 +184,8 @@ class Overrides {
     decide("tokenize_chinese_chars", normalizer.handle_chinese_chars, settings.flag_or("tokenize_chinese_chars", true),
            "normalizer");
     decide("clean_text", normalizer.clean_text, true, "normalizer");
+    parts_.normalizer = {BertNormalizer(normalizer)};
+    parts_.pre_tokenizer = {BertPreTokenizer()};
     auto& model = std::get<WordPiece::Options>(parts_.model);
     decide("unk_token", model.unk_token, special_text(values_, "unk_token", "[UNK]", where_), "model");
     decide("wordpieces_prefix", model.continuing_subword_prefix, std::string("##"), "model");
@@ -194,10 +197,12 @@ class Overrides {
 
   void apply_gpt2() {
     const JsonObject settings(values_, where_);
-    auto& byte_level = std::get<ByteLevel>(parts_.pre_tokenizer);
+    const auto* present = parts_.pre_tokenizer.size() == 1 ? std::get_if<ByteLevel>(&parts_.pre_tokenizer[0]) : nullptr;
+    ByteLevel byte_level = present ? *present : ByteLevel();
     decide("add_prefix_space", byte_level.add_prefix_space, settings.flag_or("add_prefix_space", false),
            "pre_tokenizer");
-    if (parts_.normalizer != BertNormalizer::Options()) {
+    parts_.pre_tokenizer = {byte_level};
+    if (!parts_.normalizer.empty()) {
       parts_.normalizer = {};
       parts_.warnings.push_back(where_ +
                                 ": GPT2Tokenizer has no normalizer, but tokenizer.json does; the former counts, "

@@ -55,7 +55,9 @@ TokenizerParts read_vocabulary_files(const std::filesystem::path& directory) {
   const JsonObject config(json, where);
   check_supported(config);
 
-  TokenizerParts parts = {.normalizer = normalizer_options(config), .vocabulary = read_lines(directory / "vocab.txt")};
+  TokenizerParts parts = {.normalizer = {BertNormalizer(normalizer_options(config))},
+                          .pre_tokenizer = {BertPreTokenizer()},
+                          .vocabulary = read_lines(directory / "vocab.txt")};
   parts.added_tokens = read_added_tokens_decoder(json, where);
   if (!config.has("added_tokens_decoder")) refuse_added_tokens_file(directory);
   parts.model = WordPiece::Options{.unk_token = special_text(json, "unk_token", "[UNK]", where)};

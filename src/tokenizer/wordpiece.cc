@@ -29,10 +29,10 @@ WordPiece::WordPiece(const std::vector<std::string>& vocabulary, Options options
   hash_shift_ = 32 - std::countr_zero(slots);
   steps_.resize(slots);
   std::uint32_t nodes = 1;
-  Step empty;  // where the empty token ends; it keeps its id and matches nothing
   for (std::size_t i = 0; i < vocabulary.size(); ++i) {
+    if (vocabulary[i].empty()) continue;
     std::uint32_t node = 0;
-    Step* last = &empty;
+    Step* last = nullptr;
     for (const char byte : vocabulary[i]) {
       last = &steps_[slot(key(node, byte))];
       if (last->key == kEmpty) *last = {.key = key(node, byte), .node = nodes++};

@@ -23,8 +23,8 @@ class WordPiece {
     std::int32_t max_input_chars_per_word = 100;
   };
 
-  /// Token i of the vocabulary has id i. `where` stands in messages: Error when the unknown token is missing, a token
-  /// occurs twice or the vocabulary is too large.
+  /// Token i of the vocabulary has id i; an empty text is none. `where` stands in messages: Error when the unknown
+  /// token is missing, a token occurs twice or the vocabulary is too large.
   WordPiece(const std::vector<std::string>& vocabulary, Options options, const std::string& where);
 
   const Options& options() const { return options_; }
