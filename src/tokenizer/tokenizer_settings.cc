@@ -38,7 +38,28 @@ constexpr std::array kKnownKeys = {
     "local_files_only", "max_length", "max_len", "model_input_names", "name_or_path", "pad_to_multiple_of",
     "pad_token_id", "pad_token_type_id", "padding_side", "processor_class", "return_token_type_ids",
     "special_tokens_map_file", "stride", "tokenizer_file", "transformers_version", "truncation", "truncation_strategy",
-    "use_fast", "vocab_size"};
+    "use_fast", "vocab_file", "merges_file", "sp_model_kwargs", "vocab_size"};
+
+// Classes that make their own pre-tokenizer, and what the one of a tokenizer.json is when they make the same.
+struct UsualForm {
+  const char* tokenizer_class;
+  std::array<const char*, 2> pre_tokenizers;
+};
+constexpr UsualForm kUsualForms[] = {{"RobertaTokenizer", {"ByteLevel", nullptr}},
+                                     {"XLMRobertaTokenizer", {"WhitespaceSplit", "Metaspace"}},
+                                     {"CamembertTokenizer", {"WhitespaceSplit", "Metaspace"}},
+                                     {"AlbertTokenizer", {"WhitespaceSplit", "Metaspace"}},
+                                     {"MPNetTokenizer", {"BertPreTokenizer", nullptr}}};
+
+bool has_form(const std::vector<PreTokenizerStep>& steps, const UsualForm& form) {
+  const std::size_t count = form.pre_tokenizers[1] ? 2 : 1;
+  if (steps.size() != count) return false;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::string_view type = std::visit([](const auto& step) { return step.kType; }, steps[i]);
+    if (type != form.pre_tokenizers[i]) return false;
+  }
+  return true;
+}
 
 bool is_one_of(const auto& list, std::string_view text) {
   return std::find(list.begin(), list.end(), text) != list.end();
@@ -227,6 +248,10 @@ class Overrides {
 
   void report_unused() const {
     constexpr std::array kGeneric = {"", "PreTrainedTokenizer", "TokenizersBackend"};
+    const auto is_usual = [&](const UsualForm& form) {
+      return class_ == form.tokenizer_class && has_form(parts_.pre_tokenizer, form);
+    };
+    if (std::any_of(std::begin(kUsualForms), std::end(kUsualForms), is_usual)) return;
     if (!is_one_of(kGeneric, class_)) {
       parts_.warnings.push_back(where_ + ": tokenizer_class is " + class_ +
                                 ", which octavo does not know beside such a tokenizer.json; that counts as it stands");

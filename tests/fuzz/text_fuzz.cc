@@ -1,5 +1,6 @@
 // Any bytes are a text: its tokens have offsets that lie in it in order, and decode to well-formed text.
 #include "tests/fuzz/fuzz.h"
+#include "tests/support/golden_tokenizers.h"
 #include "tests/support/small_tokenizers.h"
 
 #include "octavo/error.h"
@@ -12,9 +13,15 @@ using namespace octavo;
 namespace {
 
 const std::vector<Tokenizer>& tokenizers() {
-  static const std::vector<Tokenizer> all = {
-      Tokenizer::from_checkpoint(OCTAVO_SOURCE_DIR "/models/pretrained/all-MiniLM-L6-v2-gated"),
-      Tokenizer::from_json(test::small_tokenizer().dump()), Tokenizer::from_json(test::small_bpe().dump())};
+  static const std::vector<Tokenizer> all = [] {
+    std::vector<Tokenizer> result = {
+        Tokenizer::from_checkpoint(OCTAVO_SOURCE_DIR "/models/pretrained/all-MiniLM-L6-v2-gated"),
+        Tokenizer::from_json(test::small_tokenizer().dump()), Tokenizer::from_json(test::small_bpe().dump())};
+    for (const nlohmann::json& kind : test::golden_tokenizers()["tokenizers"]) {
+      result.push_back(Tokenizer::from_json(test::tokenizer_file_of(kind)));
+    }
+    return result;
+  }();
   return all;
 }
 

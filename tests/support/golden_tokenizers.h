@@ -1,0 +1,30 @@
+// The small tokenizers of tests/golden/tokenizers.json, of every kind.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include <cstddef>
+#include <fstream>
+#include <string>
+
+namespace octavo::test {
+
+inline const nlohmann::json& golden_tokenizers() {
+  static const nlohmann::json file = [] {
+    std::ifstream in(OCTAVO_SOURCE_DIR "/tests/golden/tokenizers.json");
+    return nlohmann::json::parse(in);
+  }();
+  return file;
+}
+
+/// The tokenizer.json of a kind; the table of replacements stands in the golden file once.
+inline std::string tokenizer_file_of(const nlohmann::json& kind) {
+  std::string text = kind["tokenizer"].dump();
+  const std::string place = "\"CHARSMAP\"";
+  for (std::size_t at = 0; (at = text.find(place, at)) != std::string::npos;) {
+    text.replace(at, place.size(), golden_tokenizers()["charsmap"].dump());
+  }
+  return text;
+}
+
+}  // namespace octavo::test
