@@ -21,9 +21,9 @@ std::string message_of(int code, const OnigErrorInfo* info = nullptr) {
   return std::string(reinterpret_cast<const char*>(text), static_cast<std::size_t>(std::max(length, 0)));
 }
 
-// Oniguruma 6.9.10, which the tokenizers library carries, counts ASCII's symbols as punctuation; earlier ones do not.
+// The Oniguruma that the tokenizers library carries counts symbols as punctuation, as POSIX does; 6.9.8 does not.
 std::string with_symbols(std::string text) {
-  constexpr std::string_view kPunctuation = "[:punct:]", kSymbols = "$+<=>\\^`|~";
+  constexpr std::string_view kPunctuation = "[:punct:]", kSymbols = "\\p{S}";
   for (std::size_t at = 0; (at = text.find(kPunctuation, at)) != std::string::npos;) {
     at += kPunctuation.size();
     text.insert(at, kSymbols);
