@@ -17,8 +17,9 @@ const std::vector<Tokenizer>& tokenizers() {
     std::vector<Tokenizer> result = {
         Tokenizer::from_checkpoint(OCTAVO_SOURCE_DIR "/models/pretrained/all-MiniLM-L6-v2-gated"),
         Tokenizer::from_json(test::small_tokenizer().dump()), Tokenizer::from_json(test::small_bpe().dump())};
-    for (const nlohmann::json& kind : test::golden_tokenizers()["tokenizers"]) {
-      result.push_back(Tokenizer::from_json(test::tokenizer_file_of(kind)));
+    const nlohmann::json golden = test::read_golden_tokenizers(OCTAVO_SOURCE_DIR);
+    for (const nlohmann::json& kind : golden["tokenizers"]) {
+      result.push_back(Tokenizer::from_json(test::tokenizer_file_of(golden, kind)));
     }
     return result;
   }();

@@ -11,7 +11,6 @@ using nlohmann::json;
 using octavo::ByteRange;
 using octavo::Tokenizer;
 using octavo::Tokens;
-using octavo::test::golden_tokenizers;
 using octavo::test::open_tokenizer;
 using octavo::test::refusal;
 using octavo::test::tokenizer_file_of;
@@ -20,6 +19,11 @@ using octavo::test::words;
 namespace {
 
 using Ids = std::vector<std::int32_t>;
+
+const json& golden_tokenizers() {
+  static const json file = octavo::test::read_golden_tokenizers(octavo::test::source_dir());
+  return file;
+}
 
 std::string text_of(const json& sample) {
   return sample.is_number() ? golden_tokenizers()["texts"][sample.get<std::size_t>()] : sample;
@@ -47,7 +51,7 @@ Ids in_characters(std::string_view text, const std::vector<ByteRange>& offsets) 
 TEST_CASE("ids, offsets and decoded text of every kind of tokenizer are those of the tokenizers library") {
   for (const json& kind : golden_tokenizers()["tokenizers"]) {
     const std::string name = kind["name"];
-    const Tokenizer read = Tokenizer::from_json(tokenizer_file_of(kind), name),
+    const Tokenizer read = Tokenizer::from_json(tokenizer_file_of(golden_tokenizers(), kind), name),
                     again = Tokenizer::from_json(read.to_json(), name);
     CHECK(again.to_json() == read.to_json());
     for (const Tokenizer& tokenizer : {read, again}) {
@@ -70,7 +74,7 @@ namespace {
 
 /// The first kind, a Unigram, with one value replaced or added.
 json first_kind_with(const std::string& pointer, const json& value) {
-  json file = json::parse(tokenizer_file_of(golden_tokenizers()["tokenizers"][0]));
+  json file = json::parse(tokenizer_file_of(golden_tokenizers(), golden_tokenizers()["tokenizers"][0]));
   file[json::json_pointer(pointer)] = value;
   return file;
 }
