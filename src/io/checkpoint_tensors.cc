@@ -1,7 +1,8 @@
-// Which safetensors files make up a checkpoint: one, or the shards of an index.
+// Which files make up a checkpoint: of safetensors, or else of torch.save, one or the shards of an index.
 #include "io/json_object.h"
 #include "io/mapped_file.h"
 #include "io/safetensors.h"
+#include "io/torch_file.h"
 
 #include "octavo/error.h"
 
@@ -37,13 +38,23 @@ std::map<std::string, std::vector<std::string>> read_index(const std::filesystem
   return shards;
 }
 
-TensorsByName read_shards(const std::filesystem::path& directory, const std::filesystem::path& index) {
+TensorsByName read_safetensors_alone(const std::filesystem::path& file) { return read_safetensors(file).tensors; }
+
+/// A form of weights: the name of the whole file, and what reads it. The index of shards is called like it.
+struct Form {
+  const char* name;
+  TensorsByName (*read)(const std::filesystem::path& file);
+};
+constexpr Form kForms[] = {{"model.safetensors", read_safetensors_alone}, {"pytorch_model.bin", read_torch_file}};
+
+TensorsByName read_shards(const std::filesystem::path& directory, const std::filesystem::path& index,
+                          const Form& form) {
   TensorsByName tensors;
   for (const auto& [shard, names] : read_index(index)) {
-    SafetensorsFile file = read_safetensors(directory / shard);
+    TensorsByName file = form.read(directory / shard);
     for (const std::string& name : names) {
-      const auto found = file.tensors.find(name);
-      if (found == file.tensors.end())
+      const auto found = file.find(name);
+      if (found == file.end())
         throw Error((directory / shard).string() + ": has no tensor " + name + ", which " + index.filename().string() +
                     " expects there.");
       tensors.emplace(name, std::move(found->second));
@@ -75,8 +86,10 @@ std::string other_weights(const std::filesystem::path& directory) {
     throw Error(where + "has the adapter " + found +
                 " alone, expected the whole model: merge_and_unload() of PEFT "
                 "makes one.");
-  if (found.empty()) throw Error(where + "has neither model.safetensors nor model.safetensors.index.json.");
-  const std::string wanted = where + "has " + found + ", expected model.safetensors or model.safetensors.index.json";
+  if (found.empty())
+    throw Error(where + "has no model.safetensors, no pytorch_model.bin and no index of shards of either.");
+  const std::string wanted =
+      where + "has " + found + ", expected model.safetensors, pytorch_model.bin or an index of shards of either";
   if (found.ends_with(".safetensors")) throw Error(wanted + ".");
   throw Error(wanted +
               ", which transformers writes: AutoModel.from_pretrained(DIRECTORY).save_pretrained(DIRECTORY), with the "
@@ -86,11 +99,12 @@ std::string other_weights(const std::filesystem::path& directory) {
 }  // namespace
 
 TensorsByName read_checkpoint_tensors(const std::filesystem::path& directory) {
-  const std::filesystem::path whole = directory / "model.safetensors";
-  const std::filesystem::path index = directory / "model.safetensors.index.json";
   std::error_code ignored;
-  if (std::filesystem::exists(whole, ignored)) return read_safetensors(whole).tensors;
-  if (std::filesystem::exists(index, ignored)) return read_shards(directory, index);
+  for (const Form& form : kForms) {
+    const std::filesystem::path whole = directory / form.name, index = whole.string() + ".index.json";
+    if (std::filesystem::exists(whole, ignored)) return form.read(whole);
+    if (std::filesystem::exists(index, ignored)) return read_shards(directory, index, form);
+  }
   refuse(directory);
 }
 

@@ -31,7 +31,8 @@ void write_safetensors(const std::filesystem::path& file, const std::map<std::st
                        const std::map<std::string, std::string, std::less<>>& metadata);
 
 /// The tensors of a checkpoint directory: model.safetensors, or the shards that model.safetensors.index.json names
-/// (every shard must exist and hold what the index says). Errors as read_safetensors.
+/// (every shard must exist and hold what the index says); else the same of pytorch_model.bin. Errors as
+/// read_safetensors and read_torch_file.
 std::map<std::string, Tensor, std::less<>> read_checkpoint_tensors(const std::filesystem::path& directory);
 
 /// Throws Error naming `name` and the element when one is NaN or infinite, or when the dtype is not f32, f16 or bf16.

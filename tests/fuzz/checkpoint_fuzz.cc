@@ -1,7 +1,7 @@
-// Any files beside the weights of a checkpoint make a model that runs, or an Error.
+// Any files of a checkpoint but safetensors make a model that runs, or an Error.
 //
-// An input is the files one behind the other, each after a line "--- NAME"; the weights are those of a tiny BERT, OPT
-// or ViT, whichever config.json speaks of.
+// An input is the files one behind the other, each after a line "--- NAME"; the weights are its pytorch_model.bin, or
+// else those of a tiny BERT, OPT or ViT, whichever config.json speaks of.
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/mutate.h"
 #include "tests/fuzz/tiny_checkpoints.h"
@@ -18,7 +18,7 @@ using namespace octavo;
 
 namespace {
 
-/// Every file that a checkpoint directory may hold beside its weights: a new one is one line.
+/// Every file that a checkpoint directory may hold beside model.safetensors: a new one is one line.
 constexpr std::string_view kFiles[] = {
     "config.json",
     "tokenizer.json",
@@ -37,6 +37,7 @@ constexpr std::string_view kFiles[] = {
     "2_Normalize/config.json",
     "2_Dense/config.json",
     "generation_config.json",
+    "pytorch_model.bin",
 };
 
 using Files = std::map<std::string_view, std::string>;
@@ -67,7 +68,11 @@ std::string join(const Files& files) {
   return result;
 }
 
-const fuzz::CheckpointFolder& folder_for(const std::string& config) {
+const fuzz::CheckpointFolder& folder_for(const Files& files) {
+  static const fuzz::CheckpointFolder empty;
+  if (files.contains("pytorch_model.bin")) return empty;
+  const auto own = files.find("config.json");
+  const std::string config = own == files.end() ? "" : own->second;
   static const fuzz::CheckpointFolder bert(fuzz::tiny_bert()), opt(fuzz::tiny_opt()), timm(fuzz::tiny_vit()),
       vit(fuzz::tiny_vit(test::VitNames::hugging_face));
   if (config.find("\"opt\"") != std::string::npos) return opt;
@@ -112,8 +117,7 @@ extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t s
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const Files files = split(fuzz::as_text(data, size));
-  const auto config = files.find("config.json");
-  const fuzz::CheckpointFolder& folder = folder_for(config == files.end() ? "" : config->second);
+  const fuzz::CheckpointFolder& folder = folder_for(files);
   folder.clear();
   for (const auto& [name, text] : files) folder.write(name, text);
   try {

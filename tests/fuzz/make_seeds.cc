@@ -1,5 +1,6 @@
 // Writes the inputs that fuzzing starts from: make_seeds OUT makes OUT/<target>/<name>.
 #include "tests/fuzz/tiny_checkpoints.h"
+#include "tests/support/torch_files.h"
 
 #include "octavo/calibration.h"
 
@@ -94,6 +95,9 @@ void write_checkpoints(const path& out) {
                   {"config_sentence_transformers.json",
                    R"({"prompts": {"query": "a"}, "default_prompt_name": "query", "similarity_fn_name": "cosine"})"},
                   {"1_Pooling/config.json", pooling}}));
+  test::write_bytes(
+      out / "bert_torch",
+      with_files({{"config.json", bert}, {"pytorch_model.bin", test::torch_archive_of(fuzz::tiny_bert().tensors)}}));
   test::write_bytes(
       out / "bert_vocabulary",
       with_files({{"config.json", bert},

@@ -41,9 +41,10 @@ inline test::TinyVit tiny_vit(test::VitNames names = test::VitNames::timm) {
                         .image = 8});
 }
 
-/// A directory with the weights of a tiny model, whose other files come and go.
+/// A directory with the weights of a tiny model, or none, whose other files come and go.
 class CheckpointFolder {
  public:
+  CheckpointFolder() = default;
   explicit CheckpointFolder(const test::TinyCheckpoint& weights) {
     write_safetensors(directory_ / "model.safetensors", weights.tensors, {{"format", "pt"}});
   }

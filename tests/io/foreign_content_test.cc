@@ -70,14 +70,13 @@ TEST_CASE("a safetensors file whose header has the length that another kind begi
   }
 }
 
-TEST_CASE("a directory without safetensors says what it has, and how to convert it") {
-  CHECK_THAT(message("pytorch_model.bin", "PK"), Catch::Contains("has pytorch_model.bin, expected model.safetensors") &&
-                                                     Catch::Contains("save_pretrained"));
-  CHECK_THAT(message("pytorch_model.bin.index.json", "{}"), Catch::Contains("has pytorch_model.bin.index.json"));
+TEST_CASE("a directory without weights that are read says what it has, and how to convert it") {
+  CHECK_THAT(message("tf_model.h5", "\x89HDF"),
+             Catch::Contains("has tf_model.h5, expected model.safetensors") && Catch::Contains("save_pretrained"));
   CHECK_THAT(message("adapter_model.safetensors", ""), Catch::Contains("adapter") && Catch::Contains("merge"));
   CHECK_THAT(message("weights.safetensors", ""),
              Catch::Contains("has weights.safetensors, expected model.safetensors"));
-  CHECK_THAT(message("README.md", "# a model"), Catch::Contains("has neither model.safetensors nor"));
+  CHECK_THAT(message("README.md", "# a model"), Catch::Contains("has no model.safetensors, no pytorch_model.bin"));
 }
 
 }  // namespace octavo::test

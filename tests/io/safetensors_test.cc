@@ -304,7 +304,7 @@ TEST_CASE("a write replaces the old file and leaves only the new one") {
 TEST_CASE("a checkpoint is one file, or exactly what its index names") {
   const TemporaryDirectory directory;
   REQUIRE_THROWS_WITH(octavo::read_checkpoint_tensors(directory.path()),
-                      Contains("has neither model.safetensors nor model.safetensors.index.json"));
+                      Contains("has no model.safetensors, no pytorch_model.bin and no index of shards"));
   octavo::write_safetensors(directory / "one.safetensors", {{"a", counting(DType::u8, {1})}}, {});
   octavo::write_safetensors(directory / "two.safetensors",
                             {{"b", counting(DType::u8, {2})}, {"unnamed", counting(DType::u8, {3})}}, {});

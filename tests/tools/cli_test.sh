@@ -215,8 +215,8 @@ paste -d ' ' batch1.out batch32.out | awk '{ n = NF / 2; d = 0; for (i = 1; i <=
 cp -r "$checkpoint" pointer; chmod -R u+w pointer
 printf 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n' >pointer/model.safetensors
 run 1 embed -m pointer -p a; lines_are err 1; err_has "octavo: pointer/model.safetensors: is a git-lfs pointer"
-rm pointer/model.safetensors; : >pointer/pytorch_model.bin
-run 1 embed -m pointer -p a; lines_are err 1; err_has "octavo: pointer: has pytorch_model.bin, expected model.safetensors"
+rm pointer/model.safetensors; : >pointer/tf_model.h5
+run 1 embed -m pointer -p a; lines_are err 1; err_has "octavo: pointer: has tf_model.h5, expected model.safetensors"
 rm -r pointer
 
 # Outputs that cannot be written, readers that leave, interrupts.
