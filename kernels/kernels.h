@@ -126,8 +126,11 @@ struct AttentionConstants {
   bool u16_probabilities = false;  ///< row mode with 16-bit probabilities (5 e); not with clipped
 };
 
+/// Largest magnitude of what is added to a score.
+constexpr int32_t kLargestScoreBias = 1 << 28;
+
 /// Attention of one head over one sequence, for queries first_query .. first_query + queries - 1 (5, 6):
-///   score -> t = max over visible keys - score -> e = 2^-u in Q15 -> u8 probabilities -> context
+///   score + bias -> t = max over visible keys - score -> e = 2^-u in Q15 -> u8 probabilities -> context
 ///   context = clamp(((sum_j p_j v_j) * m_r + 2^(s_r - 1)) >> s_r) + zero_point, 0, 255)
 /// with the row's own (m_r, s_r); the gate multiplies m_r. 16-bit probabilities p = 256 h + l are e itself, and the sum
 /// is
@@ -154,6 +157,9 @@ struct Attention {
   uint8_t* probabilities = nullptr;  ///< [rows of q][length], where codes that a query sees are to be left for a look,
                                      ///< of 16 bits a 256th, up: the scalar kernel alone does that; null: nowhere
   ByteMatrix fine = {};              ///< as context; null data: no fine codes
+  const int32_t* bias = nullptr;  ///< added to the score of query i and key j: bias[i * bias_stride + j]; null: none.
+                                  ///< Readable for keys up to the next multiple of 32
+  ptrdiff_t bias_stride = 0;      ///< elements; -1 where it depends on j - i alone
 };
 
 /// Most queries of a step of decoding: such a call reads keys and values as they lie, and threads can split its keys.

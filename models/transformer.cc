@@ -30,7 +30,8 @@ ValueId attention(GraphBuilder& g, ValueId x, const LayerNames& names, const Lay
                       .head_size = config.head_size,
                       .mask = config.mask,
                       .softmax = method.softmax,
-                      .gate = gate.settings});
+                      .gate = gate.settings,
+                      .bias = config.bias});
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "models/attention_method.h"
 #include "models/modules.h"
 
+#include <optional>
 #include <string>
 
 namespace octavo {
@@ -22,6 +23,7 @@ struct LayerConfig {
   int hidden_size = 0, heads = 0, head_size = 0, intermediate_size = 0;
   Activation activation = Activation::gelu;
   AttentionMask mask = AttentionMask::none;
+  std::optional<ScoreBias> bias = {};  ///< of all layers
   bool norm_before = false;  ///< LayerNorms stand before attention and feed-forward network, not behind their sums
 };
 

@@ -77,6 +77,18 @@ void compute_scores(int head_size, const Scratch& scratch, const Queries& querie
   }
 }
 
+// Adds the bias to the scores of the block's rows.
+void add_bias(const Attention& attention, const Scratch::BlockRows& rows, const Block& block) {
+  for (int i = 0; i < block.rows; ++i) {
+    const int32_t* bias = bias_of(attention, block.first + i);
+    for (int step = 0; step * kStepKeys < block.keys; ++step, bias += kStepKeys) {
+      int32_t* score = rows.score(step, i);
+      _mm512_storeu_si512(score, add(load(score), load(bias)));
+      _mm512_storeu_si512(score + 16, add(load(score + 16), load(bias + 16)));
+    }
+  }
+}
+
 // The largest score that each row sees.
 void compute_largest(const Scratch::BlockRows& rows, Block* block) {
   const __m512i lowest = _mm512_set1_epi32(INT32_MIN);
@@ -195,6 +207,7 @@ void attend(const Attention& attention, const Scratch& scratch, int first, int r
   for (Block& block : blocks) {
     if (block.rows == 0) continue;
     const Scratch::BlockRows its = scratch.from(block.first - first);
+    if (attention.bias != nullptr) add_bias(attention, its, block);
     compute_largest(its, &block);
     compute_probabilities(attention, its, &block);
   }

@@ -119,6 +119,7 @@ void attend(const Attention& attention, const Scratch& scratch, int first, int r
   const AttentionConstants& constants = *attention.constants;
   Block block(attention, first, rows);
   compute_scores(block, constants.head_size, scratch);
+  for (int i = 0; i < rows; ++i) add_bias(attention, first + i, 0, block.most_visible, scratch.scores + i * kStepKeys);
   compute_rows(attention, scratch, kBlockRows, &block);
   compute_runs(constants.clipped, scratch, &block);
   for (int column = 0; column < constants.head_size; column += 16) compute_context(attention, scratch, block, column);

@@ -91,9 +91,9 @@ template <int kRows>
 }
 
 // Scores of the block's rows, and the largest that each row sees.
-template <int kRows>
-void compute_scores(int head_size, const Scratch& scratch, const uint8_t* query, Block* block) {
-  const int chunks = (head_size + 15) / 16;
+template <int kRows, bool kBias>
+void compute_scores(const Attention& attention, const Scratch& scratch, const uint8_t* query, Block* block) {
+  const int chunks = (attention.constants->head_size + 15) / 16;
   __m512i largest[kBlockRows];
 #pragma GCC unroll 8
   for (int i = 0; i < kBlockRows; ++i) largest[i] = _mm512_set1_epi32(INT32_MIN);
@@ -104,6 +104,11 @@ void compute_scores(int head_size, const Scratch& scratch, const uint8_t* query,
     for (int i = 0; i < kRows; ++i) {
       sum[i][0] = load(scratch.packed.key_bias + key);
       sum[i][1] = load(scratch.packed.key_bias + key + 16);
+      if constexpr (kBias) {
+        const int32_t* bias = bias_of(attention, block->first + least(i, block->rows - 1)) + key;
+        sum[i][0] = add(sum[i][0], load(bias));
+        sum[i][1] = add(sum[i][1], load(bias + 16));
+      }
     }
     multiply(query, chunks, scratch.packed.keys + static_cast<ptrdiff_t>(key) * 16 * chunks, 4 * kStepKeys, sum);
     if (key + kStepKeys > block->visible[0]) hide_unseen(*block, key, sum);
@@ -188,7 +193,10 @@ void attend(const Attention& attention, const Scratch& scratch, int first, int r
   const AttentionConstants& constants = *attention.constants;
   Block block(attention, first, rows);
   const Queries queries(attention, block, kRows);
-  compute_scores<kRows>(constants.head_size, scratch, queries.codes, &block);
+  if (attention.bias != nullptr)
+    compute_scores<kRows, true>(attention, scratch, queries.codes, &block);
+  else
+    compute_scores<kRows, false>(attention, scratch, queries.codes, &block);
   compute_probabilities(attention, scratch.rows, &block);
   const Runs runs(block, constants.clipped, scratch.rows);
   int column = 0;

@@ -64,6 +64,7 @@ void compute_scores_of_row(const Attention& attention, const Scratch& scratch, c
   int32_t* scores = scratch.scores + row * kStepKeys + ptrdiff_t{first} * kBlockRows;
   for (int key = first; key < end; key += kStepKeys, scores += kBlockRows * kStepKeys) {
     for (int i = 0; i < kStepKeys; i += 8) put(scores + i, compute_eight_scores(attention, query, key + i));
+    add_bias(attention, block.first + row, key, key + 1, scores);
   }
 }
 

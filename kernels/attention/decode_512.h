@@ -55,7 +55,12 @@ void compute_scores_of_row(const Attention& attention, const Shared& shared, int
       }
       sum[i] = _mm512_sub_epi32(products, offset);
     }
-    combine_lanes(sum, shared.rows.score(key / kStepKeys, row) + key % kStepKeys, add);
+    int32_t* scores = shared.rows.score(key / kStepKeys, row) + key % kStepKeys;
+    combine_lanes(sum, scores, add);
+    if (attention.bias == nullptr) continue;
+    const int32_t* bias = bias_of(attention, attention.first_query + row) + key;
+    const auto eight = [](const int32_t* from) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)); };
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(scores), _mm256_add_epi32(eight(scores), eight(bias)));
   }
 }
 

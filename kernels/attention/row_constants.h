@@ -99,6 +99,9 @@ int32_t sigmoid(int32_t x) {
   return x < 0 ? 32768 - s : s;
 }
 
+// What is added to the scores of a query, by key.
+const int32_t* bias_of(const Attention& attention, int query) { return attention.bias + query * attention.bias_stride; }
+
 // The gates of rows first .. first + rows - 1 multiply their contexts.
 void apply_gates(const Attention& attention, int first, int rows, int32_t* multiplier) {
   if (attention.gate == nullptr) return;

@@ -53,6 +53,7 @@ void compute_scores(const Attention& attention, int query, const Row& row, int f
     const int8_t* k = attention.k + key * attention.key_stride;
     row.score[key] = 0;
     for (int d = 0; d < constants.head_size; ++d) row.score[key] += (q[d] - constants.query_zero_point) * k[d];
+    if (attention.bias != nullptr) row.score[key] += attention.bias[query * attention.bias_stride + key];
   }
 }
 

@@ -45,6 +45,16 @@ int32_t largest_lane(__m256i x) {
   return _mm_cvtsi128_si32(_mm_max_epi32(two, _mm_shuffle_epi32(two, 0b10110001)));
 }
 
+// Adds the bias to the scores of one query with keys first .. end - 1 and those that fill the last step of 32; `scores`
+// are those of the first.
+void add_bias(const Attention& attention, int query, int first, int end, int32_t* scores) {
+  if (attention.bias == nullptr) return;
+  const int32_t* bias = bias_of(attention, query);
+  for (int key = first; key < end; key += kStepKeys, scores += kBlockRows * kStepKeys) {
+    for (int i = 0; i < kStepKeys; i += 8) put(scores + i, _mm256_add_epi32(load(scores + i), load(bias + key + i)));
+  }
+}
+
 // The largest of one row's scores that it sees.
 int32_t compute_largest(const int32_t* scores, int visible) {
   const __m256i least_value = _mm256_set1_epi32(INT32_MIN);

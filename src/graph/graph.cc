@@ -166,6 +166,7 @@ ValueId GraphBuilder::attention(const std::string& name, ValueId qkv, AttentionO
                     (!conditional || (product->gate_kind == op.gate->kind &&
                                       product->gate_mean == (op.gate->type == GateType::conditional_per_head)));
   if (!fits) throw Error(name + ": its gate does not fit the product " + graph_.name(qkv));
+  if (op.bias && op.bias->reach < 0) throw Error(name + " has a bias of scores without distances");
   require_columns(graph_, name, qkv, 3 * width + gate_columns(*product));
   return append({name, width, graph_.value(qkv).rows}, std::move(op), {qkv});
 }

@@ -138,8 +138,14 @@ struct GateSettings {
   std::string logits;  ///< unconditional_per_head: f32 [heads]
 };
 
-/// softmax(Q K^T / sqrt(head_size)), clipped, times V, times the gate. Input: the value of a QkvProduct, which makes
-/// the logits of a conditional gate.
+/// What is added to scaled scores, by head and by how far the key stands behind the query.
+struct ScoreBias {
+  std::string table;  ///< f32 [heads, 2 * reach + 1], of distances -reach to reach
+  int reach = 0;      ///< keys that are farther away have the value at the end
+};
+
+/// softmax(Q K^T / sqrt(head_size) + bias), clipped, times V, times the gate. Input: the value of a QkvProduct, which
+/// makes the logits of a conditional gate.
 struct AttentionOp {
   int heads = 0, head_size = 0;
   AttentionMask mask = AttentionMask::none;
@@ -154,6 +160,7 @@ enum class Selection {
   chosen,  ///< those that whoever runs the model asks for: one row each
 };
 
+  std::optional<ScoreBias> bias = {};
 /// Rows of a 16-bit value with a row per token, for a head to read.
 struct SelectRows {
   Selection selection = Selection::first;

@@ -75,6 +75,7 @@ struct Facts {
     OpFacts result{.makes = {Form::u8}, .attention = attention_facts(node)};
     if (op.gate) result.tensors = without_empty({op.gate->logits});
     return result;
+    if (op.bias) result.tensors.push_back(op.bias->table);
   }
   OpFacts operator()(const EmbedPatches& op) const {
     OpFacts result{.makes = {Form::s16},

@@ -144,7 +144,9 @@ struct QuantizedAttention {
   Encoding context;
   std::optional<QuantizedStaticW8A8Attention> static_w8a8 = {};
   Refined refined = {};  ///< of the context; with fine codes `multiplier` and `shift` are of 8 times its codes
-};  // with an unconditional gate: tensor "<value>.gate" s16 [heads], logits in steps of 2^-11. With equalized V and
+};  // with a bias: tensor "<value>.score_bias" s32 [heads, 2 * reach + 1] in steps of the scores, S_q S_k /
+    // sqrt(head_size).
+    // With an unconditional gate: tensor "<value>.gate" s16 [heads], logits in steps of 2^-11. With equalized V and
     // context: tensor
     // "<value>.column_scale" f32 [columns], by which their columns were divided; analyses alone read it
 

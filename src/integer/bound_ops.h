@@ -107,6 +107,7 @@ class Binder {
 
   const std::vector<BufferNeed>& needs() const { return needs_; }
 
+  int max_positions() const { return data_.info.max_positions; }
   int columns() const { return data_.graph.columns(node_->output); }
   const ValueBuffers& input(std::size_t i) const { return result_.values[static_cast<std::size_t>(node_->inputs[i])]; }
 

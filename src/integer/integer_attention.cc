@@ -83,6 +83,7 @@ class BoundAttention : public BoundOp {
   NodeCodes run(IntegerPass& pass, RowKind kind) const override;
 
  private:
+  void spread_bias(const ScoreBias& bias, const Binder& binder);
   Attention call_of(const IntegerPass& pass, const AttentionConstants& constants, int sequence, int head) const;
 
   QkvRows in_;
@@ -92,8 +93,10 @@ class BoundAttention : public BoundOp {
   std::optional<AttentionLevels> levels_ = {};
   std::optional<StaticW8A8Attention> static_w8a8_ = {};
   std::optional<GateType> gate_ = {};
-  const std::int16_t* unconditional_ = nullptr;  // logits of a gate per head
-  std::size_t layer_;                            // its place among the attentions of the graph
+  std::vector<std::int32_t> bias_ = {};              // [heads][of all distances, in order]
+  std::ptrdiff_t bias_width_ = 0, bias_centre_ = 0;  // of a head; its distance 0
+  const std::int16_t* unconditional_ = nullptr;      // logits of a gate per head
+  std::size_t layer_;                                // its place among the attentions of the graph
 };
 
 BoundAttention::BoundAttention(const AttentionOp& op, const QuantizedAttention& constants, Binder& binder)
@@ -131,9 +134,22 @@ BoundAttention::BoundAttention(const AttentionOp& op, const QuantizedAttention& 
                                        .offset = static_w8a8.offset,
                                        .most = static_w8a8.most};
   }
+  if (op.bias) spread_bias(*op.bias, binder);
   if (!op.gate) return;
   gate_ = op.gate->type;
   if (gate_ == GateType::unconditional_per_head) unconditional_ = binder.get<std::int16_t>(part::kGate);
+}
+
+/// Every distance that the longest sequence has, so that a query's bias lies in the order of the keys.
+void BoundAttention::spread_bias(const ScoreBias& bias, const Binder& binder) {
+  const auto* table = binder.get<std::int32_t>(part::kScoreBias);
+  const int longest = binder.max_positions(), last = round_up(longest, 32) - 1;
+  bias_centre_ = longest - 1;
+  bias_width_ = bias_centre_ + last + 1;
+  for (int head = 0; head < heads_; ++head, table += 2 * bias.reach + 1) {
+    for (int distance = 1 - longest; distance <= last; ++distance)
+      bias_.push_back(table[std::clamp(distance, -bias.reach, bias.reach) + bias.reach]);
+  }
 }
 
 /// The whole call of one head of one sequence: its keys and values lie in its cache where it has one, else in the
@@ -168,6 +184,10 @@ Attention BoundAttention::call_of(const IntegerPass& pass, const AttentionConsta
     call.k = layer.keys.get() + plane;
     call.v = layer.values.get() + plane;
     call.key_stride = layer.head_size;
+  }
+  if (!bias_.empty()) {
+    call.bias = bias_.data() + head * bias_width_ + bias_centre_ - call.past;
+    call.bias_stride = -1;
   }
   if (unconditional_) {
     call.gate = unconditional_ + head;

@@ -8,6 +8,8 @@
 
 namespace octavo {
 
+constexpr int kWidestReach = 65535;
+
 template <>
 void describe(Fields& node, QkvProduct& op, QuantizedQkv& constants) {
   node.integer("heads", op.heads, 1, 1024);
@@ -145,6 +147,10 @@ void describe(Fields& node, AttentionOp& op, QuantizedAttention& constants) {
     fields.number("scale", settings.scale, 1e-3, 1e3);
   });
   if (gate) op.gate = settings;
+  ScoreBias bias = op.bias.value_or(ScoreBias{});
+  if (node.section_if("bias", op.bias.has_value(),
+                      [&](Fields& fields) { fields.integer("reach", bias.reach, 0, kWidestReach); }))
+    op.bias = bias;
   node.section("integer", [&](Fields& integer) { describe_constants(integer, constants); });
 }
 
@@ -162,6 +168,11 @@ void check(NodeCheck& node, const AttentionOp& op, const QuantizedAttention& con
   if (constants.static_w8a8) {
     const auto exponential = node.get_within<std::int32_t>("exponential", {256}, 0, 1 << 24);
     if (exponential[0] != 1 << 24) node.fail("has no probability for its largest score");
+  }
+  if (op.bias) {
+    if (constants.static_w8a8) node.fail("has a bias of scores, which the paper's setting is without");
+    node.get_within<std::int32_t>("score_bias", {op.heads, 2 * op.bias->reach + 1}, -kernels::kLargestScoreBias,
+                                  kernels::kLargestScoreBias);
   }
   if (op.gate && op.gate->type == GateType::unconditional_per_head) node.get<std::int16_t>("gate", {op.heads});
   if (node.has("column_scale")) {

@@ -2,6 +2,7 @@
 #include "base/fixed_point.h"
 #include "base/vector_tensor.h"
 #include "graph/names.h"
+#include "kernels/kernels.h"
 #include "quantize/float_rows.h"
 #include "quantize/graph_quantizer.h"
 
@@ -149,6 +150,19 @@ QuantizedAttention attention_constants(const AttentionOp& op, double score_scale
   return result;
 }
 
+/// In steps of the scores.
+Tensor score_bias(const std::vector<float>& bias, double step, int heads, const std::string& name) {
+  std::vector<std::int32_t> codes;
+  for (const float value : bias) {
+    const double code = std::nearbyint(static_cast<double>(value) / step);
+    if (!(std::abs(code) <= kernels::kLargestScoreBias))
+      throw Error(name + ": a bias of " + std::to_string(value) + " does not fit its scores, whose step is " +
+                  std::to_string(step));
+    codes.push_back(static_cast<std::int32_t>(code));
+  }
+  return to_tensor(codes, {heads, static_cast<std::int64_t>(codes.size()) / heads});
+}
+
 /// What the paper's static attention is made from (fixed-point.md 9).
 struct StaticW8A8AttentionScales {
   double product_scale = 1.0;  ///< S_q S_k
@@ -240,6 +254,11 @@ QuantizedAttention quantize_op(GraphQuantizer& q, const AttentionOp& op, const N
   if (const Equalization* e = q.equalization(node.output)) q.put(name + part::kColumnScale, column_scales(e->scale));
   if (op.gate && op.gate->type == GateType::unconditional_per_head) {
     q.put(name + part::kGate, gate_logits(q.floats(op.gate->logits)));
+  }
+  if (op.bias) {
+    if (q.options().static_w8a8) throw Error(name + ": has a bias of scores, which the paper's setting is without");
+    const double step = query.scale * key.scale / std::sqrt(static_cast<double>(op.head_size));
+    q.put(name + part::kScoreBias, score_bias(q.floats(op.bias->table), step, op.heads, name));
   }
   if (!q.options().static_w8a8) {
     QuantizedAttention result =

@@ -106,6 +106,15 @@ AttentionProblem::AttentionProblem(const AttentionShape& shape, const AttentionC
           .context_column = shape.context_head * shape.head_size,
           .scratch = scratch.data()};
   if (shape.fine) args.fine = context_matrix();
+  if (shape.bias != AttentionShape::Bias::none) {
+    const bool pairs = shape.bias == AttentionShape::Bias::pairs;
+    const int keys = round_up(shape.length, 32), past = pairs ? 0 : shape.length - 1;
+    auto& table = array<std::int32_t>(pairs ? elements(shape.length, keys) : elements(1, past + keys));
+    bias = {table.data(), table.size()};
+    std::fill(bias.begin(), bias.end(), 0);
+    args.bias = table.data() + past;
+    args.bias_stride = pairs ? keys : -1;
+  }
   call = [state = state_](const KernelTable& table) { table.attention(state->args); };
 }
 
@@ -121,6 +130,7 @@ void AttentionProblem::put_behind(int past) {
   args.first_query -= past;
   args.q += past * args.stride;
   if (args.gate != nullptr) args.gate += past * args.gate_stride;
+  if (args.bias != nullptr) args.bias += past * args.bias_stride;
   args.context_row += past;
 }
 
@@ -159,6 +169,8 @@ AttentionProblem random_attention(const AttentionOptions& options, Random& rando
   shape.context_head = random.integer(0, 5);
   shape.tile_order = random.one_in(2);
   shape.fine = random.one_in(3);
+  shape.bias = random.one_of({AttentionShape::Bias::none, AttentionShape::Bias::none, AttentionShape::Bias::distances,
+                              AttentionShape::Bias::pairs});
   if (options.queries || random.one_in(2)) {  // a step of decoding has few
     shape.queries =
         random.integer(1, std::min(length, options.queries.value_or(random.one_of({kDecodeQueries, length}))));
@@ -174,6 +186,8 @@ AttentionProblem random_attention(const AttentionOptions& options, Random& rando
   fill(problem.k, Fill::any, -127, 127, random);
   fill(problem.v, Fill::any, -127, 127, random);
   fill(problem.gate, Fill::any, -32768, 32767, random);
+  const int most = random.one_of({1000, 1 << 20, kLargestScoreBias});
+  for (std::int32_t& each : problem.bias) each = random.integer(-most, most);
   if (random.one_in(3)) problem.put_behind(random.integer(0, shape.first_query));
   const bool few = problem.args.queries <= kDecodeQueries, by_chance = few && !options.splits && random.one_in(2);
   const int splits = by_chance ? random.integer(1, (length + 63) / 64) : options.splits.value_or(0);

@@ -4,6 +4,7 @@
 #include "system/problem.h"
 
 #include <optional>
+#include <span>
 
 namespace octavo::problems {
 
@@ -14,7 +15,8 @@ struct AttentionShape {
   bool gated = false;
   int context_row = 0, context_head = 0;
   bool tile_order = false;
-  bool fine = false;  ///< also fine codes
+  bool fine = false;                                             ///< also fine codes
+  enum class Bias { none, distances, pairs } bias = Bias::none;  ///< what is added to scores depends on
 };
 
 /// One call. q, k, v and gate, zeros at first, end with the last element that may be read; the context holds 0xA5 bytes
@@ -57,6 +59,7 @@ class AttentionProblem : public Problem {
   Guarded<std::uint8_t>& q;
   Guarded<std::int8_t>&k, &v;
   Guarded<std::int16_t>& gate;
+  std::span<std::int32_t> bias = {};  ///< all of the table, zeros at first; empty: none
 };
 
 /// What is asked of a random problem. What is left out is chosen at random.

@@ -4,7 +4,7 @@
 namespace octavo::test {
 namespace {
 
-// exp(score - largest) of the keys that a query sees, in double.
+// exp(score + bias - largest) of the keys that a query sees, in double.
 std::vector<double> exponentials(AttentionProblem& problem, int query) {
   const AttentionConstants& constants = problem.constants;
   const int keys = constants.causal ? query + 1 : problem.args.length;
@@ -13,6 +13,7 @@ std::vector<double> exponentials(AttentionProblem& problem, int query) {
     for (int d = 0; d < constants.head_size; ++d) {
       e[j] += (problem.query(query, d) - constants.query_zero_point) * problem.key(j, d);
     }
+    if (problem.args.bias) e[j] += problem.args.bias[query * problem.args.bias_stride + j];
   }
   const double largest = *std::max_element(e.begin(), e.end());
   for (double& score : e) score = std::exp((score - largest) * score_scale(constants));
@@ -110,6 +111,19 @@ TEST_CASE("An attention row is the softmax of its scores, up to the rounding of 
       for (int query = 0; query < 61; ++query) {
         for (int d = 0; d < 32; d += 5) require_close(problem, query, d, expected_softmax(problem, query, d));
       }
+    }
+  }
+}
+
+TEST_CASE("A bias by distance or by pair is added to an attention row's scores", "[kernels]") {
+  Random random(21);
+  for (const AttentionShape::Bias bias : {AttentionShape::Bias::distances, AttentionShape::Bias::pairs}) {
+    AttentionProblem problem({.length = 61, .head_size = 32, .bias = bias}, layer(1, 1));
+    fill_with_spread(problem, 4, random);
+    for (std::int32_t& each : problem.bias) each = random.integer(-200000, 200000);
+    problem.run(scalar_table());
+    for (int query = 0; query < 61; ++query) {
+      for (int d = 0; d < 32; d += 5) require_close(problem, query, d, expected_softmax(problem, query, d));
     }
   }
 }
