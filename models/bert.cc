@@ -35,7 +35,7 @@ BertConfig read_config(const JsonObject& config) {
           .max_positions = config.integer_or("max_position_embeddings", 1, 65536, 512),
           .type_vocab_size = config.integer_or("type_vocab_size", 0, 1 << 16, 2),
           .epsilon = config.number_or("layer_norm_eps", 0.0, 1.0, 1e-12),
-          .activation = read_activation(config, "hidden_act", "gelu"),
+          .activation = read_activation(config, "hidden_act", Activation::gelu),
           .architecture = architecture(config)};
 }
 

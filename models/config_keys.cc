@@ -42,11 +42,24 @@ std::string architecture(const JsonObject& config) {
   return names.empty() ? "" : names.front();
 }
 
-Activation read_activation(const JsonObject& config, std::string_view key, std::string_view otherwise) {
-  const std::string name = config.text_or(key, otherwise);
-  if (name == "gelu" || name == "gelu_python") return Activation::gelu;
-  if (name != "relu") config.fail(key, "gelu or relu");
-  return Activation::relu;
+Activation read_activation(const JsonObject& config, std::string_view key, Activation otherwise) {
+  if (!config.has(key)) return otherwise;
+  const std::string name = config.text(key);
+  constexpr std::pair<std::string_view, Activation> kNames[] = {{"gelu", Activation::gelu},
+                                                                {"gelu_python", Activation::gelu},
+                                                                {"gelu_new", Activation::gelu_new},
+                                                                {"gelu_pytorch_tanh", Activation::gelu_new},
+                                                                {"gelu_fast", Activation::gelu_new},
+                                                                {"gelu_python_tanh", Activation::gelu_new},
+                                                                {"gelu_accurate", Activation::gelu_new},
+                                                                {"quick_gelu", Activation::quick_gelu},
+                                                                {"silu", Activation::silu},
+                                                                {"swish", Activation::silu},
+                                                                {"relu", Activation::relu}};
+  for (const auto& [known, activation] : kNames) {
+    if (name == known) return activation;
+  }
+  config.fail(key, "gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, quick_gelu, silu or relu");
 }
 
 void refuse_unsupported_keys(const JsonObject& config) {

@@ -20,9 +20,9 @@ std::string model_type(const JsonObject& config);
 /// config.json does not say.
 std::string architecture(const JsonObject& config);
 
-/// The activation that `key` names: gelu (with erf), relu; `otherwise` where the key is missing. Throws Error for
-/// another one.
-Activation read_activation(const JsonObject& config, std::string_view key, std::string_view otherwise);
+/// The activation that `key` names, as transformers calls it; `otherwise` where the key is missing. Throws Error for
+/// one that octavo does not have.
+Activation read_activation(const JsonObject& config, std::string_view key, Activation otherwise);
 
 /// Refuses by name what changes every model's weights or results and octavo does not do: quantized weights, pruned
 /// heads, an encoder with a decoder.

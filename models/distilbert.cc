@@ -31,7 +31,7 @@ DistilBertConfig read_config(const JsonObject& config) {
                     .heads = heads,
                     .head_size = size / heads,
                     .intermediate_size = config.integer_or("hidden_dim", 1, kMaxColumns, 3072),
-                    .activation = read_activation(config, "activation", "gelu")}};
+                    .activation = read_activation(config, "activation", Activation::gelu)}};
 }
 
 class DistilBert {

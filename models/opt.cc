@@ -40,7 +40,7 @@ OptConfig read_config(const JsonObject& config) {
           .vocab_size = vocabulary,
           .word_size = config.integer_or("word_embed_proj_dim", 1, 8192, hidden),
           .max_positions = config.integer_or("max_position_embeddings", 1, 65536, 2048),
-          .activation = read_activation(config, "activation_function", "relu"),
+          .activation = read_activation(config, "activation_function", Activation::relu),
           .norm_before = norm_before,
           .final_norm = norm_before && !config.flag_or("_remove_final_layer_norm", false),
           .norm_weights = config.flag_or("layer_norm_elementwise_affine", true),

@@ -164,9 +164,9 @@ TimmArchitecture read_timm_architecture(const JsonObject& config, const Checkpoi
   if (result.heads == 0)
     config.fail("architecture", "a name with a size (tiny, small, base, large, huge), or model_args.num_heads");
   if (arguments.has("act_layer"))
-    result.activation = read_activation(arguments, "act_layer", "gelu");
+    result.activation = read_activation(arguments, "act_layer", Activation::gelu);
   else if (has_word(words, "quickgelu"))
-    config.fail("architecture", "one with gelu: quick_gelu is not supported");
+    result.activation = Activation::quick_gelu;
   if (is_layer_norm(arguments, "norm_layer")) result.epsilon = 1e-6;
   if (is_layer_norm(arguments, "embed_norm_layer") && result.epsilon != 1e-6)
     arguments.fail("embed_norm_layer", "none: its epsilon is not that of the other norms");

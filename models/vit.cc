@@ -310,7 +310,7 @@ VitConfig read_hugging_face_config(const JsonObject& config, const std::optional
                          .head_size = hidden / heads,
                          .intermediate_size = config.integer_or("intermediate_size", 1, kMaxColumns, 3072),
                          .epsilon = config.number_or("layer_norm_eps", 0.0, 1.0, 1e-12),
-                         .activation = read_activation(config, "hidden_act", "gelu"),
+                         .activation = read_activation(config, "hidden_act", Activation::gelu),
                          .mean_pooling = mean_pooling,
                          .image = read_hugging_face_images(config, processor, warnings)};
   warn_of_unread_keys(config, {"encoder_stride", "pooler_output_size", "pooler_act", "label_names"}, warnings);

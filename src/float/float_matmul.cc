@@ -65,13 +65,33 @@ class OneThread {
   int before_ = 0;
 };
 
+/// What oneDNN calls it, with the factor inside the sigmoid of its "swish".
+std::pair<dnnl::algorithm, float> algorithm_of(Activation activation) {
+  switch (activation) {
+    case Activation::gelu:
+      return {dnnl::algorithm::eltwise_gelu_erf, 0.0f};
+    case Activation::gelu_new:
+      return {dnnl::algorithm::eltwise_gelu_tanh, 0.0f};
+    case Activation::quick_gelu:
+      return {dnnl::algorithm::eltwise_swish, 1.702f};
+    case Activation::silu:
+      return {dnnl::algorithm::eltwise_swish, 1.0f};
+    case Activation::tanh:
+      return {dnnl::algorithm::eltwise_tanh, 0.0f};
+    case Activation::relu:
+    case Activation::none:
+      break;
+  }
+  return {dnnl::algorithm::eltwise_relu, 0.0f};
+}
+
 void append_activation(dnnl::post_ops& ops, Activation activation) {
   if (activation == Activation::none) return;
-  const auto kind = activation == Activation::gelu ? dnnl::algorithm::eltwise_gelu_erf : dnnl::algorithm::eltwise_relu;
+  const auto [kind, alpha] = algorithm_of(activation);
 #if DNNL_VERSION_MAJOR >= 3
-  ops.append_eltwise(kind, 0.0f, 0.0f);
+  ops.append_eltwise(kind, alpha, 0.0f);
 #else
-  ops.append_eltwise(1.0f, kind, 0.0f, 0.0f);
+  ops.append_eltwise(1.0f, kind, alpha, 0.0f);
 #endif
 }
 

@@ -18,6 +18,12 @@ void activate(Rows rows, Activation activation) {
   if (activation == Activation::tanh) rows = rows.unaryExpr([](float x) { return std::tanh(x); });
   if (activation == Activation::gelu)
     rows = rows.unaryExpr([](float x) { return 0.5f * x * (1.0f + std::erf(x * 0.70710678f)); });
+  if (activation == Activation::gelu_new) {
+    rows = rows.unaryExpr(
+        [](float x) { return 0.5f * x * (1.0f + std::tanh(0.79788456f * (x + 0.044715f * x * x * x))); });
+  }
+  if (activation == Activation::quick_gelu) rows = rows / (1.0f + (-1.702f * rows).exp());
+  if (activation == Activation::silu) rows = rows / (1.0f + (-rows).exp());
 }
 
 }  // namespace

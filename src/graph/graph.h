@@ -32,7 +32,15 @@ struct Value {
 /// for logits.
 enum class Form { u8, s16, s32 };
 
-enum class Activation { none, gelu, relu, tanh };
+enum class Activation {
+  none,
+  gelu,  ///< x Phi(x), with erf
+  relu,
+  tanh,
+  gelu_new,    ///< GELU by tanh: gelu_pytorch_tanh, gelu_fast
+  quick_gelu,  ///< x sigmoid(1.702 x)
+  silu         ///< x sigmoid(x)
+};
 
 /// Sum of embedding rows -> residual stream. Weights are names of f32 tensors [count, columns].
 struct EmbedTokens {

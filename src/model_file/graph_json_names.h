@@ -14,7 +14,9 @@ namespace octavo {
 inline constexpr std::int64_t kInt32Max = std::numeric_limits<std::int32_t>::max();
 
 inline constexpr Name<Activation> kActivations[] = {
-    {Activation::none, "none"}, {Activation::gelu, "gelu"}, {Activation::relu, "relu"}, {Activation::tanh, "tanh"}};
+    {Activation::none, "none"}, {Activation::gelu, "gelu"},         {Activation::relu, "relu"},
+    {Activation::tanh, "tanh"}, {Activation::gelu_new, "gelu_new"}, {Activation::quick_gelu, "quick_gelu"},
+    {Activation::silu, "silu"}};
 inline constexpr Name<Form> kForms[] = {{Form::u8, "u8"}, {Form::s16, "s16"}, {Form::s32, "s32"}};
 inline constexpr Name<Selection> kSelections[] = {
     {Selection::first, "first"}, {Selection::mean, "mean"}, {Selection::chosen, "chosen"}};

@@ -20,10 +20,10 @@ void describe(Fields& node, Linear& op, QuantizedLinear& constants) {
     if (constants.table) describe(integer, "activated", constants.activated, 0, 0);
     integer.require(constants.table == (op.makes == Form::s16 && op.activation != Activation::none), "activated",
                     "there for 16-bit results with an activation, and for no other");
+    const bool curved = op.activation != Activation::none && op.activation != Activation::relu;
     constants.activation_table =
         op.makes == Form::u8 &&
-        (op.activation == Activation::gelu ||
-         (op.activation == Activation::relu && integer.has("gelu", constants.activation_table)));
+        (curved || (op.activation == Activation::relu && integer.has("gelu", constants.activation_table)));
     integer.section_if("gelu", constants.activation_table, [&](Fields& gelu) {
       gelu.integer("fraction_bits", constants.gelu_fraction_bits, 0, 6);
       gelu.integer("normalize", constants.gelu_normalize, 0, 15);

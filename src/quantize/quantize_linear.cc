@@ -110,15 +110,15 @@ QuantizedLinear quantize_op(GraphQuantizer& q, const Linear& op, const Node& nod
   InputCodes& codes = q.set_codes(node.output, out);
   const auto channel_splits = q.options().channel_splits.find(name);
   if (channel_splits != q.options().channel_splits.end()) {
-    if (op.activation == Activation::none) throw Error(name + ": channel splits need a GELU or a ReLU");
+    if (op.activation == Activation::none) throw Error(name + ": channel splits need an activation");
     check_channel_splits(name, channel_splits->second, weights.columns);
     codes.channel_splits = channel_splits->second;
     weights = repeat_rows(weights, channel_splits->second);
   }
   QuantizedLinear result;
   if (op.activation == Activation::none) codes.refined.fine_bits = 0;
-  result.activation_table = op.activation == Activation::gelu || channel_splits != q.options().channel_splits.end() ||
-                            codes.refined.fine_bits > 0;
+  const bool curved = op.activation != Activation::none && op.activation != Activation::relu;
+  result.activation_table = curved || channel_splits != q.options().channel_splits.end() || codes.refined.fine_bits > 0;
   if (result.activation_table) {
     const GeluConstants gelu = gelu_constants(op.activation, out, codes, weights.columns);
     codes.refined.fine_bits = gelu.fine_bits;

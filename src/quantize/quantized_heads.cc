@@ -1,8 +1,9 @@
 #include "quantize/quantized_heads.h"
 
+#include "quantize/activation_value.h"
+
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
 namespace octavo {
 
@@ -13,31 +14,13 @@ QuantizedBytes bytes_of_stream(double scale, const Quantizer& bytes) {
           .shift = m.shift};
 }
 
-namespace {
-
-double value_of(Activation activation, double x) {
-  switch (activation) {
-    case Activation::relu:
-      return std::max(x, 0.0);
-    case Activation::gelu:
-      return 0.5 * x * (1.0 + std::erf(x / std::numbers::sqrt2));
-    case Activation::tanh:
-      return std::tanh(x);
-    case Activation::none:
-      break;
-  }
-  return x;
-}
-
-}  // namespace
-
 ActivationTable activation_table(Activation activation, double largest) {
   constexpr double kTanhEnds = 10.0;  // from there on it is 1 in every step of 16 bits
   double end = std::max(1.5 * largest, 1e-6);
   if (activation == Activation::tanh) end = std::min(end, kTanhEnds);
   const auto symmetric = [](double most) { return symmetric_s16(static_cast<float>(-most), static_cast<float>(most)); };
   ActivationTable result{.input = symmetric(end), .output = {}, .values = Tensor(DType::s16, {kActivationEntries})};
-  const auto entry = [&](int i) { return value_of(activation, (64.0 * i - 32768.0) * result.input.scale); };
+  const auto entry = [&](int i) { return activation_value(activation, (64.0 * i - 32768.0) * result.input.scale); };
   double most = 1e-6;
   for (int i = 0; i < kActivationEntries; ++i) most = std::max(most, std::abs(entry(i)));
   result.output = symmetric(activation == Activation::tanh ? 1.0 : most);

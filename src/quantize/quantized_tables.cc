@@ -2,12 +2,12 @@
 
 #include "base/vector_tensor.h"
 #include "kernels/kernels.h"
+#include "quantize/activation_value.h"
 
 #include "octavo/error.h"
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
 namespace octavo {
 namespace {
@@ -28,7 +28,31 @@ int bit_length(std::uint32_t value) {
   return bits;
 }
 
-double gelu(double x) { return 0.5 * x * (1.0 + std::erf(x / std::numbers::sqrt2)); }
+/// Where the even part f(x) - max(x, 0) of an activation is taken to end.
+double end_of(Activation activation) {
+  return activation == Activation::silu ? 8.0 : activation == Activation::quick_gelu ? 5.0 : 4.0;
+}
+
+/// Lines over 32 equal cells from 0 to the end, in steps of `unit`: where they begin, and what they rise by.
+struct Lines {
+  double begin[32] = {}, rise[32] = {};
+};
+
+/// GELU's meet at the cells' ends, as they always have. Those of the others lie half of what a cell's middle is off
+/// above or below, which halves the error; the last one ends half way to zero.
+Lines lines_of(Activation activation, double end, double unit) {
+  Lines lines;
+  if (activation == Activation::relu) return lines;  // has no even part
+  const auto even_part = [&](double x) { return (activation_value(activation, x) - x) / unit; };
+  const bool centred = activation != Activation::gelu;
+  for (int i = 0; i < 32; ++i) {
+    const double from = even_part(end / 32.0 * i), middle = even_part(end / 32.0 * (i + 0.5));
+    const double to = i < 31 ? even_part(end / 32.0 * (i + 1)) : centred ? even_part(end) / 2.0 : 0.0;
+    lines.begin[i] = std::nearbyint(from + (centred ? (middle - (from + to) / 2.0) / 2.0 : 0.0));
+    lines.rise[i] = centred ? std::nearbyint(to - from) : std::nearbyint(to) - lines.begin[i];
+  }
+  return lines;
+}
 
 }  // namespace
 
@@ -119,25 +143,24 @@ NormOutputConstants norm_output(const NormGains& gains, const Quantizer& out, co
 GeluConstants gelu_constants(Activation activation, const Quantizer& out, const InputCodes& codes, int columns) {
   const std::vector<int>& channel_splits = codes.channel_splits;
   const int most = channel_splits.empty() ? 1 : *std::max_element(channel_splits.begin(), channel_splits.end());
-  const double by_range = std::trunc(std::log2(out.scale * 8191.0)),
+  const double end = end_of(activation), by_range = std::trunc(std::log2(out.scale * (4.0 / end) * 8191.0)),
                by_copies = std::trunc(std::log2(32767.0 / (255.0 * most)));
   GeluConstants result;
   result.fraction_bits = static_cast<int>(std::clamp(std::min(by_range, by_copies), 0.0, 6.0));
   result.fine_bits = std::min(codes.refined.fine_bits, result.fraction_bits);
   result.step = std::ldexp(out.scale, -result.fraction_bits);
   const double u = result.step;
-  result.limit = static_cast<int>(std::min(std::floor(4.0 / u) + 1.0, 32768.0));
+  result.limit = static_cast<int>(std::min(std::floor(end / u) + 1.0, 32768.0));
   result.normalize = 16 - bit_length(static_cast<std::uint32_t>(result.limit));
   result.inverse =
-      static_cast<int>(std::min(65535.0, std::nearbyint(u / 4.0 * std::ldexp(1.0, 31 - result.normalize))));
-  double d[33] = {};  // the even part GELU(x) - max(x, 0) at the cells' ends, in steps of u; ReLU has none
-  for (int i = 0; i < 32 && activation == Activation::gelu; ++i) d[i] = std::nearbyint((gelu(i / 8.0) - i / 8.0) / u);
+      static_cast<int>(std::min(65535.0, std::nearbyint(u / end * std::ldexp(1.0, 31 - result.normalize))));
+  const Lines lines = lines_of(activation, end, u);
   std::vector<std::int16_t> base, slope, offset;
   const int half = (1 << (result.fraction_bits - result.fine_bits)) >> 1;  // of the last bit that is kept
   const double rounding = static_cast<double>((out.zero_point << result.fraction_bits) + half);
   for (int i = 0; i < 32; ++i) {
-    base.push_back(to_s16(d[i] + rounding));
-    slope.push_back(to_s16(d[i + 1] - d[i]));
+    base.push_back(to_s16(lines.begin[i] + rounding));
+    slope.push_back(to_s16(lines.rise[i]));
   }
   for (const int r : channel_splits) {
     for (int i = 0; i < r; ++i) offset.push_back(to_s16(-255.0 * i * (1 << result.fraction_bits)));

@@ -58,7 +58,8 @@ struct NormOutputConstants {
 /// (fixed-point.md 4).
 NormOutputConstants norm_output(const NormGains& gains, const Quantizer& out, const std::string& name);
 
-/// GELU, or ReLU, in 16-bit pieces (fixed-point.md 7) for an output quantizer of these codes; `columns` counts copies.
+/// GELU, another activation of its kind, or ReLU, in 16-bit pieces (fixed-point.md 7) for an output quantizer of these
+/// codes; `columns` counts copies.
 struct GeluConstants {
   int fraction_bits = 0, limit = 1, normalize = 0, inverse = 0;
   int fine_bits = 0;           ///< of those asked for, as many as there are

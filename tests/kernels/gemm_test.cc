@@ -1,5 +1,7 @@
 // GEMM kernels against independent formulas.
+#include "base/fixed_point.h"
 #include "kernels/kernels.h"
+#include "quantize/quantized_tables.h"
 #include "system/gemm_problem.h"
 #include "tests/kernels/kernel_support.h"
 #include "tests/support/support.h"
@@ -103,23 +105,30 @@ struct GeluConstants {
 struct GeluCodes {
   std::vector<int> out, fine;
 };
-GeluCodes gelu_codes(const KernelTable& table, const GeluConstants& constants, int offset, int fine_bits = 0) {
+GeluCodes gelu_codes(const KernelTable& table, Gelu gelu, int offset) {
   std::vector<int32_t> inputs;
   for (int x = -32768; x <= 32767; ++x) inputs.push_back(x * 8);
   const GemmProblem problem = constant_problem(inputs);
   const std::vector<int16_t> offsets(inputs.size(), static_cast<int16_t>(offset));
   Guarded<uint8_t> out(16 * inputs.size()), fine(16 * inputs.size());
-  table.gemm_gelu(problem.gemm, {.fraction_bits = constants.fraction_bits,
-                                 .limit = static_cast<uint16_t>(constants.limit),
-                                 .normalize = constants.normalize,
-                                 .inverse = static_cast<uint16_t>(constants.inverse),
-                                 .base = constants.base,
-                                 .slope = constants.slope,
-                                 .offset = offsets.data(),
-                                 .out = row_major(out.data(), problem.gemm.columns),
-                                 .fine_bits = fine_bits,
-                                 .fine = row_major(fine.data(), problem.gemm.columns)});
+  gelu.offset = offsets.data();
+  gelu.out = row_major(out.data(), problem.gemm.columns);
+  gelu.fine = row_major(fine.data(), problem.gemm.columns);
+  table.gemm_gelu(problem.gemm, gelu);
   return {{out.begin(), out.begin() + inputs.size()}, {fine.begin(), fine.begin() + inputs.size()}};
+}
+GeluCodes gelu_codes(const KernelTable& table, const GeluConstants& constants, int offset, int fine_bits = 0) {
+  return gelu_codes(table,
+                    {.fraction_bits = constants.fraction_bits,
+                     .limit = static_cast<uint16_t>(constants.limit),
+                     .normalize = constants.normalize,
+                     .inverse = static_cast<uint16_t>(constants.inverse),
+                     .base = constants.base,
+                     .slope = constants.slope,
+                     .offset = nullptr,
+                     .out = {},
+                     .fine_bits = fine_bits},
+                    offset);
 }
 
 }  // namespace
@@ -257,6 +266,37 @@ TEST_CASE("the pieces of GELU stay within 0.9 of a step of the exact function") 
       REQUIRE(worst <= 0.9);
     }
   }
+}
+
+TEST_CASE("the pieces that are made for other activations stay as close to the function as those of GELU") {
+  using Function = double (*)(double);
+  const auto close = [](Activation activation, Function exact) {
+    for (const double high : {1.2, 4.9, 13.2}) {
+      const Quantizer out = asymmetric_u8(-0.28f, static_cast<float>(high));
+      const auto made = octavo::gelu_constants(activation, out, {}, 32);
+      const GeluCodes codes = gelu_codes(scalar_table(),
+                                         {.fraction_bits = made.fraction_bits,
+                                          .limit = static_cast<uint16_t>(made.limit),
+                                          .normalize = made.normalize,
+                                          .inverse = static_cast<uint16_t>(made.inverse),
+                                          .base = made.base.as<int16_t>().data(),
+                                          .slope = made.slope.as<int16_t>().data(),
+                                          .offset = nullptr,
+                                          .out = {}},
+                                         0);
+      double worst = 0;
+      for (int x = -32768; x <= 32767; ++x) {
+        const double code = clamp(exact(x * made.step) / out.scale + out.zero_point, 0, 255);
+        worst = std::max(worst, std::abs(codes.out[x + 32768] - code));
+      }
+      INFO("activation " << static_cast<int>(activation) << " up to " << high);
+      CHECK(worst <= 0.9);
+    }
+  };
+  close(Activation::gelu_new,
+        [](double x) { return 0.5 * x * (1 + std::tanh(0.7978845608028654 * (x + 0.044715 * std::pow(x, 3)))); });
+  close(Activation::quick_gelu, [](double x) { return x / (1 + std::exp(-1.702 * x)); });
+  close(Activation::silu, [](double x) { return x / (1 + std::exp(-x)); });
 }
 
 TEST_CASE("codes of saturating GELU copies add up to one wide code") {
