@@ -124,6 +124,25 @@ std::string CheckpointTensors::add(const std::string& name, Tensor tensor) {
   return name;
 }
 
+std::string CheckpointTensors::replace(std::initializer_list<std::string> others, const std::string& name,
+                                       Tensor tensor) {
+  for (const std::string& other : others) {
+    used_.erase(other);
+    replaced_.insert(other);
+  }
+  return add(name, std::move(tensor));
+}
+
+void CheckpointTensors::repeat(const std::string& from, const std::string& as) {
+  TensorMap again;
+  for (auto i = tensors_.lower_bound(from); i != tensors_.end() && i->first.starts_with(from); ++i) {
+    again.emplace(as + i->first.substr(from.size()), i->second);
+    replaced_.insert(i->first);
+  }
+  if (again.empty()) throw Error("the checkpoint has no tensors under " + from);
+  tensors_.merge(again);
+}
+
 Tensor CheckpointTensors::floats(const std::string& name) const { return to_f32(tensors_.find(name)->second, name); }
 
 TensorMap CheckpointTensors::finish(const std::vector<std::string_view>& unneeded) && {
@@ -133,6 +152,7 @@ TensorMap CheckpointTensors::finish(const std::vector<std::string_view>& unneede
       kept.emplace(name, std::move(tensor));
       continue;
     }
+    if (replaced_.contains(name)) continue;
     const auto covers = [&name = name](std::string_view prefix) { return name.starts_with(prefix); };
     if (std::none_of(unneeded.begin(), unneeded.end(), covers)) {
       throw Error("tensor " + name + " of the checkpoint is not known to this model family");

@@ -40,6 +40,13 @@ class CheckpointTensors {
   std::string take_rows(const std::string& name, const Tensor::Shape& expected, std::int64_t first, std::int64_t rows,
                         const std::string& as);
 
+  /// Uses a tensor in place of others that it was made from, which are no longer used. Gives its name.
+  std::string replace(std::initializer_list<std::string> others, const std::string& name, Tensor tensor);
+
+  /// Gives all tensors under prefix `from` a second name each, under `as`; only those that are then taken count. Throws
+  /// Error when there is none.
+  void repeat(const std::string& from, const std::string& as);
+
   /// Adds a tensor that was made from others, which it replaces: those are no longer used. Gives its name.
   std::string add(const std::string& name, Tensor tensor);
 
@@ -55,8 +62,8 @@ class CheckpointTensors {
 
   const std::string prefix_;
   TensorMap tensors_;
-  std::set<std::string, std::less<>> used_;
-  TensorMap made_;  // from others
+  std::set<std::string, std::less<>> used_, replaced_;  // the latter are known, but not kept
+  TensorMap made_;                                      // from others
 };
 
 }  // namespace octavo

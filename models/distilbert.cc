@@ -53,19 +53,15 @@ class DistilBert {
     x = g.layer_norm("embeddings.LayerNorm", x, modules_.norm("embeddings.LayerNorm"));
     for (int i = 0; i < config_.layers; ++i) x = layer(g, x, "transformer.layer." + std::to_string(i) + ".");
     g.output(kHiddenState, x);
-    heads(g, x);
+    Heads all(g, x, modules_);
+    add(all);
+    classes_ = all.count();
     return g.finish();
   }
 
   int classes() const { return classes_; }
 
  private:
-  LinearBlock labels(const std::string& name) {
-    LinearBlock weights = modules_.classifier(name);
-    classes_ = weights.columns;
-    return weights;
-  }
-
   ValueId layer(GraphBuilder& g, ValueId x, const std::string& layer) {
     const LayerNames names{.query = layer + "attention.q_lin",
                            .key = layer + "attention.k_lin",
@@ -79,29 +75,22 @@ class DistilBert {
     return transformer_layer(g, x, names, config_.layer, modules_, method_);
   }
 
-  void heads(GraphBuilder& g, ValueId hidden) {
-    if (tensors_.has("pre_classifier.weight")) {
-      const ValueId first = first_token(g, hidden, "pre_classifier.rows");
-      const ValueId pooled = head_dense(g, first, modules_.dense("pre_classifier", size_, size_), Activation::relu);
-      head_logits(g, pooled, labels("classifier"), kLogits);
-    } else if (tensors_.has("classifier.weight")) {
-      head_logits(g, hidden, labels("classifier"), kLogits);
-    }
-    if (tensors_.has("qa_outputs.weight")) head_logits(g, hidden, labels("qa_outputs"), kLogits);
-    if (tensors_.has("vocab_transform.weight")) vocabulary_logits(g, hidden, vocabulary_head(), kLogits);
+  void add(Heads& heads) {
+    if (heads.has("pre_classifier"))
+      heads.classes(heads.first_token("pre_classifier", Activation::relu), "classifier");
+    else if (heads.has("classifier"))
+      heads.classes(heads.hidden(), "classifier");
+    if (heads.has("qa_outputs")) heads.classes(heads.hidden(), "qa_outputs");
+    if (heads.has("vocab_transform")) heads.vocabulary(vocabulary_head());
   }
 
   VocabularyHead vocabulary_head() {
-    const std::string own = "vocab_projector.weight";
     return {.transform = modules_.dense("vocab_transform", size_, size_),
             .activation = config_.layer.activation,
             .norm_name = "vocab_layer_norm",
             .norm = modules_.norm("vocab_layer_norm"),
-            .decoder = {.name = "vocab_projector",
-                        .weight = tensors_.take(tensors_.has(own) ? own : "embeddings.word_embeddings.weight",
-                                                {config_.vocab_size, size_}),
-                        .bias = tensors_.take("vocab_projector.bias", {config_.vocab_size}),
-                        .columns = config_.vocab_size}};
+            .decoder = modules_.decoder("vocab_projector", "vocab_projector.bias", "embeddings.word_embeddings.weight",
+                                        {config_.vocab_size, size_})};
   }
 
   const DistilBertConfig& config_;

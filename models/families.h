@@ -32,12 +32,21 @@ struct Family {
 extern const Family kBert;
 /// DistilBERT encoders: BERT's layer under names of its own.
 extern const Family kDistilBert;
+/// RoBERTa, XLM-RoBERTa and CamemBERT encoders, with their heads.
+extern const Family kRoberta;
+/// ELECTRA discriminators and generators, with their heads.
+extern const Family kElectra;
+/// ALBERT encoders, with their heads.
+extern const Family kAlbert;
+/// MPNet encoders, with their heads.
+extern const Family kMpnet;
 /// OPT decoders of any size: pre- or post-LayerNorm, ReLU or GELU.
 extern const Family kOpt;
 /// ViT and DeiT image encoders, under timm's names or Hugging Face's.
 extern const Family kVit;
 
 /// A new family is a file with a `const Family`, and its place here.
-inline constexpr const Family* kFamilies[] = {&kBert, &kDistilBert, &kOpt, &kVit};
+inline constexpr const Family* kFamilies[] = {&kBert,   &kDistilBert, &kRoberta, &kElectra,
+                                              &kAlbert, &kMpnet,      &kOpt,     &kVit};
 
 }  // namespace octavo

@@ -11,6 +11,8 @@
 #include "octavo/tokenizer.h"
 
 #include <fstream>
+#include <set>
+#include <utility>
 
 namespace octavo {
 namespace {
@@ -89,7 +91,10 @@ Model Model::from_checkpoint(const std::filesystem::path& directory, const Check
     throw Error((directory / "modules.json").string() + ": is there for models of texts only");
   data.info.outputs = describe_outputs(data.graph);
   data.info.task = text_task(data.graph, data.info);
-  for (const auto& [name, tensor] : data.tensors) data.info.parameters += tensor.elements();
+  std::set<std::pair<const void*, std::size_t>> counted;  // a tensor that several nodes share once
+  for (const auto& [name, tensor] : data.tensors) {
+    if (counted.emplace(tensor.data(), tensor.bytes()).second) data.info.parameters += tensor.elements();
+  }
   return Model(std::make_shared<const Data>(std::move(data)));
 }
 

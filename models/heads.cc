@@ -4,26 +4,39 @@
 
 namespace octavo {
 
-ValueId first_token(GraphBuilder& g, ValueId hidden, const std::string& name) {
-  return g.select_rows(name, hidden, {.selection = Selection::first, .count = 1});
-}
-
-ValueId head_dense(GraphBuilder& g, ValueId x, LinearBlock weights, Activation activation) {
+/// 16-bit rows of 16-bit rows.
+ValueId Heads::dense(ValueId x, LinearBlock weights, Activation activation) {
   const std::string name = weights.name;
-  return g.linear(name, x,
-                  {.weights = std::move(weights), .activation = activation, .reads = Form::s16, .makes = Form::s16});
+  return g_.linear(name, x,
+                   {.weights = std::move(weights), .activation = activation, .reads = Form::s16, .makes = Form::s16});
 }
 
-void head_logits(GraphBuilder& g, ValueId x, LinearBlock weights, std::string_view output) {
+ValueId Heads::first_token(const std::string& module, Activation activation) {
+  const std::string outer = module.substr(0, module.rfind(".dense"));
+  const ValueId first = g_.select_rows(outer + ".rows", hidden_, {.selection = Selection::first, .count = 1});
+  return dense(first, modules_.dense(module, modules_.hidden_size(), modules_.hidden_size()), activation);
+}
+
+ValueId Heads::every_token(const std::string& module, Activation activation) {
+  return dense(hidden_, modules_.dense(module, modules_.hidden_size(), modules_.hidden_size()), activation);
+}
+
+void Heads::classes(ValueId x, const std::string& module, std::string_view output) {
+  LinearBlock weights = modules_.classifier(module);
+  if (output == kLogits) count_ = weights.columns;
+  logits(x, std::move(weights), output);
+}
+
+void Heads::logits(ValueId x, LinearBlock weights, std::string_view output) {
   const std::string name = weights.name;
-  g.output(output, g.linear(name, x, {.weights = std::move(weights), .reads = Form::s16, .makes = Form::s32}));
+  g_.output(output, g_.linear(name, x, {.weights = std::move(weights), .reads = Form::s16, .makes = Form::s32}));
 }
 
-void vocabulary_logits(GraphBuilder& g, ValueId hidden, VocabularyHead head, std::string_view output) {
-  ValueId x = g.select_rows(head.decoder.name + ".rows", hidden, {.selection = Selection::chosen});
-  x = head_dense(g, x, std::move(head.transform), head.activation);
-  x = g.layer_norm(head.norm_name, x, std::move(head.norm));
-  head_logits(g, x, std::move(head.decoder), output);
+void Heads::vocabulary(VocabularyHead head, std::string_view output) {
+  ValueId x = g_.select_rows(head.decoder.name + ".rows", hidden_, {.selection = Selection::chosen});
+  x = dense(x, std::move(head.transform), head.activation);
+  x = g_.layer_norm(head.norm_name, x, std::move(head.norm));
+  logits(x, std::move(head.decoder), output);
 }
 
 }  // namespace octavo

@@ -2,20 +2,12 @@
 #pragma once
 
 #include "graph/graph.h"
+#include "models/modules.h"
 
 #include <string>
 #include <string_view>
 
 namespace octavo {
-
-/// The first token's row of each sequence.
-ValueId first_token(GraphBuilder& g, ValueId hidden, const std::string& name);
-
-/// activation(x W^T + b) of 16-bit rows, as 16-bit rows again.
-ValueId head_dense(GraphBuilder& g, ValueId x, LinearBlock weights, Activation activation);
-
-/// x W^T + b of 16-bit rows, as an output of this name.
-void head_logits(GraphBuilder& g, ValueId x, LinearBlock weights, std::string_view output);
 
 /// The modules of a masked language model's head: dense, its activation, LayerNorm, and the vocabulary's product.
 struct VocabularyHead {
@@ -26,7 +18,42 @@ struct VocabularyHead {
   LinearBlock decoder;
 };
 
-/// Logits over the vocabulary of the tokens that are asked for.
-void vocabulary_logits(GraphBuilder& g, ValueId hidden, VocabularyHead head, std::string_view output);
+/// Appends heads to the graph of an encoder, and counts the classes of the one whose logits are the model's.
+class Heads {
+ public:
+  /// `hidden` is the last hidden state.
+  Heads(GraphBuilder& g, ValueId hidden, Modules& modules) : g_(g), hidden_(hidden), modules_(modules) {}
+
+  /// Whether the checkpoint has this dense layer.
+  bool has(const std::string& module) const { return modules_.tensors().has(module + ".weight"); }
+
+  ValueId hidden() const { return hidden_; }
+
+  /// activation(x W^T + b) of the first token's row of each sequence, by a square dense layer.
+  ValueId first_token(const std::string& module, Activation activation);
+
+  /// The same of every row.
+  ValueId every_token(const std::string& module, Activation activation);
+
+  /// A dense layer's logits as an output. Where that is the model's own, its columns are the classes.
+  void classes(ValueId x, const std::string& module, std::string_view output = kLogits);
+
+  /// A dense layer's logits that tell no classes apart.
+  void logits(ValueId x, LinearBlock weights, std::string_view output = kLogits);
+
+  /// Logits over the vocabulary of the tokens that are asked for.
+  void vocabulary(VocabularyHead head, std::string_view output = kLogits);
+
+  /// Of the model's own logits; 0 when it has no classifier.
+  int count() const { return count_; }
+
+ private:
+  ValueId dense(ValueId x, LinearBlock weights, Activation activation);
+
+  GraphBuilder& g_;
+  const ValueId hidden_;
+  Modules& modules_;
+  int count_ = 0;
+};
 
 }  // namespace octavo

@@ -19,6 +19,17 @@ LinearBlock Modules::classifier(const std::string& name) {
   return dense(name, tensors_.first_dimension(name + ".weight", kMaxColumns), settings_.hidden_size);
 }
 
+LinearBlock Modules::decoder(const std::string& name, const std::string& bias, const std::string& words,
+                             const Tensor::Shape& shape) {
+  const std::string own = name + ".weight", copy = name + ".bias";
+  LinearBlock block{.name = name,
+                    .weight = tensors_.take(tensors_.has(own) ? own : words, shape),
+                    .bias = tensors_.take_either(bias, copy, {shape[0]}),
+                    .columns = static_cast<int>(shape[0])};
+  if (tensors_.has(copy)) tensors_.take(copy, {shape[0]});
+  return block;
+}
+
 std::array<LinearBlock, 3> Modules::fused_qkv(const std::string& name, int width, int inputs) {
   std::array<LinearBlock, 3> result;
   int first = 0;

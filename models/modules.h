@@ -35,6 +35,11 @@ class Modules {
   /// A dense layer that reads hidden_size columns and has as many as its weight has rows.
   LinearBlock classifier(const std::string& name);
 
+  /// A vocabulary's product, `name`.weight, or where that is absent the table of words that it is tied to. Its bias is
+  /// found as `bias`, or else as `name`.bias, which may be a copy of it.
+  LinearBlock decoder(const std::string& name, const std::string& bias, const std::string& words,
+                      const Tensor::Shape& shape);
+
   /// Query, key and value as thirds of one dense layer's rows, `name`.weight [3 * width, inputs].
   std::array<LinearBlock, 3> fused_qkv(const std::string& name, int width, int inputs);
 

@@ -52,4 +52,9 @@ ValueId transformer_layer(GraphBuilder& g, ValueId x, const LayerNames& names, c
   return normalised(x, names.output_norm, !config.norm_before);
 }
 
+ValueId project_embeddings(GraphBuilder& g, ValueId x, LinearBlock weights) {
+  const std::string name = weights.name;
+  return g.linear(name, x, {.weights = std::move(weights), .reads = Form::s16, .makes = Form::s16});
+}
+
 }  // namespace octavo

@@ -32,4 +32,7 @@ struct LayerConfig {
 ValueId transformer_layer(GraphBuilder& g, ValueId x, const LayerNames& names, const LayerConfig& config,
                           Modules& modules, const AttentionMethod& method);
 
+/// x W^T + b of normalised embeddings, where the residual stream has another width: its first value.
+ValueId project_embeddings(GraphBuilder& g, ValueId x, LinearBlock weights);
+
 }  // namespace octavo

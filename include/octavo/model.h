@@ -134,6 +134,7 @@ struct ModelInfo {
   int vocab_size = 0;
   int type_vocab_size = 0;  ///< 0: no token types
   int max_positions = 0;    ///< longest sequence; of a model of images, the tokens of one
+  int padding_token = -1;   ///< id of tokens that are not counted as positions and have one for themselves; -1: none
   int max_length = 0;       ///< tokens that a text is cut to where nothing else is asked for; at most max_positions
   EmbeddingInfo embedding = {};
   ClippedSoftmax softmax;

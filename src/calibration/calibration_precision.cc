@@ -25,8 +25,10 @@ std::vector<ExtraBits> Calibrator::Data::candidates() const {
   std::vector<ExtraBits> result;
   for (const Node& node : model->graph.nodes) {
     const std::string& name = model->graph.name(node.output);
-    const bool words = !facts(model->graph, node).words.empty();  // which have no weights that read them
-    if (!words && !inputs.contains(name)) continue;
+    const OpFacts known = facts(model->graph, node);
+    const bool words = !known.words.empty();                             // which have no weights that read them
+    const bool projected = known.depth > 0 && known.reads == Form::s16;  // whose bytes are made of 16-bit rows
+    if (projected || (!words && !inputs.contains(name))) continue;
     result.push_back({name, false});
     if (!words) result.push_back({name, true});
   }

@@ -82,7 +82,8 @@ struct QkvProduct {
 int gate_columns(const QkvProduct& op);
 
 /// y = activation(x W^T + b). The body of a network reads and makes bytes. A head reads 16-bit rows, exactly, and makes
-/// 16-bit rows for the head's next op, or logits.
+/// 16-bit rows for the head's next op, or logits. So does what brings embeddings to the width of the stream; where
+/// nothing is between, the rows are bytes for the next product as well.
 struct Linear {
   LinearBlock weights;
   Activation activation = Activation::none;
@@ -159,6 +160,7 @@ struct AttentionOp {
   AttentionMask mask = AttentionMask::none;
   ClippedSoftmax softmax;
   std::optional<GateSettings> gate;
+  std::optional<ScoreBias> bias = {};
 };
 
 /// Which rows of tokens SelectRows takes.
@@ -168,7 +170,6 @@ enum class Selection {
   chosen,  ///< those that whoever runs the model asks for: one row each
 };
 
-  std::optional<ScoreBias> bias = {};
 /// Rows of a 16-bit value with a row per token, for a head to read.
 struct SelectRows {
   Selection selection = Selection::first;

@@ -54,6 +54,7 @@ struct Facts {
                    .blocks = {{&op.weights}},
                    .depth = inputs(),
                    .activation = op.activation};
+    if (op.makes == Form::s16 && op.activation == Activation::none) result.makes.push_back(Form::u8);
     if (op.reads == Form::u8) result.rounded = {op.weights.weight};  // heads of 16-bit rows are left as they are
     return result;
   }
@@ -74,8 +75,8 @@ struct Facts {
   OpFacts operator()(const AttentionOp& op) const {
     OpFacts result{.makes = {Form::u8}, .attention = attention_facts(node)};
     if (op.gate) result.tensors = without_empty({op.gate->logits});
-    return result;
     if (op.bias) result.tensors.push_back(op.bias->table);
+    return result;
   }
   OpFacts operator()(const EmbedPatches& op) const {
     OpFacts result{.makes = {Form::s16},
@@ -142,7 +143,8 @@ struct OfConstants {
   }
   ConstantsFacts operator()(const QuantizedLinear& c) const {
     return {.output = c.table ? c.activated : c.block.encoding,
-            .values = {bytes(c.block.encoding, c.refined, c.block.columns)}};
+            .values = {c.makes_bytes ? stream(c.block.encoding, false)
+                                     : bytes(c.block.encoding, c.refined, c.block.columns)}};
   }
   ConstantsFacts operator()(const QuantizedLinearAdd& c) const {
     return {.output = c.block.encoding, .values = {stream(c.block.encoding, c.eight_bit)}};
@@ -171,7 +173,8 @@ struct Describe {
   }
   std::string operator()(const QuantizedLinear& c) const {
     return (c.bytes ? "input " + describe(c.bytes->encoding, "u8") + ", " : "") +
-           describe(c.table ? c.activated : c.block.encoding, "codes") + describe(c.refined);
+           describe(c.table ? c.activated : c.block.encoding, "codes") + describe(c.refined) +
+           (c.makes_bytes ? ", " + describe(c.makes_bytes->encoding, "u8") : "");
   }
   std::string operator()(const QuantizedLinearAdd& c) const {
     return describe(c.block.encoding, c.eight_bit ? "u8" : "s16");

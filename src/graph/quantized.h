@@ -79,10 +79,11 @@ struct QuantizedLinear {
   QuantizedBlock block;
   bool activation_table = false;  ///< the activation is evaluated by the pieces
   int gelu_fraction_bits = 0, gelu_limit = 1, gelu_normalize = 0, gelu_inverse = 0;
-  Refined refined = {};                      ///< fine codes need pieces
-  std::optional<QuantizedBytes> bytes = {};  ///< of 16-bit rows: how they become u8 codes
-  bool table = false;                        ///< a 16-bit result's activation
-  Encoding activated = {};                   ///< of the table's values
+  Refined refined = {};                            ///< fine codes need pieces
+  std::optional<QuantizedBytes> bytes = {};        ///< of 16-bit rows: how they become u8 codes
+  std::optional<QuantizedBytes> makes_bytes = {};  ///< of a 16-bit result, where a product reads it
+  bool table = false;                              ///< a 16-bit result's activation
+  Encoding activated = {};                         ///< of the table's values
 };
 
 /// Values of an activation at the ends of 1024 equal parts of what 16-bit codes can be.

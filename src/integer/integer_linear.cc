@@ -10,6 +10,19 @@ using namespace kernels;
 
 namespace {
 
+/// Some 16-bit rows as u8 codes.
+void requantize(IntegerPass& pass, const Rows16& rows, const QuantizedBytes& to, int row, int count,
+                const ByteMatrix& bytes) {
+  pass.table().requantize_s16({.rows = count,
+                               .columns = rows.columns,
+                               .in = pass.rows_at(rows, row),
+                               .stride = rows.stride,
+                               .multiplier = to.multiplier,
+                               .shift = to.shift,
+                               .zero_point = to.encoding.zero_point,
+                               .out = at(bytes, row, 0)});
+}
+
 class BoundLinear : public BoundOp {
  public:
   BoundLinear(const Linear& op, const QuantizedLinear& constants, Binder& binder);
@@ -46,8 +59,9 @@ class BoundLinear : public BoundOp {
   // heads
   BufferId bytes_ = -1, accumulators_ = -1;  // scratch: 16-bit rows as u8 codes, and sums
   std::ptrdiff_t accumulator_stride_;
-  std::optional<QuantizedBytes> to_bytes_;    // 16-bit rows in one u8 row each; else in two
-  const std::int16_t* activation_ = nullptr;  // table of a 16-bit result
+  std::optional<QuantizedBytes> to_bytes_;     // 16-bit rows in one u8 row each; else in two
+  std::optional<QuantizedBytes> makes_bytes_;  // of a 16-bit result
+  const std::int16_t* activation_ = nullptr;   // table of a 16-bit result
 };
 
 BoundLinear::BoundLinear(const Linear& op, const QuantizedLinear& constants, Binder& binder)
@@ -58,10 +72,12 @@ BoundLinear::BoundLinear(const Linear& op, const QuantizedLinear& constants, Bin
       input_(binder.input(0).u8.buffer),
       relu_(op.activation == Activation::relu),
       accumulator_stride_(Binder::stride_of(constants.block.columns)),
-      to_bytes_(constants.bytes) {
+      to_bytes_(constants.bytes),
+      makes_bytes_(constants.makes_bytes) {
   ValueBuffers& made = binder.made();
   if (makes_ == Form::u8) made.u8 = binder.need_rows8(block_.columns, constants.refined);
   if (makes_ == Form::s16) made.s16 = binder.need_rows16(binder.columns());
+  if (makes_bytes_) made.u8 = binder.need_rows8(binder.columns());
   if (makes_ == Form::s32) made.s32 = binder.need(sizeof(std::int32_t) * static_cast<std::size_t>(binder.columns()));
   const std::size_t rows = split() ? 2 : 1;
   if (reads_ == Form::s16) {
@@ -110,14 +126,7 @@ const std::uint8_t* BoundLinear::bytes_of_rows(IntegerPass& pass, int rows) cons
   const ByteMatrix bytes = tile_order(data, product_.depth);
   pass.for_rows({.first = 0, .count = rows}, rows_.columns, [&](int row, int count) {
     if (to_bytes_) {
-      pass.table().requantize_s16({.rows = count,
-                                   .columns = rows_.columns,
-                                   .in = pass.rows_at(rows_, row),
-                                   .stride = rows_.stride,
-                                   .multiplier = to_bytes_->multiplier,
-                                   .shift = to_bytes_->shift,
-                                   .zero_point = to_bytes_->encoding.zero_point,
-                                   .out = at(bytes, row, 0)});
+      requantize(pass, rows_, *to_bytes_, row, count, bytes);
     } else {
       pass.table().split_s16({.rows = count,
                               .columns = rows_.columns,
@@ -166,7 +175,12 @@ NodeCodes BoundLinear::make_rows(IntegerPass& pass, const std::uint8_t* a, int r
     }
   });
   if (makes_ == Form::s32) return {.logits = logits};
-  return {.stream = pass.rows_at(out_.s16), .stream_stride = out_.s16.stride};
+  const ByteMatrix bytes = makes_bytes_ ? pass.bytes_at(out_.u8) : ByteMatrix{};
+  if (makes_bytes_) {
+    pass.for_rows({.first = 0, .count = rows}, out_.s16.columns,
+                  [&](int row, int count) { requantize(pass, out_.s16, *makes_bytes_, row, count, bytes); });
+  }
+  return {.stream = pass.rows_at(out_.s16), .stream_stride = out_.s16.stride, .bytes = bytes};
 }
 
 }  // namespace

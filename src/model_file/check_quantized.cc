@@ -13,7 +13,7 @@ void check_output(const Graph& graph, NodeCheck& node, const GraphOutput& output
   if (!node.has_rows16() && !logits) node.fail("is the output " + output.name + ", which its constants do not make");
 }
 
-/// Logits are of classes, or of tokens of the vocabulary where the model predicts the next one.
+/// Logits are of classes, of tokens of the vocabulary where the model predicts one, or of neither.
 void check_logits(const Model::Data& data, const NodeCheck& hidden) {
   const GraphOutput* output = data.graph.find_output(kLogits);
   const bool chosen = output && data.graph.value(output->value).rows == RowKind::chosen_token;
@@ -21,7 +21,8 @@ void check_logits(const Model::Data& data, const NodeCheck& hidden) {
     hidden.fail("belongs to a model that predicts the next token without logits of tokens");
   if (chosen && data.graph.columns(output->value) != data.info.vocab_size)
     hidden.fail("belongs to a model whose logits are not over its vocabulary");
-  if ((output && !chosen ? data.graph.columns(output->value) : 0) != data.info.classes)
+  const bool tells_none_apart = data.info.classes == 0 && !data.info.image;  // which tokens of a text were replaced
+  if (!tells_none_apart && (output && !chosen ? data.graph.columns(output->value) : 0) != data.info.classes)
     hidden.fail("belongs to a model whose logits do not have as many columns as there are classes");
 }
 

@@ -94,6 +94,7 @@ json info_to_json(const ModelInfo& info) {
                  {"parameters", info.parameters}};
   add_embedding(info.embedding, result);
   if (info.max_length != info.max_positions) result["max_length"] = info.max_length;
+  if (info.padding_token >= 0) result["padding_token"] = info.padding_token;
   if (info.classes > 0) result["classes"] = info.classes;
   if (info.task == TextTask::sequence_classification) {
     result["score_function"] = name_of(info.score_function);
@@ -122,6 +123,7 @@ ModelInfo info_from_json(const JsonObject& json) {
                     .vocab_size = read_int(json, "vocab_size", json.has("image") ? 0 : 1, 1 << 24),
                     .type_vocab_size = read_int(json, "type_vocab_size", 0, 1 << 16),
                     .max_positions = read_int(json, "max_positions", 1, 65536),
+                    .padding_token = json.integer_or("padding_token", -1, (1 << 24) - 1, -1),
                     .embedding = embedding_from_json(json),
                     .softmax = softmax_from_json(json.section("softmax")),
                     .gate = gate.text("kind"),

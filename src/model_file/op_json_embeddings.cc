@@ -39,7 +39,7 @@ void check(NodeCheck& node, const EmbedTokens& op, const QuantizedEmbedTokens& c
   const ModelInfo& info = node.info();
   const int columns = node.columns();
   const std::pair<const char*, int> tables[] = {{"word", info.vocab_size},
-                                                {"position", info.max_positions},
+                                                {"position", info.max_positions + (info.padding_token >= 0 ? 1 : 0)},
                                                 {"type", op.type.empty() ? 0 : info.type_vocab_size}};
   for (const auto& [part, rows] : tables) {
     if (rows == 0) continue;

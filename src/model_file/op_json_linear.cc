@@ -16,6 +16,9 @@ void describe(Fields& node, Linear& op, QuantizedLinear& constants) {
     describe(integer, "bytes", constants.bytes);
     integer.require(!constants.bytes || (op.reads == Form::s16 && op.makes == Form::s32), "bytes",
                     "absent but for logits of 16-bit rows");
+    describe(integer, "makes_bytes", constants.makes_bytes);
+    integer.require(!constants.makes_bytes || (op.makes == Form::s16 && op.activation == Activation::none),
+                    "makes_bytes", "absent but for 16-bit results without an activation");
     constants.table = integer.has("activated", constants.table);
     if (constants.table) describe(integer, "activated", constants.activated, 0, 0);
     integer.require(constants.table == (op.makes == Form::s16 && op.activation != Activation::none), "activated",
@@ -54,6 +57,7 @@ void check_head(NodeCheck& node, const Linear& op, const QuantizedLinear& consta
   if (constants.refined.times() > 1) node.fail("has refined codes, expected none of what a head makes");
   if (constants.table) node.get<std::int16_t>("activation", {kActivationEntries});
   if (op.makes == Form::s16) node.set_rows16();
+  if (constants.makes_bytes) node.set_bytes(node.columns());
 }
 
 }  // namespace

@@ -57,7 +57,9 @@ void GraphQuantizer::choose_stream_quantizers() {
   for (const Node& node : model_.graph.nodes) {
     if (facts(graph(), node).adds) {
       stream(node.output) = stream_quantizer(node.output);
-      if (eight_bit() && !options_.static_w8a8 && makes_embeddings(node.inputs[1])) {
+      const OpFacts residual = facts(graph(), graph().producer(node.inputs[1]));
+      const bool projected = residual.reads == Form::s16 && residual.depth > 0;
+      if (eight_bit() && (projected || (!options_.static_w8a8 && makes_embeddings(node.inputs[1])))) {
         throw Error(model_.graph.name(node.output) +
                     ": 8-bit sums need a LayerNorm after the token embeddings, expected a 16-bit residual stream");
       }

@@ -77,8 +77,13 @@ QuantizedLinear quantize_rows16(GraphQuantizer& q, const Linear& op, const Node&
     Quantizer out;
     if (op.activation == Activation::none) {
       const Range made = q.range(name);
-      out = symmetric_s16(made.low, made.high);
-      q.stream(node.output) = out;
+      if (!q.in_sum(node.output)) q.stream(node.output) = symmetric_s16(made.low, made.high);
+      out = q.stream(node.output);
+      if (q.feeds_product(node.output)) {
+        const Quantizer read = q.set_codes(node.output, asymmetric_u8(made.low, made.high)).quantizer;
+        q.codes(node.output).refined = {};  // no more bits than the rows have
+        result.makes_bytes = bytes_of_stream(out.scale, read);
+      }
     } else {
       const Range before = q.range(stage_name(name, Stage::product));
       const ActivationTable table = activation_table(

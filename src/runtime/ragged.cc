@@ -37,6 +37,13 @@ void check_sequence(const Tokens& tokens, std::size_t index, const ModelInfo& in
   }
 }
 
+/// Rows of the table of positions: a token's place, or where there is a padding token, its row and then the places of
+/// the others among themselves.
+void add_positions(const Tokens& tokens, int padding_token, std::vector<std::int32_t>& positions) {
+  std::int32_t next = padding_token < 0 ? 0 : 1;
+  for (const std::int32_t id : tokens.ids) positions.push_back(id == padding_token ? 0 : next++);
+}
+
 }  // namespace
 
 RaggedBatch make_ragged(const TokenBatch& batch, const ModelInfo& info) {
@@ -47,11 +54,10 @@ RaggedBatch make_ragged(const TokenBatch& batch, const ModelInfo& info) {
   for (std::size_t i = 0; i < batch.sequences.size(); ++i) {
     const Tokens& tokens = batch.sequences[i];
     check_sequence(tokens, i, info);
-    const auto length = static_cast<std::int32_t>(tokens.ids.size());
     ragged.ids.insert(ragged.ids.end(), tokens.ids.begin(), tokens.ids.end());
     ragged.types.insert(ragged.types.end(), tokens.type_ids.begin(), tokens.type_ids.end());
     ragged.types.resize(ragged.ids.size(), 0);
-    for (std::int32_t t = 0; t < length; ++t) ragged.positions.push_back(t);
+    add_positions(tokens, info.padding_token, ragged.positions);
     if (ragged.ids.size() > (1u << 24)) {
       throw Error("the batch has more than " + std::to_string(1 << 24) + " tokens; run it in smaller batches");
     }

@@ -96,7 +96,7 @@ TEST_CASE("wrong config values are errors that name the key and what was expecte
                                                           {"layer_norm_eps", -1.0},
                                                           {"hidden_act", "mish"},
                                                           {"hidden_act", 3},
-                                                          {"model_type", "roberta"},
+                                                          {"model_type", "longformer"},
                                                           {"is_decoder", true},
                                                           {"type_vocab_size", 3},
                                                           {"intermediate_size", 1},
