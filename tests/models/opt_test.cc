@@ -130,7 +130,7 @@ TEST_CASE("an OPT checkpoint that is not what it says is an error that names the
   CHECK_THAT(read_error(positions), Catch::Contains("embed_positions.weight has shape [40, 48], expected [42, 48]"));
   heads.config["num_attention_heads"] = 5;
   CHECK_THAT(read_error(heads), Catch::Contains("num_attention_heads"));
-  activation.config["activation_function"] = "silu";
+  activation.config["activation_function"] = "mish";
   CHECK_THAT(read_error(activation), Catch::Contains("activation_function"));
   projection.config["word_embed_proj_dim"] = 20;
   CHECK_THAT(read_error(projection), Catch::Contains("embed_tokens.weight"));
