@@ -4,8 +4,6 @@
 
 #include "octavo/error.h"
 
-#include <utility>
-
 namespace octavo {
 
 BertConfig read_bert_config(const JsonObject& config, const BertConfig& missing) {
@@ -42,15 +40,16 @@ int BertBody::head_size() const {
   return static_cast<int>(shape[0] / config_.heads);
 }
 
-EmbedTokens BertBody::tables(int size) {
+EmbeddingTables BertBody::tables(int size) {
   const std::string types = "embeddings.token_type_embeddings.weight";
   return {.word = tensors_.take("embeddings.word_embeddings.weight", {config_.vocab_size, size}),
           .position = tensors_.take("embeddings.position_embeddings.weight", {config_.max_positions, size}),
           .type = config_.type_vocab_size > 0 ? tensors_.take(types, {config_.type_vocab_size, size}) : ""};
 }
 
-ValueId BertBody::embeddings(GraphBuilder& g, EmbedTokens tables, Modules& of_size) {
-  const ValueId sum = g.embed_tokens("embeddings", of_size.hidden_size(), std::move(tables));
+ValueId BertBody::embeddings(GraphBuilder& g, const EmbeddingTables& tables, Modules& of_size) {
+  const ValueId sum = g.embed_tokens("embeddings", of_size.hidden_size(),
+                                     {.word = tables.word, .position = tables.position, .type = tables.type});
   return g.layer_norm("embeddings.LayerNorm", sum, of_size.norm("embeddings.LayerNorm"));
 }
 

@@ -21,16 +21,21 @@ struct BertConfig {
 /// Reads config.json, with `missing` for the keys that it lacks. Throws Error for what no encoder of this kind has.
 BertConfig read_bert_config(const JsonObject& config, const BertConfig& missing);
 
+/// Names of the tensors of embeddings; no type: "".
+struct EmbeddingTables {
+  std::string word, position, type;
+};
+
 /// Appends what a BERT begins with. Throws Error as CheckpointTensors does.
 class BertBody {
  public:
   BertBody(const BertConfig& config, const AttentionMethod& method, CheckpointTensors& tensors, Modules& modules);
 
   /// Word, position and type tables as BERT has them, `size` columns wide.
-  EmbedTokens tables(int size);
+  EmbeddingTables tables(int size);
 
   /// The sum of these tables' rows, and its LayerNorm, one of `of_size`.
-  static ValueId embeddings(GraphBuilder& g, EmbedTokens tables, Modules& of_size);
+  static ValueId embeddings(GraphBuilder& g, const EmbeddingTables& tables, Modules& of_size);
 
   /// All layers, from the stream's first value to its last.
   ValueId layers(GraphBuilder& g, ValueId x);

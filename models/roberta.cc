@@ -36,7 +36,7 @@ class Roberta {
 
  private:
   /// The only type, where there is one, is added to every token.
-  EmbedTokens tables() {
+  EmbeddingTables tables() {
     const int size = config_.hidden_size, types = config_.type_vocab_size;
     const std::string type = "embeddings.token_type_embeddings.weight";
     return {.word = tensors_.take("embeddings.word_embeddings.weight", {config_.vocab_size, size}),
