@@ -14,7 +14,7 @@ namespace octavo::test {
 /// A number in little-endian bytes.
 inline std::string bytes_of(std::uint64_t value, std::size_t count) {
   std::string bytes;
-  for (std::size_t i = 0; i < count; ++i) bytes += static_cast<char>(value >> (8 * i) & 0xff);
+  for (std::size_t i = 0; i < count; ++i, value >>= 8) bytes += static_cast<char>(value & 0xff);
   return bytes;
 }
 
