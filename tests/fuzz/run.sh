@@ -16,8 +16,8 @@ esac
 [ $# -gt 0 ] || set -- model safetensors checkpoint text picture
 
 mkdir -p build
-cmake --preset fuzz >build/fuzz-configure.log 2>&1 || { cat build/fuzz-configure.log; exit 1; }
-cmake --build --preset fuzz --target octavo_fuzz
+cmake --preset asan-ubsan >build/asan-ubsan-configure.log 2>&1 || { cat build/asan-ubsan-configure.log; exit 1; }
+cmake --build --preset asan-ubsan --target octavo_fuzz
 
 TMPDIR=$(mktemp -d) # a target that crashes leaves its files there
 [ ! -w /dev/shm ] || { rmdir "$TMPDIR"; TMPDIR=$(mktemp -d -p /dev/shm); }
@@ -43,7 +43,7 @@ minimise_corpus() {
 
 failed=0
 for target in "$@"; do
-  program=build/fuzz/tests/fuzz/octavo_${target}_fuzz
+  program=build/asan-ubsan/tests/fuzz/octavo_${target}_fuzz
   mkdir -p "build/fuzz/corpus/$target" "build/fuzz/faults/$target"
   if [ -n "$minimise" ]; then
     minimise_corpus "$target" "$program"
