@@ -157,7 +157,7 @@ struct TokenScore {
 
 class MaskFiller {
  public:
-  /// Throws Error when the model does not predict masked tokens, or its tokenizer has no [MASK] or <mask>.
+  /// Throws Error when the model does not predict masked tokens, or its tokenizer has no mask_token.
   explicit MaskFiller(const Model& model);
 
   std::int32_t mask() const { return mask_; }

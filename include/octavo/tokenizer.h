@@ -94,6 +94,13 @@ class Tokenizer {
   /// Gives the id of what the vocabulary has no pieces for, -1 where that cannot be.
   std::int32_t unknown_id() const;
 
+  /// Gives the id of the token that stands for a hidden one, -1 where there is none: mask_token of the checkpoint's
+  /// settings, else [MASK] or <mask>.
+  std::int32_t mask_id() const;
+
+  /// Tells whether a token is special: put around texts, or added as such. Throws Error when there is no such id.
+  bool is_special(std::int32_t id) const;
+
   /// Tells what tokens within a word begin with: "##"; "" where they cannot be told from others.
   std::string_view continuing_subword_prefix() const;
 

@@ -5,30 +5,16 @@
 #include "tasks/task_texts.h"
 
 #include "octavo/error.h"
+#include "octavo/masking.h"
 #include "octavo/text_tasks.h"
 
 #include <algorithm>
 
 namespace octavo {
-namespace {
-
-std::int32_t mask_token(const Model& model, const Tokenizer& tokenizer) {
-  if (const std::optional<std::int32_t> id = find_mask(tokenizer)) return *id;
-  throw Error(model.info().name + ": its vocabulary has neither [MASK] nor <mask>");
-}
-
-}  // namespace
-
-std::optional<std::int32_t> find_mask(const Tokenizer& tokenizer) {
-  for (const char* name : {"[MASK]", "<mask>"}) {
-    if (const std::int32_t id = tokenizer.id(name); id >= 0) return id;
-  }
-  return {};
-}
 
 MaskFiller::MaskFiller(const Model& model)
     : tokenizer_(model_for(TextTask::masked_language_model, model).tokenizer()),
-      mask_(mask_token(model, tokenizer_)),
+      mask_(mask_token_of(model)),
       vocab_size_(model.info().vocab_size) {}
 
 std::vector<std::int32_t> MaskFiller::masks(const Tokens& tokens) const {

@@ -1,5 +1,7 @@
 #include "octavo/sampling.h"
 
+#include "base/split_mix.h"
+
 #include "octavo/error.h"
 
 #include <algorithm>
@@ -147,12 +149,10 @@ void Sampler::keep_top_p() {
   std::reverse(candidates_.begin(), candidates_.end());  // the likeliest first
 }
 
-// [0, 1) with 53 bits: SplitMix64 (Steele, Lea and Flood 2014).
+// [0, 1) with 53 bits.
 double Sampler::next_uniform() {
-  std::uint64_t z = state_ += 0x9e3779b97f4a7c15;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-  return std::ldexp(static_cast<double>((z ^ (z >> 31)) >> 11), -53);
+  state_ += kSplitMixStep;
+  return std::ldexp(static_cast<double>(split_mix(state_) >> 11), -53);
 }
 
 void penalize_repetition(std::span<float> scores, std::span<const std::int32_t> tokens, double penalty) {

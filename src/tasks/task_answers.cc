@@ -89,7 +89,7 @@ void add_spans(const Tensor& logits, const TokenBatch& batch, TaskAnswers& answe
 /// Rows of a batch at whose tokens a masked language model is asked: the masked ones of each sequence, else all of its
 /// text.
 std::vector<std::int32_t> asked_rows(const Model& model, const TokenBatch& batch) {
-  const std::int32_t mask = model.has_tokenizer() ? find_mask(model.tokenizer()).value_or(-1) : -1;
+  const std::int32_t mask = model.has_tokenizer() ? model.tokenizer().mask_id() : -1;
   std::vector<std::int32_t> rows;
   std::int32_t before = 0;
   for (const Tokens& tokens : batch.sequences) {

@@ -21,9 +21,6 @@ int task_length(const ModelInfo& info, const std::optional<int>& max_length);
 /// Windows of `length` tokens; by default half of one, at most 128 tokens, is the next one's, too.
 WindowOptions task_windows(int length, const std::optional<int>& overlap);
 
-/// The token that stands for a masked one; none where the vocabulary has no such token.
-std::optional<std::int32_t> find_mask(const Tokenizer& tokenizer);
-
 /// From bytes of a text to characters.
 class Characters {
  public:

@@ -237,6 +237,11 @@ std::vector<TokenWindow> cut_windows(const TokenTemplate& tokens, const Subwords
   return result;
 }
 
+void require_token(std::int32_t id, int count) {
+  if (id >= 0 && id < count) return;
+  throw Error("token id is " + std::to_string(id) + ", expected 0 to " + std::to_string(count - 1));
+}
+
 }  // namespace
 
 Tokenizer::Tokenizer(std::shared_ptr<const Data> data) : data_(std::move(data)) {}
@@ -308,15 +313,20 @@ std::int32_t Tokenizer::unknown_id() const {
   return std::get<Bpe>(data_->model).unknown_id();
 }
 
+std::int32_t Tokenizer::mask_id() const { return data_->mask_id; }
+
+bool Tokenizer::is_special(std::int32_t id) const {
+  require_token(id, vocab_size());
+  return data_->kinds[static_cast<std::size_t>(id)] == TokenKind::special;
+}
+
 std::string_view Tokenizer::continuing_subword_prefix() const {
   const auto* words = std::get_if<WordPiece>(&data_->model);
   return words ? std::string_view(words->options().continuing_subword_prefix) : "";
 }
 
 std::string_view Tokenizer::token(std::int32_t id) const {
-  if (id < 0 || id >= vocab_size()) {
-    throw Error("token id is " + std::to_string(id) + ", expected 0 to " + std::to_string(vocab_size() - 1));
-  }
+  require_token(id, vocab_size());
   return data_->vocabulary[static_cast<std::size_t>(id)];
 }
 

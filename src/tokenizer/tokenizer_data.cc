@@ -82,6 +82,18 @@ std::vector<DecoderStep> default_decoder(const Model& model) {
   return {WordPieceDecoder{.prefix = words->options().continuing_subword_prefix}};
 }
 
+std::int32_t find_token(const std::vector<std::string>& vocabulary, std::string_view token) {
+  const auto found = std::ranges::find(vocabulary, token);
+  return found == vocabulary.end() ? -1 : static_cast<std::int32_t>(found - vocabulary.begin());
+}
+
+std::int32_t find_mask(const std::vector<std::string>& vocabulary, const std::string& named, const std::string& where) {
+  if (named.empty()) return usual_mask(vocabulary);
+  const std::int32_t id = find_token(vocabulary, named);
+  if (id < 0) throw Error(where + ": mask_token is \"" + named + "\", expected a token of the vocabulary");
+  return id;
+}
+
 void check_template(const TokenTemplate& tokens, bool is_pair, std::size_t vocabulary_size, const std::string& where) {
   int first = 0, second = 0;
   for (const TokenTemplate::Part& part : tokens.parts) {
@@ -100,6 +112,11 @@ void check_template(const TokenTemplate& tokens, bool is_pair, std::size_t vocab
 }
 
 }  // namespace
+
+std::int32_t usual_mask(const std::vector<std::string>& vocabulary) {
+  const std::int32_t id = find_token(vocabulary, "[MASK]");
+  return id >= 0 ? id : find_token(vocabulary, "<mask>");
+}
 
 int TokenTemplate::special_count() const {
   const auto is_special = [](const Part& part) { return part.source == Source::special; };
@@ -148,6 +165,7 @@ Tokenizer::Data::Data(TokenizerParts parts, const std::string& where)
       added_normalized(select(added_tokens, true, normalizer, where)),
       single(std::move(parts.single)),
       pair(std::move(parts.pair)),
+      mask_id(find_mask(vocabulary, parts.mask_token, where)),
       trimming(parts.trimming),
       decoder_steps(std::move(parts.decoder)),
       decoder(decoder_steps ? *decoder_steps : default_decoder(model)),

@@ -66,7 +66,8 @@ struct TokenizerParts {
   TokenTemplate single = {}, pair = {};
   OffsetTrimming trimming = {};
   std::optional<std::vector<DecoderStep>> decoder = {};  ///< nothing: what the model's vocabulary demands
-  std::vector<std::string> warnings = {};                ///< what Tokenizer::warnings() gives
+  std::string mask_token = {};             ///< where settings name it, a token of the vocabulary or an added one
+  std::vector<std::string> warnings = {};  ///< what Tokenizer::warnings() gives
 };
 
 /// Whether a token belongs to the model, was added to it, or is special: added as such, or put around texts.
@@ -85,10 +86,14 @@ struct Tokenizer::Data {
   std::vector<AddedToken> added_tokens;
   AddedTokenFinder added_raw, added_normalized;
   TokenTemplate single, pair;
+  std::int32_t mask_id;  // -1 for none
   OffsetTrimming trimming;
   std::optional<std::vector<DecoderStep>> decoder_steps;  // as they were given
   TokenDecoder decoder;
   std::vector<std::string> warnings;
 };
+
+/// What stands for a hidden token where no settings say so: the id of [MASK], else of <mask>, else -1.
+std::int32_t usual_mask(const std::vector<std::string>& vocabulary);
 
 }  // namespace octavo

@@ -20,8 +20,9 @@ using nlohmann::json;
 using Source = TokenTemplate::Source;
 
 constexpr int kMaxInt = std::numeric_limits<int>::max();
+// mask_token is octavo's own: a model file has no settings beside it.
 constexpr std::array kSections = {"version", "truncation",    "padding",        "added_tokens", "normalizer",
-                                  "model",   "pre_tokenizer", "post_processor", "decoder"};
+                                  "model",   "pre_tokenizer", "post_processor", "decoder",      "mask_token"};
 constexpr std::array kNeeded = {"added_tokens", "normalizer", "pre_tokenizer", "post_processor", "model"};
 
 [[noreturn]] void refuse(const std::string& where, const std::string& component, const std::string& found,
@@ -265,6 +266,7 @@ TokenizerParts read_tokenizer_json(std::string_view text, const std::string& whe
   read_model(root.section("model"), merges, std::move(vocabulary), where, parts);
   if (root.has("decoder")) parts.decoder = read_decoder(root);
   parts.added_tokens = read_added_tokens(root);
+  parts.mask_token = root.text_or("mask_token", "");
   parts.single = single_template();
   parts.pair = pair_template();
   bool has_template = false;

@@ -150,14 +150,16 @@ std::string write_tokenizer_json(const Tokenizer::Data& data) {
                      {"normalized", token.normalized},
                      {"special", token.special}});
   }
-  const ordered_json file = {{"version", "1.0"},
-                             {"truncation", nullptr},
-                             {"padding", nullptr},
-                             {"added_tokens", std::move(added)},
-                             {"normalizer", write_normalizer(data.normalizer.steps())},
-                             {"pre_tokenizer", write_pre_tokenizer(data.splitter.steps())},
-                             {"post_processor", write_post_processor(data)},
-                             {"decoder", data.decoder_steps ? write_decoder(*data.decoder_steps) : ordered_json()}};
+  ordered_json file = {{"version", "1.0"},
+                       {"truncation", nullptr},
+                       {"padding", nullptr},
+                       {"added_tokens", std::move(added)},
+                       {"normalizer", write_normalizer(data.normalizer.steps())},
+                       {"pre_tokenizer", write_pre_tokenizer(data.splitter.steps())},
+                       {"post_processor", write_post_processor(data)},
+                       {"decoder", data.decoder_steps ? write_decoder(*data.decoder_steps) : ordered_json()}};
+  if (data.mask_id != usual_mask(data.vocabulary))
+    file["mask_token"] = data.vocabulary[static_cast<std::size_t>(data.mask_id)];
   std::string text = file.dump();
   text.pop_back();
   return text + R"(,"model":)" + write_model_text(data) + "}";

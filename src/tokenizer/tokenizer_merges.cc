@@ -43,7 +43,7 @@ void check_supported(const JsonObject& config) {
 // Adds the tokens that a configuration calls special.
 void add_special_tokens(const json& config, const std::string& where, SpecialTokens& tokens) {
   std::vector<std::string> texts = special_texts(config, "additional_special_tokens", where);
-  for (const char* key : {"bos_token", "eos_token", "unk_token", "pad_token"}) {
+  for (const char* key : {"bos_token", "eos_token", "unk_token", "pad_token", "mask_token"}) {
     if (JsonObject(config, where).has(key)) texts.push_back(special_text(config, key, "", where));
   }
   for (const std::string& text : texts) {
@@ -89,6 +89,8 @@ TokenizerParts read_merges_files(const std::filesystem::path& directory) {
   SpecialTokens special(parts.vocabulary, parts.added_tokens);
   add_special_tokens(config, config_name, special);
   add_special_tokens(special_tokens, (directory / "special_tokens_map.json").string(), special);
+  const std::string in_map = special_text(special_tokens, "mask_token", "", "special_tokens_map.json");
+  parts.mask_token = special_text(config, "mask_token", in_map.c_str(), config_name);
   parts.single = single_template();
   parts.pair = pair_template();
   const std::string first = first_token(directory, config, special_tokens);

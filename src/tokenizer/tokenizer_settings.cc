@@ -106,6 +106,7 @@ class Overrides {
     if (settings_.text_or("truncation_side", "right") != "right") {
       warn("truncation_side", "texts are truncated on the right all the same");
     }
+    parts_.mask_token = special_text(values_, "mask_token", "", where_);
     sort_by_id(parts_.added_tokens);
   }
 

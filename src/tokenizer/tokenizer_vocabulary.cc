@@ -15,7 +15,7 @@
 namespace octavo {
 namespace {
 
-constexpr std::string_view kClsToken = "cls_token", kSepToken = "sep_token";
+constexpr std::string_view kClsToken = "cls_token", kSepToken = "sep_token", kMaskToken = "mask_token";
 constexpr std::pair<const char*, const char*> kSpecialTokens[] = {{"unk_token", "[UNK]"},
                                                                   {"cls_token", "[CLS]"},
                                                                   {"sep_token", "[SEP]"},
@@ -67,6 +67,7 @@ TokenizerParts read_vocabulary_files(const std::filesystem::path& directory) {
     const std::string text = special_text(json, key, otherwise, where);
     ids[key] = special.add(text);
     const bool is_needed = config.has(key) || key == kClsToken || key == kSepToken;
+    if (key == kMaskToken && ids[key] >= 0) parts.mask_token = text;
     if (ids[key] < 0 && is_needed) {
       throw Error(where + ": " + std::string(key) + " is \"" + text + "\", expected a token of vocab.txt");
     }

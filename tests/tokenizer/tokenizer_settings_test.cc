@@ -117,6 +117,21 @@ TEST_CASE("of a class that takes tokenizer.json as it is, and of one that is not
       warnings_of(other).starts_with("tokenizer_config.json: tokenizer_class is FooTokenizer, which octavo does not"));
 }
 
+TEST_CASE(
+    "the mask token is the settings', and a written tokenizer keeps it; without settings it is [MASK] or <mask>") {
+  const std::int32_t hello = Tokenizer::from_json(small_tokenizer().dump()).id("hello");
+  CHECK(open({.config = kBert}).mask_id() == 4);
+  const Tokenizer named = open({.config = with(kBert, {{"mask_token", "hello"}})});
+  CHECK(named.mask_id() == hello);
+  CHECK(Tokenizer::from_json(named.to_json()).mask_id() == hello);
+  CHECK(open({.config = kBert, .special_tokens_map = {{"mask_token", {{"content", "hello"}}}}}).mask_id() == hello);
+  CHECK(open({.config = kBert}).to_json().find("mask_token") == std::string::npos);  // as it was always written
+  json other = small_tokenizer();
+  other["mask_token"] = "nowhere";
+  CHECK_THROWS_WITH(Tokenizer::from_json(other.dump()),
+                    Catch::Contains("mask_token is \"nowhere\", expected a token of the vocabulary"));
+}
+
 TEST_CASE("special tokens of the settings stand around a text, and are added where they are missing") {
   CHECK(tokens_of(open({.config = with(kBert, {{"cls_token", "hello"}})}), "a") == "hello a [SEP]");
   CHECK(tokens_of(open({.config = with(kBert, {{"unk_token", "x"}})}), "zzz") == "[CLS] x [SEP]");
