@@ -91,6 +91,8 @@ Model Model::from_checkpoint(const std::filesystem::path& directory, const Check
     throw Error((directory / "modules.json").string() + ": is there for models of texts only");
   data.info.outputs = describe_outputs(data.graph);
   data.info.task = text_task(data.graph, data.info);
+  if (data.info.embedding.sparse && data.info.task != TextTask::masked_language_model)
+    throw Error(directory.string() + ": its sparse embeddings need a head that predicts masked tokens, which it lacks");
   std::set<std::pair<const void*, std::size_t>> counted;  // a tensor that several nodes share once
   for (const auto& [name, tensor] : data.tensors) {
     if (counted.emplace(tensor.data(), tensor.bytes()).second) data.info.parameters += tensor.elements();

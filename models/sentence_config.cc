@@ -41,15 +41,14 @@ void read_prompts(const JsonObject& config, EmbeddingInfo& embedding) {
   embedding.default_prompt_name.clear();
 }
 
-/// Anything but the last hidden state of texts is refused.
-void require_hidden_states(const JsonObject& config) {
+/// Anything of texts but this output of the transformer is refused.
+void require_output(const JsonObject& config, const std::string& output) {
   const JsonObject modalities = config.section("modality_config");
   for (const std::string& name : modalities.keys()) {
     const JsonObject modality = modalities.section(name);
     if (name != "text") modalities.fail(name, "text alone");
     if (modality.text_or("method", "forward") != "forward") modality.fail("method", "forward");
-    if (modality.text_or("method_output_name", "last_hidden_state") != "last_hidden_state")
-      modality.fail("method_output_name", "last_hidden_state");
+    if (modality.text_or("method_output_name", output) != output) modality.fail("method_output_name", output);
   }
   if (config.text_or("module_output_name", "token_embeddings") != "token_embeddings")
     config.fail("module_output_name", "token_embeddings");
@@ -73,9 +72,11 @@ void read_transformer_file(const JsonObject& config, bool embeds, SentenceTransf
   if (config.has("max_seq_length"))
     sentence.max_seq_length = static_cast<int>(config.integer("max_seq_length", 1, 1 << 30));
   sentence.do_lower_case = config.flag_or("do_lower_case", false);
-  const std::string task = config.text_or("transformer_task", "feature-extraction");
-  if (embeds && task != "feature-extraction") config.fail("transformer_task", "feature-extraction");
-  if (embeds) require_hidden_states(config);
+  const bool sparse = sentence.embedding.sparse.has_value();
+  const std::string task = sparse ? "fill-mask" : "feature-extraction",
+                    found = config.text_or("transformer_task", task);
+  if (embeds && found != task) config.fail("transformer_task", task);
+  if (embeds) require_output(config, sparse ? "logits" : "last_hidden_state");
   require_no_arguments(config);
   if (config.has("tokenizer_name_or_path")) config.fail("tokenizer_name_or_path", "the tokenizer beside the weights");
   for (const char* key : {"query_length", "document_length", "query_expansion"}) {
@@ -112,7 +113,12 @@ bool read_sentence_config(const fs::path& directory, SentenceTransformer& senten
                                 ": model_type is CrossEncoder; an embedding is the mean of the last hidden state");
     return false;
   }
-  if (type != "SentenceTransformer") config.fail("model_type", "SentenceTransformer");
+  if (type == "SparseEncoder") {
+    sentence.embedding.sparse = SparseInfo{};  // what modules.json leaves open
+    sentence.embedding.similarity = Similarity::dot;
+  } else if (type != "SentenceTransformer") {
+    config.fail("model_type", "SentenceTransformer, SparseEncoder or CrossEncoder");
+  }
   read_prompts(config, sentence.embedding);
   if (config.has("similarity_fn_name"))
     sentence.embedding.similarity = read_name(config, "similarity_fn_name", kSimilarities);

@@ -17,8 +17,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 6> kModules = {"Transformer", "Pooling",   "Dense",
-                                                      "LayerNorm",   "Normalize", "Dropout"};
+constexpr std::array<std::string_view, 8> kModules = {"Transformer", "Pooling", "Dense",          "LayerNorm",
+                                                      "Normalize",   "Dropout", "MLMTransformer", "SpladePooling"};
 
 constexpr std::size_t kLongestPath = 255;  // bytes of a name in a file system
 
@@ -37,7 +37,9 @@ std::string kind_of(const JsonObject& module) {
   const std::string type = module.text("type");
   const std::string kind = type.substr(type.rfind('.') + 1);
   if (!type.starts_with("sentence_transformers.") || std::ranges::find(kModules, kind) == kModules.end())
-    module.fail("type", "one of sentence_transformers' own Transformer, Pooling, Dense, LayerNorm and Normalize");
+    module.fail(
+        "type",
+        "one of sentence_transformers' own Transformer, Pooling, Dense, LayerNorm, Normalize and SpladePooling");
   return kind;
 }
 
@@ -104,6 +106,18 @@ void read_pooling(const fs::path& directory, const std::string& path, SentenceTr
     if (key.starts_with("pooling_mode")) config.fail(key, "a kind of pooling that octavo knows");
   }
   warn_of_unknown_keys(config, {}, sentence.warnings);
+}
+
+/// The sparse embedding of a masked language model. How many tokens are worked on at once changes nothing.
+void read_splade_pooling(const fs::path& directory, const std::string& path, SentenceTransformer& sentence) {
+  constexpr std::string_view kHarmless[] = {"word_embedding_dimension", "embedding_dimension", "chunk_size"};
+  const JsonObject config = JsonObject::read(directory / path / "config.json");
+  SparseInfo sparse;
+  if (config.has("pooling_strategy")) sparse.pooling_strategy = read_name(config, "pooling_strategy", kSparsePoolings);
+  if (config.has("activation_function"))
+    sparse.activation_function = read_name(config, "activation_function", kSparseActivations);
+  sentence.embedding.sparse = sparse;
+  warn_of_unknown_keys(config, kHarmless, sentence.warnings);
 }
 
 /// A module that would read or write anything but the embedding is refused.
@@ -176,21 +190,36 @@ void read_module(const fs::path& directory, const Entry& entry, SentenceTransfor
   read_tensors(folder, sentence.modules.back(), sentence.tensors);
 }
 
-/// Transformer, Pooling, and any others behind them.
+/// Transformer, Pooling and any others behind them; or a masked language model and SpladePooling, and no others. Throws
+/// Error for a module in another place.
+void require_order(const std::vector<Entry>& entries, bool sparse) {
+  const auto require = [&](std::size_t place, bool valid, const char* expected) {
+    if (place < entries.size() && !valid) entries[place].json.fail("type", expected);
+  };
+  const auto is = [&](std::size_t place, std::string_view kind) {
+    return place < entries.size() && entries[place].kind == kind;
+  };
+  require(0, is(0, "Transformer") || is(0, "MLMTransformer"), "a Transformer in this place");
+  const bool splade = is(1, "SpladePooling");
+  require(1, splade || is(1, "Pooling"), "a Pooling in this place");
+  require(1, splade || !(sparse || is(0, "MLMTransformer")), "a SpladePooling behind a masked language model");
+  for (std::size_t i = 2; i < entries.size(); ++i) {
+    require(i, !splade, "nothing behind the SpladePooling");
+    const bool again = is(i, "Transformer") || is(i, "MLMTransformer") || is(i, "Pooling") || is(i, "SpladePooling");
+    require(i, !again, "Dense, LayerNorm or Normalize behind the Pooling");
+  }
+}
+
 void read_modules(const fs::path& directory, SentenceTransformer& sentence) {
   const std::vector<Entry> entries = read_entries(directory, sentence.warnings);
+  require_order(entries, sentence.embedding.sparse.has_value());
   const std::string file = (directory / "modules.json").string();
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const Entry& entry = entries[i];
-    const std::string_view expected = i == 0 ? "Transformer" : i == 1 ? "Pooling" : "";
-    const bool out_of_place =
-        expected.empty() ? entry.kind == "Transformer" || entry.kind == "Pooling" : entry.kind != expected;
-    if (out_of_place) {
-      entry.json.fail("type", expected.empty() ? "Dense, LayerNorm or Normalize behind the Pooling"
-                                               : "a " + std::string(expected) + " in this place");
-    }
     if (i == 0)
       sentence.transformer = entry.path;
+    else if (entry.kind == "SpladePooling")
+      read_splade_pooling(directory, entry.path, sentence);
     else if (i == 1)
       read_pooling(directory, entry.path, sentence);
     else

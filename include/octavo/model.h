@@ -66,6 +66,20 @@ enum class Similarity {
 /// Names a similarity as sentence-transformers does: "cosine", "dot", ...
 std::string_view name_of(Similarity similarity);
 
+/// What the numbers of a text's tokens make of one token of the vocabulary.
+enum class SparsePooling { max, sum };
+
+/// What becomes of a number that a masked language model gives a token of the vocabulary: ln(1 + x) of what is above 0,
+/// once or twice.
+enum class SparseActivation { relu, log1p_relu };
+
+/// How the logits of a masked language model become a sparse embedding (SPLADE), as SpladePooling of
+/// sentence-transformers calls it: activation, then pooling over all tokens of a text.
+struct SparseInfo {
+  SparsePooling pooling_strategy = SparsePooling::max;
+  SparseActivation activation_function = SparseActivation::relu;
+};
+
 /// How the last hidden state becomes an embedding, and what stands before a text; in this order: pooling, the modules
 /// behind it (summary() names them), truncation, normalisation.
 struct EmbeddingInfo {
@@ -74,6 +88,7 @@ struct EmbeddingInfo {
   std::optional<int> truncate_dim = {};            ///< only so many numbers of each embedding are kept
   bool normalize = true;                           ///< embeddings have length 1
   Similarity similarity = Similarity::cosine;
+  std::optional<SparseInfo> sparse = {};            ///< the checkpoint's embeddings are sparse, and made like this
   std::map<std::string, std::string> prompts = {};  ///< by name: what stands before a text
   std::string default_prompt_name = {};             ///< of the prompt where none is asked for; "": none
 };

@@ -4,6 +4,7 @@
 #include "octavo/engine.h"
 #include "octavo/text_preprocessor.h"
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <vector>
@@ -13,6 +14,7 @@ namespace octavo {
 /// What is asked for in place of what the checkpoint says (ModelInfo::embedding).
 struct EmbedOptions {
   std::vector<Pooling> pooling = {};     ///< empty: as the checkpoint says
+  bool pooler = false;                   ///< take the output pooler_output instead of pooling
   std::optional<bool> normalize = {};    ///< divide each embedding by its L2 norm, last of all
   std::optional<int> truncate_dim = {};  ///< keep so many numbers of each embedding
 };
@@ -27,6 +29,19 @@ Tensor embed(const Engine& engine, const TokenBatch& batch, Workspace& workspace
 /// Computes features of images, of the class token or as the mean of the patches: f32 [images, embedding_size()].
 /// Throws Error as Engine::pool() and embedding_size() do.
 Tensor embed(const Engine& engine, const ImageBatch& batch, Workspace& workspace, const EmbedOptions& options = {});
+
+/// A number of a sparse embedding; those that are 0 are left out.
+struct SparseValue {
+  std::int32_t id = 0;  ///< of a token of the vocabulary
+  float value = 0.0f;
+};
+
+/// Computes sparse embeddings (SPLADE) of what a masked language model says of all tokens of a text, special ones
+/// included: of each sequence the values above 0, by rising id. Nothing for `as`: as the checkpoint says
+/// (EmbeddingInfo::sparse), else max and relu. Throws Error when the model does not predict masked tokens; else as
+/// Engine::run().
+std::vector<std::vector<SparseValue>> embed_sparse(const Engine& engine, const TokenBatch& batch, Workspace& workspace,
+                                                   const std::optional<SparseInfo>& as = {});
 
 /// Tells how close two embeddings are, more being closer. The cosine with zeros is 0, of zeros with zeros 1. Throws
 /// Error when they have not equally many numbers.

@@ -29,6 +29,12 @@ class TextEncoder {
   Tensor encode(const std::vector<std::string>& texts, const TextOptions& texts_as = {},
                 const EmbedOptions& options = {});
 
+  /// Makes each text's sparse embedding, in the order of the texts. Throws Error as TextPreprocessor and embed_sparse()
+  /// do.
+  std::vector<std::vector<SparseValue>> encode_sparse(const std::vector<std::string>& texts,
+                                                      const TextOptions& texts_as = {},
+                                                      const std::optional<SparseInfo>& as = {});
+
   /// Compares each row of `a` with each row of `b` the way the checkpoint says (EmbeddingInfo::similarity; more is
   /// closer): f32 [rows of a, rows of b]. Throws Error when the rows have not equally many numbers.
   Tensor similarity(const Tensor& a, const Tensor& b) const;

@@ -1,13 +1,11 @@
 // Rows of chosen tokens, and what an engine says of the next token.
 #include "engine/engine_data.h"
+#include "engine/loss.h"
 #include "runtime/workspace.h"
 
 #include "octavo/error.h"
 
-#include <Eigen/Core>
-
 #include <algorithm>
-#include <cmath>
 #include <iterator>
 #include <numeric>
 
@@ -34,18 +32,6 @@ TokenBatch whole_texts(const TokenBatch& batch, const RaggedBatch& ragged) {
     result.sequences.push_back(std::move(text));
   }
   return result;
-}
-
-/// -ln of the probability of `target`.
-double loss_of(std::span<const float> logits, std::int32_t target) {
-  constexpr Eigen::Index kPart = 512;  // added up in f32
-  const Eigen::Map<const Eigen::ArrayXf> all(logits.data(), std::ssize(logits));
-  const float largest = all.maxCoeff();
-  double sum = 0.0;
-  for (Eigen::Index first = 0; first < all.size(); first += kPart) {
-    sum += static_cast<double>((all.segment(first, std::min(kPart, all.size() - first)) - largest).exp().sum());
-  }
-  return static_cast<double>(largest) + std::log(sum) - static_cast<double>(logits[static_cast<std::size_t>(target)]);
 }
 
 }  // namespace

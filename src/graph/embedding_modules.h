@@ -62,6 +62,10 @@ inline constexpr Name<Similarity> kSimilarities[] = {{Similarity::cosine, "cosin
                                                      {Similarity::euclidean, "euclidean"},
                                                      {Similarity::manhattan, "manhattan"}};
 
+inline constexpr Name<SparsePooling> kSparsePoolings[] = {{SparsePooling::max, "max"}, {SparsePooling::sum, "sum"}};
+inline constexpr Name<SparseActivation> kSparseActivations[] = {{SparseActivation::relu, "relu"},
+                                                                {SparseActivation::log1p_relu, "log1p_relu"}};
+
 /// The classes of torch.nn.
 inline constexpr Name<DenseActivation> kDenseActivations[] = {
     {DenseActivation::identity, "Identity"}, {DenseActivation::tanh, "Tanh"}, {DenseActivation::relu, "ReLU"},

@@ -62,6 +62,10 @@ void add_embedding(const EmbeddingInfo& embedding, json& info) {
   if (embedding.truncate_dim) info["truncate_dim"] = *embedding.truncate_dim;
   if (!embedding.normalize) info["normalize"] = false;
   if (embedding.similarity != Similarity::cosine) info["similarity_fn_name"] = name_of(embedding.similarity);
+  if (embedding.sparse) {
+    info["sparse"] = {{"pooling_strategy", name_in(kSparsePoolings, embedding.sparse->pooling_strategy)},
+                      {"activation_function", name_in(kSparseActivations, embedding.sparse->activation_function)}};
+  }
   if (!embedding.prompts.empty()) info["prompts"] = embedding.prompts;
   if (!embedding.default_prompt_name.empty()) info["default_prompt_name"] = embedding.default_prompt_name;
 }
@@ -72,6 +76,11 @@ EmbeddingInfo embedding_from_json(const JsonObject& info) {
   if (info.has("truncate_dim")) result.truncate_dim = width(info, "truncate_dim");
   result.normalize = info.flag_or("normalize", true);
   if (info.has("similarity_fn_name")) result.similarity = read_name(info, "similarity_fn_name", kSimilarities);
+  if (info.has("sparse")) {
+    const JsonObject sparse = info.section("sparse");
+    result.sparse = {.pooling_strategy = read_name(sparse, "pooling_strategy", kSparsePoolings),
+                     .activation_function = read_name(sparse, "activation_function", kSparseActivations)};
+  }
   const JsonObject prompts = info.section("prompts");
   for (const std::string& name : prompts.keys()) result.prompts[name] = prompts.text(name);
   result.default_prompt_name = info.text_or("default_prompt_name", "");

@@ -8,9 +8,21 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
+#include <utility>
 
 namespace octavo {
 namespace {
+
+constexpr std::string_view kPoolerOutput = "pooler_output";
+
+int pooler_columns(const Model& model, const EmbedOptions& options) {
+  const ModelInfo& info = model.info();
+  if (!options.pooling.empty()) throw Error("pooler and pooling exclude each other: an embedding is one or the other");
+  const auto found = std::ranges::find(info.outputs, kPoolerOutput, &OutputInfo::name);
+  if (found == info.outputs.end()) throw Error(info.name + ": the checkpoint has no pooler");
+  return found->columns;
+}
 
 /// What the options leave to the checkpoint, taken from there.
 struct Choice {
@@ -24,7 +36,8 @@ Choice choose(const Model& model, const EmbedOptions& options) {
   Choice choice{.pooling = options.pooling.empty() ? info.pooling : options.pooling,
                 .normalize = options.normalize.value_or(info.normalize),
                 .size = 0};
-  const int pooled = static_cast<int>(choice.pooling.size()) * model.info().hidden_size;
+  const int pooled = options.pooler ? pooler_columns(model, options)
+                                    : static_cast<int>(choice.pooling.size()) * model.info().hidden_size;
   const int whole = columns_behind(data_of(model).modules, pooled);
   choice.size = options.truncate_dim ? *options.truncate_dim : std::min(info.truncate_dim.value_or(whole), whole);
   if (choice.size < 1 || choice.size > whole) {
@@ -49,7 +62,9 @@ Tensor first_columns(const Tensor& rows, std::int64_t count) {
 template <typename Batch>
 Tensor embed_batch(const Engine& engine, const Batch& batch, Workspace& workspace, const EmbedOptions& options) {
   const Choice choice = choose(engine.model(), options);
-  Tensor result = apply_modules(data_of(engine.model()), engine.pool(batch, choice.pooling, workspace));
+  Tensor pooled =
+      options.pooler ? engine.output(kPoolerOutput, batch, workspace) : engine.pool(batch, choice.pooling, workspace);
+  Tensor result = apply_modules(data_of(engine.model()), std::move(pooled));
   if (first_not_finite(result.as<float>()) != result.as<float>().size()) {
     throw Error(engine.model().info().name +
                 ": an embedding is not a number: what its modules compute is too large for float32");

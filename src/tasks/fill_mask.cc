@@ -1,6 +1,7 @@
 // What may stand in masked places of a text, by the rules of transformers' fill-mask pipeline.
 #include "engine/engine_data.h"
 #include "graph/text_task.h"
+#include "tasks/masked_logits.h"
 #include "tasks/score_functions.h"
 #include "tasks/task_texts.h"
 
@@ -11,6 +12,12 @@
 #include <algorithm>
 
 namespace octavo {
+
+ValueId masked_logits(const Engine& engine) {
+  require_task(engine.model(), TextTask::masked_language_model);
+  const bool alone = data_of(engine.model()).graph.find_output(kLogits) != nullptr;
+  return data_of(engine).output(alone ? kLogits : kPredictionLogits);
+}
 
 MaskFiller::MaskFiller(const Model& model)
     : tokenizer_(model_for(TextTask::masked_language_model, model).tokenizer()),
@@ -51,8 +58,7 @@ Tensor MaskFiller::logits(const Engine& engine, const TokenBatch& batch, Workspa
     for (const std::int32_t mask : masks(tokens)) rows.push_back(before + mask);
     before += static_cast<std::int32_t>(tokens.ids.size());
   }
-  const bool alone = data_of(engine.model()).graph.find_output(kLogits) != nullptr;
-  return data.chosen(data.output(alone ? kLogits : kPredictionLogits), ragged, rows, workspace);
+  return data.chosen(masked_logits(engine), ragged, rows, workspace);
 }
 
 std::vector<std::vector<TokenScore>> MaskFiller::decode(const Tensor& logits, int count,

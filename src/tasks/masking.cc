@@ -68,4 +68,17 @@ MaskedTokens mask_tokens(const Model& model, Tokens tokens, const MaskingOptions
   return result;
 }
 
+std::vector<MaskedTokens> mask_each(const Model& model, const Tokens& tokens) {
+  const std::int32_t mask = mask_token_of(model);
+  std::vector<MaskedTokens> result;
+  for (std::size_t place = 0; place < tokens.ids.size(); ++place) {
+    if (model.tokenizer().is_special(tokens.ids[place])) continue;
+    MaskedTokens& masked = result.emplace_back(MaskedTokens{.tokens = tokens, .labels = {}});
+    masked.labels.resize(tokens.ids.size(), kNoLabel);
+    masked.labels[place] = tokens.ids[place];
+    masked.tokens.ids[place] = mask;
+  }
+  return result;
+}
+
 }  // namespace octavo

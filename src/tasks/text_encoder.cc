@@ -3,6 +3,7 @@
 #include "octavo/error.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace octavo {
@@ -29,6 +30,19 @@ Tensor TextEncoder::encode(const std::vector<std::string>& texts, const TextOpti
   Batcher batcher({}, [&](const TokenBatch& batch) {
     const Tensor embeddings = embed(session_.engine(), batch, session_.workspace(), options);
     next = std::ranges::copy(embeddings.as<float>(), next).out;
+  });
+  for (const std::string& text : texts) batcher.add(preprocessor.encode(text));
+  batcher.finish();
+  return result;
+}
+
+std::vector<std::vector<SparseValue>> TextEncoder::encode_sparse(const std::vector<std::string>& texts,
+                                                                 const TextOptions& texts_as,
+                                                                 const std::optional<SparseInfo>& as) {
+  const TextPreprocessor preprocessor(model(), texts_as);
+  std::vector<std::vector<SparseValue>> result;
+  Batcher batcher({}, [&](const TokenBatch& batch) {
+    std::ranges::move(embed_sparse(session_.engine(), batch, session_.workspace(), as), std::back_inserter(result));
   });
   for (const std::string& text : texts) batcher.add(preprocessor.encode(text));
   batcher.finish();

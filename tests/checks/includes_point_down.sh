@@ -36,7 +36,7 @@ error base   version base   tensor base   memory base   system system   image im
 batch runtime   workspace runtime   kv_cache runtime   quantization quantize   engine engine
 calibration calibration   analysis analysis   tasks tasks   comparison tasks   agreement tasks   generate tasks   sampling tasks
 text_preprocessor tasks   session tasks   text_encoder tasks   image_classifier tasks   text_generator tasks
-text_tasks tasks
+text_tasks tasks   masking tasks   embedding_precision tasks
 '
 
 room_of_public() { # NAME.h

@@ -1,6 +1,7 @@
 // sentence-transformers directories: the numbers that sentence-transformers itself gives, and a word about all else.
 #include "io/safetensors.h"
 #include "tests/support/compare.h"
+#include "tests/support/golden_tasks.h"
 #include "tests/support/support.h"
 #include "tests/support/temporary_directory.h"
 
@@ -226,7 +227,7 @@ TEST_CASE("what octavo does not do as a sentence-transformers file says is refus
   check("4_Normalize/config.json", {{"module_input_name", "token_embeddings"}},
         "module_input_name is \"token_embeddings\"");
   check("config_sentence_transformers.json", {{"similarity_fn_name", "maxsim"}}, "similarity_fn_name is \"maxsim\"");
-  check("config_sentence_transformers.json", {{"model_type", "SparseEncoder"}}, "model_type is \"SparseEncoder\"");
+  check("config_sentence_transformers.json", {{"model_type", "Router"}}, "model_type is \"Router\"");
   check("config_sentence_transformers.json", {{"default_prompt_name", "passage"}},
         "default_prompt_name is \"passage\"");
   check("config_sentence_transformers.json", {{"prompts", {{"query", 5}}}}, "query is 5");
@@ -258,6 +259,49 @@ TEST_CASE("modules that octavo does not have, or that stand where they cannot, a
   check([](json& m) { m[2]["path"] = "../2_Dense"; }, "../2_Dense");
   check([](json& m) { m[2]["path"] = "/2_Dense"; }, "/2_Dense");
   check([](json& m) { m[2]["path"] = std::string(5000, 'a'); }, "a folder within the checkpoint");
+}
+
+TEST_CASE("a SparseEncoder's SpladePooling is read, kept in the model file, and refused where it cannot stand") {
+  const auto open = [](const json& modules, const json& pooling, const json& transformer, const char* model = "masks") {
+    const TemporaryDirectory directory;
+    GoldenTasks().write(model, directory.path());
+    write_bytes(directory / "modules.json", modules.dump());
+    write_bytes(directory / "1_SpladePooling/config.json", pooling.dump());
+    write_bytes(directory / "sentence_bert_config.json", transformer.dump());
+    write_bytes(directory / "config_sentence_transformers.json", R"({"model_type": "SparseEncoder"})");
+    return Model::from_checkpoint(directory.path());
+  };
+  const auto module = [](const char* path, const char* type) {
+    return json{{"path", path}, {"type", std::string("sentence_transformers.sparse_encoder.models.") + type}};
+  };
+  const json modules = {module("", "MLMTransformer"), module("1_SpladePooling", "SpladePooling")};
+  const json task = {{"transformer_task", "fill-mask"},
+                     {"modality_config", {{"text", {{"method_output_name", "logits"}}}}}};
+  const Model model =
+      open(modules, {{"pooling_strategy", "sum"}, {"activation_function", "log1p_relu"}, {"chunk_size", 8}}, task);
+  CHECK(model.warnings().empty());
+  CHECK(model.info().embedding.similarity == Similarity::dot);
+  Calibrator calibrator(model);
+  Workspace workspace({.threads = 1});
+  calibrator.observe({{{.ids = {2, 9, 4, 12, 3}}}}, workspace);
+  const TemporaryDirectory directory;
+  calibrator.quantize().model.save(directory / "m.octavo");
+  for (const Model& each : {model, Model::from_file(directory / "m.octavo")}) {
+    REQUIRE(each.info().embedding.sparse);
+    CHECK(each.info().embedding.sparse->pooling_strategy == SparsePooling::sum);
+    CHECK(each.info().embedding.sparse->activation_function == SparseActivation::log1p_relu);
+  }
+  CHECK(open(modules, json::object(), json::object()).info().embedding.sparse->pooling_strategy == SparsePooling::max);
+  CHECK_THROWS_WITH(open(modules, {{"pooling_strategy", "mean"}}, task),
+                    Catch::Contains("pooling_strategy is \"mean\""));
+  CHECK_THROWS_WITH(open(modules, {{"activation_function", "elu"}}, task), Catch::Contains("activation_function is"));
+  CHECK_THROWS_WITH(open({modules[0], module("1_SpladePooling", "Pooling")}, json::object(), task),
+                    Catch::Contains("a SpladePooling behind"));
+  CHECK_THROWS_WITH(open({modules[0], modules[1], module("n", "Normalize")}, json::object(), task),
+                    Catch::Contains("nothing behind the SpladePooling"));
+  CHECK_THROWS_WITH(open(modules, json::object(), {{"transformer_task", "feature-extraction"}}),
+                    Catch::Contains("expected fill-mask"));
+  CHECK_THROWS_WITH(open(modules, json::object(), task, "entities"), Catch::Contains("which it lacks"));
 }
 
 TEST_CASE("sizes and tensors of modules that do not fit are errors that name them") {

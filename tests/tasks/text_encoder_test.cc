@@ -2,6 +2,7 @@
 #include "octavo/text_encoder.h"
 
 #include "tests/support/compare.h"
+#include "tests/support/golden_tasks.h"
 #include "tests/support/small_tokenizers.h"
 #include "tests/support/support.h"
 #include "tests/support/tiny_bert.h"
@@ -9,6 +10,8 @@
 
 #include "octavo/error.h"
 
+#include <algorithm>
+#include <cmath>
 #include <thread>
 
 namespace octavo::test {
@@ -79,6 +82,84 @@ TEST_CASE("similarity has a row for each embedding of the first, a column for ea
   CHECK(closeness.row<float>(0)[2] == Approx(similarity(first.row<float>(0), second.row<float>(2))));
   CHECK_THROWS_WITH(encoder.similarity(first, encoder.encode({"a"}, {}, {.truncate_dim = 8})),
                     Catch::Contains("48 and 8"));
+}
+
+TEST_CASE("a sparse embedding is ln(1 + x) of the logits above 0, the largest or the sum over all tokens of a text") {
+  const Model model = GoldenTasks().model("masks");
+  TextEncoder encoder(model, {.threads = 2});
+  const std::vector<std::string> texts = {"the cat sat on the mat", "a river", ""};
+  const TextPreprocessor preprocessor(model);
+  Workspace workspace({.threads = 1});
+  for (const SparsePooling pooling : {SparsePooling::max, SparsePooling::sum}) {
+    for (const SparseActivation activation : {SparseActivation::relu, SparseActivation::log1p_relu}) {
+      const auto found = encoder.encode_sparse(texts, {}, SparseInfo{pooling, activation});
+      REQUIRE(found.size() == texts.size());
+      for (std::size_t i = 0; i < texts.size(); ++i) {
+        const Tensor logits = Engine(model).output("logits", {{preprocessor.encode(texts[i])}}, workspace);
+        std::vector<double> values(static_cast<std::size_t>(logits.columns()));
+        for (std::int64_t row = 0; row < logits.rows(); ++row) {
+          for (std::size_t j = 0; j < values.size(); ++j) {
+            double value = std::log1p(std::max(static_cast<double>(logits.row<float>(row)[j]), 0.0));
+            if (activation == SparseActivation::log1p_relu) value = std::log1p(value);
+            values[j] = pooling == SparsePooling::max ? std::max(values[j], value) : values[j] + value;
+          }
+        }
+        std::size_t next = 0;
+        for (std::size_t j = 0; j < values.size(); ++j) {
+          if (values[j] == 0.0) continue;
+          REQUIRE(next < found[i].size());
+          REQUIRE(found[i][next].id == static_cast<int>(j));
+          REQUIRE(found[i][next++].value == Approx(values[j]).epsilon(1e-5).margin(1e-6));
+        }
+        CHECK(next == found[i].size());
+      }
+    }
+  }
+  CHECK_THROWS_WITH(TextEncoder(small_encoder()).encode_sparse({"a"}),
+                    Catch::Contains("does not predict masked tokens"));
+}
+
+TEST_CASE("sparse embeddings in integers have the same bits with every instruction set, thread count and batch") {
+  const Model model = GoldenTasks().model("masks");
+  const TextPreprocessor preprocessor(model);
+  Workspace workspace({.threads = 1});
+  Calibrator calibrator(model);
+  const std::vector<std::string> texts = {"the cat sat on the mat", "a river in Berlin", "Maria"};
+  for (const std::string& text : texts) calibrator.observe({{preprocessor.encode(text)}}, workspace);
+  const Model quantized = calibrator.quantize().model;
+  for (const SparsePooling pooling : {SparsePooling::max, SparsePooling::sum}) {
+    std::vector<std::vector<SparseValue>> first;
+    for (const std::string_view isa : available_isas()) {
+      for (const int threads : {1, 3}) {
+        TextEncoder encoder(quantized, {.threads = threads, .isa = std::string(isa)});
+        const auto found = encoder.encode_sparse(texts, {}, SparseInfo{.pooling_strategy = pooling});
+        if (first.empty()) first = found;
+        const auto equal = [](const SparseValue& a, const SparseValue& b) {
+          return a.id == b.id && a.value == b.value;
+        };
+        for (std::size_t i = 0; i < texts.size(); ++i) {
+          INFO(isa << ", " << threads << " threads: " << texts[i]);
+          REQUIRE(!found[i].empty());
+          CHECK(std::ranges::equal(found[i], first[i], equal));
+          CHECK(std::ranges::equal(encoder.encode_sparse({texts[i]}, {}, SparseInfo{.pooling_strategy = pooling})[0],
+                                   first[i], equal));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("the pooler's output can stand in place of pooling") {
+  const Model model = GoldenTasks().model("three_labels");
+  TextEncoder encoder(model, {.threads = 1});
+  Workspace workspace({.threads = 1});
+  const Tensor pooled =
+      Engine(model).output("pooler_output", {{TextPreprocessor(model).encode("the cat sat")}}, workspace);
+  CHECK(equal_bytes(encoder.encode({"the cat sat"}, {}, {.pooler = true, .normalize = false}), pooled));
+  const Tensor cut = encoder.encode({"the cat sat"}, {}, {.pooler = true, .normalize = true, .truncate_dim = 5});
+  CHECK(similarity(cut.row<float>(0), pooled.row<float>(0).first(5)) == Approx(1.0).epsilon(1e-6));
+  CHECK_THROWS_WITH(encoder.encode({"a"}, {}, {.pooling = {Pooling::cls}, .pooler = true}), Catch::Contains("exclude"));
+  CHECK_THROWS_WITH(TextEncoder(small_encoder()).encode({"a"}, {}, {.pooler = true}), Catch::Contains("has no pooler"));
 }
 
 TEST_CASE("copies of an encoder can be called at the same time") {
