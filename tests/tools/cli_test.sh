@@ -200,7 +200,7 @@ run 0 bench -m model.octavo -p 4 -r 1 --profile; out_has "| Attention | encoder.
 
 # A model that is no decoder makes no text.
 run 1 generate -m model.octavo -p x; err_has "does not predict the next token"; lines_are err 1; out_is_empty
-run 1 perplexity -m model.octavo -f many.txt; err_has "does not predict the next token"; lines_are err 1; out_is_empty
+run 1 perplexity -m model.octavo -f many.txt; err_has "predicts neither next nor masked tokens"; lines_are err 1; out_is_empty
 run 2 generate -m model.octavo -p x --temp hot; is_wrong_usage "--temp is 'hot', expected a number"
 run 2 generate -m model.octavo -p x --beams 2 --temp 1; is_wrong_usage "--temp has no effect beside --beams"
 run 2 perplexity -m model.octavo; is_wrong_usage "--file"

@@ -7,6 +7,7 @@
 #include "tests/support/tiny_vit.h"
 #include "tests/tools/support.h"
 
+#include <algorithm>
 #include <set>
 #include <unistd.h>
 
@@ -84,6 +85,13 @@ class Kitchen {
       tasks.write(name, scratch_ / name);
       run({"calibrate", name, "-d", "tasks.txt", "-o", std::string(name) + ".octavo", "--ablations", "off"});
     }
+    run({"embed", "-m", "bert.octavo", "-p", "hello", "-p", "b x", "-o", "two.npy"});
+    Tensor ids(DType::s32, {1, 4}), labels(DType::s32, {1, 4});
+    std::ranges::copy(std::vector<std::int32_t>{2, 4, 9, 3}, ids.writable<std::int32_t>().begin());
+    std::ranges::copy(std::vector<std::int32_t>{-100, 7, 8, -100}, labels.writable<std::int32_t>().begin());
+    write_safetensors(scratch_ / "masks.safetensors", {{"input_ids", ids}, {"labels", labels}}, {});
+    labels.writable<std::int32_t>()[2] = -100;
+    write_safetensors(scratch_ / "fewer.safetensors", {{"input_ids", ids}, {"labels", labels}}, {});
     run({"calibrate", "vit", "-d", "pictures", "-o", "vit.octavo", "--ablations", "off"});
   }
 
@@ -148,6 +156,7 @@ const Words kClasses = {"-m", "three_labels.octavo", "-p", "Maria lives in Berli
             kFilled = {"-m", "masks.octavo", "-p", "the [MASK] sat", "--json"},
             kLabelled = {"three_labels", "-d",  "labelled.tsv", "-o",  "m.octavo",
                          "--ablations",  "off", "--column",     "1,2", "--json"},
+            kMasked = {"-m", "masks.octavo", "-f", "tasks.txt"},
             kOutput = {"-m", "three_labels.octavo", "-p", "a cat sat"};
 
 Words with(Words words, const Words& more) {
@@ -239,6 +248,12 @@ const std::vector<Line>& lines() {
         {"embed", "file", kEmbed, {"--file", "texts.txt"}},
         {"embed", "image", kPictures, {"--image", "pictures/1.ppm"}},
         {"embed", "pooling", kEmbed, {"--pooling", "cls"}},
+        {"embed", "precision", kEmbed, {"--precision", "binary"}},
+        {"embed",
+         "calibration-embeddings",
+         with(kTwo, {"--precision", "int8"}),
+         {"--calibration-embeddings", "two.npy"}},
+        {"embed", "sparse", {"-m", "masks.octavo", "-p", "the cat"}, {"--sparse"}},
         {"embed", "normalize", {"-m", "bert.octavo", "-p", "a", "--no-normalize"}, {"--normalize"}},
         {"embed", "no-normalize", kEmbed, {"--no-normalize"}},
         {"embed", "similarity", kTwo, {"--similarity"}},
@@ -293,6 +308,12 @@ const std::vector<Line>& lines() {
         {"perplexity", "file", kPerplexity, {"--file", "list.txt"}},
         {"perplexity", "ctx", kPerplexity, {"--ctx", "10"}},
         {"perplexity", "stride", kPerplexity, {"--stride", "5"}},
+        {"perplexity", "seed", kMasked, {"--seed", "5"}},
+        {"perplexity",
+         "masks",
+         {"-m", "masks.octavo", "--masks", "masks.safetensors"},
+         {"--masks", "fewer.safetensors"}},
+        {"perplexity", "pseudo", kMasked, {"--pseudo"}},
         {"perplexity", "json", kPerplexity, {"--json"}},
         {"perplexity", "threads", kPerplexity, {"--threads", "1"}, Effect::speed},
         {"perplexity", "batch-size", kPerplexity, {"--batch-size", "1"}, Effect::speed},
@@ -457,6 +478,15 @@ TEST_CASE("a flag that would have no effect is wrong usage, and the message name
       {joined("generate", kText, {"--beams", "2", "--temp", "1"}), "--temp has no effect beside --beams"},
       {joined("generate", {"-m", "opt", "-p", "a"}, {"--isa", "scalar"}), "--isa has no effect on --model opt"},
       {joined("embed", kTwo, {"--similarity", "--no-normalize"}), "--no-normalize has no effect beside --similarity"},
+      {joined("embed", kTwo, {"--calibration-embeddings", "two.npy"}),
+       "--calibration-embeddings has no effect without"},
+      {joined("embed", kTwo, {"--precision", "int8", "--similarity"}), "--precision has no effect beside --similarity"},
+      {joined("embed", kTwo, {"--sparse", "--pooling", "cls"}), "--pooling has no effect beside --sparse"},
+      {joined("perplexity", kMasked, {"--stride", "4"}),
+       "--stride has no effect on a model that predicts masked tokens"},
+      {joined("perplexity", kMasked, {"--pseudo", "--seed", "4"}), "--seed has no effect beside --pseudo"},
+      {joined("perplexity", kMasked, {"--masks", "masks.safetensors"}), "--file has no effect beside --masks"},
+      {joined("perplexity", kPerplexity, {"--pseudo"}), "--pseudo has no effect on a decoder"},
       {joined("embed", kPictures, {"--max-length", "4"}), "--max-length has no effect beside --image"},
       {joined("embed", {"-m", "vit.octavo", "-f", "list.txt"}, {"--max-length", "4"}),
        "--max-length has no effect on --model vit.octavo"},

@@ -39,12 +39,12 @@ TEST_CASE("a float is printed as the shortest number that reads back as the same
 
 TEST_CASE("numbers are written with what stands between them, and what is not a number is an Error in any format") {
   std::string text;
-  append_json_array(text, std::vector<float>{0.5f, -2.0f});
-  append_json_array(text, {});
-  append_numbers(text, std::vector<float>{1.0f, 2.0f}, ' ');
-  CHECK(text == "[0.5,-2][]1 2");
+  append_numbers(text, std::vector<float>{0.5f, -2.0f}, ',');
+  append_numbers(text, std::vector<float>{}, ' ');
+  append_numbers(text, std::vector<std::int8_t>{-128, 127}, ' ');
+  append_numbers(text, std::vector<std::uint8_t>{0, 255}, ' ');
+  CHECK(text == "0.5,-2-128 1270 255");
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
-    CHECK_THROWS_AS(append_json_array(text, std::vector<float>{0.5f, bad}), octavo::Error);
     CHECK_THROWS_AS(append_numbers(text, std::vector<float>{bad}, ' '), octavo::Error);
   }
 }

@@ -260,3 +260,78 @@ TEST_CASE("run prints an output by its name, with rows for sequences or tokens")
   CHECK_THROWS_WITH(tiny.answer(kRun, {"-p", "a", "--output", "scores"}),
                     Catch::Contains("it has last_hidden_state, pooler_output, logits"));
 }
+
+TEST_CASE("perplexity of a masked model is that of the seed or of the masks given, and of each token alone") {
+  const Tiny tiny("masks");
+  tiny.write("text.txt", "the cat sat on the mat\n\nMaria lives in Berlin\r\na river in new york\n");
+  const auto answer = [&](std::vector<std::string> words) {
+    words.insert(words.end(), {"-f", tiny.path("text.txt"), "-c", "8"});
+    return tiny.answer_json(kPerplexity, words);
+  };
+  const nlohmann::json seeded = answer({"--seed", "3"});
+  CHECK(seeded.at("perplexity").get<double>() > 1.0);
+  CHECK(answer({"--seed", "3", "-b", "1"}).at("tokens") == seeded.at("tokens"));
+  CHECK(answer({"--seed", "3", "-b", "1"}).at("perplexity").get<double>() ==
+        Approx(seeded["perplexity"].get<double>()).epsilon(1e-5));
+  CHECK(answer({"--seed", "4"}).at("perplexity") != seeded["perplexity"]);
+  const nlohmann::json pseudo = answer({"--pseudo"});
+  CHECK(pseudo.at("blocks") == seeded.at("blocks"));
+  CHECK(pseudo.at("tokens").get<int>() > seeded.at("tokens").get<int>());
+  CHECK(pseudo.at("top1").get<double>() <= 1.0);
+  CHECK_THROWS_WITH(tiny.answer(kPerplexity, {"-f", tiny.path("text.txt"), "-c", "2"}),
+                    Catch::Contains("a block has 2 tokens, expected more than the 2 special ones"));
+  tiny.write("empty.txt", "\n");
+  CHECK_THROWS_WITH(tiny.answer(kPerplexity, {"-f", tiny.path("empty.txt")}), Catch::Contains("has no tokens"));
+  CHECK_THROWS_WITH(Tiny("entities").answer(kPerplexity, {"-f", tiny.path("text.txt")}),
+                    Catch::Contains("predicts neither next nor masked tokens"));
+}
+
+TEST_CASE("rounded embeddings are those of all inputs together, in every form, or of ranges from a file") {
+  const Tiny tiny("entities");
+  std::string texts;
+  for (const char* text : {"the cat sat", "a river", "Maria lives in Berlin", "new york", "a mat ?"})
+    texts += std::string(text) + "\n";
+  tiny.write("texts.txt", texts);
+  const auto answer = [&](std::vector<std::string> words) {
+    words.insert(words.end(), {"-f", tiny.path("texts.txt"), "--precision", "int8"});
+    return tiny.answer(kEmbed, words);
+  };
+  const std::string together = answer({});
+  CHECK(lines_of(together).size() == 5);
+  CHECK(answer({"-b", "1"}) == together);
+  std::vector<std::string> json = lines_of(answer({"--json"})), text = lines_of(together);
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    std::ranges::replace(text[i], ' ', ',');
+    CHECK(json[i].ends_with("\"embedding\":[" + text[i] + "]}"));
+  }
+  tiny.answer(kEmbed, {"-f", tiny.path("texts.txt"), "-o", tiny.path("floats.npy")});
+  CHECK(answer({"--calibration-embeddings", tiny.path("floats.npy")}) == together);
+  answer({"-o", tiny.path("bytes.npy")});
+  const std::string bytes = tiny.read("bytes.npy");
+  CHECK(bytes.find("'descr': '|i1', 'fortran_order': False, 'shape': (5, 24)") != std::string::npos);
+  CHECK(bytes.size() == 128 + 5 * 24);
+  CHECK(static_cast<int>(static_cast<signed char>(bytes[128])) == std::stoi(together));
+  CHECK_THROWS_WITH(tiny.answer(kEmbed, {"-p", "a", "--precision", "uint8"}), Catch::Contains("one embedding alone"));
+  CHECK_THROWS_WITH(answer({"--calibration-embeddings", tiny.path("bytes.npy")}),
+                    Catch::Contains("expected a float32"));
+  CHECK_THROWS_WITH(answer({"--calibration-embeddings", tiny.path("texts.txt")}), Catch::Contains("is no .npy file"));
+  CHECK_THROWS_WITH(answer({"--calibration-embeddings", tiny.path("floats.npy"), "--truncate-dim", "8"}),
+                    Catch::Contains("has 24 numbers in each embedding, but those of model have 8"));
+}
+
+TEST_CASE("sparse embeddings are pairs of id and value, those of a SparseEncoder without being asked for") {
+  const Tiny tiny("masks");
+  const nlohmann::json found = tiny.answer_json(kEmbed, {"-p", "the cat", "--sparse"});
+  CHECK(found.at("tokens") == 4);
+  REQUIRE(!found.at("embedding").empty());
+  const std::string line = tiny.answer(kEmbed, {"-p", "the cat", "--sparse"});
+  CHECK(line.starts_with(std::to_string(found["embedding"][0].at("id").get<int>()) + ":"));
+  CHECK(std::ranges::count(line, ':') == std::ssize(found["embedding"]));
+  CHECK_THROWS_WITH(tiny.answer(kEmbed, {"-p", "a", "--sparse", "-o", tiny.path("a.npy")}), Catch::Contains("no .npy"));
+  CHECK_THROWS_WITH(Tiny("entities").answer(kEmbed, {"-p", "a", "--sparse"}), Catch::Contains("predict masked tokens"));
+  tiny.write("model/config_sentence_transformers.json", R"({"model_type": "SparseEncoder"})");
+  CHECK(tiny.answer(kEmbed, {"-p", "the cat"}) == line);
+  CHECK(tiny.answer(kEmbed, {"-p", "the cat", "--pooling", "cls"}).find(':') == std::string::npos);
+  CHECK_THROWS_WITH(tiny.answer(kEmbed, {"-p", "a", "--no-normalize"}),
+                    Catch::Contains("--no-normalize has no effect on the sparse embeddings of model"));
+}

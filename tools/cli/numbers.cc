@@ -40,10 +40,24 @@ void append_numbers(std::string& text, std::span<const float> values, char separ
   }
 }
 
-void append_json_array(std::string& text, std::span<const float> values) {
-  text += '[';
-  append_numbers(text, values, ',');
-  text += ']';
+namespace {
+
+template <typename Integer>
+void append_integers(std::string& text, std::span<const Integer> values, char separator) {
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (i > 0) text += separator;
+    text += std::to_string(values[i]);
+  }
+}
+
+}  // namespace
+
+void append_numbers(std::string& text, std::span<const std::int8_t> values, char separator) {
+  append_integers(text, values, separator);
+}
+
+void append_numbers(std::string& text, std::span<const std::uint8_t> values, char separator) {
+  append_integers(text, values, separator);
 }
 
 std::string megabytes(std::uintmax_t bytes) {

@@ -22,8 +22,8 @@ std::string fixed(double value, int digits);
 /// Finite numbers with `separator` between them.
 void append_numbers(std::string& text, std::span<const float> values, char separator);
 
-/// "[0.5,-1]", of finite numbers.
-void append_json_array(std::string& text, std::span<const float> values);
+void append_numbers(std::string& text, std::span<const std::int8_t> values, char separator);
+void append_numbers(std::string& text, std::span<const std::uint8_t> values, char separator);
 
 /// "23.1 MB".
 std::string megabytes(std::uintmax_t bytes);

@@ -5,7 +5,10 @@
 #include <algorithm>
 #include <fstream>
 #include <iostream>
+#include <limits>
 #include <sstream>
+#include <string_view>
+#include <utility>
 
 namespace octavo::tools {
 
@@ -23,6 +26,44 @@ std::vector<ScoredWindow> windows_of(const Tokens& text, std::size_t context, st
     scored = until;
   }
   return windows;
+}
+
+namespace {
+
+/// The tokens of a line without special ones around them.
+void append_line(std::vector<std::int32_t>& ids, std::string_view line, const Tokenizer& tokenizer) {
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  const TokenWindow window = tokenizer.windows(line, {.max_length = std::numeric_limits<int>::max()})[0];
+  const auto begin = window.tokens.ids.begin() + window.first;
+  ids.insert(ids.end(), begin, begin + std::ssize(window.words));
+}
+
+}  // namespace
+
+std::vector<Tokens> blocks_of(const std::string& text, const Tokenizer& tokenizer, int length) {
+  std::vector<std::int32_t> ids;
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    append_line(ids, rest.substr(0, end), tokenizer);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  if (ids.empty()) throw Error("the text has no tokens, expected at least one");
+  const TokenWindow nothing = tokenizer.windows("", {.max_length = std::numeric_limits<int>::max()})[0];
+  const std::vector<std::int32_t>& around = nothing.tokens.ids;
+  if (length <= std::ssize(around)) {
+    throw Error("a block has " + std::to_string(length) + " tokens, expected more than the " +
+                std::to_string(around.size()) + " special ones around a text");
+  }
+  const auto room = length - std::ssize(around);
+  std::vector<Tokens> blocks;
+  for (auto first = ids.begin(); first != ids.end();) {
+    const auto last = first + std::min<std::ptrdiff_t>(room, ids.end() - first);
+    std::vector<std::int32_t> block = around;
+    block.insert(block.begin() + nothing.first, first, last);
+    blocks.push_back({.ids = std::move(block)});
+    first = last;
+  }
+  return blocks;
 }
 
 std::vector<std::string> pieces_of(const std::string& text, const Tokenizer& tokenizer, std::size_t tokens) {

@@ -1,4 +1,4 @@
-// A long text as what a decoder takes at a time: windows of its tokens.
+// A long text as what a model takes at a time: windows of its tokens.
 #pragma once
 
 #include "octavo/tokenizer.h"
@@ -18,6 +18,10 @@ struct ScoredWindow {
 /// token of a window has nothing before it and is scored by the window before, if they overlap. Throws Error when the
 /// text has no two tokens.
 std::vector<ScoredWindow> windows_of(const Tokens& text, std::size_t context, std::size_t stride);
+
+/// The tokens of a text's lines one behind the other, cut into blocks of at most `length` tokens, special ones around
+/// each included. Throws Error when those leave no room, or the text has no tokens.
+std::vector<Tokens> blocks_of(const std::string& text, const Tokenizer& tokenizer, int length);
 
 /// Pieces of a text of at most `tokens` tokens each, one after the other.
 std::vector<std::string> pieces_of(const std::string& text, const Tokenizer& tokenizer, std::size_t tokens);

@@ -14,33 +14,34 @@
 namespace octavo::tools {
 namespace {
 
-/// The rows of a batch's vectors, taken in order.
-class RowReader {
- public:
-  explicit RowReader(const Tensor& vectors)
-      : values_(vectors.as<float>()), columns_(static_cast<std::size_t>(vectors.columns())) {}
-
-  std::span<const float> next() {
-    at_ += columns_;
-    return values_.subspan(at_ - columns_, columns_);
+void append_row(std::string& text, const Tensor& vectors, std::int64_t row, char separator) {
+  switch (vectors.dtype()) {
+    case DType::s8:
+      return append_numbers(text, vectors.row<std::int8_t>(row), separator);
+    case DType::u8:
+      return append_numbers(text, vectors.row<std::uint8_t>(row), separator);
+    default:
+      return append_numbers(text, vectors.row<float>(row), separator);
   }
+}
 
- private:
-  std::span<const float> values_;
-  std::size_t columns_, at_ = 0;
-};
+void append_json_row(std::string& text, const Tensor& vectors, std::int64_t row) {
+  text += '[';
+  append_row(text, vectors, row, ',');
+  text += ']';
+}
 
 class TextWriter : public EmbeddingWriter {
  public:
   TextWriter(Output& output, Rows rows) : output_(output), rows_(rows) {}
 
   void write(const std::vector<std::size_t>& tokens, const Tensor& vectors) override {
-    RowReader reader(vectors);
+    std::int64_t next = 0;
     for (const std::size_t count : tokens) {
       std::string text;
       if (rows_ == Rows::per_token && index_++ > 0) text += '\n';
       for (std::size_t row = 0; row < (rows_ == Rows::per_token ? count : 1); ++row) {
-        append_numbers(text, reader.next(), ' ');
+        append_row(text, vectors, next++, ' ');
         text += '\n';
       }
       output_.write(text);
@@ -58,28 +59,20 @@ class JsonWriter : public EmbeddingWriter {
   JsonWriter(Output& output, Rows rows, std::string key) : output_(output), rows_(rows), key_(std::move(key)) {}
 
   void write(const std::vector<std::size_t>& tokens, const Tensor& vectors) override {
-    RowReader reader(vectors);
+    std::int64_t next = 0;
     for (const std::size_t count : tokens) {
       std::string text =
           "{\"index\":" + std::to_string(index_++) + ",\"tokens\":" + std::to_string(count) + ",\"" + key_ + "\":";
-      if (rows_ == Rows::per_input) {
-        append_json_array(text, reader.next());
-      } else {
-        append_list(text, reader, count);
+      if (rows_ == Rows::per_token) text += '[';
+      for (std::size_t row = 0; row < (rows_ == Rows::per_token ? count : 1); ++row) {
+        if (row > 0) text += ',';
+        append_json_row(text, vectors, next++);
       }
-      output_.write(text + "}\n");
+      output_.write(text + (rows_ == Rows::per_token ? "]}\n" : "}\n"));
     }
   }
 
  private:
-  static void append_list(std::string& text, RowReader& reader, std::size_t count) {
-    for (std::size_t row = 0; row < count; ++row) {
-      text += row == 0 ? '[' : ',';
-      append_json_array(text, reader.next());
-    }
-    text += ']';
-  }
-
   Output& output_;
   Rows rows_;
   std::string key_;  ///< needs no escapes
@@ -88,8 +81,8 @@ class JsonWriter : public EmbeddingWriter {
 
 class NpyEmbeddingWriter : public EmbeddingWriter {
  public:
-  NpyEmbeddingWriter(Output& output, std::int64_t columns) : writer_(output, columns) {}
-  void write(const std::vector<std::size_t>&, const Tensor& vectors) override { writer_.write(vectors.as<float>()); }
+  NpyEmbeddingWriter(Output& output, std::int64_t columns, DType dtype) : writer_(output, columns, dtype) {}
+  void write(const std::vector<std::size_t>&, const Tensor& vectors) override { writer_.write(vectors); }
   void finish() override { writer_.finish(); }
 
  private:
@@ -120,19 +113,22 @@ class SimilarityWriter : public EmbeddingWriter {
  private:
   std::span<const float> row(std::size_t i) const { return std::span(values_).subspan(i * columns_, columns_); }
 
-  std::vector<float> similarities_with(std::size_t i, std::size_t inputs) const {
-    std::vector<float> result(inputs);
-    for (std::size_t j = 0; j < inputs; ++j) result[j] = static_cast<float>(similarity(row(i), row(j), form_.kind));
+  /// f32 [1, inputs]
+  Tensor similarities_with(std::size_t i, std::size_t inputs) const {
+    Tensor result(DType::f32, {1, static_cast<std::int64_t>(inputs)});
+    const std::span<float> out = result.writable<float>();
+    for (std::size_t j = 0; j < inputs; ++j) out[j] = static_cast<float>(similarity(row(i), row(j), form_.kind));
     return result;
   }
 
-  std::string line(std::size_t i, const std::vector<float>& values) const {
+  std::string line(std::size_t i, const Tensor& similarities) const {
     std::string text;
     if (form_.format == MatrixFormat::json) {
       text = "{\"index\":" + std::to_string(i) + ",\"similarity\":";
-      append_json_array(text, values);
+      append_json_row(text, similarities, 0);
       return text + "}\n";
     }
+    const std::span<const float> values = similarities.as<float>();
     for (std::size_t j = 0; j < values.size(); ++j) {
       if (j > 0) text += ' ';
       append_fixed(text, values[j], 6);
@@ -156,8 +152,8 @@ std::unique_ptr<EmbeddingWriter> json_writer(Output& output, Rows rows, const st
   return std::make_unique<JsonWriter>(output, rows, key);
 }
 
-std::unique_ptr<EmbeddingWriter> npy_writer(Output& output, std::int64_t columns) {
-  return std::make_unique<NpyEmbeddingWriter>(output, columns);
+std::unique_ptr<EmbeddingWriter> npy_writer(Output& output, std::int64_t columns, DType dtype) {
+  return std::make_unique<NpyEmbeddingWriter>(output, columns, dtype);
 }
 
 std::unique_ptr<EmbeddingWriter> similarity_writer(Output& output, const SimilarityForm& form) {

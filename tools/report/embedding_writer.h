@@ -14,8 +14,8 @@ namespace octavo::tools {
 /// One vector per input, or one per token.
 enum class Rows { per_input, per_token };
 
-/// Receives batches in the order of the inputs: the tokens of each input, and the vectors f32 [inputs or tokens,
-/// columns].
+/// Receives batches in the order of the inputs: the tokens of each input, and the vectors [inputs or tokens,
+/// columns], f32 or what quantize_embeddings() makes of them.
 class EmbeddingWriter {
  public:
   virtual ~EmbeddingWriter() = default;
@@ -32,8 +32,8 @@ std::unique_ptr<EmbeddingWriter> text_writer(Output& output, Rows rows);
 /// list of vectors.
 std::unique_ptr<EmbeddingWriter> json_writer(Output& output, Rows rows, const std::string& key = "embedding");
 
-/// A .npy matrix of all vectors.
-std::unique_ptr<EmbeddingWriter> npy_writer(Output& output, std::int64_t columns);
+/// A .npy matrix of all vectors, which are of this type.
+std::unique_ptr<EmbeddingWriter> npy_writer(Output& output, std::int64_t columns, DType dtype = DType::f32);
 
 enum class MatrixFormat { text, json, npy };
 
