@@ -36,10 +36,11 @@ class Electra {
   /// Every head whose tensors the checkpoint holds.
   void add(Heads& heads) {
     const int size = config_.hidden_size;
+    const std::string summary = "sequence_summary.summary";  // of choices
     if (heads.has("classifier.dense"))
       heads.classes(heads.first_token("classifier.dense", Activation::gelu), "classifier.out_proj");
     else if (heads.has("classifier"))
-      heads.classes(heads.hidden(), "classifier");
+      heads.classes(heads.has(summary) ? heads.first_token(summary, Activation::gelu) : heads.hidden(), "classifier");
     if (heads.has("qa_outputs")) heads.classes(heads.hidden(), "qa_outputs");
     const std::string discriminator = "discriminator_predictions.";
     if (heads.has(discriminator + "dense")) {
@@ -64,6 +65,13 @@ class Electra {
   int classes_ = 0;
 };
 
+/// What choices are scored by: the first token's row.
+void check_summary(const JsonObject& config) {
+  if (config.text_or("summary_type", "first") != "first") config.fail("summary_type", "\"first\"");
+  if (config.text_or("summary_activation", "gelu") != "gelu") config.fail("summary_activation", "\"gelu\"");
+  if (!config.flag_or("summary_use_proj", true)) config.fail("summary_use_proj", "true");
+}
+
 Model::Data read(Checkpoint checkpoint) {
   const JsonObject& config = checkpoint.config;
   const BertConfig electra = read_bert_config(config, {.hidden_size = 256, .heads = 4, .intermediate_size = 1024});
@@ -71,16 +79,14 @@ Model::Data read(Checkpoint checkpoint) {
   const AttentionMethod method = read_attention_method(config, checkpoint.options);
   CheckpointTensors tensors(std::move(checkpoint.tensors), "electra.");
   Model::Data data;
+  check_summary(config);
   Electra reader(electra, embedding_size, method, tensors);
   data.graph = reader.graph();
   data.tensors = std::move(tensors).finish({"embeddings.position_ids"});
   data.info = bert_info(electra, "electra");
   data.info.classes = reader.classes();
   describe_method(data.graph, method, data.info);
-  // summary_... are of a head of choices, which is refused by the names of its tensors.
-  warn_of_unread_keys(config,
-                      {"bos_token_id", "eos_token_id", "tie_word_embeddings", "summary_type", "summary_use_proj",
-                       "summary_activation", "summary_last_dropout"},
+  warn_of_unread_keys(config, {"bos_token_id", "eos_token_id", "tie_word_embeddings", "summary_last_dropout"},
                       data.warnings);
   return data;
 }

@@ -1,13 +1,13 @@
 // Families of text encoders: what transformers makes of their checkpoints, BERTs that are written as another family,
 // and integers with the same bits on every instruction set.
 #include "io/safetensors.h"
+#include "tests/support/check_integers.h"
 #include "tests/support/compare.h"
 #include "tests/support/support.h"
 #include "tests/support/tiny_bert.h"
 
 #include "octavo/calibration.h"
 #include "octavo/engine.h"
-#include "octavo/tasks.h"
 
 #include <algorithm>
 
@@ -64,36 +64,6 @@ constexpr std::pair<const char*, const char*> kOutputs[] = {{"last_hidden_state"
                                                             {"pooler_output", "pooler_output"},
                                                             {"logits", "logits"},
                                                             {"masked_logits", "logits"}};
-
-Model calibrated(const Model& model) {
-  Calibrator calibrator(model);
-  Workspace workspace({.threads = 1});
-  for (unsigned seed = 1; seed <= 2; ++seed) {
-    calibrator.observe(random_batch(24, std::min(40, model.info().max_positions), model.info().vocab_size, seed),
-                       workspace);
-  }
-  return calibrator.quantize().model;
-}
-
-/// Every output close to float32, the same bits on every instruction set and with either number of threads, and after a
-/// model file.
-void check_integers(const Model& model, const TokenBatch& batch, double closeness) {
-  const Model quantized = calibrated(model);
-  const TemporaryDirectory directory;
-  quantized.save(directory / "m.octavo");
-  const Model loaded = Model::from_file(directory / "m.octavo");
-  Workspace one({.threads = 1}), two({.threads = 2});
-  for (const OutputInfo& output : model.info().outputs) {
-    INFO(output.name);
-    const Tensor exact = Engine(model).output(output.name, batch, one),
-                 codes = Engine(quantized, {.isa = "scalar"}).output(output.name, batch, one);
-    CHECK(similarity(codes.as<float>(), exact.as<float>()) > closeness);
-    for (const std::string& isa : available_isas()) {
-      INFO(isa);
-      CHECK(equal_bytes(Engine(loaded, {.isa = isa}).output(output.name, batch, two), codes));
-    }
-  }
-}
 
 /// The same encoder in another family's names.
 TinyBert renamed(TinyBert bert, const std::vector<std::pair<std::string, std::string>>& names) {
