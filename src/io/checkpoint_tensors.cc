@@ -77,7 +77,9 @@ std::string other_weights(const std::filesystem::path& directory) {
   std::sort(found.begin(), found.end(), [](const std::string& a, const std::string& b) {
     return std::pair(!a.ends_with(".safetensors"), a) < std::pair(!b.ends_with(".safetensors"), b);
   });
-  return found.empty() ? "" : found.front();
+  if (!found.empty()) return found.front();
+  const std::string exported = "onnx/model.onnx";  // where sentence-transformers puts it
+  return std::filesystem::exists(directory / exported) ? exported : "";
 }
 
 [[noreturn]] void refuse(const std::filesystem::path& directory) {
@@ -91,6 +93,7 @@ std::string other_weights(const std::filesystem::path& directory) {
   const std::string wanted =
       where + "has " + found + ", expected model.safetensors, pytorch_model.bin or an index of shards of either";
   if (found.ends_with(".safetensors")) throw Error(wanted + ".");
+  if (found.ends_with(".onnx")) throw Error(wanted + ": the checkpoint that the ONNX file was exported from has them.");
   throw Error(wanted +
               ", which transformers writes: AutoModel.from_pretrained(DIRECTORY).save_pretrained(DIRECTORY), with the "
               "class that \"architectures\" in config.json names in place of AutoModel to keep a head.");

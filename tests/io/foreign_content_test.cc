@@ -76,6 +76,7 @@ TEST_CASE("a directory without weights that are read says what it has, and how t
   CHECK_THAT(message("adapter_model.safetensors", ""), Catch::Contains("adapter") && Catch::Contains("merge"));
   CHECK_THAT(message("weights.safetensors", ""),
              Catch::Contains("has weights.safetensors, expected model.safetensors"));
+  CHECK_THAT(message("model.onnx", ""), Catch::Contains("has model.onnx") && Catch::Contains("was exported from"));
   CHECK_THAT(message("README.md", "# a model"), Catch::Contains("has no model.safetensors, no pytorch_model.bin"));
 }
 
