@@ -26,9 +26,9 @@ bool comes_before(const Walk& a, const Walk& b) {
   return a.piece < b.piece;
 }
 
-// The walks that stand at a node, [begin, end) of all of them.
+// The walks that stand at a node, [begin, end) of all of them, all of which begin with the same `length` bytes.
 struct Group {
-  std::size_t begin, end;
+  std::size_t node, length, begin, end;
 };
 
 }  // namespace
@@ -40,31 +40,31 @@ PieceTrie::PieceTrie(const std::vector<std::string>& vocabulary) {
     walks.push_back({head_of(piece), piece, static_cast<std::int32_t>(walks.size())});
   }
   std::sort(walks.begin(), walks.end(), comes_before);
-  nodes_.push_back({0, kNoPiece});
+  nodes_.emplace_back();
   labels_.push_back(0);
-  std::vector<Group> level = {{0, walks.size()}}, below;
-  for (std::size_t length = 0, node = 0; !level.empty(); ++length) {
-    below.clear();
-    for (const Group group : level) {
-      nodes_[node].first_step = static_cast<std::uint32_t>(nodes_.size());
-      std::size_t at = group.begin;
-      for (; at < group.end && walks[at].text.size() == length; ++at) {
-        if (length > 0) nodes_[node].piece = walks[at].piece;
-      }
-      while (at < group.end) {
-        const auto byte = static_cast<unsigned char>(walks[at].text[length]);
-        const std::size_t begin = at;
-        while (at < group.end && static_cast<unsigned char>(walks[at].text[length]) == byte) ++at;
-        if (node == 0) root_[byte] = static_cast<std::uint32_t>(nodes_.size());
-        nodes_.push_back({0, kNoPiece});
-        labels_.push_back(byte);
-        below.push_back({begin, at});
-      }
-      ++node;
+  std::vector<Group> left = {{0, 0, 0, walks.size()}}, steps;
+  while (!left.empty()) {
+    const Group group = left.back();
+    left.pop_back();
+    const std::size_t first = nodes_.size();
+    std::size_t at = group.begin;
+    for (; at < group.end && walks[at].text.size() == group.length; ++at) {
+      if (group.length > 0) nodes_[group.node].piece = walks[at].piece;
     }
-    std::swap(level, below);
+    steps.clear();
+    while (at < group.end) {
+      const auto byte = static_cast<unsigned char>(walks[at].text[group.length]);
+      const std::size_t begin = at;
+      while (at < group.end && static_cast<unsigned char>(walks[at].text[group.length]) == byte) ++at;
+      if (group.node == 0) root_[byte] = static_cast<std::uint32_t>(nodes_.size());
+      steps.push_back({nodes_.size(), group.length + 1, begin, at});
+      nodes_.emplace_back();
+      labels_.push_back(byte);
+    }
+    nodes_[group.node].first_step = static_cast<std::uint32_t>(first);
+    nodes_[group.node].steps = static_cast<std::uint32_t>(steps.size());
+    left.insert(left.end(), steps.rbegin(), steps.rend());
   }
-  nodes_.push_back({static_cast<std::uint32_t>(nodes_.size()), kNoPiece});
 }
 
 std::int32_t PieceTrie::find(std::string_view piece) const {

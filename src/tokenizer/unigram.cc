@@ -28,6 +28,14 @@ double power_of_ten(int exponent) {
   return powers[static_cast<std::size_t>(exponent)];
 }
 
+const std::vector<std::string>& checked(const std::vector<std::string>& vocabulary, const std::string& where) {
+  if (vocabulary.size() > PieceTrie::kMostPieces) {
+    throw Error(where + ": the vocabulary has " + std::to_string(vocabulary.size()) + " pieces, expected at most " +
+                std::to_string(PieceTrie::kMostPieces));
+  }
+  return vocabulary;
+}
+
 }  // namespace
 
 double score_of(std::string_view number) {
@@ -72,7 +80,7 @@ struct Unigram::Step {
 };
 
 Unigram::Unigram(const std::vector<std::string>& vocabulary, Options options, const std::string& where)
-    : options_(std::move(options)), pieces_(vocabulary), byte_ids_(find_byte_tokens(pieces_)) {
+    : options_(std::move(options)), pieces_(checked(vocabulary, where)), byte_ids_(find_byte_tokens(pieces_)) {
   if (options_.unknown_id >= static_cast<std::int32_t>(vocabulary.size())) {
     throw Error(where + ": model: unk_id is " + std::to_string(options_.unknown_id) + ", expected less than " +
                 std::to_string(vocabulary.size()) + ", the number of pieces");
