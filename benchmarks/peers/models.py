@@ -19,7 +19,7 @@ warnings.filterwarnings("ignore")
 class TextEncoder(torch.nn.Module):
     def __init__(self, directory, attention):
         super().__init__()
-        self.model = transformers.BertModel.from_pretrained(
+        self.model = transformers.AutoModel.from_pretrained(
             directory, add_pooling_layer=False, dtype=torch.float32, attn_implementation=attention)
 
     def forward(self, input_ids, attention_mask):

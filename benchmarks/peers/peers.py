@@ -176,6 +176,7 @@ def arguments():
     parser.add_argument("--octavo", type=path, required=True, help="the octavo command, of a build for speed")
     parser.add_argument("--minilm", type=path, required=True, help="checkpoint all-MiniLM-L6-v2")
     parser.add_argument("--cross-encoder", type=path, help="checkpoint of a BERT that scores pairs; without it reranking is left out")
+    parser.add_argument("--mpnet", type=path, help="checkpoint all-mpnet-base-v2; without it that is left out")
     parser.add_argument("--deit", type=path, required=True, help="checkpoint deit-tiny-patch16-224, with timm's names")
     parser.add_argument("--texts", type=path, required=True, help=".tsv of sentence pairs to calibrate on, and to time")
     parser.add_argument("--test-texts", type=path, help="another one, to compare embeddings on; without it they are not compared")
@@ -203,7 +204,7 @@ def arguments():
 
     options.work = {"folder": absolute(options.work), "octavo": str(options.octavo), "texts": absolute(options.texts),
                     "checkpoints": {"minilm": absolute(options.minilm), "cross-encoder": absolute(options.cross_encoder),
-                                    "deit": absolute(options.deit)},
+                                    "mpnet": absolute(options.mpnet), "deit": absolute(options.deit)},
                     "opt_tokenizer": absolute(options.opt_tokenizer), "test_texts": absolute(options.test_texts),
                     "pictures": absolute(options.pictures)}
     return options

@@ -69,8 +69,9 @@ class Work:
             temporary.rename(path)
         return path
 
-    def tokenize(self, texts):
-        tokenizer = Tokenizer.from_file(str(pathlib.Path(self.checkpoints["minilm"], "tokenizer.json")))
+    def tokenize(self, model, texts):
+        directory = self.checkpoints.get(model.name) or self.checkpoints["minilm"]
+        tokenizer = Tokenizer.from_file(str(pathlib.Path(directory, "tokenizer.json")))
         tokenizer.no_padding()
         tokenizer.enable_truncation(512)
         return [encoding.ids for encoding in tokenizer.encode_batch(texts)]
@@ -79,10 +80,10 @@ class Work:
         """Inputs of one pass, batch by batch."""
         model = workload.model
         if workload.kind == "texts":
-            return [text_feed(batch) for batch in workloads.batches(self.tokenize(self.data.timed_texts()), workload.batch)]
+            return [text_feed(batch) for batch in workloads.batches(self.tokenize(model, self.data.timed_texts()), workload.batch)]
         if workload.kind == "accuracy":
             if model.family == "bert":
-                return [text_feed([ids]) for ids in self.tokenize(self.data.accuracy_texts())]
+                return [text_feed([ids]) for ids in self.tokenize(model, self.data.accuracy_texts())]
             return [self.pictures_of(model, [picture]) for picture in self.data.accuracy_pictures()]
         if workload.kind == "pictures":
             return [picture_feed(workloads.made_up_pictures(workload.batch), *self.normalization(model))]
@@ -91,7 +92,7 @@ class Work:
 
     def calibration_feeds(self, model):
         if model.family == "bert":
-            return [text_feed([ids]) for ids in self.tokenize(self.data.calibration_texts(model))]
+            return [text_feed([ids]) for ids in self.tokenize(model, self.data.calibration_texts(model))]
         if model.family == "vit":
             return [self.pictures_of(model, [picture]) for picture in self.data.calibration_pictures()]
         return [{"input_ids": ids[None]} for ids in workloads.made_up_tokens(16, 128, workloads.VOCABULARY["opt"])]

@@ -18,7 +18,7 @@ TEST_TEXTS, TEST_PICTURES = 200, 64
 @dataclasses.dataclass(frozen=True)
 class Model:
     name: str
-    family: str  # bert, vit, opt
+    family: str  # bert (any encoder of texts), vit, opt
     shape: str | None = None  # of random_checkpoint.py; None: a checkpoint that the user names
     classifies: bool = False  # of bert: logits of its head, not last hidden states
 
@@ -40,8 +40,9 @@ BERT_BASE = Model("bert-base", "bert", "bert-base")
 VIT_S = Model("vit-s", "vit", "vit-s")
 VIT_B = Model("vit-b", "vit", "vit-b")
 OPT = Model("opt-125m", "opt", "opt-125m")
+MPNET = Model("mpnet", "bert")
 CROSS_ENCODER = Model("cross-encoder", "bert", classifies=True)
-MODELS = {model.name: model for model in (MINILM, CROSS_ENCODER, DEIT, BERT_BASE, VIT_S, VIT_B, OPT)}
+MODELS = {model.name: model for model in (MINILM, CROSS_ENCODER, MPNET, DEIT, BERT_BASE, VIT_S, VIT_B, OPT)}
 
 
 def _rows():
@@ -51,6 +52,7 @@ def _rows():
     yield Workload("rerank", "MiniLM-L6 cross-encoder, 100 pairs of 128 tokens", CROSS_ENCODER, "tokens", 100)
     for batch in (1, 8):
         yield Workload(f"bert-base-b{batch}", f"BERT-base, length 128, batch {batch}", BERT_BASE, "tokens", batch)
+    yield Workload("mpnet-b1", "all-mpnet-base-v2, length 128, batch 1", MPNET, "tokens")
     for batch in (1, 8):
         yield Workload(f"deit-b{batch}", f"DeiT-tiny, batch {batch}", DEIT, "pictures", batch)
     yield Workload("vit-s-b1", "ViT-S/16, batch 1", VIT_S, "pictures")
