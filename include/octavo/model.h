@@ -84,9 +84,10 @@ struct SparseInfo {
 /// behind it (summary() names them), truncation, normalisation.
 struct EmbeddingInfo {
   std::vector<Pooling> pooling = {Pooling::mean};  ///< of several the vectors stand one behind the other
-  bool include_prompt = true;                      ///< false: pooling leaves out a prompt's tokens
-  std::optional<int> truncate_dim = {};            ///< only so many numbers of each embedding are kept
-  bool normalize = true;                           ///< embeddings have length 1
+  std::string output = {};               ///< the output that is the embedding in place of pooled rows; "": none
+  bool include_prompt = true;            ///< false: pooling leaves out a prompt's tokens
+  std::optional<int> truncate_dim = {};  ///< only so many numbers of each embedding are kept
+  bool normalize = true;                 ///< embeddings have length 1
   Similarity similarity = Similarity::cosine;
   std::optional<SparseInfo> sparse = {};            ///< the checkpoint's embeddings are sparse, and made like this
   std::map<std::string, std::string> prompts = {};  ///< by name: what stands before a text
@@ -144,7 +145,7 @@ struct OutputInfo {
 /// Facts about a model that a caller may want to know.
 struct ModelInfo {
   std::string name = {};    ///< directory name of the checkpoint
-  std::string family = {};  ///< "bert", "opt", "vit"
+  std::string family = {};  ///< "bert", "opt", "vit", ...
   int layers = 0, hidden_size = 0, attention_heads = 0, intermediate_size = 0;
   int vocab_size = 0;
   int type_vocab_size = 0;  ///< 0: no token types

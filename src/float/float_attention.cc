@@ -149,10 +149,9 @@ void AttentionRun::compute_scores(int sequence, int head, float* scores) const {
   pass.heads.at(length).scores.run(q, q + op.heads * op.head_size, scores);
   Row(scores, Eigen::Index{length} * length) *= 1.0f / std::sqrt(static_cast<float>(op.head_size));
   if (!op.bias) return;
-  const int reach = op.bias->reach;
-  const float* of_distance = pass.model.bound(op.bias->table).data() + std::ptrdiff_t{head} * (2 * reach + 1) + reach;
+  const float* bias = pass.model.bound(op.bias->table).data() + std::ptrdiff_t{head} * op.bias->entries();
   for (int i = 0; i < length; ++i) {
-    for (int j = 0; j < length; ++j) *scores++ += of_distance[std::clamp(j - i, -reach, reach)];
+    for (int j = 0; j < length; ++j) *scores++ += bias[op.bias->entry(i, j)];
   }
 }
 

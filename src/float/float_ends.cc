@@ -63,10 +63,10 @@ void FloatExecutor::Run::execute(const SelectRows& op, const Node& node) {
       continue;
     }
     const auto own = tokens.middleRows(batch.start[static_cast<std::size_t>(i)], batch.length(static_cast<int>(i)));
-    if (op.selection == Selection::mean)
-      out.row(i) = own.bottomRows(own.rows() - op.count).colwise().mean();
-    else
-      for (int row = 0; row < op.count; ++row) out.row(i).segment(row * columns, columns) = own.row(row);
+    const int first = op.selection == Selection::first ? op.count : op.side_by_side() - 1;
+    for (int row = 0; row < first; ++row) out.row(i).segment(row * columns, columns) = own.row(row);
+    if (op.selection != Selection::first)
+      out.row(i).tail(columns) = own.bottomRows(own.rows() - op.count).colwise().mean();
   }
   change(node);
 }

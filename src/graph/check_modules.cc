@@ -26,7 +26,13 @@ void check_tensor(const TensorMap& tensors, const std::string& name, const Tenso
 
 void check_modules(const Model::Data& data) {
   const EmbeddingInfo& embedding = data.info.embedding;
-  const int pooled = static_cast<int>(embedding.pooling.size()) * data.info.hidden_size;
+  int pooled = static_cast<int>(embedding.pooling.size()) * data.info.hidden_size;
+  if (!embedding.output.empty()) {
+    const GraphOutput* output = data.graph.find_output(embedding.output);
+    if (!output || data.graph.value(output->value).rows != RowKind::sequence)
+      throw Error("the embedding is the output " + embedding.output + ", of which there is no row per input");
+    pooled = data.graph.columns(output->value);
+  }
   const int size = columns_behind(data.modules, pooled);
   if (embedding.truncate_dim && *embedding.truncate_dim > size) {
     throw Error("truncate_dim is " + std::to_string(*embedding.truncate_dim) + ", expected at most the " +

@@ -52,6 +52,15 @@ ValueId Graph::hidden() const {
   return found->value;
 }
 
+int ScoreBias::entry(int query, int key) const {
+  if (!on_grid()) return std::clamp(key - query, -reach, reach) + reach;
+  const int patches = (2 * grid_height - 1) * (2 * grid_width - 1);
+  if (query == 0 || key == 0) return patches + (query == 0 ? 0 : 1) + (query == 0 && key == 0 ? 2 : 0);
+  const int down = (key - 1) / grid_width - (query - 1) / grid_width,
+            right = (key - 1) % grid_width - (query - 1) % grid_width;
+  return (down + grid_height - 1) * (2 * grid_width - 1) + right + grid_width - 1;
+}
+
 std::vector<OutputInfo> describe_outputs(const Graph& graph) {
   std::vector<OutputInfo> result;
   for (const GraphOutput& output : graph.outputs) {
@@ -166,7 +175,8 @@ ValueId GraphBuilder::attention(const std::string& name, ValueId qkv, AttentionO
                     (!conditional || (product->gate_kind == op.gate->kind &&
                                       product->gate_mean == (op.gate->type == GateType::conditional_per_head)));
   if (!fits) throw Error(name + ": its gate does not fit the product " + graph_.name(qkv));
-  if (op.bias && op.bias->reach < 0) throw Error(name + " has a bias of scores without distances");
+  if (op.bias && (op.bias->reach < 0 || op.bias->grid_width < 0 || (op.bias->grid_height > 0) != op.bias->on_grid()))
+    throw Error(name + " has a bias of scores of no distances");
   require_columns(graph_, name, qkv, 3 * width + gate_columns(*product));
   return append({name, width, graph_.value(qkv).rows}, std::move(op), {qkv});
 }

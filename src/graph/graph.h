@@ -147,10 +147,21 @@ struct GateSettings {
   std::string logits;  ///< unconditional_per_head: f32 [heads]
 };
 
-/// What is added to scaled scores, by head and by how far the key stands behind the query.
+/// What is added to scaled scores, by head and by where the key stands from the query: how far behind it, or, in a
+/// picture of a class token and patches, how many rows below it and columns to the right.
 struct ScoreBias {
-  std::string table;  ///< f32 [heads, 2 * reach + 1], of distances -reach to reach
-  int reach = 0;      ///< keys that are farther away have the value at the end
+  std::string table;  ///< f32 [heads, entries()]
+  int reach = 0;      ///< distances are -reach to reach; keys that are farther away have the value at the end
+  int grid_width = 0, grid_height = 0;  ///< of the patches; 0: by distance
+
+  bool on_grid() const { return grid_width > 0; }
+
+  /// On a grid row after row, from as many above and to the left as it has; then the class token to patches, patches to
+  /// it, and it to itself.
+  int entries() const { return on_grid() ? (2 * grid_height - 1) * (2 * grid_width - 1) + 3 : 2 * reach + 1; }
+
+  /// The place in the table of a query and a key.
+  int entry(int query, int key) const;
 };
 
 /// softmax(Q K^T / sqrt(head_size) + bias), clipped, times V, times the gate. Input: the value of a QkvProduct, which
@@ -165,9 +176,11 @@ struct AttentionOp {
 
 /// Which rows of tokens SelectRows takes.
 enum class Selection {
-  first,   ///< the first `count` rows of each sequence, side by side: one row per sequence
-  mean,    ///< the mean of all rows of each sequence but the first `count`: one row per sequence
-  chosen,  ///< those that whoever runs the model asks for: one row each
+  first,           ///< the first `count` rows of each sequence, side by side: one row per sequence
+  mean,            ///< the mean of all rows of each sequence but the first `count`: one row per sequence
+  first_and_mean,  ///< the first row of each sequence, beside it the mean of all but the first `count`: one row per
+                   ///< sequence
+  chosen,          ///< those that whoever runs the model asks for: one row each
 };
 
 /// Rows of a 16-bit value with a row per token, for a head to read.
@@ -176,7 +189,9 @@ struct SelectRows {
   int count = 1;
 
   /// Rows that lie side by side in one row of the result.
-  int side_by_side() const { return selection == Selection::first ? count : 1; }
+  int side_by_side() const {
+    return selection == Selection::first ? count : selection == Selection::first_and_mean ? 2 : 1;
+  }
 };
 
 /// A new op is a struct here and its constants in quantized.h, an overload for each in op_facts.cc, and one file in

@@ -83,7 +83,8 @@ class BoundAttention : public BoundOp {
   NodeCodes run(IntegerPass& pass, RowKind kind) const override;
 
  private:
-  void spread_bias(const ScoreBias& bias, const Binder& binder);
+  void spread_bias(const ScoreBias& bias, const std::int32_t* table, int longest);
+  void set_grid_bias(Attention& call, int head, std::int32_t* rows) const;
   Attention call_of(const IntegerPass& pass, const AttentionConstants& constants, int sequence, int head) const;
 
   QkvRows in_;
@@ -95,6 +96,9 @@ class BoundAttention : public BoundOp {
   std::optional<GateType> gate_ = {};
   std::vector<std::int32_t> bias_ = {};              // [heads][of all distances, in order]
   std::ptrdiff_t bias_width_ = 0, bias_centre_ = 0;  // of a head; its distance 0
+  std::optional<ScoreBias> grid_ = {};               // of a bias by place in a picture, and
+  const std::int32_t* grid_bias_ = nullptr;          // its table
+  std::size_t grid_rows_size_ = 0;                   // of the rows of all queries of a head
   const std::int16_t* unconditional_ = nullptr;      // logits of a gate per head
   std::size_t layer_;                                // its place among the attentions of the graph
 };
@@ -134,22 +138,50 @@ BoundAttention::BoundAttention(const AttentionOp& op, const QuantizedAttention& 
                                        .offset = static_w8a8.offset,
                                        .most = static_w8a8.most};
   }
-  if (op.bias) spread_bias(*op.bias, binder);
+  if (op.bias) {
+    const auto* table = binder.get<std::int32_t>(part::kScoreBias);
+    if (op.bias->on_grid()) {
+      grid_ = op.bias;
+      grid_bias_ = table;
+      const auto tokens = static_cast<std::size_t>(binder.max_positions());
+      grid_rows_size_ = tokens * static_cast<std::size_t>(round_up(static_cast<int>(tokens), 32));
+    } else {
+      spread_bias(*op.bias, table, binder.max_positions());
+    }
+  }
   if (!op.gate) return;
   gate_ = op.gate->type;
   if (gate_ == GateType::unconditional_per_head) unconditional_ = binder.get<std::int16_t>(part::kGate);
 }
 
 /// Every distance that the longest sequence has, so that a query's bias lies in the order of the keys.
-void BoundAttention::spread_bias(const ScoreBias& bias, const Binder& binder) {
-  const auto* table = binder.get<std::int32_t>(part::kScoreBias);
-  const int longest = binder.max_positions(), last = round_up(longest, 32) - 1;
+void BoundAttention::spread_bias(const ScoreBias& bias, const std::int32_t* table, int longest) {
+  const int last = round_up(longest, 32) - 1;
   bias_centre_ = longest - 1;
   bias_width_ = bias_centre_ + last + 1;
   for (int head = 0; head < heads_; ++head, table += 2 * bias.reach + 1) {
     for (int distance = 1 - longest; distance <= last; ++distance)
       bias_.push_back(table[std::clamp(distance, -bias.reach, bias.reach) + bias.reach]);
   }
+}
+
+/// Makes the rows of a call's queries of the head's table, which is in the cache where all pairs of all heads would not
+/// be.
+void BoundAttention::set_grid_bias(Attention& call, int head, std::int32_t* rows) const {
+  const ScoreBias& grid = *grid_;
+  const int width = grid.grid_width;
+  const std::ptrdiff_t stride = round_up(call.length, 32);
+  const std::int32_t* table = grid_bias_ + std::ptrdiff_t{head} * grid.entries();
+  for (int query = call.first_query; query < call.first_query + call.queries; ++query) {
+    std::int32_t* row = rows + query * stride;
+    row[0] = table[grid.entry(query, 0)];
+    if (query == 0) std::fill_n(row + 1, call.length - 1, table[grid.entry(0, 1)]);
+    for (int key = 1; query > 0 && key < call.length; key += width)
+      std::copy_n(table + grid.entry(query, key), width, row + key);
+    std::fill(row + call.length, row + stride, 0);
+  }
+  call.bias = rows;
+  call.bias_stride = stride;
 }
 
 /// The whole call of one head of one sequence: its keys and values lie in its cache where it has one, else in the
@@ -214,7 +246,9 @@ NodeCodes BoundAttention::run(IntegerPass& pass, RowKind) const {
   const bool observed = pass.observed() && !static_w8a8_ && batch.caches.empty();
   const ObservedProbabilities seen =
       observed ? ObservedProbabilities(batch, pass.workspace(), heads_) : ObservedProbabilities();
-  const int shares = static_w8a8_ || observed ? 1 : key_shares(batch, heads_, pool.threads());
+  auto* grid_rows =
+      pass.workspace().get<std::int32_t>("score_bias", static_cast<std::size_t>(pool.threads()) * grid_rows_size_);
+  const int shares = static_w8a8_ || observed || grid_ ? 1 : key_shares(batch, heads_, pool.threads());
   if (shares > 1) {
     attend_by_shares(pass.table(), batch, pool, heads_, shares, [&](int sequence, int head) {
       Attention call = call_of(pass, constants, sequence, head);
@@ -228,6 +262,7 @@ NodeCodes BoundAttention::run(IntegerPass& pass, RowKind) const {
       call.first_query = query;
       call.queries = queries;
       call.scratch = pass.attention_scratch(thread);
+      if (grid_) set_grid_bias(call, head, grid_rows + static_cast<std::size_t>(thread) * grid_rows_size_);
       call.probabilities = seen.of(sequence, head);
       if (static_w8a8_)
         pass.table().attention_static_w8a8(call, *static_w8a8_);

@@ -91,7 +91,7 @@ class BoundSelectRows : public BoundOp {
   BoundSelectRows(const SelectRows& op, Binder& binder)
       : op_(op), in_(binder.input(0).s16), out_(binder.need_rows16(binder.columns())) {
     binder.made().s16 = out_;
-    if (op.selection == Selection::mean)
+    if (op.selection == Selection::mean || op.selection == Selection::first_and_mean)
       sums_ = binder.need_scratch(sizeof(std::int32_t) * static_cast<std::size_t>(binder.columns()));
   }
   NodeCodes run(IntegerPass& pass, RowKind kind) const override;
@@ -119,11 +119,9 @@ void BoundSelectRows::select_sequence(IntegerPass& pass, int sequence) const {
   const RaggedBatch& batch = pass.batch();
   const int first = batch.start[static_cast<std::size_t>(sequence)], width = in_.columns, skip = op_.count;
   std::int16_t* out = pass.rows_at(out_, sequence);
-  if (op_.selection == Selection::first) {
-    for (int row = 0; row < op_.count; ++row)
-      std::copy_n(pass.rows_at(in_, first + row), width, out + std::ptrdiff_t{row} * width);
-    return;
-  }
+  const int copied = op_.selection == Selection::first ? op_.count : op_.side_by_side() - 1;
+  for (int row = 0; row < copied; ++row, out += width) std::copy_n(pass.rows_at(in_, first + row), width, out);
+  if (op_.selection == Selection::first) return;
   auto* sums = pass.at<std::int32_t>(sums_) + std::ptrdiff_t{sequence} * width;
   const int count = batch.length(sequence) - skip;
   pass.table().column_sum(

@@ -58,6 +58,7 @@ void add_embedding(const EmbeddingInfo& embedding, json& info) {
     info["pooling"] = json::array();
     for (const Pooling pooling : embedding.pooling) info["pooling"].push_back(name_of(pooling));
   }
+  if (!embedding.output.empty()) info["embedding_output"] = embedding.output;
   if (!embedding.include_prompt) info["include_prompt"] = false;
   if (embedding.truncate_dim) info["truncate_dim"] = *embedding.truncate_dim;
   if (!embedding.normalize) info["normalize"] = false;
@@ -72,6 +73,7 @@ void add_embedding(const EmbeddingInfo& embedding, json& info) {
 
 EmbeddingInfo embedding_from_json(const JsonObject& info) {
   EmbeddingInfo result{.pooling = pooling_from_json(info)};
+  result.output = info.text_or("embedding_output", "");
   result.include_prompt = info.flag_or("include_prompt", true);
   if (info.has("truncate_dim")) result.truncate_dim = width(info, "truncate_dim");
   result.normalize = info.flag_or("normalize", true);

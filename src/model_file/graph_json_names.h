@@ -18,8 +18,10 @@ inline constexpr Name<Activation> kActivations[] = {
     {Activation::tanh, "tanh"}, {Activation::gelu_new, "gelu_new"}, {Activation::quick_gelu, "quick_gelu"},
     {Activation::silu, "silu"}};
 inline constexpr Name<Form> kForms[] = {{Form::u8, "u8"}, {Form::s16, "s16"}, {Form::s32, "s32"}};
-inline constexpr Name<Selection> kSelections[] = {
-    {Selection::first, "first"}, {Selection::mean, "mean"}, {Selection::chosen, "chosen"}};
+inline constexpr Name<Selection> kSelections[] = {{Selection::first, "first"},
+                                                  {Selection::mean, "mean"},
+                                                  {Selection::first_and_mean, "first_and_mean"},
+                                                  {Selection::chosen, "chosen"}};
 inline constexpr Name<GateKind> kGateKinds[] = {
     {GateKind::linear, "linear"}, {GateKind::mlp, "mlp"}, {GateKind::all_heads, "all_heads"}};
 inline constexpr Name<GateType> kGateTypes[] = {{GateType::unconditional_per_head, "unconditional_per_head"},

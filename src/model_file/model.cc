@@ -83,8 +83,13 @@ std::size_t total_bytes(const TensorMap& tensors) {
 /// From hidden states to embeddings, and from texts to tokens.
 void describe_embedding(const Model::Data& data, std::ostream& out) {
   const EmbeddingInfo& embedding = data.info.embedding;
-  out << "embedding: pooling";
-  for (const Pooling pooling : embedding.pooling) out << " " << name_of(pooling);
+  out << "embedding: ";
+  if (embedding.output.empty()) {
+    out << "pooling";
+    for (const Pooling pooling : embedding.pooling) out << " " << name_of(pooling);
+  } else {
+    out << embedding.output;
+  }
   if (!embedding.include_prompt) out << " without the prompt";
   for (const EmbeddingModule& module : data.modules) out << ", " << describe(module);
   if (embedding.truncate_dim) out << ", the first " << *embedding.truncate_dim << " numbers";

@@ -148,9 +148,15 @@ void describe(Fields& node, AttentionOp& op, QuantizedAttention& constants) {
   });
   if (gate) op.gate = settings;
   ScoreBias bias = op.bias.value_or(ScoreBias{});
-  if (node.section_if("bias", op.bias.has_value(),
-                      [&](Fields& fields) { fields.integer("reach", bias.reach, 0, kWidestReach); }))
-    op.bias = bias;
+  const bool biased = node.section_if("bias", op.bias.has_value(), [&](Fields& fields) {
+    if (!fields.has("grid", bias.on_grid())) return fields.integer("reach", bias.reach, 0, kWidestReach);
+    std::vector<int> grid = {bias.grid_width, bias.grid_height};
+    fields.integers("grid", grid, 1, 4096);
+    fields.require(grid.size() == 2, "grid", "two numbers of patches");
+    bias.grid_width = grid[0];
+    bias.grid_height = grid[1];
+  });
+  if (biased) op.bias = bias;
   node.section("integer", [&](Fields& integer) { describe_constants(integer, constants); });
 }
 
@@ -171,7 +177,10 @@ void check(NodeCheck& node, const AttentionOp& op, const QuantizedAttention& con
   }
   if (op.bias) {
     if (constants.static_w8a8) node.fail("has a bias of scores, which the paper's setting is without");
-    node.get_within<std::int32_t>("score_bias", {op.heads, 2 * op.bias->reach + 1}, -kernels::kLargestScoreBias,
+    const ModelInfo& info = node.info();
+    if (op.bias->on_grid() && (!info.image || 1 + op.bias->grid_width * op.bias->grid_height != info.max_positions))
+      node.fail("has a bias of scores for other pictures than the model takes");
+    node.get_within<std::int32_t>("score_bias", {op.heads, op.bias->entries()}, -kernels::kLargestScoreBias,
                                   kernels::kLargestScoreBias);
   }
   if (op.gate && op.gate->type == GateType::unconditional_per_head) node.get<std::int16_t>("gate", {op.heads});

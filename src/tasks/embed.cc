@@ -16,16 +16,23 @@ namespace {
 
 constexpr std::string_view kPoolerOutput = "pooler_output";
 
-int pooler_columns(const Model& model, const EmbedOptions& options) {
+/// The output that embeddings are; none where they are pooled rows.
+const OutputInfo* output_of(const Model& model, const EmbedOptions& options) {
   const ModelInfo& info = model.info();
-  if (!options.pooling.empty()) throw Error("pooler and pooling exclude each other: an embedding is one or the other");
-  const auto found = std::ranges::find(info.outputs, kPoolerOutput, &OutputInfo::name);
+  if (options.pooler && !options.pooling.empty())
+    throw Error("pooler and pooling exclude each other: an embedding is one or the other");
+  const std::string_view name = options.pooler            ? kPoolerOutput
+                                : options.pooling.empty() ? std::string_view(info.embedding.output)
+                                                          : "";
+  if (name.empty()) return nullptr;
+  const auto found = std::ranges::find(info.outputs, name, &OutputInfo::name);
   if (found == info.outputs.end()) throw Error(info.name + ": the checkpoint has no pooler");
-  return found->columns;
+  return &*found;
 }
 
 /// What the options leave to the checkpoint, taken from there.
 struct Choice {
+  const OutputInfo* output;  // or, where there is none
   std::vector<Pooling> pooling;
   bool normalize;
   int size;  // of an embedding
@@ -33,11 +40,12 @@ struct Choice {
 
 Choice choose(const Model& model, const EmbedOptions& options) {
   const EmbeddingInfo& info = model.info().embedding;
-  Choice choice{.pooling = options.pooling.empty() ? info.pooling : options.pooling,
+  Choice choice{.output = output_of(model, options),
+                .pooling = options.pooling.empty() ? info.pooling : options.pooling,
                 .normalize = options.normalize.value_or(info.normalize),
                 .size = 0};
-  const int pooled = options.pooler ? pooler_columns(model, options)
-                                    : static_cast<int>(choice.pooling.size()) * model.info().hidden_size;
+  const int pooled =
+      choice.output ? choice.output->columns : static_cast<int>(choice.pooling.size()) * model.info().hidden_size;
   const int whole = columns_behind(data_of(model).modules, pooled);
   choice.size = options.truncate_dim ? *options.truncate_dim : std::min(info.truncate_dim.value_or(whole), whole);
   if (choice.size < 1 || choice.size > whole) {
@@ -62,8 +70,8 @@ Tensor first_columns(const Tensor& rows, std::int64_t count) {
 template <typename Batch>
 Tensor embed_batch(const Engine& engine, const Batch& batch, Workspace& workspace, const EmbedOptions& options) {
   const Choice choice = choose(engine.model(), options);
-  Tensor pooled =
-      options.pooler ? engine.output(kPoolerOutput, batch, workspace) : engine.pool(batch, choice.pooling, workspace);
+  Tensor pooled = choice.output ? engine.output(choice.output->name, batch, workspace)
+                                : engine.pool(batch, choice.pooling, workspace);
   Tensor result = apply_modules(data_of(engine.model()), std::move(pooled));
   if (first_not_finite(result.as<float>()) != result.as<float>().size()) {
     throw Error(engine.model().info().name +

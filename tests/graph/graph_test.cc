@@ -175,11 +175,29 @@ TEST_CASE("attention and sums are of rows that belong together") {
                     Catch::Contains("sum adds row bytes to tokens, whose rows are other ones"));
 }
 
+TEST_CASE("pairs of tokens have a bias by their distance, or by their places in a picture behind its class token") {
+  const ScoreBias near{.table = "t", .reach = 2}, grid{.table = "t", .grid_width = 3, .grid_height = 2};
+  CHECK(near.entries() == 5);
+  CHECK(near.entry(7, 7) == 2);
+  CHECK(near.entry(7, 0) == 0);
+  CHECK(near.entry(7, 8) == 3);
+  CHECK(grid.entries() == 3 * 5 + 3);
+  CHECK(grid.entry(2, 2) == grid.entry(6, 6));
+  CHECK(grid.entry(1, 6) == 14);  // the last place below and to the right
+  CHECK(grid.entry(6, 1) == 0);
+  CHECK(grid.entry(4, 2) == 1 * 5 + 2 - 5 + 1);  // a row above, a column to the right
+  CHECK(grid.entry(0, 4) == 15);
+  CHECK(grid.entry(4, 0) == 16);
+  CHECK(grid.entry(0, 0) == 17);
+}
+
 TEST_CASE("rows are selected of tokens, as many as there can be, and a LayerNorm's groups are equal") {
   Started s;
   CHECK_THROWS_WITH(s.builder.select_rows("rows", s.tokens, {.selection = Selection::first, .count = 0}),
                     Catch::Contains("rows selects 0 rows"));
   const ValueId rows = s.builder.select_rows("rows", s.tokens, {.selection = Selection::mean, .count = 0});
+  const ValueId both = s.builder.select_rows("both", s.tokens, {.selection = Selection::first_and_mean, .count = 1});
+  CHECK(s.builder.graph().columns(both) == 16);
   CHECK_THROWS_WITH(s.builder.select_rows("again", rows, {}), Catch::Contains("has no row per token"));
   CHECK_THROWS_WITH(s.builder.layer_norm("norm", rows, {.gain = "", .bias = ""}, 3),
                     Catch::Contains("8 columns do not divide into 3 groups"));

@@ -173,4 +173,18 @@ TEST_CASE("attention has the heads of the product that it reads") {
              Catch::Contains("does not fit the product it reads"));
 }
 
+TEST_CASE("a bias of scores by place is of the pictures that the model takes") {
+  const auto with_grid = [](const Model& model, int width, int height) {
+    return complaint(model, [&](Model::Data& d) {
+      for (Node& node : d.graph.nodes) {
+        if (auto* op = std::get_if<AttentionOp>(&node.op))
+          op->bias = ScoreBias{.table = "", .grid_width = width, .grid_height = height};
+      }
+    });
+  };
+  CHECK_THAT(with_grid(vit(), 4, 5), Catch::Contains("has a bias of scores for other pictures than the model takes"));
+  CHECK_THAT(with_grid(vit(), 4, 4), Catch::Contains("score_bias"));
+  CHECK_THAT(with_grid(bert(), 4, 4), Catch::Contains("has a bias of scores for other pictures than the model takes"));
+}
+
 }  // namespace octavo::test
