@@ -62,6 +62,11 @@ Activation read_activation(const JsonObject& config, std::string_view key, Activ
   config.fail(key, "gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, quick_gelu, silu or relu");
 }
 
+void require_softmax(const JsonObject& config) {
+  if (config.text_or("problem_type", "single_label_classification") != "single_label_classification")
+    config.fail("problem_type", "single_label_classification: scores are a softmax over all classes");
+}
+
 void refuse_unsupported_keys(const JsonObject& config) {
   for (const char* key : {"quantization_config", "compression_config"}) {
     if (config.has(key)) config.fail(key, "no such key: octavo quantizes float weights itself");

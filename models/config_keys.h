@@ -24,6 +24,9 @@ std::string architecture(const JsonObject& config);
 /// one that octavo does not have.
 Activation read_activation(const JsonObject& config, std::string_view key, Activation otherwise);
 
+/// Refuses by name a problem_type by which scores of a model of pictures would not be a softmax over all classes.
+void require_softmax(const JsonObject& config);
+
 /// Refuses by name what changes every model's weights or results and octavo does not do: quantized weights, pruned
 /// heads, an encoder with a decoder.
 void refuse_unsupported_keys(const JsonObject& config);

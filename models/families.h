@@ -19,7 +19,7 @@ struct Checkpoint {
 };
 
 struct Family {
-  const char* model_types;  ///< for people: "bert", "vit, deit, or timm's \"architecture\" vit_... or deit_..."
+  const char* model_types;  ///< for people: "bert", "dinov2, dinov2_with_registers"
 
   /// Whether it reads checkpoints with this config.json.
   bool (*reads)(const JsonObject& config);

@@ -83,7 +83,7 @@ Model Model::from_checkpoint(const std::filesystem::path& directory, const Check
   data.info.name = std::filesystem::weakly_canonical(directory).filename().string();
   data.info.max_length = data.info.max_positions;
   if (data.info.classes > 0) data.labels = read_labels(folder, config, data.info.classes, data.warnings);
-  read_tokenizer(folder, data);
+  if (!data.info.image) read_tokenizer(folder, data);  // of a tower of texts beside it
   read_generation_config(folder, data);
   if (!data.info.image)
     add_sentence_transformer(std::move(sentence), directory, data);

@@ -20,10 +20,17 @@ ImageSettings read_timm_images(const JsonObject& config, std::vector<std::string
 /// preprocessor_config.json, else nothing.
 std::optional<JsonObject> read_image_processor(const std::filesystem::path& directory);
 
-/// Hugging Face: image_size of config.json, the rest from the image processor; the defaults of its class where it is
-/// silent. A setting that octavo does not do as the original is an Error; keys that octavo does not know are warnings.
+/// What a family says of its pictures.
+struct ImageDefaults {
+  std::string_view processor = "ViTImageProcessor";  ///< the class where no file names one
+  bool size_of_model = true;  ///< pictures must be of config's image_size; else of the image processor's
+};
+
+/// Hugging Face: image_size of a model's config, the rest from the image processor; the defaults of its class where it
+/// is silent. A setting that octavo does not do as the original is an Error; keys that octavo does not know are
+/// warnings.
 ImageSettings read_hugging_face_images(const JsonObject& config, const std::optional<JsonObject>& processor,
-                                       std::vector<std::string>& warnings);
+                                       const ImageDefaults& defaults, std::vector<std::string>& warnings);
 
 /// id2label or label_names of config.json, when it names exactly these classes in full; else nothing.
 std::vector<std::string> labels_of_config(const JsonObject& config, int classes);

@@ -45,7 +45,9 @@ constexpr ProcessorClass kClasses[] = {
      kClipDeviation,
      {.height = 224, .width = 224, .shortest_edge = true},
      true,
-     false}};
+     false},
+    {"SiglipImageProcessor", Interpolation::bicubic, kHalf, kHalf, kSquare224, false, false},
+    {"BeitImageProcessor", Interpolation::bicubic, kHalf, kHalf, kSquare224, false, true}};
 
 // Names of classes and of backends, and what pictures in other layouts or batches would need.
 constexpr std::string_view kHarmless[] = {"do_convert_rgb",
@@ -60,6 +62,7 @@ constexpr std::string_view kHarmless[] = {"do_convert_rgb",
                                           "_valid_processor_keys",
                                           "crop_size",
                                           "do_reduce_labels",
+                                          "reduce_labels",
                                           "size",
                                           "resample",
                                           "rescale_factor",
@@ -71,7 +74,7 @@ void take_off(std::string& text, std::string_view ending) {
   if (text.ends_with(ending)) text.resize(text.size() - ending.size());
 }
 
-const ProcessorClass& class_of(const JsonObject& config, const JsonObject& processor) {
+const ProcessorClass& class_of(const JsonObject& processor, std::string_view otherwise) {
   if (processor.has("auto_map")) processor.fail("auto_map", "none: code that comes with a checkpoint is not run");
   const char* key = processor.has("image_processor_type") ? "image_processor_type" : "feature_extractor_type";
   std::string name = processor.text_or(key, "");
@@ -80,11 +83,13 @@ const ProcessorClass& class_of(const JsonObject& config, const JsonObject& proce
     take_off(name, "FeatureExtractor");
     name += "ImageProcessor";
   }
-  if (name.empty()) name = config.text("model_type") == "deit" ? "DeiTImageProcessor" : "ViTImageProcessor";
+  if (name.empty()) name = otherwise;
   const auto* found = std::find_if(std::begin(kClasses), std::end(kClasses),
                                    [&name](const ProcessorClass& known) { return known.name == name; });
   if (found == std::end(kClasses))
-    processor.fail(key, "ViTImageProcessor, DeiTImageProcessor, CLIPImageProcessor or BitImageProcessor");
+    processor.fail(key,
+                   "ViTImageProcessor, DeiTImageProcessor, CLIPImageProcessor, BitImageProcessor, SiglipImageProcessor "
+                   "or BeitImageProcessor");
   return *found;
 }
 
@@ -130,10 +135,9 @@ void read_resize(const JsonObject& processor, const ProcessorClass& defaults, Im
   result.resize_height = size.height;
 }
 
-/// What the model sees must be of config.json's image_size; where that depends on the picture, prepare_image() looks.
-void read_crop(const JsonObject& config, const JsonObject& processor, const ProcessorClass& defaults,
-               ImageSettings& result) {
-  const int model = config.has("image_size") ? square_edge(config, "image_size") : 224;
+/// What the model sees must be of `model` pixels along an edge, or where that is 0 of the processor's; where it depends
+/// on the picture, prepare_image() looks.
+void read_crop(int model, const JsonObject& processor, const ProcessorClass& defaults, ImageSettings& result) {
   const bool crop = processor.flag_or("do_center_crop", defaults.centre_crop);
   Size seen{.height = result.resize_height, .width = result.resize_width};
   if (crop && !defaults.centre_crop && !processor.has("crop_size"))
@@ -141,8 +145,11 @@ void read_crop(const JsonObject& config, const JsonObject& processor, const Proc
   if (crop) seen = read_size(processor, "crop_size", kSquare224, true);
   if (crop && seen.shortest_edge) processor.fail("crop_size", "a height and a width");
   result.crop = crop ? Crop::centre_down : Crop::none;
-  result.width = result.height = model;
   const bool depends_on_picture = !crop && result.resize != Resize::both_edges;
+  if (model == 0 && depends_on_picture) processor.fail("do_center_crop", "true, or a size of both edges");
+  result.width = model == 0 ? seen.width : model;
+  result.height = model == 0 ? seen.height : model;
+  if (model == 0) return;
   if (!depends_on_picture && (seen.height != model || seen.width != model)) {
     processor.fail(crop ? "crop_size" : "size", "pictures of config.json's image_size " + std::to_string(model));
   }
@@ -204,12 +211,13 @@ std::optional<JsonObject> read_image_processor(const std::filesystem::path& dire
 }
 
 ImageSettings read_hugging_face_images(const JsonObject& config, const std::optional<JsonObject>& processor,
-                                       std::vector<std::string>& warnings) {
+                                       const ImageDefaults& defaults_of_family, std::vector<std::string>& warnings) {
   const JsonObject settings = processor ? *processor : JsonObject::parse("{}", "preprocessor_config.json");
-  const ProcessorClass& defaults = class_of(config, settings);
+  const ProcessorClass& defaults = class_of(settings, defaults_of_family.processor);
+  const int image_size = config.has("image_size") ? square_edge(config, "image_size") : 224;
   ImageSettings result;
   read_resize(settings, defaults, result);
-  read_crop(config, settings, defaults, result);
+  read_crop(defaults_of_family.size_of_model ? image_size : 0, settings, defaults, result);
   read_normalisation(settings, defaults, result);
   refuse_other_steps(settings);
   if (!processor) {

@@ -15,6 +15,22 @@ LinearBlock Modules::dense(const std::string& name, int columns, int inputs) {
           .columns = columns};
 }
 
+LinearBlock Modules::scaled(LinearBlock block, const std::string& scale) {
+  if (scale.empty() || !tensors_.has(scale)) return block;
+  const Tensor factors = tensors_.floats(tensors_.take(scale, {block.columns}));
+  const auto multiplied = [&](const std::string& name) {
+    const Tensor plain = tensors_.floats(name);
+    Tensor result(DType::f32, plain.shape());
+    const auto inputs = static_cast<std::size_t>(plain.elements() / factors.elements());
+    for (std::size_t i = 0; i < plain.as<float>().size(); ++i)
+      result.writable<float>()[i] = plain.as<float>()[i] * factors.as<float>()[i / inputs];
+    return tensors_.replace({name, scale}, name + ".scaled", std::move(result));
+  };
+  block.weight = multiplied(block.weight);
+  if (!block.bias.empty()) block.bias = multiplied(block.bias);
+  return block;
+}
+
 LinearBlock Modules::classifier(const std::string& name) {
   return dense(name, tensors_.first_dimension(name + ".weight", kMaxColumns), settings_.hidden_size);
 }

@@ -32,6 +32,10 @@ class Modules {
   /// `name`.weight [columns, inputs] and `name`.bias [columns].
   LinearBlock dense(const std::string& name, int columns, int inputs);
 
+  /// A dense layer whose columns are multiplied by tensor `scale` [columns] (layer scale); as it is where the
+  /// checkpoint has no such tensor.
+  LinearBlock scaled(LinearBlock block, const std::string& scale);
+
   /// A dense layer that reads hidden_size columns and has as many as its weight has rows.
   LinearBlock classifier(const std::string& name);
 

@@ -10,9 +10,19 @@
 namespace octavo {
 namespace {
 
-constexpr std::string_view kHarmless[] = {
-    "num_features", "label_descriptions",   "label_names",  "labels", "torch_dtype",
-    "dtype",        "transformers_version", "_name_or_path"};
+constexpr std::string_view kHarmless[] = {"num_features",
+                                          "label_descriptions",
+                                          "label_names",
+                                          "labels",
+                                          "torch_dtype",
+                                          "dtype",
+                                          "transformers_version",
+                                          "_name_or_path",
+                                          "architectures",
+                                          "do_pooling",
+                                          "initializer_range",
+                                          "id2label",
+                                          "label2id"};
 
 // Arguments that matter to training, to other sizes of pictures, or to how the model is made.
 constexpr std::string_view kWithoutEffect[] = {
@@ -52,8 +62,8 @@ int heads_of(const std::vector<std::string>& words) {
 
 /// Words that stand for nothing but what the tensors show, or for where the weights came from.
 bool is_plain(const std::string& word) {
-  constexpr std::string_view known[] = {"vit",  "deit", "clip", "quickgelu", "gap",  "plus",   "distilled",
-                                        "miil", "sam",  "dino", "in21k",     "reg4", "laion2b"};
+  constexpr std::string_view known[] = {"vit",    "deit", "deit3", "clip", "quickgelu", "gap",  "plus",   "distilled",
+                                        "dinov2", "miil", "sam",   "dino", "in21k",     "reg4", "laion2b"};
   const std::string_view digits = std::string_view(word).substr(word.starts_with("patch") ? 5 : 0);
   if (!digits.empty() && std::all_of(digits.begin(), digits.end(), [](unsigned char c) { return std::isdigit(c); }))
     return true;
@@ -68,6 +78,12 @@ void expect_flag(const JsonObject& arguments, std::string_view key, bool shown) 
 void expect_number(const JsonObject& arguments, std::string_view key, std::int64_t shown) {
   if (arguments.has(key) && arguments.integer(key, 0, 1 << 24) != shown)
     arguments.fail(key, std::to_string(shown) + ", as the checkpoint's tensors show");
+}
+
+/// A number that leaves a tensor where it is not 0.
+void expect_flag_of_number(const JsonObject& arguments, std::string_view key, bool shown) {
+  if ((arguments.number(key, -1e3, 1e3) != 0) != shown)
+    arguments.fail(key, std::string(shown ? "a number" : "none") + ", as the checkpoint's tensors show");
 }
 
 void refuse_flag(const JsonObject& arguments, std::string_view key) {
@@ -99,6 +115,7 @@ void compare_with_tensors(const JsonObject& arguments, const CheckpointTensors& 
   expect_flag(arguments, "proj_bias", tensors.has("blocks.0.attn.proj.bias"));
   expect_flag(arguments, "fc_norm", tensors.has("fc_norm.weight"));
   if (!arguments.flag_or("final_norm", true)) arguments.fail("final_norm", "true");
+  if (arguments.has("init_values")) expect_flag_of_number(arguments, "init_values", tensors.has("blocks.0.ls1.gamma"));
   expect_number(arguments, "reg_tokens", dimension(tensors, "reg_token", 1));
   expect_number(arguments, "embed_dim", width);
   expect_number(arguments, "depth", depth_of(tensors));
@@ -129,7 +146,7 @@ void read_arguments(const JsonObject& arguments, const CheckpointTensors& tensor
   compare_positions(arguments, tensors);
   for (const char* key : {"qk_norm", "scale_attn_norm", "scale_mlp_norm", "pool_include_prefix", "use_naflex"})
     refuse_flag(arguments, key);
-  for (const char* key : {"init_values", "embed_layer", "block_fn", "mlp_layer", "attn_layer"}) refuse(arguments, key);
+  for (const char* key : {"embed_layer", "block_fn", "mlp_layer", "attn_layer"}) refuse(arguments, key);
   if (arguments.text_or("pos_embed", "learn") != "learn") arguments.fail("pos_embed", "learn");
   // timm has no argument by another name either.
   for (const std::string& key : arguments.unread()) {
@@ -160,6 +177,8 @@ TimmArchitecture read_timm_architecture(const JsonObject& config, const Checkpoi
     if (!is_plain(word))
       config.fail("architecture", "a plain ViT or DeiT: octavo does not know what \"" + word + "\" means");
   }
+  if (has_word(words, "dinov2") && has_word(words, "giant"))
+    config.fail("architecture", "another size: octavo has no SwiGLU");
   if (arguments.has("num_heads")) result.heads = static_cast<int>(arguments.integer("num_heads", 1, 1024));
   if (result.heads == 0)
     config.fail("architecture", "a name with a size (tiny, small, base, large, huge), or model_args.num_heads");

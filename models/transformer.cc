@@ -44,11 +44,13 @@ ValueId transformer_layer(GraphBuilder& g, ValueId x, const LayerNames& names, c
   };
   ValueId y = normalised(x, names.attention_norm, config.norm_before);
   y = attention(g, y, names, config, modules, method);
-  x = g.linear_add(names.attention_output, y, x, {modules.dense(names.attention_output, size, width)});
+  x = g.linear_add(names.attention_output, y, x,
+                   {modules.scaled(modules.dense(names.attention_output, size, width), names.attention_scale)});
   x = normalised(x, names.attention_norm, !config.norm_before);
   y = normalised(x, names.output_norm, config.norm_before);
   y = g.linear(names.hidden, y, {modules.dense(names.hidden, config.intermediate_size, size), config.activation});
-  x = g.linear_add(names.output, y, x, {modules.dense(names.output, size, config.intermediate_size)});
+  x = g.linear_add(names.output, y, x,
+                   {modules.scaled(modules.dense(names.output, size, config.intermediate_size), names.output_scale)});
   return normalised(x, names.output_norm, !config.norm_before);
 }
 

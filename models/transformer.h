@@ -16,7 +16,9 @@ struct LayerNames {
   std::string qkv = {};                          ///< thirds of this one
   std::string attention;                         ///< the module of gates and of the context
   std::string attention_output, attention_norm;
+  std::string attention_scale = {};  ///< tensor that the columns of attention's output are multiplied by, or ""
   std::string hidden, output, output_norm;
+  std::string output_scale = {};  ///< the same of the feed-forward network
 };
 
 struct LayerConfig {

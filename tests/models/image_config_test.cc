@@ -184,7 +184,9 @@ TEST_CASE("an image processor that is silent does what its class does, and a mis
   const auto settings = [](const Json& config, const std::optional<Json>& processor) {
     std::vector<std::string> warnings;
     const auto file = processor ? std::optional(JsonObject(*processor, "preprocessor_config.json")) : std::nullopt;
-    const ImageSettings result = read_hugging_face_images(JsonObject(config, "config.json"), file, warnings);
+    const char* own = config.at("model_type") == "deit" ? "DeiTImageProcessor" : "ViTImageProcessor";
+    const ImageSettings result =
+        read_hugging_face_images(JsonObject(config, "config.json"), file, {.processor = own}, warnings);
     return std::pair(result, warnings);
   };
   const ImageSettings vit = settings({{"model_type", "vit"}}, Json::object()).first;
@@ -205,6 +207,19 @@ TEST_CASE("an image processor that is silent does what its class does, and a mis
       warnings[0],
       Catch::Contains(
           "preprocessor_config.json: is missing; pictures are prepared with the defaults of DeiTImageProcessor"));
+}
+
+TEST_CASE("pictures of a model whose positions are resized have the processor's size, which must not depend on them") {
+  std::vector<std::string> warnings;
+  const auto settings = [&](const Json& processor) {
+    return read_hugging_face_images(JsonObject({{"image_size", 518}}, "config.json"),
+                                    JsonObject(processor, "preprocessor_config.json"),
+                                    {.processor = "BitImageProcessor", .size_of_model = false}, warnings);
+  };
+  const ImageSettings usual = settings({{"size", {{"shortest_edge", 256}}}, {"crop_size", 224}});
+  CHECK(std::pair(usual.width, usual.height) == std::pair(224, 224));
+  CHECK(settings({{"do_center_crop", false}, {"size", {{"height", 98}, {"width", 70}}}}).height == 98);
+  CHECK_THROWS_WITH(settings({{"do_center_crop", false}}), Catch::Contains("do_center_crop"));
 }
 
 TEST_CASE("image_processor of processor_config.json wins over preprocessor_config.json") {

@@ -57,6 +57,25 @@ TEST_CASE("positions of the patches alone are those of a table whose other rows 
   CHECK(logits_of(all.model(), random_images(2, 32)) == logits_of(patches.model(), random_images(2, 32)));
 }
 
+TEST_CASE("a layer scale of both libraries' families is that of the products before it") {
+  TinyVit scaled, multiplied;
+  for (const auto& [module, scale] : {std::pair{"attn.proj", "ls1"}, std::pair{"mlp.fc2", "ls2"}}) {
+    const std::string block = "blocks.1.", name = block + module;
+    scaled.add(block + scale + ".gamma", {48}, 0.7f);
+    const auto factors = scaled.tensors.at(block + scale + ".gamma").as<float>();
+    for (const char* part : {".weight", ".bias"}) {
+      const Tensor plain = scaled.tensors.at(name + part);
+      Tensor product(DType::f32, plain.shape());
+      const std::size_t inputs = plain.as<float>().size() / factors.size();
+      for (std::size_t i = 0; i < plain.as<float>().size(); ++i)
+        product.writable<float>()[i] = plain.as<float>()[i] * factors[i / inputs];
+      multiplied.tensors.at(name + part) = product;
+    }
+  }
+  CHECK(logits_of(scaled.model(), random_images(2, 32)) == logits_of(multiplied.model(), random_images(2, 32)));
+  CHECK(scaled.model().info().parameters == multiplied.model().info().parameters);
+}
+
 TEST_CASE("float logits of the shipped ViT on the shipped pictures are those of an independent implementation") {
   const Model model = Model::from_checkpoint(shipped_vit());
   const SafetensorsFile golden = read_safetensors(source_dir() / "tests/golden/deit_gated_logits.safetensors");
@@ -100,8 +119,8 @@ TEST_CASE("a ViT checkpoint that is not what it says is an error that names the 
   TinyVit missing, unknown, misshapen, gate, heads, pool, size;
   missing.tensors.erase("blocks.1.norm2.bias");
   CHECK_THAT(read_error(missing), Catch::Contains("blocks.1.norm2.bias"));
-  unknown.add("blocks.0.ls1.gamma", {48}, 1.0f);
-  CHECK_THAT(read_error(unknown), Catch::Contains("blocks.0.ls1.gamma"));
+  unknown.add("blocks.0.ls3.gamma", {48}, 1.0f);
+  CHECK_THAT(read_error(unknown), Catch::Contains("blocks.0.ls3.gamma"));
   misshapen.add("pos_embed", {1, 18, 48}, 1.0f);
   CHECK_THAT(read_error(misshapen), Catch::Contains("pos_embed"));
   gate.config["attention_method"].erase("gate");

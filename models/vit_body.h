@@ -1,0 +1,91 @@
+// What vision transformers have in common: patches of a picture behind the rows of class and other tokens, then
+// pre-LayerNorm layers. Families say what their modules are called and what follows.
+#pragma once
+
+#include "models/transformer.h"
+
+#include <string>
+#include <vector>
+
+namespace octavo {
+
+/// What a library calls the modules; "" for those that it does not have.
+struct VitNames {
+  std::string patches, patch_norm = {};
+  std::string class_token, distillation_token = {}, registers = {}, positions;
+  std::string norm_pre = {};                     ///< of the rows of embeddings, where the checkpoint has it
+  std::string layer;                             ///< "blocks.", followed by the layer's index
+  std::string norm1, norm2;                      ///< within a layer, as all below
+  std::string qkv = {};                          ///< one tensor of three blocks of rows
+  std::string query = {}, key = {}, value = {};  ///< or three tensors
+  std::string attention, attention_output, hidden, output;
+  std::string attention_scale = {}, output_scale = {};  ///< tensors of layer scale, where the checkpoint has them
+};
+
+/// Which rows the table of positions has.
+enum class VitPositions {
+  stored,   ///< those of the patches, or also of all tokens before them
+  absent,   ///< none: nothing is added
+  resized,  ///< of the class token and of a square of patches, which is resized to the picture's
+  resized_with_antialiasing
+};
+
+struct VitConfig {
+  int layers = 0;
+  LayerConfig layer = {};
+  double epsilon = 0.0;  ///< of LayerNorms
+  VitPositions positions = VitPositions::stored;
+  ImageSettings image = {};
+};
+
+/// Keys that the configs of all families of transformers have; Error names the key.
+/// `missing` holds what a key means that is not there.
+VitConfig read_vit_config(const JsonObject& config, const VitConfig& missing);
+
+/// The tensors of one checkpoint, taken module by module.
+class VitBody {
+ public:
+  /// Keeps references to all but the names.
+  VitBody(const VitConfig& config, VitNames names, const AttentionMethod& method, CheckpointTensors& tensors);
+
+  /// Whether the checkpoint has this module with weights.
+  bool has(const std::string& module) const { return tensors_.has(module + ".weight"); }
+
+  /// The stream that layers begin with.
+  ValueId embeddings(GraphBuilder& g);
+
+  /// The stream behind the last layer. `biases` holds each layer's bias of scores, or is empty.
+  ValueId layers(GraphBuilder& g, ValueId x, const std::vector<ScoreBias>& biases = {});
+
+  Modules& modules() { return modules_; }
+  int prefix_rows() const { return prefix_rows_; }
+
+  /// Of the patches, once embeddings() has been called.
+  int grid_width() const { return grid_width_; }
+  int grid_height() const { return grid_height_; }
+
+  /// Facts of the model, but for what is said of classes and embeddings.
+  ModelInfo info(const std::string& family) const;
+
+ private:
+  int patch_size() const;
+  std::vector<PrefixRows> prefix();
+
+  const VitConfig& config_;
+  const VitNames names_;
+  const AttentionMethod& method_;
+  CheckpointTensors& tensors_;
+  Modules modules_;
+  int prefix_rows_ = 0, grid_width_ = 0, grid_height_ = 0;
+};
+
+/// A checkpoint's layers, counted by a tensor of each. Throws Error when there are none.
+int count_layers(const CheckpointTensors& tensors, const VitNames& names);
+
+/// patch_size and num_channels must be what the tensors show; Error names the key.
+void check_vit_config(const JsonObject& config, const CheckpointTensors& tensors, const std::string& patches);
+
+/// Leaves out what lies beyond the last whole patch of a picture, as a convolution does.
+void leave_out_partial_patches(ImageSettings& image, int patch_size);
+
+}  // namespace octavo
