@@ -44,9 +44,11 @@ extern const Family kMpnet;
 extern const Family kOpt;
 /// ViT and DeiT image encoders, under timm's names or Hugging Face's.
 extern const Family kVit;
+/// DINOv2 image encoders, with their classifier.
+extern const Family kDinov2;
 
 /// A new family is a file with a `const Family`, and its place here.
-inline constexpr const Family* kFamilies[] = {&kBert,   &kDistilBert, &kRoberta, &kElectra,
-                                              &kAlbert, &kMpnet,      &kOpt,     &kVit};
+inline constexpr const Family* kFamilies[] = {&kBert,  &kDistilBert, &kRoberta, &kElectra, &kAlbert,
+                                              &kMpnet, &kOpt,        &kVit,     &kDinov2};
 
 }  // namespace octavo

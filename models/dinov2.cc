@@ -1,0 +1,100 @@
+// DINOv2, with and without register tokens: a ViT with layer scale whose positions are resized to the pictures' size.
+#include "models/attention_method.h"
+#include "models/checkpoint.h"
+#include "models/config_keys.h"
+#include "models/families.h"
+#include "models/heads.h"
+#include "models/image_config.h"
+#include "models/vit_body.h"
+
+#include <optional>
+#include <utility>
+
+namespace octavo {
+namespace {
+
+const VitNames kNames = {.patches = "embeddings.patch_embeddings.projection",
+                         .class_token = "embeddings.cls_token",
+                         .registers = "embeddings.register_tokens",
+                         .positions = "embeddings.position_embeddings",
+                         .layer = "encoder.layer.",
+                         .norm1 = "norm1",
+                         .norm2 = "norm2",
+                         .query = "attention.attention.query",
+                         .key = "attention.attention.key",
+                         .value = "attention.attention.value",
+                         .attention = "attention.attention",
+                         .attention_output = "attention.output.dense",
+                         .hidden = "mlp.fc1",
+                         .output = "mlp.fc2",
+                         .attention_scale = "layer_scale1.lambda1",
+                         .output_scale = "layer_scale2.lambda1"};
+constexpr const char* kNorm = "layernorm";
+
+/// Where a key is missing, as Dinov2Config of transformers 5 has it.
+VitConfig read_config(const JsonObject& config, const std::optional<JsonObject>& processor,
+                      const CheckpointTensors& tensors, std::vector<std::string>& warnings) {
+  refuse_unsupported_keys(config);
+  check_vit_config(config, tensors, kNames.patches);
+  require_softmax(config);
+  if (config.flag_or("use_swiglu_ffn", false)) config.fail("use_swiglu_ffn", "false: octavo has no SwiGLU");
+  if (!config.flag_or("qkv_bias", true) && tensors.has(kNames.layer + "0." + kNames.query + ".bias"))
+    config.fail("qkv_bias", "true, since the checkpoint has biases");
+  VitConfig result =
+      read_vit_config(config, {.layers = 12, .layer = {.hidden_size = 768, .heads = 12}, .epsilon = 1e-6});
+  result.layer.intermediate_size =
+      static_cast<int>(result.layer.hidden_size * config.number_or("mlp_ratio", 0.01, 100, 4.0));
+  result.positions = model_type(config) == "dinov2" ? VitPositions::resized : VitPositions::resized_with_antialiasing;
+  // Pictures are of the processor's size, whatever image_size the table of positions is of.
+  result.image =
+      read_hugging_face_images(config, processor, {.processor = "BitImageProcessor", .size_of_model = false}, warnings);
+  warn_of_unread_keys(config,
+                      {"apply_layernorm", "drop_path_rate", "layerscale_value", "num_register_tokens", "out_features",
+                       "out_indices", "reshape_hidden_states", "stage_names", "use_mask_token"},
+                      warnings);
+  return result;
+}
+
+/// The classes are of the class token beside the mean of the patches.
+int add_heads(GraphBuilder& g, ValueId hidden, VitBody& body) {
+  g.output("pooler_output", g.select_rows("pooler_output", hidden, {.selection = Selection::first, .count = 1}));
+  if (!body.has("classifier")) return 0;
+  Modules& modules = body.modules();
+  const ValueId rows =
+      g.select_rows("classifier.rows", hidden, {.selection = Selection::first_and_mean, .count = body.prefix_rows()});
+  const int classes = modules.tensors().first_dimension("classifier.weight", kMaxColumns);
+  Heads(g, hidden, modules).logits(rows, modules.dense("classifier", classes, 2 * modules.hidden_size()));
+  return classes;
+}
+
+Model::Data read(Checkpoint checkpoint) {
+  const JsonObject& config = checkpoint.config;
+  const AttentionMethod method = read_attention_method(config, checkpoint.options);
+  CheckpointTensors tensors(std::move(checkpoint.tensors), model_type(config) + ".");
+  Model::Data data;
+  const VitConfig vit = read_config(config, checkpoint.image_processor, tensors, data.warnings);
+  VitBody body(vit, kNames, method, tensors);
+  GraphBuilder g;
+  ValueId x = body.layers(g, body.embeddings(g));
+  x = g.layer_norm(kNorm, x, body.modules().norm(kNorm));
+  g.output(kHiddenState, x);
+  const int classes = add_heads(g, x, body);
+  data.graph = g.finish();
+  data.tensors = std::move(tensors).finish({"embeddings.mask_token"});
+  data.info = body.info("dinov2");
+  data.info.embedding.pooling = {Pooling::cls};
+  data.info.classes = classes;
+  describe_method(data.graph, method, data.info);
+  return data;
+}
+
+bool reads(const JsonObject& config) {
+  const std::string type = model_type(config);
+  return type == "dinov2" || type == "dinov2_with_registers";
+}
+
+}  // namespace
+
+const Family kDinov2 = {.model_types = "dinov2, dinov2_with_registers", .reads = reads, .read = read};
+
+}  // namespace octavo
