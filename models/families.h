@@ -46,9 +46,13 @@ extern const Family kOpt;
 extern const Family kVit;
 /// DINOv2 image encoders, with their classifier.
 extern const Family kDinov2;
+/// CLIP's image encoders, with their projection or classifier.
+extern const Family kClip;
+/// SigLIP's image encoders, with their pooling head or classifier.
+extern const Family kSiglip;
 
 /// A new family is a file with a `const Family`, and its place here.
-inline constexpr const Family* kFamilies[] = {&kBert,  &kDistilBert, &kRoberta, &kElectra, &kAlbert,
-                                              &kMpnet, &kOpt,        &kVit,     &kDinov2};
+inline constexpr const Family* kFamilies[] = {&kBert, &kDistilBert, &kRoberta, &kElectra, &kAlbert, &kMpnet,
+                                              &kOpt,  &kVit,        &kDinov2,  &kClip,    &kSiglip};
 
 }  // namespace octavo

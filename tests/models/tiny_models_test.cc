@@ -7,6 +7,7 @@
 #include "octavo/calibration.h"
 #include "octavo/engine.h"
 #include "octavo/system.h"
+#include "octavo/tasks.h"
 
 #include <string>
 
@@ -121,9 +122,24 @@ TEST_CASE("hidden states and logits of a tiny OPT in float32 are within 1e-4 of 
 }
 
 TEST_CASE("every output of tiny vision transformers in float32 is within 1e-4 of the original's, and in INT8 close") {
-  for (const char* name : {"vit", "deit3", "dinov2"}) {
+  for (const char* name : {"vit", "deit3", "dinov2", "clip", "siglip"}) {
     INFO(name);
     compare_pictures(TinyGolden(name));
+  }
+}
+
+TEST_CASE("an embedding of CLIP is its projection, of SigLIP its pooled output, unless another pooling is asked for") {
+  for (const auto& [name, output] : {std::pair{"clip", "image_embeds"}, std::pair{"siglip", "pooler_output"}}) {
+    INFO(name);
+    const TinyGolden golden(name);
+    const Engine engine(golden.model);
+    Workspace workspace({.threads = 1});
+    const ImageBatch batch = pictures(golden)[0];
+    const Tensor whole = embed(engine, batch, workspace, {.normalize = false});
+    CHECK(equal_bytes(whole, engine.output(output, batch, workspace)));
+    CHECK(embedding_size(golden.model) == whole.columns());
+    const Tensor mean = embed(engine, batch, workspace, {.pooling = {Pooling::mean}, .normalize = false});
+    CHECK(equal_bytes(mean, engine.pool(batch, {Pooling::mean}, workspace)));
   }
 }
 
