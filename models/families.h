@@ -50,9 +50,11 @@ extern const Family kDinov2;
 extern const Family kClip;
 /// SigLIP's image encoders, with their pooling head or classifier.
 extern const Family kSiglip;
+/// BEiT and Data2VecVision image encoders, with their classifier.
+extern const Family kBeit;
 
 /// A new family is a file with a `const Family`, and its place here.
 inline constexpr const Family* kFamilies[] = {&kBert, &kDistilBert, &kRoberta, &kElectra, &kAlbert, &kMpnet,
-                                              &kOpt,  &kVit,        &kDinov2,  &kClip,    &kSiglip};
+                                              &kOpt,  &kVit,        &kDinov2,  &kClip,    &kSiglip, &kBeit};
 
 }  // namespace octavo

@@ -63,6 +63,7 @@ void write_models(const path& out) {
   narrow.activations.residual = ResidualType::int16;
   calibrate_and_save(fuzz::tiny_opt(), narrow, out / "opt_narrow");
   calibrate_and_save(fuzz::tiny_vit(), plain, out / "vit");
+  calibrate_and_save(fuzz::tiny_beit(), plain, out / "beit");
 }
 
 std::string with_files(const std::vector<std::pair<std::string, std::string>>& files) {
@@ -121,6 +122,8 @@ void write_checkpoints(const path& out) {
   test::write_bytes(out / "vit",
                     with_files({{"config.json", fuzz::tiny_vit(test::VitNames::hugging_face).config.dump()},
                                 {"preprocessor_config.json", preprocessor}}));
+  test::write_bytes(out / "beit", with_files({{"config.json", fuzz::tiny_beit().config.dump()},
+                                              {"preprocessor_config.json", preprocessor}}));
 }
 
 void write_safetensors_files(const path& out) {

@@ -41,6 +41,24 @@ inline test::TinyVit tiny_vit(test::VitNames names = test::VitNames::timm) {
                         .image = 8});
 }
 
+/// The same as a BEiT, with a bias of scores by place.
+inline test::TinyVit tiny_beit() {
+  test::TinyVit beit = tiny_vit(test::VitNames::hugging_face);
+  std::map<std::string, Tensor, std::less<>> tensors;
+  for (const auto& [name, tensor] : beit.tensors) {
+    if (name.find(".alpha.") == name.npos && name.find("position_embeddings") == name.npos)
+      tensors[name.starts_with("vit.layernorm") ? "pooler." + name.substr(4)
+                                                : name.substr(name.find('.') == 3 ? 4 : 0)] = tensor;
+  }
+  beit.tensors = std::move(tensors);
+  beit.add("encoder.layer.0.attention.attention.relative_position_bias.relative_position_bias_table", {12, 3}, 1.0f);
+  beit.add("encoder.layer.0.lambda_1", {12}, 0.5f);
+  beit.config["model_type"] = "beit";
+  beit.config["use_relative_position_bias"] = true;
+  beit.config.erase("attention_method");
+  return beit;
+}
+
 /// A directory with the weights of a tiny model, or none, whose other files come and go.
 class CheckpointFolder {
  public:

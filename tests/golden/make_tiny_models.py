@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Makes tiny/: three random models of two layers, and what transformers makes of them, for tests/models/tiny_models_test.cc.
+"""Makes tiny/: random models of two layers, and what transformers makes of them, for tests/models/tiny_models_test.cc.
 
-Usage: tests/golden/make_tiny_models.py [OUT], by default tiny/ beside this file (needs torch and transformers)
-Each of tiny/bert, tiny/opt and tiny/vit is a checkpoint as save_pretrained() writes it, in fp16; outputs.safetensors there
+Usage: tests/golden/make_tiny_models.py [OUT], by default tiny/ beside this file (needs torch, transformers and timm)
+Each folder is a checkpoint as save_pretrained() writes it, in fp16; outputs.safetensors there
 holds what the model makes of a few inputs with fp32 arithmetic on the stored weights: "N.input_ids" s32, or "N.pixels" u8
-[height, width, 3]; "N.last_hidden_state" f32 [rows, columns], and "N.logits" of OPT and ViT.
+[height, width, 3]; "N.last_hidden_state" f32 [rows, columns], and "N.logits", "N.pooler_output", "N.image_embeds" where
+the model has them.
 """
 import json
 import pathlib
@@ -26,7 +27,7 @@ def spread(model):
         for name, parameter in model.named_parameters():
             noise = torch.randn(parameter.shape, generator=generator)
             is_norm = "norm" in name.lower()
-            scale = 0.2 if parameter.dim() == 1 else 0.5 if "embed" in name else 1.5 / parameter[0].numel() ** 0.5
+            scale = 0.2 if parameter.dim() <= 1 else 0.5 if "embed" in name else 1.5 / parameter[0].numel() ** 0.5
             parameter.copy_(noise * scale + (1.0 if is_norm and name.endswith("weight") else 0.0))
     return model.half().float().eval()  # fp32 arithmetic on the stored numbers
 
@@ -58,32 +59,114 @@ def opt():
     return model, outputs
 
 
-def vit():
-    config = transformers.ViTConfig(intermediate_size=40, image_size=16, patch_size=4, num_labels=5, **SIZES)
-    model = spread(transformers.ViTForImageClassification(config))
+def pictures(model, outputs_of, size=16):
+    """`outputs_of` gives the outputs of normalised pixels by name, with a leading dimension of 1."""
+    spread(model)
     generator = np.random.default_rng(3)
     outputs = {}
     for n in range(2):
-        pixels = generator.integers(0, 256, (16, 16, 3), dtype=np.uint8)
+        pixels = generator.integers(0, 256, (size, size, 3), dtype=np.uint8)
         values = (torch.from_numpy(pixels).float().permute(2, 0, 1)[None] / 255 - 0.5) / 0.5
-        result = model(values, output_hidden_states=True)
         outputs[f"{n}.pixels"] = torch.from_numpy(pixels)
-        outputs[f"{n}.last_hidden_state"] = model.vit.layernorm(result.hidden_states[-1])[0]
-        outputs[f"{n}.logits"] = result.logits[0]
+        for name, value in outputs_of(values).items():
+            outputs[f"{n}.{name}"] = value[0].clone()
     return model, outputs
+
+
+def vit():
+    config = transformers.ViTConfig(intermediate_size=40, image_size=16, patch_size=4, num_labels=5, **SIZES)
+    model = transformers.ViTForImageClassification(config)
+
+    def outputs_of(values):
+        result = model(values, output_hidden_states=True)
+        return {"last_hidden_state": model.vit.layernorm(result.hidden_states[-1]), "logits": result.logits}
+
+    return pictures(model, outputs_of)
+
+
+def dinov2():
+    """Registers, and positions of 7 x 7 patches for pictures of 4 x 4."""
+    config = transformers.Dinov2WithRegistersConfig(mlp_ratio=2, image_size=28, patch_size=4, num_register_tokens=3,
+                                                    num_labels=5, **SIZES)
+    model = transformers.Dinov2WithRegistersForImageClassification(config)
+
+    def outputs_of(values):
+        result = model.dinov2_with_registers(values)
+        return {"last_hidden_state": result.last_hidden_state, "pooler_output": result.pooler_output,
+                "logits": model(values).logits}
+
+    return pictures(model, outputs_of)
+
+
+def clip():
+    config = transformers.CLIPVisionConfig(intermediate_size=40, image_size=16, patch_size=4, projection_dim=20, **SIZES)
+    model = transformers.CLIPVisionModelWithProjection(config)
+
+    def outputs_of(values):
+        return {"last_hidden_state": model.vision_model(values).last_hidden_state,
+                "pooler_output": model.vision_model(values).pooler_output, "image_embeds": model(values).image_embeds}
+
+    return pictures(model, outputs_of)
+
+
+def siglip():
+    """Pictures of 18 x 18, of which the last two rows and columns make no whole patch."""
+    config = transformers.SiglipVisionConfig(intermediate_size=40, image_size=18, patch_size=4, **SIZES)
+    model = transformers.SiglipVisionModel(config)
+
+    def outputs_of(values):
+        result = model(values)
+        return {"last_hidden_state": result.last_hidden_state, "pooler_output": result.pooler_output}
+
+    return pictures(model, outputs_of, size=18)
+
+
+def beit():
+    config = transformers.BeitConfig(intermediate_size=40, image_size=16, patch_size=4, use_relative_position_bias=True,
+                                     num_labels=5, **SIZES)
+    model = transformers.BeitForImageClassification(config)
+
+    def outputs_of(values):
+        result = model.beit(values)
+        return {"last_hidden_state": result.last_hidden_state, "pooler_output": result.pooler_output,
+                "logits": model(values).logits}
+
+    return pictures(model, outputs_of)
+
+
+def deit3():
+    """timm's model in a directory of transformers."""
+    sizes = dict(img_size=16, patch_size=4, embed_dim=24, depth=2, num_heads=3, mlp_ratio=2)
+    images = dict(input_size=[3, 16, 16], interpolation="bilinear", crop_pct=1.0, mean=[0.5] * 3, std=[0.5] * 3)
+    config = transformers.TimmWrapperConfig.from_dict(
+        {"architecture": "deit3_small_patch16_224", "model_args": sizes, "num_classes": 5,
+         "label_names": list("abcde"), "pretrained_cfg": images})
+    model = transformers.TimmWrapperForImageClassification(config)
+
+    def outputs_of(values):
+        return {"last_hidden_state": model.timm_model.forward_features(values), "logits": model(values).logits}
+
+    return pictures(model, outputs_of)
+
+
+PROCESSORS = {vit: "ViTImageProcessor", dinov2: "BitImageProcessor", clip: "CLIPImageProcessor",
+              siglip: "SiglipImageProcessor", beit: "BeitImageProcessor"}
 
 
 def main():
     out = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).parent / "tiny"
-    for make in (bert, opt, vit):
+    for make in (bert, opt, vit, dinov2, clip, siglip, beit, deit3):
         with torch.no_grad():
             model, outputs = make()
         folder = out / make.__name__
         model.half().save_pretrained(folder)
         (folder / "generation_config.json").unlink(missing_ok=True)
-        if make is vit:
-            settings = {"do_resize": True, "size": {"height": 16, "width": 16}, "resample": 2, "do_rescale": True,
+        if make in PROCESSORS:
+            edge = outputs["0.pixels"].shape[0]
+            settings = {"do_resize": True, "size": {"height": edge, "width": edge}, "resample": 2, "do_rescale": True,
                         "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+            if make is not vit:
+                settings |= {"image_processor_type": PROCESSORS[make], "do_center_crop": False}
             (folder / "preprocessor_config.json").write_text(json.dumps(settings, indent=1) + "\n")
         metadata = {"torch": torch.__version__, "transformers": transformers.__version__}
         save_file({name: tensor.contiguous() for name, tensor in outputs.items()}, folder / "outputs.safetensors", metadata)

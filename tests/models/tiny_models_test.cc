@@ -122,7 +122,7 @@ TEST_CASE("hidden states and logits of a tiny OPT in float32 are within 1e-4 of 
 }
 
 TEST_CASE("every output of tiny vision transformers in float32 is within 1e-4 of the original's, and in INT8 close") {
-  for (const char* name : {"vit", "deit3", "dinov2", "clip", "siglip"}) {
+  for (const char* name : {"vit", "deit3", "dinov2", "clip", "siglip", "beit"}) {
     INFO(name);
     compare_pictures(TinyGolden(name));
   }

@@ -1,0 +1,148 @@
+// Vision families as their checkpoints vary: keys, names and tensors of the tiny models of tests/golden/tiny changed.
+#include "io/safetensors.h"
+#include "tests/support/compare.h"
+#include "tests/support/support.h"
+#include "tests/support/tiny_vit.h"
+
+#include "octavo/engine.h"
+#include "octavo/error.h"
+
+#include <algorithm>
+
+namespace octavo::test {
+namespace {
+
+using Json = nlohmann::json;
+
+/// config.json and tensors of a tiny model, to be changed.
+struct Changed {
+  explicit Changed(const std::string& name) : folder(source_dir() / "tests/golden/tiny" / name) {
+    config = Json::parse(std::ifstream(folder / "config.json"));
+    for (const auto& [key, tensor] : read_safetensors(folder / "model.safetensors").tensors) tensors[key] = tensor;
+  }
+
+  Model model(const std::vector<std::string>& other_files = {}) const {
+    const TemporaryDirectory directory;
+    std::ofstream(directory / "config.json") << config.dump();
+    write_safetensors(directory / "model.safetensors", tensors, {{"format", "pt"}});
+    std::filesystem::copy(folder / "preprocessor_config.json", directory / "preprocessor_config.json");
+    for (const std::string& name : other_files) std::ofstream(directory / name) << "no such file of a tokenizer";
+    return Model::from_checkpoint(directory.path());
+  }
+
+  void rename(const std::string& from, const std::string& to) {
+    tensors[to] = tensors.at(from);
+    tensors.erase(from);
+  }
+
+  std::filesystem::path folder;
+  Json config;
+  std::map<std::string, Tensor, std::less<>> tensors;
+};
+
+std::string refused(const Changed& changed) {
+  return refusal([&] { changed.model(); });
+}
+
+Tensor output(const Model& model, std::string_view name) {
+  Workspace workspace({.threads = 1});
+  return Engine(model).output(name, random_images(2, model.info().image->width), workspace);
+}
+
+bool warns_of(const Model& model, const std::string& words) {
+  return std::ranges::any_of(model.warnings(),
+                             [&](const std::string& warning) { return warning.find(words) != warning.npos; });
+}
+
+}  // namespace
+
+TEST_CASE("of a CLIP with both towers the one of pictures runs, with a warning, and its tokenizer is not read") {
+  const Changed alone("clip");
+  Changed both = alone;
+  both.config = {{"model_type", "clip"}, {"vision_config", alone.config}, {"text_config", {{"hidden_size", 16}}}};
+  both.tensors["text_model.final_layer_norm.weight"] = Tensor(DType::f32, {16});
+  both.tensors["logit_scale"] = Tensor(DType::f32, {});
+  const Model model = both.model({"vocab.json", "merges.txt", "tokenizer.json"});
+  CHECK(equal_bytes(output(model, "image_embeds"), output(alone.model(), "image_embeds")));
+  REQUIRE(model.warnings().size() == 1);
+  CHECK(warns_of(model, "text_model."));
+  CHECK(alone.model().warnings().empty());
+  CHECK_FALSE(model.has_tokenizer());
+}
+
+TEST_CASE("early files of a CLIP say what the tower is under vision_config_dict") {
+  const Changed alone("clip");
+  Changed both = alone;
+  both.config = {
+      {"model_type", "clip"}, {"vision_config", {{"hidden_size", 48}}}, {"vision_config_dict", alone.config}};
+  CHECK(both.model().info().hidden_size == 24);
+}
+
+TEST_CASE("a CLIP or SigLIP without its projection or head has what is left as its embedding") {
+  Changed clip("clip"), siglip("siglip");
+  clip.tensors.erase("visual_projection.weight");
+  CHECK(clip.model().info().embedding.output == "pooler_output");
+  std::erase_if(siglip.tensors, [](const auto& named) { return named.first.starts_with("head."); });
+  siglip.config["vision_use_head"] = false;
+  CHECK(siglip.model().info().embedding.output.empty());
+  CHECK(siglip.model().info().outputs.size() == 1);
+}
+
+TEST_CASE("a classifier of CLIP or SigLIP reads the mean of the patches") {
+  for (const auto& [name, skipped] : {std::pair{"clip", 1}, std::pair{"siglip", 0}}) {
+    INFO(name);
+    Changed changed(name);
+    Tensor identity(DType::f32, {24, 24});
+    for (std::size_t i = 0; i < 24; ++i) identity.writable<float>()[25 * i] = 1.0f;
+    changed.tensors["classifier.weight"] = identity;
+    const Model model = changed.model();
+    CHECK(model.info().classes == 24);
+    CHECK(model.info().prefix_tokens == skipped);
+    Workspace workspace({.threads = 1});
+    const ImageBatch batch = random_images(2, model.info().image->width);
+    const Engine engine(model);
+    CHECK(largest_difference(engine.logits(batch, workspace).as<float>(),
+                             engine.pool(batch, {Pooling::mean}, workspace).as<float>()) < 1e-5);
+  }
+}
+
+TEST_CASE("a BEiT's shared table of biases is that of every layer, and a key decides which one is read") {
+  Changed own("beit");
+  const std::string module = "relative_position_bias.relative_position_bias_table", layer = "beit.encoder.layer.",
+                    first = layer + "0.attention.attention." + module,
+                    second = layer + "1.attention.attention." + module;
+  own.tensors[second] = own.tensors.at(first);
+  Changed shared = own;
+  shared.rename(first, "beit.encoder." + module);
+  shared.tensors.erase(second);
+  CHECK_THAT(refused(shared), Catch::Contains("encoder.layer.0.attention.attention." + module));
+  shared.config["use_relative_position_bias"] = false;
+  shared.config["use_shared_relative_position_bias"] = true;
+  CHECK(equal_bytes(output(shared.model(), "logits"), output(own.model(), "logits")));
+  shared.config["use_relative_position_bias"] = true;
+  CHECK_THAT(refused(shared), Catch::Contains("use_shared_relative_position_bias is true, expected false"));
+}
+
+TEST_CASE("a BEiT without mean pooling has a LayerNorm of all rows, and its class token is what is pooled") {
+  Changed changed("beit");
+  changed.config["use_mean_pooling"] = false;
+  for (const char* part : {"weight", "bias"})
+    changed.rename(std::string("beit.pooler.layernorm.") + part, std::string("beit.layernorm.") + part);
+  const Model model = changed.model();
+  const Tensor hidden = output(model, "last_hidden_state"), pooled = output(model, "pooler_output");
+  CHECK(std::ranges::equal(pooled.row<float>(1), hidden.row<float>(model.info().max_positions)));
+}
+
+TEST_CASE("what a vision family does not have is refused by name, and an unknown key is a warning") {
+  Changed giant("dinov2"), both("siglip"), scores("beit"), key("dinov2");
+  giant.config["use_swiglu_ffn"] = true;
+  CHECK_THAT(refused(giant), Catch::Contains("use_swiglu_ffn is true, expected false"));
+  both.tensors.erase("head.attention.in_proj_bias");
+  CHECK_THAT(refused(both), Catch::Contains("head.attention.in_proj_bias"));
+  scores.config["problem_type"] = "multi_label_classification";
+  CHECK_THAT(refused(scores), Catch::Contains("problem_type"));
+  key.config["rope_theta"] = 100;
+  CHECK(warns_of(key.model(), "rope_theta"));
+}
+
+}  // namespace octavo::test
