@@ -109,6 +109,8 @@ std::string CheckpointTensors::take_either(const std::string& name, const std::s
 std::string CheckpointTensors::take_rows(const std::string& name, const Tensor::Shape& expected, std::int64_t first,
                                          std::int64_t rows, const std::string& as) {
   take(name, expected);
+  used_.erase(name);  // its rows are, which keep it alive
+  replaced_.insert(name);
   const Tensor& whole = tensors_.find(name)->second;
   const std::size_t row_bytes = whole.bytes() / static_cast<std::size_t>(expected[0]);
   Tensor::Shape shape = expected;

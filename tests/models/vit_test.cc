@@ -27,6 +27,7 @@ TEST_CASE("timm's and Hugging Face's names give the same logits") {
     const TinyVit timm(options);
     options.names = VitNames::hugging_face;
     const TinyVit other(options);
+    CHECK(timm.model().info().parameters == other.model().info().parameters);
     CHECK(logits_of(timm.model(), random_images(3, 32)) == logits_of(other.model(), random_images(3, 32)));
   }
 }
