@@ -12,6 +12,7 @@ base:        system
 io:          system base
 tokenizer:   base io
 image:       base
+samples:     base image
 graph:       kernels base io image tokenizer
 model_file:  graph kernels base io image tokenizer
 runtime:     graph base system image tokenizer
@@ -25,7 +26,7 @@ calibration: quantize observers tasks engine float runtime graph base io system 
 analysis:    calibration quantize observers engine integer float runtime graph base system
 models:      graph base io image tokenizer
 cli:         system base
-data:        cli tasks engine runtime graph tokenizer image base
+data:        cli tasks engine runtime graph samples tokenizer image base
 report:      cli data tasks calibration analysis quantize engine graph base system
 commands:    cli data report tasks calibration analysis quantize engine runtime graph tokenizer image base system
 '
@@ -36,7 +37,7 @@ error base   version base   tensor base   memory base   system system   image im
 batch runtime   workspace runtime   kv_cache runtime   quantization quantize   engine engine
 calibration calibration   analysis analysis   tasks tasks   comparison tasks   agreement tasks   generate tasks   sampling tasks
 text_preprocessor tasks   session tasks   text_encoder tasks   image_classifier tasks   text_generator tasks
-text_tasks tasks   masking tasks   embedding_precision tasks
+text_tasks tasks   masking tasks   embedding_precision tasks   samples samples
 '
 
 room_of_public() { # NAME.h
