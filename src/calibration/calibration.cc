@@ -154,6 +154,10 @@ void Calibrator::observe(const ImageBatch& batch, std::span<const SampleLabel> l
   data_->observe_parts(ragged, workspace);
 }
 
+void Calibrator::forget() {
+  data_ = std::make_unique<Data>(std::move(data_->reference), data_->options, data_->memory);
+}
+
 std::int64_t Calibrator::samples() const { return data_->samples; }
 std::int64_t Calibrator::tokens() const { return data_->tokens; }
 std::int64_t Calibrator::spilled() const { return static_cast<std::int64_t>(data_->memory->spilled()); }
@@ -176,6 +180,28 @@ Convergence Calibrator::convergence() const {
     }
   }
   return result;
+}
+
+double Calibrator::Data::excess(const RaggedBatch& batch, Workspace& workspace) const {
+  RangeObserver others(RangeMethod::minmax);
+  others.begin_batch();
+  const Observer observer = [&](std::string_view name, std::span<const float> values, int) {
+    others.observe(name, values);
+  };
+  for (int first = 0; first < batch.sequences(); first += kPart) {
+    const int count = std::min(kPart, batch.sequences() - first);
+    executor.run(sequences_of(batch, first, count), data_of(workspace), {.observer = observer});
+  }
+  others.end_part();
+  return mean_excess(ranges.extremes(), others.ranges());
+}
+
+double Calibrator::excess(const TokenBatch& batch, Workspace& workspace) const {
+  return data_->excess(make_ragged(batch, data_->model->info), workspace);
+}
+
+double Calibrator::excess(const ImageBatch& batch, Workspace& workspace) const {
+  return data_->excess(make_ragged(batch, data_->model->info), workspace);
 }
 
 /// Every sixteenth sequence is held out, 32 at most, and of the others the first 16 are kept to choose ranges by.

@@ -48,6 +48,7 @@ struct Calibrator::Data {
 
   void observe_parts(const RaggedBatch& batch, Workspace& workspace);
   void observe(const RaggedBatch& batch, Workspace& workspace);
+  double excess(const RaggedBatch& batch, Workspace& workspace) const;
   [[noreturn]] void refuse(std::string_view name, std::span<const float> values, int width,
                            const RaggedBatch& batch) const;
 

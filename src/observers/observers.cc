@@ -1,6 +1,7 @@
 #include "observers/observers.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <limits>
 
@@ -73,7 +74,22 @@ void RangeObserver::end_part() {
     ranges_[name] = first                                    ? range
                     : method_ == RangeMethod::running_minmax ? running(before->second, range)
                                                              : united(before->second, range);
+    if (method_ == RangeMethod::running_minmax) merge(extremes_, name, range, united);
   }
+}
+
+double mean_excess(const Ranges& observed, const Ranges& others) {
+  double sum = 0.0;
+  int count = 0;
+  for (const auto& [name, other] : others) {
+    const auto found = observed.find(name);
+    if (found == observed.end() || !std::isfinite(other.low) || !std::isfinite(other.high)) continue;
+    const double low = found->second.low, high = found->second.high;
+    const double beyond = std::max({low - double{other.low}, double{other.high} - high, 0.0});
+    sum += beyond < high - low ? beyond / (high - low) : beyond > 0.0 ? 1.0 : 0.0;
+    ++count;
+  }
+  return count == 0 ? 0.0 : sum / count;
 }
 
 }  // namespace octavo

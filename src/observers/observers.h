@@ -38,9 +38,17 @@ class RangeObserver {
 
   const Ranges& ranges() const { return ranges_; }
 
+  /// Gives the smallest and the largest values ever seen, whatever the method makes of them.
+  const Ranges& extremes() const { return method_ == RangeMethod::running_minmax ? extremes_ : ranges_; }
+
  private:
   RangeMethod method_;
   Ranges before_, batch_, ranges_;
+  Ranges extremes_;  // of running min-max, whose ranges are something else
 };
+
+/// Tells how far other values go beyond the range that was observed for them: the part on the side where that is more,
+/// relative to the range's width, at most 1; the mean over all values that both have, finite ones only.
+double mean_excess(const Ranges& observed, const Ranges& others);
 
 }  // namespace octavo

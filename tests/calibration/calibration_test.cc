@@ -214,6 +214,26 @@ TEST_CASE("convergence compares the ranges with those after half of the samples 
   CHECK(same.convergence().changed == 0);
 }
 
+TEST_CASE(
+    "what goes beyond the observed ranges is the more, the fewer samples were observed, and is not observed itself") {
+  const Model model = tiny_model();
+  const TokenBatch others = random_batch(16, 40, 50, 77);
+  Workspace workspace({.threads = 1});
+  const Calibrator many = observed(model, kPlain, 7);
+  Calibrator few(model, kPlain);
+  few.observe(random_batch(2, 3, 50), workspace);
+  CHECK(many.excess(others, workspace) < 0.05);
+  CHECK(few.excess(others, workspace) > 0.2);
+  CHECK(few.excess(others, workspace) <= 1.0);
+  CHECK(few.samples() == 2);
+  few.observe(others, workspace);
+  CHECK(few.excess(others, workspace) == 0.0);
+  few.forget();
+  CHECK(few.samples() == 0);
+  few.observe(others, workspace);
+  CHECK(few.excess(others, workspace) == 0.0);
+}
+
 TEST_CASE("a report is kept in the model file beside how the model was calibrated") {
   const Model model = quantized_tiny_model().with_report(R"({"cosine_mean":0.5})");
   TemporaryDirectory directory;
