@@ -31,7 +31,7 @@ run 2 embed -m x -p a --pooling none --truncate-dim 4; is_wrong_usage "--truncat
 run 2 embed -m x -p a --prefix "a" --prompt-name b; is_wrong_usage "--prefix and --prompt-name exclude each other"
 run 2 embed -m x -p a --json -o a.npy; is_wrong_usage "--json and --output a.npy exclude each other"
 run 2 calibrate -d data.txt; is_wrong_usage "the checkpoint directory is missing"
-run 2 calibrate x; is_wrong_usage "--data is missing"
+run 2 calibrate x --seed 3; is_wrong_usage "--seed has no effect without --data"
 run 2 calibrate x -d data.txt --method entropy; is_wrong_usage "--method is 'entropy'"
 run 2 calibrate x -d data.txt --equalize magic; is_wrong_usage "--equalize is 'magic'"
 run 2 calibrate x -d data.txt --method percentile --percentile 100; is_wrong_usage "--percentile is '100'"
@@ -54,6 +54,17 @@ done
 err_has "data.txt:1: has 1 tab-separated columns, expected column 2"
 : >empty.txt
 run 1 calibrate "$checkpoint" -d empty.txt; err_has "empty.txt: has no line with text"
+
+# Without data the samples are built in; few or narrow ones are said to be that, and stand beside built-in ones.
+run 0 calibrate "$checkpoint" --samples 48 --ablations off --rounding nearest --equalize smoothquant -o none.octavo
+out_has "calibrated on  48 samples"; out_has "of which 48 built in"; out_has "embeddings of 64 held-out samples"
+for i in $(seq 16); do echo "test $i"; done >narrow.txt
+run 0 calibrate "$checkpoint" -d narrow.txt --ablations off --rounding nearest --equalize smoothquant --json -o topped.octavo
+out_has '"samples":142'; out_has '"built_in":128'; out_has '"built_in_closeness":{"compared":64'
+err_has "the samples are few or narrow: built-in ones go"; err_has "calibrating on 128 of these, too"
+run 0 calibrate "$checkpoint" -d narrow.txt --top-up off --ablations off --rounding nearest --equalize smoothquant --json -o few.octavo
+out_has '"samples":14'; out_has '"built_in":0'; out_has '"built_in_closeness":{"compared":64'; err_has "--top-up on would"
+export OCTAVO_TOP_UP=off  # what follows is about its own samples
 
 # Calibration: a report on stdout, log lines on stderr, one file.
 run 0 calibrate "$checkpoint" -d data.txt -o model.octavo --batch-size 8 --equalize smoothquant

@@ -42,6 +42,7 @@ struct Ran {
 class Kitchen {
  public:
   Kitchen() {
+    setenv("OCTAVO_TOP_UP", "off", 1);  // these samples are few
     std::filesystem::create_directory(scratch_ / "bert");
     std::filesystem::create_directory(scratch_ / "opt");
     std::filesystem::create_directory(scratch_ / "vit");
@@ -379,6 +380,7 @@ const std::vector<Line>& lines() {
 
         {"calibrate", "data", kCalibrate, {"--data", "table.tsv"}},
         {"calibrate", "column", {"bert", "-d", "table.tsv", "-o", "m.octavo"}, {"--column", "2"}},
+        {"calibrate", "top-up", {"bert", "-d", "texts.txt", "-o", "m.octavo", "--samples", "1"}, {"--top-up", "on"}},
         {"calibrate", "samples", kCalibrate, {"--samples", "10"}},
         {"calibrate", "seed", kCalibrate, {"--seed", "5"}},
         {"calibrate", "method", kCalibrate, {"--method", "mse"}},

@@ -1,9 +1,13 @@
 // Lines of files, and the choice among them for calibration.
 #include "data/samples.h"
 
+#include "data/sample_batches.h"
+#include "tests/support/golden_tasks.h"
+#include "tests/support/tiny_vit.h"
 #include "tests/tools/support.h"
 
 #include "octavo/error.h"
+#include "octavo/masking.h"
 
 #include <set>
 
@@ -138,4 +142,71 @@ TEST_CASE("a missing column names file and line, and a file without text is refu
         file + ":2: has 1 tab-separated columns, expected column 2.");
   const std::string empty = scratch.write("b.txt", "\n \n");
   CHECK(refusal([&] { choose(empty, {}); }) == empty + ": has no line with text, expected calibration samples.");
+}
+
+namespace {
+
+/// The first of a model's built-in samples as it sees them.
+TokenBatch built_in_tokens(const Model& model, std::size_t count) {
+  std::vector<std::string> samples = built_in_samples(model, {});
+  samples.resize(count);
+  const Log log(Verbosity::quiet);
+  TokenBatch tokens;
+  SampleBatches batches(model, {}, {}, 1, log);
+  batches.for_each(samples, "", [&](const auto& batch) {
+    if constexpr (std::is_same_v<decltype(batch), const TokenBatch&>)
+      tokens.sequences.insert(tokens.sequences.end(), batch.sequences.begin(), batch.sequences.end());
+  });
+  return tokens;
+}
+
+Model golden_model(const std::string& name) { return octavo::test::GoldenTasks().model(name); }
+
+}  // namespace
+
+TEST_CASE(
+    "built-in samples are what a model takes: pairs for questions, masked tokens, texts and pairs for a classifier") {
+  const auto pairs = [](const std::vector<std::string>& samples) {
+    return std::count_if(samples.begin(), samples.end(),
+                         [](const auto& sample) { return sample.find('\t') != sample.npos; });
+  };
+  const auto questions = built_in_samples(golden_model("questions"), {});
+  CHECK(pairs(questions) == std::ssize(questions));
+  const auto inferences = built_in_samples(golden_model("entailment"), {});
+  CHECK(pairs(inferences) == std::ssize(inferences));
+  const auto classified = built_in_samples(golden_model("three_labels"), {});
+  CHECK(2 * pairs(classified) == std::ssize(classified));
+  const Model masked = golden_model("masks");
+  CHECK(pairs(built_in_samples(masked, {})) == 0);
+  std::size_t tokens = 0, hidden = 0;
+  for (const Tokens& sequence : built_in_tokens(masked, 100).sequences) {
+    tokens += sequence.ids.size();
+    hidden += static_cast<std::size_t>(std::count(sequence.ids.begin(), sequence.ids.end(), mask_token_of(masked)));
+    CHECK(std::ssize(sequence.ids) <= masked.info().max_length);
+  }
+  CHECK(hidden > tokens / 40);  // many are unknown to this small vocabulary, and those stay
+  CHECK(hidden < tokens / 5);
+}
+
+TEST_CASE("a model of pictures gets built-in pictures of its size") {
+  const Model model = octavo::test::TinyVit({.gate = false}).model();
+  const Log log(Verbosity::quiet);
+  std::size_t pictures = 0;
+  SampleBatches batches(model, {}, {}, 1, log);
+  std::vector<std::string> samples = built_in_samples(model, {});
+  samples.resize(5);
+  batches.for_each(samples, "", [&](const auto& batch) {
+    if constexpr (std::is_same_v<decltype(batch), const ImageBatch&>) {
+      for (const Image& image : batch.images) CHECK(image.width == model.info().image->width);
+      pictures += batch.images.size();
+    }
+  });
+  CHECK(pictures == 5);
+}
+
+TEST_CASE("texts without a question become questions and contexts, and given pairs stay") {
+  const std::vector<std::string> given = {"what ?\ta cat", "a dog. It barks."}, alone = {"a dog"};
+  CHECK(with_questions(given) == given);
+  CHECK(with_questions(alone) == alone);
+  CHECK(with_questions({"It rains.", "A dog barks."}) == std::vector<std::string>{"It rains.\tIt rains. A dog barks."});
 }

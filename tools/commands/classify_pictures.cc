@@ -53,7 +53,8 @@ class Classification {
       progress.update(static_cast<std::int64_t>(done_),
                       static_cast<double>(done_) / static_cast<double>(pictures_.size()));
     };
-    for_each_picture_batch(pictures_, engine_.model().info(), settings_.run.batch, workspace_.threads(), handle);
+    for_each_picture_batch(pictures_, engine_.model().info(), settings_.run.batch, {.threads = workspace_.threads()},
+                           handle);
     if (truth_) report_accuracy();
     output_.commit();
     if (failed_ > 0) {

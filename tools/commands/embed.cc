@@ -87,7 +87,7 @@ void write_pictures(const EmbedRun& all, const std::vector<std::string>& files, 
   Progress progress("embed", log);
   const ModelInfo& info = all.engine.model().info();
   std::int64_t done = 0;
-  for_each_picture_batch(files, info, all.options.batch, all.workspace.threads(),
+  for_each_picture_batch(files, info, all.options.batch, {.threads = all.workspace.threads()},
                          [&](const ImageBatch& batch, const std::vector<LoadedPicture>& pictures) {
                            for (const LoadedPicture& picture : pictures) {
                              if (!picture.error.empty()) throw Error(picture.error);

@@ -5,10 +5,10 @@
 namespace octavo::tools {
 
 void for_each_picture_batch(const std::vector<std::string>& files, const ModelInfo& info, const BatchLimits& limits,
-                            int threads, const PictureHandler& handle) {
+                            const LoaderOptions& loading, const PictureHandler& handle) {
   const auto size =
       static_cast<std::size_t>(std::clamp<std::int64_t>(limits.tokens / info.max_positions, 1, limits.sequences));
-  PictureLoader loader(files, *info.image, {.threads = threads, .ahead = 2 * size});
+  PictureLoader loader(files, *info.image, {.threads = loading.threads, .ahead = 2 * size, .load = loading.load});
   ImageBatch batch;
   std::vector<LoadedPicture> pictures;
   const auto run = [&] {

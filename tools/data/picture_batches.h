@@ -14,7 +14,8 @@ namespace octavo::tools {
 /// images of the others (which the pictures no longer hold).
 using PictureHandler = std::function<void(const ImageBatch&, const std::vector<LoadedPicture>&)>;
 
+/// How many are held at most follows from the batches.
 void for_each_picture_batch(const std::vector<std::string>& files, const ModelInfo& info, const BatchLimits& limits,
-                            int threads, const PictureHandler& handle);
+                            const LoaderOptions& loading, const PictureHandler& handle);
 
 }  // namespace octavo::tools

@@ -33,19 +33,19 @@ void PictureLoader::work() {
     if (stopping_ || started_ == files_.size()) return;
     const std::size_t index = started_++;
     lock.unlock();
-    LoadedPicture picture = load(files_[index]);
+    LoadedPicture picture = options_.load(files_[index], settings_);
     lock.lock();
     ready_.emplace(index, std::move(picture));
     loaded_.notify_all();
   }
 }
 
-LoadedPicture PictureLoader::load(const std::string& file) const {
+LoadedPicture load_picture(const std::string& file, const ImageSettings& settings) {
   LoadedPicture picture{.file = file};
   try {
     const Image image = read_image(file);
     try {
-      picture.image = prepare_image(image, settings_);
+      picture.image = prepare_image(image, settings);
     } catch (const Error& error) {
       picture.error = file + ": " + error.what();
     }

@@ -20,9 +20,13 @@ struct LoadedPicture {
   std::string error = {};  ///< why there is no image; empty when there is
 };
 
+/// Reads a file and makes it the picture that a model takes, or says why that cannot be.
+LoadedPicture load_picture(const std::string& file, const ImageSettings& settings);
+
 struct LoaderOptions {
   int threads = 1;
   std::size_t ahead = 64;  ///< pictures held at most
+  LoadedPicture (*load)(const std::string& name, const ImageSettings& settings) = load_picture;
 };
 
 class PictureLoader {
@@ -37,7 +41,6 @@ class PictureLoader {
 
  private:
   void work();
-  LoadedPicture load(const std::string& file) const;
 
   const std::vector<std::string> files_;
   const ImageSettings settings_;

@@ -4,7 +4,10 @@
 #include "data/text_labels.h"
 #include "data/token_windows.h"
 
+#include "octavo/masking.h"
+
 #include <filesystem>
+#include <utility>
 
 namespace octavo::tools {
 namespace {
@@ -41,6 +44,7 @@ SampleOptions with_pairs(SampleOptions options, const ModelInfo& info, const std
 
 Samples choose(const std::string& data, const SampleOptions& options, const Model& model,
                const std::optional<std::int64_t>& max_length, const std::string& labels) {
+  if (data.empty()) return first_samples(built_in_samples(model, max_length), options.count);
   const bool columns = !options.columns.empty() || data.ends_with(".tsv");
   if (model.info().decoder && !columns) {
     const std::int64_t most = std::min<std::int64_t>(max_length.value_or(kPieceTokens), model.info().max_positions);
@@ -57,7 +61,12 @@ Samples choose(const std::string& data, const SampleOptions& options, const Mode
       return names.read(cell, place);
     };
   }
-  return choose_samples(reader, chosen);
+  Samples samples = choose_samples(reader, chosen);
+  if (model.info().task == TextTask::question_answering) {
+    samples.calibration = with_questions(std::move(samples.calibration));
+    samples.held_out = with_questions(std::move(samples.held_out));
+  }
+  return samples;
 }
 
 std::vector<SampleLabel> BatchLabels::next(std::size_t count) {
@@ -70,8 +79,14 @@ std::vector<SampleLabel> BatchLabels::next(std::size_t count) {
 
 SampleBatches::SampleBatches(const Model& model, const std::optional<std::int64_t>& max_length,
                              const BatchLimits& limits, int threads, const Log& log)
-    : info_(model.info()), limits_(limits), threads_(threads), log_(log) {
+    : model_(model), info_(model.info()), limits_(limits), threads_(threads), log_(log) {
   if (!info_.image) encoder_.emplace(model, max_length);
+}
+
+Tokens SampleBatches::tokens_of(const std::string& sample, std::size_t number) {
+  Tokens tokens = encoder_->encode(text_of(sample, info_));
+  if (info_.task != TextTask::masked_language_model) return tokens;
+  return mask_tokens(model_, std::move(tokens), {.text = number}).tokens;
 }
 
 void SampleBatches::report(const std::vector<LoadedPicture>& pictures) const {

@@ -3,6 +3,7 @@
 
 #include "cli/log.h"
 #include "cli/progress.h"
+#include "data/built_in_samples.h"
 #include "data/encoder.h"
 #include "data/picture_batches.h"
 #include "data/samples.h"
@@ -18,9 +19,10 @@
 
 namespace octavo::tools {
 
-/// The samples that `data` means: lines of a text file, or for a model of pictures a folder or a list of files. For a
-/// decoder the text is cut into pieces of max_length tokens, by default the model's limit, at most 512; columns of a
-/// .tsv are taken as they are. Texts are chosen by with_pairs(). `labels` is the column of a text classifier's labels,
+/// The samples that `data` means: lines of a text file, or for a model of pictures a folder or a list of files; "": the
+/// built-in ones. For a decoder the text is cut into pieces of max_length tokens, by default the model's limit, at most
+/// 512; columns of a .tsv are taken as they are. Texts are chosen by with_pairs(), and for a model that answers
+/// questions those without pairs become pairs, with_questions(). `labels` is the column of a text classifier's labels,
 /// --labels; "" for none.
 Samples choose(const std::string& data, const SampleOptions& options, const Model& model,
                const std::optional<std::int64_t>& max_length, const std::string& labels = "");
@@ -64,7 +66,7 @@ class SampleBatches {
       progress.update(done, static_cast<double>(done) / static_cast<double>(samples.size()));
     };
     if (!encoder_) {
-      for_each_picture_batch(samples, info_, limits_, threads_,
+      for_each_picture_batch(samples, info_, limits_, {.threads = threads_, .load = load_sample_picture},
                              [&](const ImageBatch& batch, const std::vector<LoadedPicture>& pictures) {
                                report(pictures);
                                if (!batch.images.empty()) handle(batch);
@@ -76,7 +78,7 @@ class SampleBatches {
       handle(batch);
       advance(std::ssize(batch.sequences));
     });
-    for (const std::string& text : samples) batcher.add(encoder_->encode(text_of(text, info_)));
+    for (std::size_t i = 0; i < samples.size(); ++i) batcher.add(tokens_of(samples[i], i));
     batcher.finish();
   }
 
@@ -84,8 +86,12 @@ class SampleBatches {
   void finish() const;
 
  private:
+  /// What the model sees of the text with this number: of a masked language model with 15 % of the tokens masked.
+  Tokens tokens_of(const std::string& sample, std::size_t number);
+
   void report(const std::vector<LoadedPicture>& pictures) const;
 
+  Model model_;
   ModelInfo info_;
   BatchLimits limits_;
   int threads_;

@@ -102,10 +102,9 @@ void append(std::span<Sample> from, bool labelled, std::vector<std::string>& tex
   }
 }
 
-/// Parts what the reservoir kept into samples to calibrate on and held-out ones.
-void part(Reservoir& reservoir, const SampleOptions& options, Samples& samples) {
-  samples.usable = static_cast<std::int64_t>(reservoir.offered());
-  std::vector<Sample> kept = reservoir.take_shuffled();
+/// Parts what was kept of `usable` samples into those to calibrate on and held-out ones.
+void part(std::vector<Sample> kept, std::uint64_t usable, const SampleOptions& options, Samples& samples) {
+  samples.usable = static_cast<std::int64_t>(usable);
   const std::span<Sample> all(kept);
   const std::size_t calibration = kept.size() - held_out_of(std::ssize(kept), options.count);
   append(all.first(calibration), options.label_column > 0, samples.calibration, samples.calibration_labels);
@@ -134,7 +133,16 @@ Samples choose_samples(std::vector<std::string> list, const SampleOptions& optio
   Samples samples;
   Reservoir reservoir(static_cast<std::size_t>(options.count + kHeldOut), options.seed);
   for (std::string& sample : list) reservoir.offer({std::move(sample)});
-  part(reservoir, options, samples);
+  part(reservoir.take_shuffled(), reservoir.offered(), options, samples);
+  return samples;
+}
+
+Samples first_samples(std::vector<std::string> list, std::int64_t count) {
+  Samples samples;
+  std::vector<Sample> kept;
+  for (std::string& sample : std::span(list).first(std::min(list.size(), static_cast<std::size_t>(count + kHeldOut))))
+    kept.push_back({std::move(sample)});
+  part(std::move(kept), list.size(), {.count = count}, samples);
   return samples;
 }
 
@@ -159,7 +167,7 @@ Samples choose_samples(LineReader& reader, const SampleOptions& options) {
     }
   }
   if (reservoir.offered() == 0) throw Error(reader.name() + ": has no line with text, expected calibration samples.");
-  part(reservoir, options, samples);
+  part(reservoir.take_shuffled(), reservoir.offered(), options, samples);
   std::vector<Sample> more = others.take_shuffled();
   append(more, labelled, samples.held_out, samples.held_out_labels);
   return samples;

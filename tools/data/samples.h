@@ -11,8 +11,8 @@
 namespace octavo::tools {
 
 struct SampleOptions {
-  std::vector<int> columns;  ///< from 1; each is a sample of its own. Empty: whole lines, or column 1 of a .tsv
-  bool pairs = false;        ///< two columns are one sample instead, with a tab between them
+  std::vector<int> columns = {};  ///< from 1; each is a sample of its own. Empty: whole lines, or column 1 of a .tsv
+  bool pairs = false;             ///< two columns are one sample instead, with a tab between them
   int label_column = 0;  ///< from 1, of what is right of a line's sample; without `columns` all others are its texts
   std::function<double(const std::string& cell, const std::string& place)> read_label = {};
   std::int64_t count = 512;  ///< samples to calibrate on
@@ -37,6 +37,9 @@ Samples choose_samples(LineReader& reader, const SampleOptions& options);
 /// The same choice among samples that are already in a list. Throws octavo::Error, beginning with `name`, when it is
 /// empty.
 Samples choose_samples(std::vector<std::string> list, const SampleOptions& options, const std::string& name);
+
+/// The first `count` of a list that needs no choice, and those behind them held out.
+Samples first_samples(std::vector<std::string> list, std::int64_t count);
 
 /// What stands between the tabs of a line: at least one cell.
 std::vector<std::string> split_tabs(const std::string& line);

@@ -183,6 +183,20 @@ Json convergence_json(const Convergence& convergence) {
           {"most_changed", convergence.most_changed}};
 }
 
+std::string built_in_text(const CalibrationReport& report) {
+  std::string text = report.built_in > 0 ? ", of which " + std::to_string(report.built_in) + " built in" : "";
+  if (report.excess)
+    text += "; built-in samples go " + fixed(100.0 * *report.excess, 1) + " % beyond the ranges of the given ones";
+  return text;
+}
+
+Json built_in_closeness(const CalibrationReport& report) {
+  if (!report.built_in_closeness) return nullptr;
+  return {{"compared", report.built_in_closeness->count()},
+          {"cosine_mean", report.built_in_closeness->mean()},
+          {"cosine_lowest", report.built_in_closeness->lowest()}};
+}
+
 std::string dump(const Json& object) { return object.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 std::string escaped(const std::string& text) {
@@ -207,9 +221,10 @@ std::string html_row(const std::string& first, const std::string& second, const 
 std::string to_text(const CalibrationReport& report) {
   const std::string which = report.held_out ? " held-out samples" : " calibration samples";
   std::string text = report.output + "\n  calibrated on  " + std::to_string(report.samples) + " samples, " +
-                     std::to_string(report.tokens) + " tokens\n  cosine         " + mean_and_lowest(report.closeness) +
-                     ": INT8 against float32, " + report.compared + " of " + std::to_string(report.closeness.count()) +
-                     which + "\n";
+                     std::to_string(report.tokens) + " tokens" + built_in_text(report) + "\n  cosine         " +
+                     mean_and_lowest(report.closeness) + ": INT8 against float32, " + report.compared + " of " +
+                     std::to_string(report.closeness.count()) + which + "\n";
+  if (report.built_in_closeness) text += "    on built-in     " + mean_and_lowest(*report.built_in_closeness) + "\n";
   for (const Ablation& each : report.without) {
     text += "    without " + each.technique + std::string(16 - std::min<std::size_t>(16, each.technique.size()), ' ') +
             mean_and_lowest(each.closeness) + "\n";
@@ -228,6 +243,9 @@ std::string to_json(const CalibrationReport& report) {
       {"output", report.output},
       {"samples", report.samples},
       {"tokens", report.tokens},
+      {"built_in", report.built_in},
+      {"excess", report.excess ? Json(*report.excess) : Json(nullptr)},
+      {"built_in_closeness", built_in_closeness(report)},
       {"compared", report.closeness.count()},
       {"held_out", report.held_out},
       {"cosine_mean", report.closeness.mean()},
@@ -263,11 +281,15 @@ std::string to_html(const CalibrationReport& report) {
       "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>octavo calibration</title>\n"
       "<style>body{font:16px sans-serif;margin:2em}td,th{padding:.2em 1em;text-align:left}</style>\n<h1>" +
       escaped(report.output) + "</h1>\n<p>Calibrated on " + std::to_string(report.samples) + " samples, " +
-      std::to_string(report.tokens) + " tokens. " + escaped(verdict(report.convergence)) +
+      std::to_string(report.tokens) + " tokens" + built_in_text(report) + ". " + escaped(verdict(report.convergence)) +
       ".</p>\n<h2>Cosine of INT8 to float32 embeddings of " + std::to_string(report.closeness.count()) +
       (report.held_out ? " held-out" : " calibration") +
       " samples</h2>\n<table><tr><th></th><th>mean</th><th>lowest</th></tr>\n" +
       html_row("as written", fixed(report.closeness.mean(), 5), fixed(report.closeness.lowest(), 5));
+  if (report.built_in_closeness) {
+    page += html_row("on built-in samples", fixed(report.built_in_closeness->mean(), 5),
+                     fixed(report.built_in_closeness->lowest(), 5));
+  }
   for (const Ablation& each : report.without) {
     page += html_row("without " + each.technique, fixed(each.closeness.mean(), 5), fixed(each.closeness.lowest(), 5));
   }

@@ -18,13 +18,16 @@ struct Ablation {
 };
 
 struct CalibrationReport {
-  std::string output;                   ///< the INT8 file
-  std::int64_t samples = 0;             ///< calibrated on
-  std::int64_t tokens = 0;              ///< in them
-  bool held_out = true;                 ///< closeness is of samples that calibration has not seen
-  std::string compared = "embeddings";  ///< or logits: what closeness is about
-  Closeness closeness;                  ///< INT8 to float32
-  std::optional<TaskCloseness> task;    ///< of what the model's head is for
+  std::string output;                           ///< the INT8 file
+  std::int64_t samples = 0;                     ///< calibrated on
+  std::int64_t tokens = 0;                      ///< in them
+  std::int64_t built_in = 0;                    ///< of the samples, those that octavo brings along
+  std::optional<double> excess;                 ///< how far built-in samples go beyond the ranges of the given ones
+  bool held_out = true;                         ///< closeness is of samples that calibration has not seen
+  std::string compared = "embeddings";          ///< or logits: what closeness is about
+  Closeness closeness;                          ///< INT8 to float32
+  std::optional<Closeness> built_in_closeness;  ///< the same of built-in samples, where given ones are few or narrow
+  std::optional<TaskCloseness> task;            ///< of what the model's head is for
   std::vector<Ablation> without;
   std::optional<ProbabilityChoice> probabilities;  ///< how --probabilities auto was decided
   std::optional<PrecisionChoice> search;           ///< what --target-cosine or --max-drop found
