@@ -13,6 +13,7 @@
 #include <numeric>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace octavo {
 namespace {
@@ -32,6 +33,29 @@ Tensor dequantize(std::span<const Code> codes, float scale, std::int64_t rows, s
   Tensor result(DType::f32, {rows, columns});
   const std::span<float> out = result.writable<float>();
   for (std::size_t i = 0; i < codes.size(); ++i) out[i] = scale * static_cast<float>(codes[i]);
+  return result;
+}
+
+/// Rows that run through all ops together, and of many threads for each: the activations of more leave the caches.
+constexpr int kRowsTogether = 4096, kRowsOfThread = 512;
+
+/// Rows that `make` gives of a batch; of a large one part by part.
+template <typename Make>
+Tensor part_by_part(const RaggedBatch& batch, int threads, const Make& make) {
+  const int most = std::max(kRowsTogether, kRowsOfThread * threads);
+  if (batch.rows() <= most) return make(batch);
+  std::vector<Tensor> parts;
+  std::int64_t rows = 0;
+  for (int first = 0; first < batch.sequences();) {
+    int count = 1;
+    while (first + count < batch.sequences() && batch.start[first + count + 1] - batch.start[first] <= most) ++count;
+    parts.push_back(make(sequences_of(batch, first, count)));
+    rows += parts.back().rows();
+    first += count;
+  }
+  Tensor result(DType::f32, {rows, parts.front().columns()});
+  auto out = result.writable<float>().begin();
+  for (const Tensor& part : parts) out = std::ranges::copy(part.as<float>(), out).out;
   return result;
 }
 
@@ -65,11 +89,13 @@ Tensor Engine::Data::value(ValueId value, const RaggedBatch& batch, Workspace& w
     return result;
   }
   const auto& integer = std::get<IntegerExecutor>(executor);
-  const OutputCodes codes = integer.run(value, batch, data_of(workspace));
   const Value& described = data_of(model).graph.value(value);
-  const std::int64_t rows = batch.rows(described.rows, 0);
-  return codes.s32.empty() ? dequantize(codes.s16, integer.scale(value), rows, described.columns)
-                           : dequantize(codes.s32, integer.scale(value), rows, described.columns);
+  return part_by_part(batch, workspace.threads(), [&](const RaggedBatch& part) {
+    const OutputCodes codes = integer.run(value, part, data_of(workspace));
+    const std::int64_t rows = part.rows(described.rows, 0);
+    return codes.s32.empty() ? dequantize(codes.s16, integer.scale(value), rows, described.columns)
+                             : dequantize(codes.s32, integer.scale(value), rows, described.columns);
+  });
 }
 
 ValueId Engine::Data::output(std::string_view name) const {
@@ -93,9 +119,11 @@ Tensor Engine::Data::pool(const RaggedBatch& batch, const std::vector<Pooling>& 
   const ValueId hidden = data_of(model).graph.hidden();
   const auto* integer = std::get_if<IntegerExecutor>(&executor);
   if (integer && pooling == std::vector{Pooling::mean} && batch.prompts.empty()) {
-    const OutputCodes codes = integer->run(hidden, batch, data_of(workspace));
-    const std::span<const std::int32_t> sums = integer->sum_tokens(batch, codes.s16, data_of(workspace));
-    return mean_of_sums(sums, integer->scale(hidden), batch, model.info().hidden_size);
+    return part_by_part(batch, workspace.threads(), [&](const RaggedBatch& part) {
+      const OutputCodes codes = integer->run(hidden, part, data_of(workspace));
+      const std::span<const std::int32_t> sums = integer->sum_tokens(part, codes.s16, data_of(workspace));
+      return mean_of_sums(sums, integer->scale(hidden), part, model.info().hidden_size);
+    });
   }
   return pool_rows(value(hidden, batch, workspace), batch, pooling);
 }

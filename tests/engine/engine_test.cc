@@ -77,6 +77,24 @@ TEST_CASE("long sequences are cut between threads without changing a bit") {
   CHECK(equal_bytes(engine.run(batch, one), engine.run(batch, seven)));
 }
 
+TEST_CASE("a batch of more rows than run together has the bytes of its sequences alone, pooled or not") {
+  const Model model = quantized_tiny_model();
+  const Engine engine(model);
+  Workspace workspace({.threads = 1});
+  const TokenBatch batch = random_batch(300, 70, 50);
+  const Tensor rows = engine.run(batch, workspace), means = engine.pool(batch, {Pooling::mean}, workspace);
+  REQUIRE(rows.rows() > 2 * 4096);
+  std::int64_t row = 0;
+  for (std::size_t i = 0; i < batch.sequences.size(); ++i) {
+    const TokenBatch one{{batch.sequences[i]}};
+    const Tensor alone = engine.run(one, workspace);
+    for (std::int64_t j = 0; j < alone.rows(); ++j, ++row)
+      REQUIRE(std::ranges::equal(alone.row<float>(j), rows.row<float>(row)));
+    REQUIRE(equal_bytes(engine.pool(one, {Pooling::mean}, workspace), row_of(means, i)));
+  }
+  CHECK(row == rows.rows());
+}
+
 TEST_CASE("int8 stays close to float32 on a tiny model, for every option of calibration") {
   const TokenBatch batch = random_batch(32, 40, 50, 99);
   Workspace workspace({.threads = 1});
