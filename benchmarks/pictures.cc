@@ -68,7 +68,8 @@ double seconds_from_files(const Engine& engine, const Pictures& pictures, Worksp
   const auto handle = [&](const ImageBatch& batch, const std::vector<LoadedPicture>&) {
     engine.logits(batch, workspace);
   };
-  for_each_picture_batch(pictures.files, engine.model().info(), {.sequences = kBatch}, workspace.threads(), handle);
+  for_each_picture_batch(pictures.files, engine.model().info(), {.sequences = kBatch}, {.threads = workspace.threads()},
+                         handle);
   return stopwatch.seconds();
 }
 

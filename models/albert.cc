@@ -39,8 +39,12 @@ class Albert {
       : config_(config),
         method_(method),
         tensors_(tensors),
-        modules_(tensors, {.hidden_size = config.bert.hidden_size, .epsilon = config.bert.epsilon}),
-        of_embeddings_(tensors, {.hidden_size = config.embedding_size, .epsilon = config.bert.epsilon}),
+        modules_(tensors, {.hidden_size = config.bert.hidden_size,
+                           .epsilon = config.bert.epsilon,
+                           .tied_words = config.bert.tied_words}),
+        of_embeddings_(tensors, {.hidden_size = config.embedding_size,
+                                 .epsilon = config.bert.epsilon,
+                                 .tied_words = config.bert.tied_words}),
         body_(config.bert, method, tensors, modules_) {}
 
   Graph graph() {
@@ -140,8 +144,8 @@ Model::Data read(Checkpoint checkpoint) {
   describe_method(data.graph, method, data.info);
   // The last four are of the TensorFlow code and read by nobody.
   warn_of_unread_keys(config,
-                      {"bos_token_id", "eos_token_id", "tie_word_embeddings", "classifier_dropout_prob",
-                       "down_scale_factor", "gap_size", "net_structure_type", "num_memory_blocks"},
+                      {"bos_token_id", "eos_token_id", "classifier_dropout_prob", "down_scale_factor", "gap_size",
+                       "net_structure_type", "num_memory_blocks"},
                       data.warnings);
   return data;
 }

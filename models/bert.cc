@@ -18,7 +18,8 @@ class Bert {
  public:
   Bert(const BertConfig& config, const AttentionMethod& method, CheckpointTensors& tensors)
       : config_(config),
-        modules_(tensors, {.hidden_size = config.hidden_size, .epsilon = config.epsilon}),
+        modules_(tensors,
+                 {.hidden_size = config.hidden_size, .epsilon = config.epsilon, .tied_words = config.tied_words}),
         body_(config, method, tensors, modules_) {}
 
   Graph graph() {
@@ -96,7 +97,7 @@ Model::Data read(Checkpoint checkpoint) {
   // Those before bos_token_id are of checkpoints converted from TensorFlow; BertModel never looked at them.
   warn_of_unread_keys(config,
                       {"directionality", "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers",
-                       "pooler_size_per_head", "pooler_type", "bos_token_id", "eos_token_id", "tie_word_embeddings"},
+                       "pooler_size_per_head", "pooler_type", "bos_token_id", "eos_token_id"},
                       data.warnings);
   return data;
 }

@@ -21,6 +21,7 @@ BertConfig read_bert_config(const JsonObject& config, const BertConfig& missing)
           .type_vocab_size = config.integer_or("type_vocab_size", 0, 1 << 16, missing.type_vocab_size),
           .epsilon = config.number_or("layer_norm_eps", 0.0, 1.0, missing.epsilon),
           .activation = read_activation(config, "hidden_act", missing.activation),
+          .tied_words = config.flag_or("tie_word_embeddings", true),
           .architecture = architecture(config)};
 }
 

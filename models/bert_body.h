@@ -14,6 +14,7 @@ struct BertConfig {
   int vocab_size = 30522, max_positions = 512, type_vocab_size = 2;
   double epsilon = 1e-12;
   Activation activation = Activation::gelu;
+  bool tied_words = true;
   std::string architecture =
       {};  ///< of the class that saved it: "BertForSequenceClassification"; "" when it does not say
 };

@@ -73,7 +73,8 @@ void CheckpointTensors::warn_of_unused(std::initializer_list<std::string_view> p
   std::string found;
   for (const std::string_view prefix : prefixes) {
     const auto unused = [&](const auto& named) {
-      return std::string_view(named.first).starts_with(prefix) && !used_.contains(named.first);
+      return std::string_view(named.first).starts_with(prefix) && !used_.contains(named.first) &&
+             !replaced_.contains(named.first);
     };
     if (std::any_of(tensors_.begin(), tensors_.end(), unused))
       found += (found.empty() ? "" : ", ") + std::string(prefix);

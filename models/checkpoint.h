@@ -43,6 +43,9 @@ class CheckpointTensors {
   /// Uses a tensor in place of others that it was made from, which are no longer used. Gives its name.
   std::string replace(std::initializer_list<std::string> others, const std::string& name, Tensor tensor);
 
+  /// Knows a tensor that may be there, and is not kept unless it is used.
+  void leave_aside(const std::string& name) { replaced_.insert(name); }
+
   /// Gives all tensors under prefix `from` a second name each, under `as`; only those that are then taken count. Throws
   /// Error when there is none.
   void repeat(const std::string& from, const std::string& as);

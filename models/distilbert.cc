@@ -16,6 +16,7 @@ constexpr double kEpsilon = 1e-12;  // of every LayerNorm: modeling_distilbert.p
 struct DistilBertConfig {
   int layers, vocab_size, max_positions;
   LayerConfig layer;
+  bool tied_words;
 };
 
 /// Where a key is missing, as DistilBertConfig of transformers 5 has it.
@@ -31,7 +32,8 @@ DistilBertConfig read_config(const JsonObject& config) {
                     .heads = heads,
                     .head_size = size / heads,
                     .intermediate_size = config.integer_or("hidden_dim", 1, kMaxColumns, 3072),
-                    .activation = read_activation(config, "activation", Activation::gelu)}};
+                    .activation = read_activation(config, "activation", Activation::gelu)},
+          .tied_words = config.flag_or("tie_word_embeddings", true)};
 }
 
 class DistilBert {
@@ -41,7 +43,7 @@ class DistilBert {
         size_(config.layer.hidden_size),
         method_(method),
         tensors_(tensors),
-        modules_(tensors, {.hidden_size = size_, .epsilon = kEpsilon}) {}
+        modules_(tensors, {.hidden_size = size_, .epsilon = kEpsilon, .tied_words = config.tied_words}) {}
 
   Graph graph() {
     GraphBuilder g;
@@ -120,10 +122,8 @@ Model::Data read(Checkpoint checkpoint) {
                .classes = reader.classes()};
   describe_method(data.graph, method, data.info);
   // The table of positions is stored, whichever way it was made; the other keys are of training.
-  warn_of_unread_keys(
-      checkpoint.config,
-      {"sinusoidal_pos_embds", "tie_weights_", "qa_dropout", "seq_classif_dropout", "tie_word_embeddings"},
-      data.warnings);
+  warn_of_unread_keys(checkpoint.config, {"sinusoidal_pos_embds", "tie_weights_", "qa_dropout", "seq_classif_dropout"},
+                      data.warnings);
   return data;
 }
 

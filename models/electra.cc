@@ -13,8 +13,10 @@ class Electra {
   Electra(const BertConfig& config, int embedding_size, const AttentionMethod& method, CheckpointTensors& tensors)
       : config_(config),
         embedding_size_(embedding_size),
-        modules_(tensors, {.hidden_size = config.hidden_size, .epsilon = config.epsilon}),
-        of_embeddings_(tensors, {.hidden_size = embedding_size, .epsilon = config.epsilon}),
+        modules_(tensors,
+                 {.hidden_size = config.hidden_size, .epsilon = config.epsilon, .tied_words = config.tied_words}),
+        of_embeddings_(tensors,
+                       {.hidden_size = embedding_size, .epsilon = config.epsilon, .tied_words = config.tied_words}),
         body_(config, method, tensors, modules_) {}
 
   Graph graph() {
@@ -86,8 +88,7 @@ Model::Data read(Checkpoint checkpoint) {
   data.info = bert_info(electra, "electra");
   data.info.classes = reader.classes();
   describe_method(data.graph, method, data.info);
-  warn_of_unread_keys(config, {"bos_token_id", "eos_token_id", "tie_word_embeddings", "summary_last_dropout"},
-                      data.warnings);
+  warn_of_unread_keys(config, {"bos_token_id", "eos_token_id", "summary_last_dropout"}, data.warnings);
   return data;
 }
 

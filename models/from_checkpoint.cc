@@ -65,7 +65,7 @@ Model::Data read_family(const std::filesystem::path& directory, const JsonObject
 void read_tokenizer(const std::filesystem::path& directory, Model::Data& data) {
   for (const char* file : {"tokenizer.json", "vocab.txt", "merges.txt"}) {
     if (!std::filesystem::exists(directory / file)) continue;
-    data.tokenizer = Tokenizer::from_checkpoint(directory);
+    data.tokenizer = Tokenizer::from_checkpoint(directory, data.info.type_vocab_size);
     const std::vector<std::string>& warnings = data.tokenizer->warnings();
     data.warnings.insert(data.warnings.end(), warnings.begin(), warnings.end());
     return;

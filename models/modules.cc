@@ -38,11 +38,12 @@ LinearBlock Modules::classifier(const std::string& name) {
 LinearBlock Modules::decoder(const std::string& name, const std::string& bias, const std::string& words,
                              const Tensor::Shape& shape) {
   const std::string own = name + ".weight", copy = name + ".bias";
+  const bool tied = settings_.tied_words;
   LinearBlock block{.name = name,
-                    .weight = tensors_.take(tensors_.has(own) ? own : words, shape),
-                    .bias = tensors_.take_either(bias, copy, {shape[0]}),
+                    .weight = tensors_.take(!tied && tensors_.has(own) ? own : words, shape),
+                    .bias = tensors_.take_either(tied ? bias : copy, tied ? copy : bias, {shape[0]}),
                     .columns = static_cast<int>(shape[0])};
-  if (tensors_.has(copy)) tensors_.take(copy, {shape[0]});
+  for (const std::string& left : {own, copy, bias}) tensors_.leave_aside(left);
   return block;
 }
 

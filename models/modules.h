@@ -21,6 +21,7 @@ struct ModuleSettings {
   int hidden_size = 0;   ///< that LayerNorms run over
   double epsilon = 0.0;  ///< of LayerNorms
   Biases biases = Biases::all;
+  bool tied_words = true;  ///< a vocabulary's product has the word table's weights, whatever else the checkpoint holds
   bool norm_weights = true;  ///< LayerNorms have gains and biases; else ones and zeros are made
 };
 
@@ -39,8 +40,8 @@ class Modules {
   /// A dense layer that reads hidden_size columns and has as many as its weight has rows.
   LinearBlock classifier(const std::string& name);
 
-  /// A vocabulary's product, `name`.weight, or where that is absent the table of words that it is tied to. Its bias is
-  /// found as `bias`, or else as `name`.bias, which may be a copy of it.
+  /// A vocabulary's product: where it is tied, with the table of words and `bias`; else with `name`.weight and
+  /// `name`.bias. Either stands for the other where the checkpoint lacks it; one that is not used may be a copy.
   LinearBlock decoder(const std::string& name, const std::string& bias, const std::string& words,
                       const Tensor::Shape& shape);
 

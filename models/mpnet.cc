@@ -21,6 +21,7 @@ struct MpnetConfig {
   int layers, vocab_size, max_positions, buckets;
   double epsilon;
   LayerConfig layer;
+  bool tied_words;
   std::string architecture;
 };
 
@@ -41,6 +42,7 @@ MpnetConfig read_config(const JsonObject& config) {
                     .head_size = size / heads,
                     .intermediate_size = config.integer_or("intermediate_size", 1, kMaxColumns, 3072),
                     .activation = read_activation(config, "hidden_act", Activation::gelu)},
+          .tied_words = config.flag_or("tie_word_embeddings", true),
           .architecture = architecture(config)};
 }
 
@@ -61,7 +63,7 @@ class Mpnet {
         size_(config.layer.hidden_size),
         method_(method),
         tensors_(tensors),
-        modules_(tensors, {.hidden_size = size_, .epsilon = config.epsilon}) {}
+        modules_(tensors, {.hidden_size = size_, .epsilon = config.epsilon, .tied_words = config.tied_words}) {}
 
   Graph graph() {
     GraphBuilder g;
@@ -142,7 +144,7 @@ Model::Data read(Checkpoint checkpoint) {
                .softmax = {},
                .classes = reader.classes()};
   describe_method(data.graph, method, data.info);
-  warn_of_unread_keys(checkpoint.config, {"bos_token_id", "eos_token_id", "tie_word_embeddings"}, data.warnings);
+  warn_of_unread_keys(checkpoint.config, {"bos_token_id", "eos_token_id"}, data.warnings);
   return data;
 }
 

@@ -19,7 +19,8 @@ class Roberta {
       : config_(config),
         padding_token_(padding_token),
         tensors_(tensors),
-        modules_(tensors, {.hidden_size = config.hidden_size, .epsilon = config.epsilon}),
+        modules_(tensors,
+                 {.hidden_size = config.hidden_size, .epsilon = config.epsilon, .tied_words = config.tied_words}),
         body_(config, method, tensors, modules_) {}
 
   Graph graph() {
@@ -73,7 +74,7 @@ Model::Data read(Checkpoint checkpoint) {
   data.info.padding_token = padding_token;
   data.info.classes = reader.classes();
   describe_method(data.graph, method, data.info);
-  warn_of_unread_keys(config, {"bos_token_id", "eos_token_id", "tie_word_embeddings", "output_past"}, data.warnings);
+  warn_of_unread_keys(config, {"bos_token_id", "eos_token_id", "output_past"}, data.warnings);
   return data;
 }
 

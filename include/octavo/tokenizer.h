@@ -55,8 +55,9 @@ class Tokenizer {
   /// Reads from a checkpoint directory tokenizer.json, or vocab.json with merges.txt, or vocab.txt with
   /// tokenizer_config.json. Every component of tokenizer.json that is not supported is an Error that names it. Where
   /// the files beside it contradict it, the tokenizer is what transformers' AutoTokenizer would use, and warnings() say
-  /// so (docs/checkpoints.md).
-  static Tokenizer from_checkpoint(const std::filesystem::path& directory);
+  /// so (docs/checkpoints.md). `types` is how many token types the model knows: with fewer than two every token is of
+  /// type 0, as it is where transformers' tokenizer gives no types.
+  static Tokenizer from_checkpoint(const std::filesystem::path& directory, int types = 2);
 
   /// Reads the text of a tokenizer.json; `name` stands in messages.
   static Tokenizer from_json(std::string_view json, std::string_view name = "tokenizer.json");

@@ -246,7 +246,7 @@ void require_token(std::int32_t id, int count) {
 
 Tokenizer::Tokenizer(std::shared_ptr<const Data> data) : data_(std::move(data)) {}
 
-Tokenizer Tokenizer::from_checkpoint(const std::filesystem::path& directory) {
+Tokenizer Tokenizer::from_checkpoint(const std::filesystem::path& directory, int types) {
   const std::filesystem::path json = directory / "tokenizer.json";
   std::string where = directory.string();
   TokenizerParts parts;
@@ -260,6 +260,10 @@ Tokenizer Tokenizer::from_checkpoint(const std::filesystem::path& directory) {
     parts = read_vocabulary_files(directory);
   }
   warn_of_unknown_keys(directory, parts);
+  if (types < 2 || !gives_types(directory)) {
+    for (TokenTemplate* tokens : {&parts.single, &parts.pair})
+      for (TokenTemplate::Part& part : tokens->parts) part.type_id = 0;
+  }
   return Tokenizer(std::make_shared<const Data>(std::move(parts), where));
 }
 

@@ -31,14 +31,14 @@ constexpr std::array kTokenLists = {"additional_special_tokens", "extra_special_
 // encoded by itself.
 constexpr std::array kKnownKeys = {
     "add_bos_token", "add_eos_token", "add_prefix_space", "added_tokens_decoder", "do_basic_tokenize", "do_lower_case",
-    "model_max_length", "never_split", "split_special_tokens", "strip_accents", "tokenize_chinese_chars",
-    "tokenizer_class", "truncation_side",
+    "model_input_names", "model_max_length", "never_split", "split_special_tokens", "strip_accents",
+    "tokenize_chinese_chars", "tokenizer_class", "truncation_side",
     // without effect
     "_commit_hash", "backend", "chat_template", "clean_up_tokenization_spaces", "device_map", "errors", "is_local",
-    "local_files_only", "max_length", "max_len", "model_input_names", "name_or_path", "pad_to_multiple_of",
-    "pad_token_id", "pad_token_type_id", "padding_side", "processor_class", "return_token_type_ids",
-    "special_tokens_map_file", "stride", "tokenizer_file", "transformers_version", "truncation", "truncation_strategy",
-    "use_fast", "vocab_file", "merges_file", "sp_model_kwargs", "vocab_size"};
+    "local_files_only", "max_length", "max_len", "name_or_path", "pad_to_multiple_of", "pad_token_id",
+    "pad_token_type_id", "padding_side", "processor_class", "return_token_type_ids", "special_tokens_map_file",
+    "stride", "tokenizer_file", "transformers_version", "truncation", "truncation_strategy", "use_fast", "vocab_file",
+    "merges_file", "sp_model_kwargs", "vocab_size"};
 
 // Classes that make their own pre-tokenizer, and what the one of a tokenizer.json is when they make the same.
 struct UsualForm {
@@ -50,6 +50,9 @@ constexpr UsualForm kUsualForms[] = {{"RobertaTokenizer", {"ByteLevel", nullptr}
                                      {"CamembertTokenizer", {"WhitespaceSplit", "Metaspace"}},
                                      {"AlbertTokenizer", {"WhitespaceSplit", "Metaspace"}},
                                      {"MPNetTokenizer", {"BertPreTokenizer", nullptr}}};
+
+constexpr std::array kClassesWithoutTypes = {"DistilBertTokenizer", "RobertaTokenizer", "XLMRobertaTokenizer",
+                                             "CamembertTokenizer",  "MPNetTokenizer",   "GPT2Tokenizer"};
 
 bool has_form(const std::vector<PreTokenizerStep>& steps, const UsualForm& form) {
   const std::size_t count = form.pre_tokenizers[1] ? 2 : 1;
@@ -273,6 +276,16 @@ class Overrides {
 
 void apply_tokenizer_settings(const std::filesystem::path& directory, TokenizerParts& parts) {
   Overrides(directory, parts).apply();
+}
+
+bool gives_types(const std::filesystem::path& directory) {
+  const std::string where = (directory / "tokenizer_config.json").string();
+  const JsonObject settings(read_json_file(where), where);
+  if (settings.has("model_input_names")) {
+    const std::vector<std::string> names = settings.texts("model_input_names");
+    return is_one_of(names, "token_type_ids");
+  }
+  return !is_one_of(kClassesWithoutTypes, class_of(directory, settings));
 }
 
 void warn_of_unknown_keys(const std::filesystem::path& directory, TokenizerParts& parts) {

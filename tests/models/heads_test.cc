@@ -131,6 +131,23 @@ TEST_CASE("heads of tiny BERTs and DistilBERTs are transformers' in float32", "[
   }
 }
 
+TEST_CASE("a head of masked words has weights and bias of its own where it is not tied, else the word table's") {
+  const auto logits = [](const TinyBert& bert) {
+    Workspace workspace({.threads = 1});
+    return Engine(bert.model()).output("logits", random_batch(2, 9, 50, 5), workspace);
+  };
+  const TinyBert tied = with_head(kHeads[2]);
+  TinyBert both = tied;
+  both.add("cls.predictions.decoder.weight", {50, 48}, 0.2f);
+  both.add("cls.predictions.decoder.bias", {50}, 2.0f);
+  CHECK(equal_bytes(logits(both), logits(tied)));
+  both.config["tie_word_embeddings"] = false;
+  TinyBert own = both;
+  own.tensors.erase("cls.predictions.bias");
+  CHECK(equal_bytes(logits(both), logits(own)));
+  CHECK_FALSE(equal_bytes(logits(own), logits(tied)));
+}
+
 TEST_CASE("a classifier's logits are the formula over the first token's pooled row") {
   const TinyBert bert = with_head(kHeads[0]);
   const Engine engine(bert.model());

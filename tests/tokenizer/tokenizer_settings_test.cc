@@ -29,7 +29,7 @@ struct Files {
   json tokenizer = bert_tokenizer(), config = {}, special_tokens_map = {}, added_tokens = {}, model_config = {};
 };
 
-Tokenizer open(const Files& files) {
+Tokenizer open(const Files& files, int types = 2) {
   const TemporaryDirectory directory;
   const auto write = [&](const char* name, const json& value) {
     if (!value.is_null()) write_bytes(directory / name, value.dump());
@@ -39,7 +39,7 @@ Tokenizer open(const Files& files) {
   write("special_tokens_map.json", files.special_tokens_map);
   write("added_tokens.json", files.added_tokens);
   write("config.json", files.model_config);
-  return Tokenizer::from_checkpoint(directory.path());
+  return Tokenizer::from_checkpoint(directory.path(), types);
 }
 
 /// Its tokens with the special ones.
@@ -147,6 +147,21 @@ TEST_CASE("special tokens of the settings stand around a text, and are added whe
   for (const char* key : {"additional_special_tokens", "extra_special_tokens"}) {
     CHECK(tokens_of(open({.config = with(kBert, {{key, {"<x>"}}})}), "a<x>") == "[CLS] a <x> [SEP]");
   }
+}
+
+TEST_CASE("tokens of a pair have types where transformers' tokenizer gives them and the model knows a second one") {
+  Files files;
+  const auto types_of = [&](const json& config, int types = 2) {
+    files.config = config;
+    return open(files, types).encode("a", "b").type_ids;
+  };
+  const std::vector<std::int32_t> none = {0, 0, 0, 0, 0}, both = {0, 0, 0, 1, 1};
+  CHECK(types_of({{"tokenizer_class", "BertTokenizer"}}) == both);
+  CHECK(types_of({{"tokenizer_class", "BertTokenizer"}}, 0) == none);
+  CHECK(types_of({{"tokenizer_class", "DistilBertTokenizer"}}) == none);
+  CHECK(types_of({{"tokenizer_class", "BertTokenizer"}, {"model_input_names", {"input_ids", "attention_mask"}}}) ==
+        none);
+  CHECK(types_of({{"tokenizer_class", "DistilBertTokenizer"}, {"model_input_names", {"token_type_ids"}}}) == both);
 }
 
 TEST_CASE("added_tokens_decoder adds tokens and gives flags, and counts in place of older files") {
