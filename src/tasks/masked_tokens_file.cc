@@ -36,6 +36,9 @@ class MasksFile {
       MaskedTokens& masked = result.emplace_back();
       masked.tokens.ids = part(ids);
       masked.labels = part(labels);
+      const auto behind = std::span(labels).subspan(first + tokens, length - tokens);
+      if (std::ranges::any_of(behind, [](std::int32_t label) { return label != kNoLabel; }))
+        fail("labels", "asks for tokens that attention_mask leaves out", std::to_string(kNoLabel) + " there");
       if (!types.empty()) masked.tokens.type_ids = part(types);
     }
     return result;

@@ -177,6 +177,9 @@ TEST_CASE("masks come from a safetensors file of either integer type, without th
   refused("attention_mask", matrix<std::int64_t>({1, 0, 1, 1, 1, 1}), "ones and then zeros");
   refused("attention_mask", matrix<std::int64_t>({0, 0, 0, 1, 1, 1}), "ones and then zeros");
   refused("position_ids", ids, "is not known");
+  const Tensor shorter = matrix<std::int64_t>({1, 1, 1, 1, 0, 0});
+  CHECK_THROWS_WITH(read({{"input_ids", ids}, {"labels", labels}, {"attention_mask", shorter}}),
+                    Catch::Contains("tensor labels asks for tokens that attention_mask leaves out"));
   CHECK_THROWS_WITH(read({{"input_ids", ids}}), Catch::Contains("tensor labels is missing"));
 }
 

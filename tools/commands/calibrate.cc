@@ -343,6 +343,6 @@ int run(const Arguments& arguments) {
 
 }  // namespace
 
-constinit const Command kCalibrate = {"calibrate", "an INT8 file from a checkpoint and sample texts", syntax, run};
+constinit const Command kCalibrate = {"calibrate", "an INT8 file of a checkpoint", syntax, run};
 
 }  // namespace octavo::tools

@@ -79,7 +79,7 @@ Flags method_flags() {
       {"attn-log-bits", "attention probabilities take 2^B - 1 values, equal steps of their logarithm from TAU to 1",
        "B"},
       {"gate-type",
-       "what a checkpoint's gates depend on, where its config.json does not say: unconditional_per_head, "
+       "what a checkpoint's gates depend on, in place of what its config.json says: unconditional_per_head, "
        "conditional_per_head, conditional_per_token",
        "NAME"},
       {"gate-scale", "constant factor of conditional gates, in place of the checkpoint's", "S"}};

@@ -112,7 +112,7 @@ int run(const Arguments& arguments) {
   const Log log = read_log(arguments);
   const RunOptions options = read_run_options(arguments);
   const std::string path = arguments.required("model"), target = read_output(arguments);
-  if (!arguments.text("masks")) arguments.required("file");
+  if (!arguments.text("masks") && !arguments.text("file")) throw UsageError("--file or --masks is missing");
   const Engine engine(open_model(path, log), {.isa = options.isa});
   const ModelInfo& info = engine.model().info();
   const bool decoder = info.decoder.has_value();
