@@ -40,6 +40,12 @@ VitConfig read_config(const JsonObject& config, const std::optional<JsonObject>&
   VitConfig result = read_vit_config(
       config, {.layers = 12, .layer = {.hidden_size = 768, .heads = 12, .intermediate_size = 3072}, .epsilon = 1e-12});
   if (!config.flag_or("use_absolute_position_embeddings", false)) result.positions = VitPositions::absent;
+  result.needed = {kNames.patches + ".bias", kNames.class_token};
+  result.needed_in_layers = {kNames.query + ".bias", kNames.value + ".bias"};
+  if (config.number_or("layer_scale_init_value", -1e3, 1e3, 0.1) > 0)
+    result.needed_in_layers.insert(result.needed_in_layers.end(), {kNames.attention_scale, kNames.output_scale});
+  need_layer_biases(kNames, result);
+  need_classifier(config, tensors, {"classifier"}, result);
   result.image = read_hugging_face_images(config, processor, {.processor = "BeitImageProcessor"}, warnings);
   return result;
 }
@@ -138,12 +144,12 @@ Model::Data read(Checkpoint checkpoint) {
   data.info.embedding = {.pooling = {Pooling::mean}, .output = data.graph.find_output(kPooler) ? kPooler : ""};
   data.info.classes = reader.classes();
   describe_method(data.graph, method, data.info);
-  warn_of_unread_keys(config,
-                      {"add_fpn", "auxiliary_channels", "auxiliary_concat_input", "auxiliary_loss_weight",
-                       "auxiliary_num_convs", "drop_path_rate", "layer_scale_init_value", "out_features", "out_indices",
-                       "pool_scales", "reshape_hidden_states", "semantic_loss_ignore_index", "stage_names",
-                       "use_auxiliary_head", "use_mask_token", "vocab_size"},
-                      data.warnings);
+  warn_of_unread_keys(
+      config,
+      {"add_fpn", "auxiliary_channels", "auxiliary_concat_input", "auxiliary_loss_weight", "auxiliary_num_convs",
+       "drop_path_rate", "out_features", "out_indices", "pool_scales", "reshape_hidden_states",
+       "semantic_loss_ignore_index", "stage_names", "use_auxiliary_head", "use_mask_token", "vocab_size"},
+      data.warnings);
   return data;
 }
 

@@ -51,6 +51,10 @@ CheckpointTensors::CheckpointTensors(TensorMap tensors, std::string_view prefix)
   }
 }
 
+void CheckpointTensors::require(std::string_view name) const {
+  if (!has(name)) miss(name);
+}
+
 const Tensor::Shape& CheckpointTensors::shape(std::string_view name) const {
   const auto found = tensors_.find(name);
   if (found == tensors_.end()) miss(name);

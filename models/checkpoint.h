@@ -23,6 +23,9 @@ class CheckpointTensors {
   /// Adds a warning that names those of these prefixes under which there are tensors that nobody took.
   void warn_of_unused(std::initializer_list<std::string_view> prefixes, std::vector<std::string>& warnings) const;
 
+  /// Throws Error that says what there is in its place when there is no such tensor.
+  void require(std::string_view name) const;
+
   /// Shape of a tensor that must exist. Throws Error that says what there is in its place.
   const Tensor::Shape& shape(std::string_view name) const;
 

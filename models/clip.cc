@@ -39,7 +39,10 @@ Model::Data read(Checkpoint checkpoint) {
   const AttentionMethod method = read_attention_method(config, checkpoint.options);
   CheckpointTensors tensors(std::move(checkpoint.tensors), "vision_model.");
   Model::Data data;
-  const VitConfig vit = read_tower(checkpoint, tower, tensors, kDefaults, data.warnings);
+  VitConfig vit = read_tower(checkpoint, tower, tensors, kDefaults, data.warnings);
+  vit.needed.insert(vit.needed.end(), {"embeddings.class_embedding", "pre_layrnorm.weight"});
+  const std::string name = architecture(config);
+  if (name == "CLIPModel" || name == "CLIPVisionModelWithProjection") vit.needed.push_back("visual_projection.weight");
   VitBody body(vit, tower_names(), method, tensors);
   GraphBuilder g;
   const ValueId x = body.layers(g, body.embeddings(g));

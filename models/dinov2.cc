@@ -38,12 +38,17 @@ VitConfig read_config(const JsonObject& config, const std::optional<JsonObject>&
   check_vit_config(config, tensors, kNames.patches);
   require_softmax(config);
   if (config.flag_or("use_swiglu_ffn", false)) config.fail("use_swiglu_ffn", "false: octavo has no SwiGLU");
-  if (!config.flag_or("qkv_bias", true) && tensors.has(kNames.layer + "0." + kNames.query + ".bias"))
-    config.fail("qkv_bias", "true, since the checkpoint has biases");
   VitConfig result =
       read_vit_config(config, {.layers = 12, .layer = {.hidden_size = 768, .heads = 12}, .epsilon = 1e-6});
   result.layer.intermediate_size =
       static_cast<int>(result.layer.hidden_size * config.number_or("mlp_ratio", 0.01, 100, 4.0));
+  result.needed = {kNames.patches + ".bias", kNames.class_token};
+  if (model_type(config) != "dinov2" && config.integer_or("num_register_tokens", 0, 64, 4) > 0)
+    result.needed.push_back(kNames.registers);
+  result.needed_in_layers = {kNames.attention_scale, kNames.output_scale};
+  need_layer_biases(kNames, result);
+  read_qkv_bias(config, tensors, kNames, result);
+  need_classifier(config, tensors, {"classifier"}, result);
   result.positions = model_type(config) == "dinov2" ? VitPositions::resized : VitPositions::resized_with_antialiasing;
   // Pictures are of the processor's size, whatever image_size the table of positions is of.
   result.image =

@@ -103,8 +103,13 @@ Model::Data read(Checkpoint checkpoint) {
   const AttentionMethod method = read_attention_method(config, checkpoint.options);
   CheckpointTensors tensors(std::move(checkpoint.tensors), "vision_model.");
   Model::Data data;
-  const bool pools = tower.flag_or("vision_use_head", true) && tensors.has("head.probe");
-  const VitConfig vit = read_tower(checkpoint, tower, tensors, kDefaults, data.warnings);
+  const bool pools = tower.flag_or("vision_use_head", true);
+  VitConfig vit = read_tower(checkpoint, tower, tensors, kDefaults, data.warnings);
+  vit.needed.emplace_back("embeddings.patch_embedding.bias");
+  if (pools) {
+    for (const char* module : {"attention.out_proj", "mlp.fc1", "mlp.fc2"})
+      vit.needed.push_back("head." + std::string(module) + ".bias");
+  }
   VitBody body(vit, tower_names(), method, tensors);
   GraphBuilder g;
   ValueId x = body.layers(g, body.embeddings(g));

@@ -155,6 +155,18 @@ void read_arguments(const JsonObject& arguments, const CheckpointTensors& tensor
   }
 }
 
+/// Tensors that a name of an architecture or others stand for.
+std::vector<std::string> needed_tensors(const std::vector<std::string>& words, const CheckpointTensors& tensors) {
+  std::vector<std::string> needed;
+  if (!tensors.has("norm_pre.weight")) needed.emplace_back("patch_embed.proj.bias");
+  if (has_word(words, "reg4")) needed.emplace_back("reg_token");
+  const bool two = has_word(words, "distilled"), head = tensors.has("head.weight");
+  if (two) needed.emplace_back("dist_token");
+  if (head) needed.emplace_back("head.bias");
+  if (head && two) needed.insert(needed.end(), {"head_dist.weight", "head_dist.bias"});
+  return needed;
+}
+
 /// norm_layer and embed_norm_layer: "layernorm", which timm makes with an epsilon of 1e-6.
 bool is_layer_norm(const JsonObject& arguments, std::string_view key) {
   if (!arguments.has(key)) return false;
@@ -190,6 +202,8 @@ TimmArchitecture read_timm_architecture(const JsonObject& config, const Checkpoi
   if (is_layer_norm(arguments, "embed_norm_layer") && result.epsilon != 1e-6)
     arguments.fail("embed_norm_layer", "none: its epsilon is not that of the other norms");
   read_arguments(arguments, tensors);
+  result.biases = arguments.flag_or("proj_bias", true);
+  result.needed = needed_tensors(words, tensors);
   expect_number(config, "num_classes", dimension(tensors, "head.weight", 0));
   if (config.has("pretrained_cfg")) warn_of_unknown_keys(config, kHarmless, warnings);
   return result;

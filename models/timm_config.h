@@ -11,11 +11,13 @@
 
 namespace octavo {
 
-/// What leaves no trace in the tensors.
+/// What leaves no trace in the tensors, and which of them must be there.
 struct TimmArchitecture {
   int heads = 0;
   double epsilon = 1e-6;
   Activation activation = Activation::gelu;
+  bool biases = true;                    ///< of the layers' dense layers but query, key and value
+  std::vector<std::string> needed = {};  ///< tensors that are there in some models, and by their name in this one
 };
 
 /// Reads "architecture" and model_args, and compares with the tensors what they show. Throws Error that names the key

@@ -34,17 +34,21 @@ VitNames tower_names() {
 
 VitConfig read_tower(const Checkpoint& checkpoint, const JsonObject& tower, const CheckpointTensors& tensors,
                      const TowerDefaults& defaults, std::vector<std::string>& warnings) {
-  const std::string patches = tower_names().patches;
+  const VitNames names = tower_names();
   const JsonObject& config = checkpoint.config;
   refuse_unsupported_keys(config);
   refuse_unsupported_keys(tower);
   require_softmax(config);
   if (tower.flag_or("is_decoder", false)) tower.fail("is_decoder", "false");
-  check_vit_config(tower, tensors, patches);
+  check_vit_config(tower, tensors, names.patches);
   VitConfig result = read_vit_config(tower, defaults.missing);
+  for (const std::string* module : {&names.query, &names.key, &names.value})
+    result.needed_in_layers.push_back(*module + ".bias");
+  need_layer_biases(names, result);
+  need_classifier(config, tensors, {"classifier"}, result);
   result.image =
       read_hugging_face_images(tower, checkpoint.image_processor, {.processor = defaults.processor}, warnings);
-  leave_out_partial_patches(result.image, static_cast<int>(tensors.shape(patches + ".weight").back()));
+  leave_out_partial_patches(result.image, static_cast<int>(tensors.shape(names.patches + ".weight").back()));
   for (const JsonObject* object : {&config, &tower}) {
     warn_of_unread_keys(*object,
                         {"bos_token_id", "eos_token_id", "logit_scale_init_value", "projection_dim", "text_config",

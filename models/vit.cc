@@ -150,27 +150,35 @@ VitConfig read_timm_config(const JsonObject& config, const CheckpointTensors& te
     throw Error("tensor " + kTimm.layer + "0." + kTimm.qkv + ".weight does not divide into " + std::to_string(heads) +
                 " heads whose size is a multiple of 4, at most 256");
   }
-  return {.layers = count_layers(tensors, kTimm),
-          .layer = {.hidden_size = hidden,
-                    .heads = heads,
-                    .head_size = width / (3 * heads),
-                    .intermediate_size =
-                        tensors.first_dimension(kTimm.layer + "0." + kTimm.hidden + ".weight", kMaxColumns),
-                    .activation = architecture.activation,
-                    .norm_before = true},
-          .epsilon = architecture.epsilon,
-          .image = image};
+  VitConfig result = {.layers = count_layers(tensors, kTimm),
+                      .layer = {.hidden_size = hidden,
+                                .heads = heads,
+                                .head_size = width / (3 * heads),
+                                .intermediate_size =
+                                    tensors.first_dimension(kTimm.layer + "0." + kTimm.hidden + ".weight", kMaxColumns),
+                                .activation = architecture.activation,
+                                .norm_before = true},
+                      .epsilon = architecture.epsilon,
+                      .image = image,
+                      .needed = architecture.needed};
+  if (architecture.biases) need_layer_biases(kTimm, result);
+  return result;
 }
 
 VitConfig read_hugging_face_config(const JsonObject& config, const std::optional<JsonObject>& processor,
                                    const CheckpointTensors& tensors, std::vector<std::string>& warnings) {
   refuse_unsupported_keys(config);
   check_vit_config(config, tensors, kHuggingFace.patches);
-  if (!config.flag_or("qkv_bias", true) && tensors.has(kHuggingFace.layer + "0." + kHuggingFace.query + ".bias"))
-    config.fail("qkv_bias", "true, since the checkpoint has biases");
   require_softmax(config);
   VitConfig result = read_vit_config(
       config, {.layers = 12, .layer = {.hidden_size = 768, .heads = 12, .intermediate_size = 3072}, .epsilon = 1e-12});
+  result.needed = {kHuggingFace.patches + ".bias"};
+  if (model_type(config) == "deit") result.needed.push_back(kHuggingFace.distillation_token);
+  need_layer_biases(kHuggingFace, result);
+  read_qkv_bias(config, tensors, kHuggingFace, result);
+  need_classifier(config, tensors, {kHuggingFaceHead.head}, result);
+  need_classifier(config, tensors, {kHuggingFaceHead.class_head, kHuggingFaceHead.distillation_head}, result,
+                  "ForImageClassificationWithTeacher");
   result.image = read_hugging_face_images(
       config, processor, {.processor = model_type(config) == "deit" ? "DeiTImageProcessor" : "ViTImageProcessor"},
       warnings);

@@ -6,6 +6,7 @@
 
 #include "octavo/error.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -80,7 +81,32 @@ VitBody::VitBody(const VitConfig& config, VitNames names, const AttentionMethod&
       method_(method),
       tensors_(tensors),
       modules_(tensors,
-               {.hidden_size = config.layer.hidden_size, .epsilon = config.epsilon, .biases = Biases::as_found}) {}
+               {.hidden_size = config.layer.hidden_size, .epsilon = config.epsilon, .biases = Biases::as_found}) {
+  require_tensors();
+}
+
+void VitBody::require_tensors() const {
+  for (const std::string& name : config_.needed) tensors_.require(name);
+  const auto in_layer = [this](int i, const std::string& name) {
+    return names_.layer + std::to_string(i) + "." + name;
+  };
+  const auto is_in_one = [&](const std::string& name) {
+    for (int i = 0; i < config_.layers; ++i) {
+      if (tensors_.has(in_layer(i, name))) return true;
+    }
+    return false;
+  };
+  std::vector<std::string> needed = config_.needed_in_layers;
+  for (const std::string* module : {&names_.query, &names_.key, &names_.value, &names_.qkv, &names_.attention_output,
+                                    &names_.hidden, &names_.output}) {
+    if (!module->empty() && is_in_one(*module + ".bias")) needed.push_back(*module + ".bias");
+  }
+  const std::vector<std::string> scales = {names_.attention_scale, names_.output_scale};
+  if (std::ranges::any_of(scales, is_in_one)) needed.insert(needed.end(), scales.begin(), scales.end());
+  for (int i = 0; i < config_.layers; ++i) {
+    for (const std::string& name : needed) tensors_.require(in_layer(i, name));
+  }
+}
 
 int VitBody::patch_size() const {
   const std::string name = names_.patches + ".weight";
@@ -190,6 +216,39 @@ void check_vit_config(const JsonObject& config, const CheckpointTensors& tensors
   if (config.has("patch_size") && tensors.has(weight) && tensors.shape(weight).size() == 4 &&
       square_edge(config, "patch_size") != tensors.shape(weight)[2])
     config.fail("patch_size", "that of tensor " + weight);
+}
+
+void read_qkv_bias(const JsonObject& config, const CheckpointTensors& tensors, const VitNames& names,
+                   VitConfig& result) {
+  const bool biases = config.flag_or("qkv_bias", true);
+  for (const std::string* module : {&names.query, &names.key, &names.value}) {
+    const std::string bias = *module + ".bias";
+    if (biases) result.needed_in_layers.push_back(bias);
+    for (int i = 0; !biases && i < result.layers; ++i) {
+      const std::string name = names.layer + std::to_string(i) + "." + bias;
+      if (tensors.has(name)) config.fail("qkv_bias", "true, since the checkpoint has " + name);
+    }
+  }
+}
+
+void need_layer_biases(const VitNames& names, VitConfig& result) {
+  for (const std::string* module : {&names.attention_output, &names.hidden, &names.output})
+    result.needed_in_layers.push_back(*module + ".bias");
+}
+
+void need_classifier(const JsonObject& config, const CheckpointTensors& tensors,
+                     std::initializer_list<std::string> modules, VitConfig& result, std::string_view ending) {
+  const bool without_classes =
+      config.has("id2label") && !config.is_array("id2label") && !config.section("id2label").has("0");
+  bool needed = architecture(config).ends_with(ending) && !without_classes;
+  std::vector<std::string> names;
+  for (const std::string& module : modules) {
+    for (const char* part : {".weight", ".bias"}) {
+      names.push_back(module + part);
+      needed = needed || tensors.has(names.back());
+    }
+  }
+  if (needed) result.needed.insert(result.needed.end(), names.begin(), names.end());
 }
 
 void leave_out_partial_patches(ImageSettings& image, int patch_size) {

@@ -4,7 +4,9 @@
 
 #include "models/transformer.h"
 
+#include <initializer_list>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace octavo {
@@ -36,6 +38,8 @@ struct VitConfig {
   double epsilon = 0.0;  ///< of LayerNorms
   VitPositions positions = VitPositions::stored;
   ImageSettings image = {};
+  std::vector<std::string> needed = {};            ///< tensors that are there in some models, and by the config in this
+  std::vector<std::string> needed_in_layers = {};  ///< the same within each layer, named as VitNames does
 };
 
 /// Keys that the configs of all families of transformers have; Error names the key.
@@ -45,7 +49,8 @@ VitConfig read_vit_config(const JsonObject& config, const VitConfig& missing);
 /// The tensors of one checkpoint, taken module by module.
 class VitBody {
  public:
-  /// Keeps references to all but the names.
+  /// Keeps references to all but the names. Throws Error that names a tensor which is missing though the config says
+  /// that it is there, or though other layers have it.
   VitBody(const VitConfig& config, VitNames names, const AttentionMethod& method, CheckpointTensors& tensors);
 
   /// Whether the checkpoint has this module with weights.
@@ -68,6 +73,7 @@ class VitBody {
   ModelInfo info(const std::string& family) const;
 
  private:
+  void require_tensors() const;
   int patch_size() const;
   std::vector<PrefixRows> prefix();
 
@@ -84,6 +90,19 @@ int count_layers(const CheckpointTensors& tensors, const VitNames& names);
 
 /// patch_size and num_channels must be what the tensors show; Error names the key.
 void check_vit_config(const JsonObject& config, const CheckpointTensors& tensors, const std::string& patches);
+
+/// qkv_bias, true where it is missing: adds the biases to what is needed, or refuses it where there are any.
+void read_qkv_bias(const JsonObject& config, const CheckpointTensors& tensors, const VitNames& names,
+                   VitConfig& result);
+
+/// Adds the biases that all transformers' layers have to what is needed.
+void need_layer_biases(const VitNames& names, VitConfig& result);
+
+/// Adds a classifier of these modules to what is needed, where the class that config.json names, which ends so, has
+/// classes, or where the checkpoint has a part of it.
+void need_classifier(const JsonObject& config, const CheckpointTensors& tensors,
+                     std::initializer_list<std::string> modules, VitConfig& result,
+                     std::string_view ending = "ForImageClassification");
 
 /// Leaves out what lies beyond the last whole patch of a picture, as a convolution does.
 void leave_out_partial_patches(ImageSettings& image, int patch_size);

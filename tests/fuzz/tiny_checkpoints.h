@@ -52,7 +52,7 @@ inline test::TinyVit tiny_beit() {
   }
   beit.tensors = std::move(tensors);
   beit.add("encoder.layer.0.attention.attention.relative_position_bias.relative_position_bias_table", {12, 3}, 1.0f);
-  beit.add("encoder.layer.0.lambda_1", {12}, 0.5f);
+  for (const char* scale : {"lambda_1", "lambda_2"}) beit.add("encoder.layer.0." + std::string(scale), {12}, 0.5f);
   beit.config["model_type"] = "beit";
   beit.config["use_relative_position_bias"] = true;
   beit.config.erase("attention_method");

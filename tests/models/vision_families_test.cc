@@ -25,7 +25,8 @@ struct Changed {
     const TemporaryDirectory directory;
     std::ofstream(directory / "config.json") << config.dump();
     write_safetensors(directory / "model.safetensors", tensors, {{"format", "pt"}});
-    std::filesystem::copy(folder / "preprocessor_config.json", directory / "preprocessor_config.json");
+    const std::string processor = "preprocessor_config.json";
+    if (std::filesystem::exists(folder / processor)) std::filesystem::copy(folder / processor, directory / processor);
     for (const std::string& name : other_files) std::ofstream(directory / name) << "no such file of a tokenizer";
     return Model::from_checkpoint(directory.path());
   }
@@ -81,6 +82,7 @@ TEST_CASE("early files of a CLIP say what the tower is under vision_config_dict"
 TEST_CASE("a CLIP or SigLIP without its projection or head has what is left as its embedding") {
   Changed clip("clip"), siglip("siglip");
   clip.tensors.erase("visual_projection.weight");
+  clip.config["architectures"] = {"CLIPVisionModel"};
   CHECK(clip.model().info().embedding.output == "pooler_output");
   std::erase_if(siglip.tensors, [](const auto& named) { return named.first.starts_with("head."); });
   siglip.config["vision_use_head"] = false;
@@ -95,6 +97,7 @@ TEST_CASE("a classifier of CLIP or SigLIP reads the mean of the patches") {
     Tensor identity(DType::f32, {24, 24});
     for (std::size_t i = 0; i < 24; ++i) identity.writable<float>()[25 * i] = 1.0f;
     changed.tensors["classifier.weight"] = identity;
+    changed.tensors["classifier.bias"] = Tensor(DType::f32, {24});
     const Model model = changed.model();
     CHECK(model.info().classes == 24);
     CHECK(model.info().prefix_tokens == skipped);
@@ -131,6 +134,40 @@ TEST_CASE("a BEiT without mean pooling has a LayerNorm of all rows, and its clas
   const Model model = changed.model();
   const Tensor hidden = output(model, "last_hidden_state"), pooled = output(model, "pooler_output");
   CHECK(std::ranges::equal(pooled.row<float>(1), hidden.row<float>(model.info().max_positions)));
+}
+
+TEST_CASE("a tensor that config.json or the other layers say is there is missed by its name") {
+  const auto refuses_without = [](Changed changed, const std::string& prefix, const std::string& name) {
+    INFO(changed.folder << " without " << name);
+    REQUIRE(changed.tensors.erase(prefix + name) == 1);
+    CHECK_THAT(refused(changed), Catch::EndsWith("has no tensor " + name));
+  };
+  const auto each_without = [&](const char* family, const std::string& prefix, std::initializer_list<const char*> all) {
+    for (const char* name : all) refuses_without(Changed(family), prefix, name);
+  };
+  each_without("vit", "vit.",
+               {"embeddings.patch_embeddings.projection.bias", "encoder.layer.1.attention.attention.query.bias",
+                "encoder.layer.0.attention.output.dense.bias", "encoder.layer.1.intermediate.dense.bias"});
+  each_without("vit", "", {"classifier.bias"});
+  each_without("dinov2", "dinov2_with_registers.",
+               {"embeddings.cls_token", "embeddings.register_tokens", "encoder.layer.0.layer_scale1.lambda1",
+                "encoder.layer.1.attention.attention.key.bias"});
+  each_without("beit", "beit.",
+               {"embeddings.cls_token", "encoder.layer.1.lambda_1", "encoder.layer.0.attention.attention.query.bias"});
+  each_without("clip", "vision_model.",
+               {"embeddings.class_embedding", "pre_layrnorm.weight", "encoder.layers.1.self_attn.k_proj.bias",
+                "encoder.layers.0.mlp.fc2.bias"});
+  each_without("clip", "", {"visual_projection.weight"});
+  each_without("siglip", "",
+               {"embeddings.patch_embedding.bias", "encoder.layers.0.self_attn.out_proj.bias", "head.mlp.fc1.bias",
+                "head.probe"});
+  each_without("deit3", "timm_model.", {"blocks.1.ls1.gamma", "blocks.0.attn.qkv.bias", "blocks.0.mlp.fc1.bias"});
+  Changed none("dinov2");  // of any layer, though qkv_bias is true
+  for (const char* layer : {"0", "1"})
+    none.tensors.erase("dinov2_with_registers.encoder.layer." + std::string(layer) + ".attention.attention.key.bias");
+  CHECK_THAT(refused(none), Catch::EndsWith("has no tensor encoder.layer.0.attention.attention.key.bias"));
+  none.config["qkv_bias"] = false;
+  CHECK_THAT(refused(none), Catch::Contains("qkv_bias is false, expected true"));
 }
 
 TEST_CASE("what a vision family does not have is refused by name, and an unknown key is a warning") {

@@ -60,10 +60,11 @@ TEST_CASE("positions of the patches alone are those of a table whose other rows 
 
 TEST_CASE("a layer scale of both libraries' families is that of the products before it") {
   TinyVit scaled, multiplied;
-  for (const auto& [module, scale] : {std::pair{"attn.proj", "ls1"}, std::pair{"mlp.fc2", "ls2"}}) {
-    const std::string block = "blocks.1.", name = block + module;
-    scaled.add(block + scale + ".gamma", {48}, 0.7f);
-    const auto factors = scaled.tensors.at(block + scale + ".gamma").as<float>();
+  for (const auto& [module, gamma] : {std::pair{"0.attn.proj", "0.ls1.gamma"}, std::pair{"0.mlp.fc2", "0.ls2.gamma"},
+                                      std::pair{"1.attn.proj", "1.ls1.gamma"}, std::pair{"1.mlp.fc2", "1.ls2.gamma"}}) {
+    const std::string block = "blocks.", name = block + module;
+    scaled.add(block + gamma, {48}, 0.7f);
+    const auto factors = scaled.tensors.at(block + gamma).as<float>();
     for (const char* part : {".weight", ".bias"}) {
       const Tensor plain = scaled.tensors.at(name + part);
       Tensor product(DType::f32, plain.shape());
