@@ -25,9 +25,9 @@ class Closeness {
   double lowest_ = 1;
 };
 
-/// Tells whether answer() gives logits, which it does of decoders and of models that classify images. Of other models
-/// it gives embeddings, also where they have a head for texts: logits of two classes point one way or the other, so
-/// that their cosine says little.
+/// Tells whether answer() gives logits, which it does of decoders and of models that tell classes of images apart. Of
+/// other models it gives embeddings, also where they have a head for texts or of one class: logits of one or two
+/// classes point one way or the other, so that their cosine says little.
 bool answers_logits(const ModelInfo& info);
 
 /// Gives what a model says of a batch, f32 with a row for each sample: logits, of a decoder those after the last

@@ -14,7 +14,7 @@ namespace octavo {
 struct LabelScore {
   int id = 0;
   std::string label;   ///< the checkpoint's, else "LABEL_3", as transformers calls it
-  float score = 0.0f;  ///< softmax over all classes: 0 to 1
+  float score = 0.0f;  ///< softmax over all classes, or of one class its sigmoid: 0 to 1
 };
 
 /// What is asked for of each picture.

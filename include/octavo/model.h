@@ -159,7 +159,7 @@ struct ModelInfo {
   std::int64_t parameters = 0;
   int classes = 0;                                        ///< that the model tells apart; 0: it has no head
   TextTask task = TextTask::none;                         ///< of a model of texts
-  ScoreFunction score_function = ScoreFunction::softmax;  ///< of classes of texts, as transformers chooses it
+  ScoreFunction score_function = ScoreFunction::softmax;  ///< of classes, as transformers chooses it
   ScoreFunction pair_function = ScoreFunction::sigmoid;   ///< of a cross-encoder, as sentence-transformers does
   int prefix_tokens = 0;                    ///< rows before the patches of an image: class token and the like
   std::optional<ImageSettings> image = {};  ///< what images it takes; nothing for a model of text

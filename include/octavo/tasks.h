@@ -53,7 +53,7 @@ std::string label_of(const Model& model, int id);
 /// A class and how sure the model is of it.
 struct ClassScore {
   int id = 0;
-  float score = 0.0f;  ///< of pictures the softmax over all classes; of texts what ModelInfo::score_function says
+  float score = 0.0f;  ///< by ModelInfo::score_function; of pictures the softmax, or of one class its sigmoid
 };
 
 /// Finds the `count` likeliest classes of each image, best first; of equal ones the lower id. Throws Error as

@@ -36,7 +36,7 @@ std::vector<std::vector<ClassScore>> best_classes(const Tensor& logits, int coun
 
 std::vector<std::vector<ClassScore>> classify(const Engine& engine, const ImageBatch& batch, Workspace& workspace,
                                               int count) {
-  return best_classes(engine.logits(batch, workspace), count);
+  return best_classes(engine.logits(batch, workspace), count, engine.model().info().score_function);
 }
 
 std::vector<std::vector<ClassScore>> classify(const Engine& engine, const TokenBatch& batch, Workspace& workspace,

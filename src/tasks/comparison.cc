@@ -21,7 +21,7 @@ void Closeness::add(const Tensor& a, const Tensor& b) {
   }
 }
 
-bool answers_logits(const ModelInfo& info) { return info.decoder || (info.image && info.classes > 0); }
+bool answers_logits(const ModelInfo& info) { return info.decoder || (info.image && info.classes > 1); }
 
 Tensor answer(const Engine& engine, const TokenBatch& batch, Workspace& workspace) {
   return answers_logits(engine.model().info()) ? engine.logits(batch, workspace) : embed(engine, batch, workspace);

@@ -122,7 +122,8 @@ std::string_view name_of(AnswerKind kind) { return name_in(kAnswerKinds, kind); 
 
 AnswerKind answer_kind(const ModelInfo& info) {
   if (info.decoder) return AnswerKind::tokens;
-  if (info.image) return info.classes > 0 ? AnswerKind::classes : AnswerKind::none;
+  if (info.image)
+    return info.classes > 1 ? AnswerKind::classes : info.classes == 1 ? AnswerKind::numbers : AnswerKind::none;
   switch (info.task) {
     case TextTask::none:
       return AnswerKind::none;
@@ -172,7 +173,7 @@ TaskAnswers task_answers(const Engine& engine, const ImageBatch& batch, Workspac
   const ModelInfo& info = engine.model().info();
   TaskAnswers answers{.kind = answer_kind(info)};
   if (answers.kind == AnswerKind::none) refuse(info);
-  add_rows(engine.logits(batch, workspace), ScoreFunction::softmax, answers);
+  add_rows(engine.logits(batch, workspace), info.score_function, answers);
   return answers;
 }
 

@@ -4,10 +4,14 @@
 #include "tests/support/support.h"
 #include "tests/support/tiny_vit.h"
 
+#include "octavo/agreement.h"
+#include "octavo/comparison.h"
 #include "octavo/engine.h"
 #include "octavo/error.h"
+#include "octavo/tasks.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace octavo::test {
 namespace {
@@ -168,6 +172,25 @@ TEST_CASE("a tensor that config.json or the other layers say is there is missed 
   CHECK_THAT(refused(none), Catch::EndsWith("has no tensor encoder.layer.0.attention.attention.key.bias"));
   none.config["qkv_bias"] = false;
   CHECK_THAT(refused(none), Catch::Contains("qkv_bias is false, expected true"));
+}
+
+TEST_CASE("a classifier of pictures with one class scores its sigmoid, and its embeddings are what is compared") {
+  Changed one("beit");
+  for (const char* part : {"classifier.weight", "classifier.bias"}) {
+    const Tensor all = to_f32(one.tensors.at(part), part);
+    const std::size_t own = all.as<float>().size() / 5;
+    Tensor first(DType::f32, own == 1 ? Tensor::Shape{1} : Tensor::Shape{1, static_cast<std::int64_t>(own)});
+    std::copy_n(all.as<float>().begin(), own, first.writable<float>().begin());
+    one.tensors[part] = first;
+  }
+  one.config["id2label"] = {{"0", "how ripe"}};
+  const Engine engine(one.model());
+  const ImageBatch batch = random_images(1, 16);
+  Workspace workspace({.threads = 1});
+  const float logit = engine.logits(batch, workspace).as<float>()[0];
+  CHECK(classify(engine, batch, workspace)[0][0].score == Approx(1 / (1 + std::exp(-logit))));
+  CHECK(task_answers(engine, batch, workspace).kind == AnswerKind::numbers);
+  CHECK(answer(engine, batch, workspace).columns() == 24);
 }
 
 TEST_CASE("what a vision family does not have is refused by name, and an unknown key is a warning") {
