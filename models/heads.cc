@@ -11,10 +11,11 @@ ValueId Heads::dense(ValueId x, LinearBlock weights, Activation activation) {
                    {.weights = std::move(weights), .activation = activation, .reads = Form::s16, .makes = Form::s16});
 }
 
-ValueId Heads::first_token(const std::string& module, Activation activation) {
+ValueId Heads::first_token(const std::string& module, Activation activation, std::optional<int> columns) {
   const std::string outer = module.substr(0, module.rfind(".dense"));
   const ValueId first = g_.select_rows(outer + ".rows", hidden_, {.selection = Selection::first, .count = 1});
-  return dense(first, modules_.dense(module, modules_.hidden_size(), modules_.hidden_size()), activation);
+  const int inputs = modules_.hidden_size();
+  return dense(first, modules_.dense(module, columns.value_or(inputs), inputs), activation);
 }
 
 ValueId Heads::every_token(const std::string& module, Activation activation) {

@@ -4,6 +4,7 @@
 #include "graph/graph.h"
 #include "models/modules.h"
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -29,8 +30,9 @@ class Heads {
 
   ValueId hidden() const { return hidden_; }
 
-  /// activation(x W^T + b) of the first token's row of each sequence, by a square dense layer.
-  ValueId first_token(const std::string& module, Activation activation);
+  /// activation(x W^T + b) of the first token's row of each sequence, by a dense layer that is square unless it has
+  /// `columns`.
+  ValueId first_token(const std::string& module, Activation activation, std::optional<int> columns = {});
 
   /// The same of every row.
   ValueId every_token(const std::string& module, Activation activation);

@@ -4,6 +4,7 @@
 #include "models/checkpoint.h"
 #include "models/config_keys.h"
 #include "models/families.h"
+#include "models/heads.h"
 #include "models/image_config.h"
 #include "models/timm_config.h"
 #include "models/vit_body.h"
@@ -20,6 +21,7 @@ namespace {
 struct HeadNames {
   std::string norm, pooled_norm;
   std::string head, class_head, distillation_head;
+  std::string pooler = {};
 };
 
 const VitNames kTimm = {.patches = "patch_embed.proj",
@@ -65,12 +67,20 @@ const HeadNames kHuggingFaceHead = {.norm = "layernorm",
                                     .pooled_norm = "fc_norm",
                                     .head = "classifier",
                                     .class_head = "cls_classifier",
-                                    .distillation_head = "distillation_classifier"};
+                                    .distillation_head = "distillation_classifier",
+                                    .pooler = "pooler.dense"};
 
 class Vit {
  public:
-  Vit(VitBody& body, CheckpointTensors& tensors, const HeadNames& names, bool mean_pooling)
-      : body_(body), modules_(body.modules()), tensors_(tensors), names_(names), mean_pooling_(mean_pooling) {}
+  /// `pooler` is its activation; nothing where there is none.
+  Vit(VitBody& body, CheckpointTensors& tensors, const HeadNames& names, bool mean_pooling,
+      std::optional<Activation> pooler)
+      : body_(body),
+        modules_(body.modules()),
+        tensors_(tensors),
+        names_(names),
+        mean_pooling_(mean_pooling),
+        pooler_(pooler) {}
 
   Graph graph() {
     GraphBuilder g;
@@ -78,6 +88,10 @@ class Vit {
     head(g, x, mean_pooling_ ? names_.pooled_norm : names_.norm);
     if (!mean_pooling_) x = g.layer_norm(names_.norm, x, modules_.norm(names_.norm));
     g.output(kHiddenState, x);
+    if (pooler_) {
+      const int columns = tensors_.first_dimension(names_.pooler + ".weight", kMaxColumns);
+      g.output("pooler_output", Heads(g, x, modules_).first_token(names_.pooler, *pooler_, columns));
+    }
     return g.finish();
   }
 
@@ -134,6 +148,7 @@ class Vit {
   CheckpointTensors& tensors_;
   const HeadNames& names_;
   const bool mean_pooling_;
+  const std::optional<Activation> pooler_;
   int classes_ = 0;
 };
 
@@ -176,6 +191,7 @@ VitConfig read_hugging_face_config(const JsonObject& config, const std::optional
   if (model_type(config) == "deit") result.needed.push_back(kHuggingFace.distillation_token);
   need_layer_biases(kHuggingFace, result);
   read_qkv_bias(config, tensors, kHuggingFace, result);
+  need_whole(kHuggingFaceHead.pooler, tensors, result);
   need_classifier(config, tensors, {kHuggingFaceHead.head}, result);
   need_classifier(config, tensors, {kHuggingFaceHead.class_head, kHuggingFaceHead.distillation_head}, result,
                   "ForImageClassificationWithTeacher");
@@ -184,6 +200,12 @@ VitConfig read_hugging_face_config(const JsonObject& config, const std::optional
       warnings);
   warn_of_unread_keys(config, {"encoder_stride", "pooler_output_size", "pooler_act", "label_names"}, warnings);
   return result;
+}
+
+/// pooler_act, which may also be what other activations are not.
+Activation read_pooler_activation(const JsonObject& config) {
+  const bool is_tanh = config.text_or("pooler_act", "tanh") == "tanh";
+  return is_tanh ? Activation::tanh : read_activation(config, "pooler_act", Activation::tanh);
 }
 
 /// timm's directories, which may have gone through transformers.
@@ -222,7 +244,9 @@ Model::Data read(Checkpoint checkpoint) {
                 ".weight for mean pooling");
   }
   VitBody body(vit, names, method, tensors);
-  Vit builder(body, tensors, head, mean_pooling);
+  std::optional<Activation> pooler;
+  if (!timm && !mean_pooling && body.has(head.pooler)) pooler = read_pooler_activation(config);
+  Vit builder(body, tensors, head, mean_pooling, pooler);
   data.graph = builder.graph();
   data.tensors = std::move(tensors).finish({"pooler.", "embeddings.mask_token", "fc_norm."});
   data.info = body.info("vit");

@@ -236,19 +236,22 @@ void need_layer_biases(const VitNames& names, VitConfig& result) {
     result.needed_in_layers.push_back(*module + ".bias");
 }
 
+void need_whole(const std::string& module, const CheckpointTensors& tensors, VitConfig& result) {
+  const std::initializer_list<std::string> parts = {module + ".weight", module + ".bias"};
+  if (std::ranges::any_of(parts, [&](const std::string& part) { return tensors.has(part); }))
+    result.needed.insert(result.needed.end(), parts);
+}
+
 void need_classifier(const JsonObject& config, const CheckpointTensors& tensors,
                      std::initializer_list<std::string> modules, VitConfig& result, std::string_view ending) {
   const bool without_classes =
       config.has("id2label") && !config.is_array("id2label") && !config.section("id2label").has("0");
   bool needed = architecture(config).ends_with(ending) && !without_classes;
-  std::vector<std::string> names;
-  for (const std::string& module : modules) {
-    for (const char* part : {".weight", ".bias"}) {
-      names.push_back(module + part);
-      needed = needed || tensors.has(names.back());
-    }
-  }
-  if (needed) result.needed.insert(result.needed.end(), names.begin(), names.end());
+  for (const std::string& module : modules)
+    needed = needed || tensors.has(module + ".weight") || tensors.has(module + ".bias");
+  if (!needed) return;
+  for (const std::string& module : modules)
+    result.needed.insert(result.needed.end(), {module + ".weight", module + ".bias"});
 }
 
 void leave_out_partial_patches(ImageSettings& image, int patch_size) {

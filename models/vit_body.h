@@ -98,6 +98,9 @@ void read_qkv_bias(const JsonObject& config, const CheckpointTensors& tensors, c
 /// Adds the biases that all transformers' layers have to what is needed.
 void need_layer_biases(const VitNames& names, VitConfig& result);
 
+/// Adds weight and bias of a dense layer to what is needed, where the checkpoint has one of the two.
+void need_whole(const std::string& module, const CheckpointTensors& tensors, VitConfig& result);
+
 /// Adds a classifier of these modules to what is needed, where the class that config.json names, which ends so, has
 /// classes, or where the checkpoint has a part of it.
 void need_classifier(const JsonObject& config, const CheckpointTensors& tensors,

@@ -193,6 +193,31 @@ TEST_CASE("a classifier of pictures with one class scores its sigmoid, and its e
   CHECK(answer(engine, batch, workspace).columns() == 24);
 }
 
+TEST_CASE("a ViT's pooler is an activation of a dense layer of the class token's row") {
+  Changed changed("vit");
+  std::erase_if(changed.tensors, [](const auto& named) { return named.first.starts_with("classifier."); });
+  changed.config["architectures"] = {"ViTModel"};
+  Tensor weight(DType::f32, {12, 24}), bias(DType::f32, {12});
+  for (std::size_t i = 0; i < 12; ++i) {
+    weight.writable<float>()[i * 24 + i] = 2.0f;
+    bias.writable<float>()[i] = -0.25f;
+  }
+  changed.tensors["vit.pooler.dense.weight"] = weight;
+  CHECK_THAT(refused(changed), Catch::EndsWith("has no tensor pooler.dense.bias"));
+  changed.tensors["vit.pooler.dense.bias"] = bias;
+  const Tensor hidden = output(changed.model(), "last_hidden_state"), tanh = output(changed.model(), "pooler_output");
+  changed.config["pooler_act"] = "relu";
+  const Tensor relu = output(changed.model(), "pooler_output");
+  REQUIRE(tanh.columns() == 12);
+  for (std::size_t i = 0; i < 12; ++i) {
+    const float x = 2 * hidden.row<float>(0)[i] - 0.25f;
+    CHECK(tanh.row<float>(0)[i] == Approx(std::tanh(x)).margin(1e-5));
+    CHECK(relu.row<float>(0)[i] == Approx(std::max(x, 0.0f)).margin(1e-5));
+  }
+  changed.config["pooler_act"] = "mish";
+  CHECK_THAT(refused(changed), Catch::Contains("pooler_act is \"mish\""));
+}
+
 TEST_CASE("what a vision family does not have is refused by name, and an unknown key is a warning") {
   Changed giant("dinov2"), both("siglip"), scores("beit"), key("dinov2");
   giant.config["use_swiglu_ffn"] = true;
