@@ -8,7 +8,9 @@
 #include "models/vit_body.h"
 
 #include <optional>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 namespace octavo {
 namespace {
@@ -43,8 +45,8 @@ VitConfig read_config(const JsonObject& config, const std::optional<JsonObject>&
   result.layer.intermediate_size =
       static_cast<int>(result.layer.hidden_size * config.number_or("mlp_ratio", 0.01, 100, 4.0));
   result.needed = {kNames.patches + ".bias", kNames.class_token};
-  if (model_type(config) != "dinov2" && config.integer_or("num_register_tokens", 0, 64, 4) > 0)
-    result.needed.push_back(kNames.registers);
+  result.registers = model_type(config) == "dinov2" ? 0 : config.integer_or("num_register_tokens", 0, 64, 4);
+  if (*result.registers > 0) result.needed.push_back(kNames.registers);
   result.needed_in_layers = {kNames.attention_scale, kNames.output_scale};
   need_layer_biases(kNames, result);
   read_qkv_bias(config, tensors, kNames, result);
@@ -78,14 +80,21 @@ Model::Data read(Checkpoint checkpoint) {
   CheckpointTensors tensors(std::move(checkpoint.tensors), model_type(config) + ".");
   Model::Data data;
   const VitConfig vit = read_config(config, checkpoint.image_processor, tensors, data.warnings);
-  VitBody body(vit, kNames, method, tensors);
+  std::vector<std::string_view> unneeded = {"embeddings.mask_token"};
+  VitNames names = kNames;
+  if (vit.registers == 0) {
+    names.registers.clear();
+    if (tensors.has(kNames.registers) && tensors.shape(kNames.registers) == Tensor::Shape{1, 0, vit.layer.hidden_size})
+      unneeded.emplace_back(kNames.registers);  // transformers writes it
+  }
+  VitBody body(vit, names, method, tensors);
   GraphBuilder g;
   ValueId x = body.layers(g, body.embeddings(g));
   x = g.layer_norm(kNorm, x, body.modules().norm(kNorm));
   g.output(kHiddenState, x);
   const int classes = add_heads(g, x, body);
   data.graph = g.finish();
-  data.tensors = std::move(tensors).finish({"embeddings.mask_token"});
+  data.tensors = std::move(tensors).finish(unneeded);
   data.info = body.info("dinov2");
   data.info.embedding.pooling = {Pooling::cls};
   data.info.classes = classes;

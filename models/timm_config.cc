@@ -11,6 +11,7 @@ namespace octavo {
 namespace {
 
 constexpr std::string_view kHarmless[] = {"num_features",
+                                          "num_classes",
                                           "label_descriptions",
                                           "label_names",
                                           "labels",
@@ -204,7 +205,10 @@ TimmArchitecture read_timm_architecture(const JsonObject& config, const Checkpoi
   read_arguments(arguments, tensors);
   result.biases = arguments.flag_or("proj_bias", true);
   result.needed = needed_tensors(words, tensors);
-  expect_number(config, "num_classes", dimension(tensors, "head.weight", 0));
+  // transformers writes num_classes of a model without a head as well, 2 by default.
+  const bool has_head = tensors.has("head.weight") || model_type(config) != "timm_wrapper" ||
+                        architecture(config).ends_with("ForImageClassification");
+  if (has_head) expect_number(config, "num_classes", dimension(tensors, "head.weight", 0));
   if (config.has("pretrained_cfg")) warn_of_unknown_keys(config, kHarmless, warnings);
   return result;
 }

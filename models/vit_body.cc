@@ -126,8 +126,10 @@ std::vector<PrefixRows> VitBody::prefix() {
     const Tensor::Shape& shape = tensors_.shape(*name);
     const bool is_row = shape.size() == 1;  // CLIP's
     const std::int64_t count = shape.size() == 3 ? shape[1] : is_row ? 1 : 0;
-    if (count < 1 || count > 64 || (name != &names_.registers && count != 1)) {
-      throw Error("tensor " + *name + " does not hold the expected number of tokens");
+    const std::int64_t expected = name != &names_.registers ? 1 : config_.registers.value_or(count);
+    if (count != expected || count < 1 || count > 64) {
+      throw Error("tensor " + *name + " holds " + std::to_string(count) + " tokens, expected " +
+                  (count != expected ? std::to_string(expected) : "1 to 64"));
     }
     const std::int64_t size = config_.layer.hidden_size;
     rows.push_back({.token = tensors_.take(*name, is_row ? Tensor::Shape{size} : Tensor::Shape{1, count, size}),
@@ -212,6 +214,10 @@ int count_layers(const CheckpointTensors& tensors, const VitNames& names) {
 
 void check_vit_config(const JsonObject& config, const CheckpointTensors& tensors, const std::string& patches) {
   if (config.integer_or("num_channels", 1, 1000, 3) != 3) config.fail("num_channels", "3");
+  for (const char* ending : {"ForMaskedImageModeling", "ForSemanticSegmentation"}) {
+    if (architecture(config).ends_with(ending))
+      config.fail("architectures", "a model without a head or with a classifier of pictures");
+  }
   const std::string weight = patches + ".weight";
   if (config.has("patch_size") && tensors.has(weight) && tensors.shape(weight).size() == 4 &&
       square_edge(config, "patch_size") != tensors.shape(weight)[2])

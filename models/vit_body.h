@@ -5,6 +5,7 @@
 #include "models/transformer.h"
 
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,6 +39,7 @@ struct VitConfig {
   double epsilon = 0.0;  ///< of LayerNorms
   VitPositions positions = VitPositions::stored;
   ImageSettings image = {};
+  std::optional<int> registers = {};               ///< as the config says; else as the tensor does
   std::vector<std::string> needed = {};            ///< tensors that are there in some models, and by the config in this
   std::vector<std::string> needed_in_layers = {};  ///< the same within each layer, named as VitNames does
 };
@@ -88,7 +90,8 @@ class VitBody {
 /// A checkpoint's layers, counted by a tensor of each. Throws Error when there are none.
 int count_layers(const CheckpointTensors& tensors, const VitNames& names);
 
-/// patch_size and num_channels must be what the tensors show; Error names the key.
+/// patch_size and num_channels must be what the tensors show, and architectures must not name a head of another task;
+/// Error names the key.
 void check_vit_config(const JsonObject& config, const CheckpointTensors& tensors, const std::string& patches);
 
 /// qkv_bias, true where it is missing: adds the biases to what is needed, or refuses it where there are any.

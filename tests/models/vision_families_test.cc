@@ -218,14 +218,39 @@ TEST_CASE("a ViT's pooler is an activation of a dense layer of the class token's
   CHECK_THAT(refused(changed), Catch::Contains("pooler_act is \"mish\""));
 }
 
+TEST_CASE("a DINOv2 has as many register tokens as config.json says, also none") {
+  Changed changed("dinov2"), none = changed;
+  changed.config["num_register_tokens"] = 4;
+  CHECK_THAT(refused(changed), Catch::EndsWith("embeddings.register_tokens holds 3 tokens, expected 4"));
+  none.config["num_register_tokens"] = 0;
+  CHECK_THAT(refused(none), Catch::Contains("embeddings.register_tokens"));
+  Tensor& tokens = none.tensors.at("dinov2_with_registers.embeddings.register_tokens");
+  tokens = Tensor(DType::f32, {1, 0, 24});
+  const Tensor empty = output(none.model(), "logits");
+  none.tensors.erase("dinov2_with_registers.embeddings.register_tokens");
+  CHECK(equal_bytes(output(none.model(), "logits"), empty));
+  CHECK(none.model().info().prefix_tokens == 1);
+}
+
+TEST_CASE("of a timm model without a head num_classes says nothing") {
+  Changed changed("deit3");
+  for (const char* part : {"weight", "bias"}) changed.tensors.erase(std::string("timm_model.head.") + part);
+  CHECK_THAT(refused(changed), Catch::Contains("num_classes is 5, expected 0"));
+  changed.config["architectures"] = {"TimmWrapperModel"};
+  CHECK(changed.model().info().classes == 0);
+  CHECK_FALSE(warns_of(changed.model(), "num_classes"));
+}
+
 TEST_CASE("what a vision family does not have is refused by name, and an unknown key is a warning") {
-  Changed giant("dinov2"), both("siglip"), scores("beit"), key("dinov2");
+  Changed giant("dinov2"), both("siglip"), scores("beit"), head("beit"), key("dinov2");
   giant.config["use_swiglu_ffn"] = true;
   CHECK_THAT(refused(giant), Catch::Contains("use_swiglu_ffn is true, expected false"));
   both.tensors.erase("head.attention.in_proj_bias");
   CHECK_THAT(refused(both), Catch::Contains("head.attention.in_proj_bias"));
   scores.config["problem_type"] = "multi_label_classification";
   CHECK_THAT(refused(scores), Catch::Contains("problem_type"));
+  head.config["architectures"] = {"BeitForMaskedImageModeling"};
+  CHECK_THAT(refused(head), Catch::Contains("BeitForMaskedImageModeling"));
   key.config["rope_theta"] = 100;
   CHECK(warns_of(key.model(), "rope_theta"));
 }
