@@ -102,9 +102,9 @@ struct MeanGateLogits {
 
 /// A patch of an image as one row: its rows of pixels, three bytes each, one after the other.
 struct CopyPatch {
-  const uint8_t* pixels;  ///< of the image, row-major, patch_size * grid_width pixels wide
-  int patch_size, grid_width;
-  int patch;  ///< in order of reading
+  const uint8_t* pixels;  ///< its first one
+  ptrdiff_t stride;       ///< bytes between rows of the image
+  int patch_size;
   ByteMatrix out;
   int row;  ///< of out
 };

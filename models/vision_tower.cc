@@ -48,7 +48,6 @@ VitConfig read_tower(const Checkpoint& checkpoint, const JsonObject& tower, cons
   need_classifier(config, tensors, {"classifier"}, result);
   result.image =
       read_hugging_face_images(tower, checkpoint.image_processor, {.processor = defaults.processor}, warnings);
-  leave_out_partial_patches(result.image, static_cast<int>(tensors.shape(names.patches + ".weight").back()));
   for (const JsonObject* object : {&config, &tower}) {
     warn_of_unread_keys(*object,
                         {"bos_token_id", "eos_token_id", "logit_scale_init_value", "projection_dim", "text_config",

@@ -142,9 +142,9 @@ std::vector<PrefixRows> VitBody::prefix() {
 ValueId VitBody::embeddings(GraphBuilder& g) {
   const int size = config_.layer.hidden_size, patch = patch_size();
   const ImageSettings& image = config_.image;
-  if (image.width % patch != 0 || image.height % patch != 0) {
+  if (image.width < patch || image.height < patch) {
     throw Error("images of " + std::to_string(image.width) + " x " + std::to_string(image.height) +
-                " pixels do not divide into patches of " + std::to_string(patch));
+                " pixels are smaller than patches of " + std::to_string(patch));
   }
   EmbedPatches op{.projection = {.name = names_.patches,
                                  .weight = tensors_.take(names_.patches + ".weight", {size, 3, patch, patch}),
@@ -258,13 +258,6 @@ void need_classifier(const JsonObject& config, const CheckpointTensors& tensors,
   if (!needed) return;
   for (const std::string& module : modules)
     result.needed.insert(result.needed.end(), {module + ".weight", module + ".bias"});
-}
-
-void leave_out_partial_patches(ImageSettings& image, int patch_size) {
-  const int rest = image.width % patch_size;
-  if (rest == 0 || image.width <= patch_size || image.crop != Crop::none || image.resize != Resize::both_edges) return;
-  image.width = image.height = image.width - rest;
-  image.crop = Crop::corner;
 }
 
 }  // namespace octavo

@@ -110,7 +110,4 @@ void need_classifier(const JsonObject& config, const CheckpointTensors& tensors,
                      std::initializer_list<std::string> modules, VitConfig& result,
                      std::string_view ending = "ForImageClassification");
 
-/// Leaves out what lies beyond the last whole patch of a picture, as a convolution does.
-void leave_out_partial_patches(ImageSettings& image, int patch_size);
-
 }  // namespace octavo

@@ -251,10 +251,8 @@ void write_bytes(const uint8_t* from, int count, const ByteMatrix& to, int row, 
 
 void copy_patch(const CopyPatch& copy) {
   const int width = 3 * copy.patch_size;
-  const ptrdiff_t stride = ptrdiff_t{width} * copy.grid_width;
-  const uint8_t* from =
-      copy.pixels + copy.patch / copy.grid_width * copy.patch_size * stride + copy.patch % copy.grid_width * width;
-  for (int y = 0; y < copy.patch_size; ++y) write_bytes(from + y * stride, width, copy.out, copy.row, y * width);
+  for (int y = 0; y < copy.patch_size; ++y)
+    write_bytes(copy.pixels + y * copy.stride, width, copy.out, copy.row, y * width);
 }
 
 void add_patch(const AddPatch& add) {

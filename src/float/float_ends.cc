@@ -5,16 +5,16 @@ namespace octavo {
 namespace {
 
 /// The patches of one image, each in the order [3, patch_size, patch_size].
-void normalised_patches(const EmbedPatches& op, const std::uint8_t* image, float* out) {
-  const int size = op.patch_size, stride = 3 * size * op.grid_width;
+void normalised_patches(const EmbedPatches& op, const RaggedBatch& batch, int image, float* out) {
+  const int size = op.patch_size;
+  const std::ptrdiff_t stride = batch.image_stride();
   for (int patch = 0; patch < op.patches(); ++patch) {
-    const std::uint8_t* first =
-        image + std::ptrdiff_t{patch / op.grid_width * size} * stride + patch % op.grid_width * size * 3;
+    const std::uint8_t* first = batch.pixel(image, patch % op.grid_width * size, patch / op.grid_width * size);
     for (std::size_t channel = 0; channel < 3; ++channel) {
       const auto mean = static_cast<float>(op.mean[channel]), deviation = static_cast<float>(op.deviation[channel]);
       for (int y = 0; y < size; ++y) {
         for (int x = 0; x < size; ++x) {
-          const float value = static_cast<float>(first[std::ptrdiff_t{y} * stride + 3 * x + static_cast<int>(channel)]);
+          const float value = static_cast<float>(first[y * stride + 3 * x + static_cast<int>(channel)]);
           *out++ = (value / 255.0f - mean) / deviation;
         }
       }
@@ -30,8 +30,7 @@ void FloatExecutor::Run::execute(const EmbedPatches& op, const Node& node) {
   auto* pixels = workspace.get<float>("float.pixels", padded_rows(count) * static_cast<std::size_t>(inputs));
   auto* patches = workspace.get<float>("float.patches", padded_rows(count) * static_cast<std::size_t>(columns));
   for (int i = 0; i < batch.sequences(); ++i)
-    normalised_patches(op, batch.pixels[static_cast<std::size_t>(i)],
-                       pixels + std::ptrdiff_t{i} * op.patches() * inputs);
+    normalised_patches(op, batch, i, pixels + std::ptrdiff_t{i} * op.patches() * inputs);
   model.products.of(node)->run(workspace.pool, count, pixels, patches);
   if (op.norm) {
     observe(stage_name(model.name(node.output), Stage::product), patches, count, columns);

@@ -50,12 +50,13 @@ NodeCodes BoundEmbedPatches::run(IntegerPass& pass, RowKind kind) const {
   auto* patches = pass.workspace().get<std::int16_t>("patches", rows * static_cast<std::size_t>(stride));
   pass.for_rows(all, product_.depth, [&](int first, int part_rows) {
     for (int row = first; row < first + part_rows; ++row) {
-      table.copy_patch({.pixels = batch.pixels[static_cast<std::size_t>(row / op.patches())],
-                        .patch_size = op.patch_size,
-                        .grid_width = op.grid_width,
-                        .patch = row % op.patches(),
-                        .out = pixels,
-                        .row = row});
+      const int image = row / op.patches(), patch = row % op.patches();
+      table.copy_patch(
+          {.pixels = batch.pixel(image, patch % op.grid_width * op.patch_size, patch / op.grid_width * op.patch_size),
+           .stride = batch.image_stride(),
+           .patch_size = op.patch_size,
+           .out = pixels,
+           .row = row});
     }
   });
   pass.for_parts(all, block_.columns, product_.depth, [&](const Part& part) {

@@ -98,7 +98,7 @@ void check(NodeCheck& node, const EmbedPatches& op, const QuantizedEmbedPatches&
   const int columns = node.columns(), tokens = op.prefix_rows() + op.patches();
   if (!node.is_first()) node.fail("is not the first op");
   const auto& image = info.image;
-  if (!image || image->width != op.grid_width * op.patch_size || image->height != op.grid_height * op.patch_size) {
+  if (!image || image->width / op.patch_size != op.grid_width || image->height / op.patch_size != op.grid_height) {
     node.fail("does not fit the images that the model takes");
   }
   if (tokens != info.max_positions || op.prefix_rows() != info.prefix_tokens) {

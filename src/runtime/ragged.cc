@@ -118,12 +118,13 @@ RaggedBatch make_ragged(const ImageBatch& batch, const ModelInfo& info) {
     ragged.start.push_back(ragged.start.back() + info.max_positions);
   }
   ragged.prefix = info.prefix_tokens;
+  ragged.image_width = info.image->width;
   return ragged;
 }
 
 RaggedBatch sequences_of(const RaggedBatch& batch, int first, int count) {
   const auto start = batch.start.begin() + first;
-  RaggedBatch part{.prefix = batch.prefix};
+  RaggedBatch part{.prefix = batch.prefix, .image_width = batch.image_width};
   for (int i = 0; i <= count; ++i) part.start.push_back(start[i] - start[0]);
   const auto copy = [](const auto& from, auto& to, std::ptrdiff_t begin, std::ptrdiff_t end) {
     if (!from.empty()) to.assign(from.begin() + begin, from.begin() + end);

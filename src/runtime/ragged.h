@@ -5,6 +5,7 @@
 
 #include "octavo/batch.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -19,6 +20,7 @@ struct RaggedBatch {
   std::vector<KvCache::Data*> caches = {};  ///< of each sequence, whose rows stand behind what it holds; or none
   std::vector<std::int32_t> prompts = {};   ///< first rows of each sequence that pooling leaves out; empty: none
   int prefix = 0;                           ///< first rows of each image that a mean leaves out
+  int image_width = 0;                      ///< pixels
 
   int rows() const { return start.back(); }
   int sequences() const { return static_cast<int>(start.size()) - 1; }
@@ -26,6 +28,10 @@ struct RaggedBatch {
   /// Rows of a value whose rows are of this kind, where `chosen` tokens are.
   int rows(RowKind kind, std::size_t chosen) const {
     return kind == RowKind::token ? rows() : kind == RowKind::sequence ? sequences() : static_cast<int>(chosen);
+  }
+  std::ptrdiff_t image_stride() const { return std::ptrdiff_t{3} * image_width; }
+  const std::uint8_t* pixel(int image, int x, int y) const {
+    return pixels[static_cast<std::size_t>(image)] + y * image_stride() + std::ptrdiff_t{3} * x;
   }
   int prompt(int sequence) const { return prompts.empty() ? 0 : prompts[static_cast<std::size_t>(sequence)]; }
   /// Tokens of a sequence that are not in the batch but in its cache, before those that are.

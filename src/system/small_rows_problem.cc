@@ -166,11 +166,12 @@ Problem mean_gate_logits(Random& random) {
 Problem copy_patch(Random& random) {
   Problem problem;
   const int size = random.one_of({1, 4, 14, 16}), width = random.integer(1, 6), height = random.integer(1, 6);
-  const auto pixels = elements(height * size, std::ptrdiff_t{3} * size * width);
-  const CopyPatch copy = {.pixels = problem.filled<std::uint8_t>(pixels, 0, 255, random).data(),
+  const std::ptrdiff_t stride = std::ptrdiff_t{3} * size * width + random.integer(0, 5);
+  const std::uint8_t* pixels = problem.filled<std::uint8_t>(elements(height * size, stride), 0, 255, random).data();
+  const CopyPatch copy = {.pixels = pixels + random.integer(0, height - 1) * size * stride +
+                                    std::ptrdiff_t{3} * size * random.integer(0, width - 1),
+                          .stride = stride,
                           .patch_size = size,
-                          .grid_width = width,
-                          .patch = random.integer(0, width * height - 1),
                           .out = problem.byte_output(20, 3 * size * size, random),
                           .row = random.integer(0, 19)};
   problem.call = [copy](const KernelTable& table) { table.copy_patch(copy); };

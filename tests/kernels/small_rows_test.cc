@@ -210,7 +210,9 @@ TEST_CASE("a patch is its square of pixels, row by row") {
     pixels.push_back(static_cast<std::uint8_t>(i * 7 + i / 256));
   for (int patch = 0; patch < kWidth * kHeight; ++patch) {
     Tiles out(3, 3 * kSize * kSize);
-    scalar_table().copy_patch({pixels.data(), kSize, kWidth, patch, out.matrix(), 2});
+    const std::uint8_t* first =
+        pixels.data() + elements(patch / kWidth * kSize, 3 * kSize * kWidth) + patch % kWidth * 3 * kSize;
+    scalar_table().copy_patch({first, 3 * kSize * kWidth, kSize, out.matrix(), 2});
     int different = 0;
     for (int y = 0; y < kSize; ++y) {
       for (int x = 0; x < 3 * kSize; ++x) {

@@ -29,8 +29,11 @@ struct Changed {
     const TemporaryDirectory directory;
     std::ofstream(directory / "config.json") << config.dump();
     write_safetensors(directory / "model.safetensors", tensors, {{"format", "pt"}});
-    const std::string processor = "preprocessor_config.json";
-    if (std::filesystem::exists(folder / processor)) std::filesystem::copy(folder / processor, directory / processor);
+    const std::string file = "preprocessor_config.json";
+    if (!processor.is_null())
+      std::ofstream(directory / file) << processor.dump();
+    else if (std::filesystem::exists(folder / file))
+      std::filesystem::copy(folder / file, directory / file);
     for (const std::string& name : other_files) std::ofstream(directory / name) << "no such file of a tokenizer";
     return Model::from_checkpoint(directory.path());
   }
@@ -41,7 +44,7 @@ struct Changed {
   }
 
   std::filesystem::path folder;
-  Json config;
+  Json config, processor = {};  ///< null: the processor as it is
   std::map<std::string, Tensor, std::less<>> tensors;
 };
 
@@ -52,6 +55,30 @@ std::string refused(const Changed& changed) {
 Tensor output(const Model& model, std::string_view name) {
   Workspace workspace({.threads = 1});
   return Engine(model).output(name, random_images(2, model.info().image->width), workspace);
+}
+
+/// The model for pictures of this size, as they come.
+Model model_of_size(Changed& changed, int size) {
+  changed.processor = {{"image_processor_type", "ViTImageProcessor"},
+                       {"do_resize", false},
+                       {"do_center_crop", true},
+                       {"crop_size", size},
+                       {"size", size}};
+  return changed.model();
+}
+
+Image top_left(const Image& image, int size) {
+  return resize_image(image, image.width, image.height, Interpolation::bicubic, {.width = size, .height = size});
+}
+
+/// Saved and read, so that the file's checks count.
+Model quantized(const Model& model, const ImageBatch& batch) {
+  const TemporaryDirectory directory;
+  Calibrator calibrator(model);
+  Workspace workspace({.threads = 1});
+  calibrator.observe(batch, workspace);
+  calibrator.quantize().model.save(directory / "model.octavo");
+  return Model::from_file(directory / "model.octavo");
 }
 
 bool warns_of(const Model& model, const std::string& words) {
@@ -230,6 +257,27 @@ TEST_CASE("a DINOv2 has as many register tokens as config.json says, also none")
   none.tensors.erase("dinov2_with_registers.embeddings.register_tokens");
   CHECK(equal_bytes(output(none.model(), "logits"), empty));
   CHECK(none.model().info().prefix_tokens == 1);
+}
+
+TEST_CASE("what lies behind the last whole patch of a picture is not seen, in float32 and INT8") {
+  for (const char* name : {"beit", "clip", "dinov2", "siglip", "vit"}) {
+    INFO(name);
+    Changed whole(name), more = whole;
+    whole.config["image_size"] = 16;
+    more.config["image_size"] = 19;
+    const Model a = model_of_size(whole, 16), b = model_of_size(more, 19);
+    REQUIRE(b.info().image->width == 19);
+    CHECK(b.info().max_positions == a.info().max_positions);
+    const ImageBatch wide = random_images(2, 19);
+    ImageBatch cut;
+    for (const Image& image : wide.images) cut.images.push_back(top_left(image, 16));
+    const auto compare = [&](const Model& of_cut, const Model& of_wide) {
+      Workspace workspace({.threads = 1});
+      CHECK(equal_bytes(Engine(of_cut).run(cut, workspace), Engine(of_wide).run(wide, workspace)));
+    };
+    compare(a, b);
+    compare(quantized(a, cut), quantized(b, wide));
+  }
 }
 
 TEST_CASE("of a timm model without a head num_classes says nothing") {

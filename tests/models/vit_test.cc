@@ -131,7 +131,7 @@ TEST_CASE("a ViT checkpoint that is not what it says is an error that names the 
   CHECK_THAT(read_error(heads), Catch::Contains("architecture"));
   pool.config["global_pool"] = "avg";
   CHECK_THAT(read_error(pool), Catch::Contains("global_pool"));
-  size.config["pretrained_cfg"]["input_size"] = {3, 30, 30};
+  size.config["pretrained_cfg"]["input_size"] = {3, 7, 7};
   CHECK_THAT(read_error(size), Catch::Contains("patches of 8"));
 }
 
