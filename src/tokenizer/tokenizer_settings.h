@@ -14,8 +14,8 @@ namespace octavo {
 /// tokens and special tokens that it lacks are added. Throws Error for a setting that cannot be honoured.
 void apply_tokenizer_settings(const std::filesystem::path& directory, TokenizerParts& parts);
 
-/// Whether transformers' tokenizer gives types beside ids: what model_input_names of tokenizer_config.json says, or else
-/// the class, where versions 4 and 5 agree on it.
+/// Whether transformers' tokenizer gives types beside ids: what model_input_names of tokenizer_config.json says, or
+/// else the class, where versions 4 and 5 agree on it.
 bool gives_types(const std::filesystem::path& directory);
 
 /// Warns of each key of tokenizer_config.json and special_tokens_map.json that octavo does not know.
