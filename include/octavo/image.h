@@ -42,7 +42,6 @@ enum class Resize {
 enum class Crop {
   none,            ///< all of it: any other size than the model's is an Error
   centre_rounded,  ///< the centre, which begins after half of the rest, rounded half to even: torchvision, timm
-  corner,          ///< what lies at the top and at the left: patches beyond the last whole one are not seen
   centre_down,     ///< the centre, which begins after half of the rest, rounded down: Hugging Face
 };
 

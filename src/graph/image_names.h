@@ -13,7 +13,7 @@ inline constexpr Name<Interpolation> kInterpolations[] = {
 inline constexpr Name<Resize> kResizes[] = {
     {Resize::none, "none"}, {Resize::both_edges, "both_edges"}, {Resize::shortest_edge, "shortest_edge"}};
 inline constexpr Name<Crop> kCrops[] = {{Crop::none, "none"},
-                                        {Crop::corner, "corner"},
+
                                         {Crop::centre_rounded, "centre_rounded"},
                                         {Crop::centre_down, "centre_down"}};
 

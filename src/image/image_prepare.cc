@@ -36,7 +36,6 @@ Size resized(const Image& image, const ImageSettings& settings) {
 /// Where the centre of `part` begins in `size`; negative when it begins before.
 int centre(int size, int part, Crop crop) {
   const int rest = size - part;
-  if (crop == Crop::corner) return 0;
   if (crop == Crop::centre_down) return static_cast<int>(std::floor(rest / 2.0));
   return rest < 0 ? -(-rest / 2) : static_cast<int>(std::nearbyint(rest / 2.0));
 }

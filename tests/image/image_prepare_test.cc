@@ -32,12 +32,6 @@ TEST_CASE("the centre of an odd rest begins half to even as torchvision's, or ro
   CHECK(first_pixel(prepare_image(numbered(33, 35), crop_of(30, 30, Crop::centre_down))) == std::pair(1, 2));
 }
 
-TEST_CASE("a crop to the corner leaves out what lies to the right and below") {
-  const Image corner = prepare_image(numbered(33, 35), crop_of(30, 32, Crop::corner));
-  CHECK(first_pixel(corner) == std::pair(0, 0));
-  CHECK(std::pair(corner.width, corner.height) == std::pair(30, 32));
-}
-
 TEST_CASE("a crop that is larger than the picture has black around it") {
   const Image rounded = prepare_image(numbered(5, 9), crop_of(8, 4, Crop::centre_rounded)),
               down = prepare_image(numbered(5, 9), crop_of(8, 4, Crop::centre_down));
