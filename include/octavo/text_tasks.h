@@ -30,6 +30,10 @@ std::vector<std::vector<ClassScore>> classify(const Engine& engine, const TokenB
 std::vector<std::vector<ClassScore>> classes_of(const Model& model, const Tensor& logits,
                                                 std::optional<int> count = {});
 
+/// The class of a model of natural language inference that says that the second text follows from the first: its name
+/// begins with "entail", in any case. Nothing where the model has none.
+std::optional<int> entailment_class(const Model& model);
+
 /// Classes that a model of natural language inference was not trained on: each is a hypothesis about the text.
 struct ZeroShotOptions {
   std::string hypothesis = "This example is {}.";  ///< {} stands for the class

@@ -14,15 +14,13 @@ namespace {
 
 constexpr std::string_view kPlace = "{}";
 
-int entailment_class(const Model& model) {
-  const std::vector<std::string>& labels = model.labels();
-  const auto found = std::ranges::find_if(
-      labels, [](const std::string& label) { return lower_cased_text(label).starts_with("entail"); });
-  if (found == labels.end() || labels.size() < 2) {
+int required_entailment_class(const Model& model) {
+  const std::optional<int> found = entailment_class(model);
+  if (!found) {
     throw Error(model.info().name +
                 ": none of its classes begins with \"entail\", expected a model of natural language inference");
   }
-  return static_cast<int>(found - labels.begin());
+  return *found;
 }
 
 /// A pair of at most `max_length` tokens, the first text of which is cut.
@@ -47,12 +45,20 @@ Tokens encode_pair(const Tokenizer& tokenizer, std::string_view text, std::strin
 
 }  // namespace
 
+std::optional<int> entailment_class(const Model& model) {
+  const std::vector<std::string>& labels = model.labels();
+  const auto found = std::ranges::find_if(
+      labels, [](const std::string& label) { return lower_cased_text(label).starts_with("entail"); });
+  if (found == labels.end() || labels.size() < 2) return {};
+  return static_cast<int>(found - labels.begin());
+}
+
 ZeroShotClassifier::ZeroShotClassifier(const Model& model, std::vector<std::string> candidates, ZeroShotOptions options)
     : tokenizer_(model_for(TextTask::sequence_classification, model).tokenizer()),
       candidates_(std::move(candidates)),
       options_(std::move(options)),
       max_length_(task_length(model.info(), options_.max_length)),
-      entailment_(entailment_class(model)),
+      entailment_(required_entailment_class(model)),
       contradiction_(entailment_ == 0 ? model.info().classes - 1 : 0) {
   if (candidates_.empty()) throw Error("there are no candidates, expected at least one class");
   if (options_.hypothesis.find(kPlace) == std::string::npos)

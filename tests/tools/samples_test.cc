@@ -162,6 +162,16 @@ TokenBatch built_in_tokens(const Model& model, std::size_t count) {
 
 Model golden_model(const std::string& name) { return octavo::test::GoldenTasks().model(name); }
 
+/// The model of natural language inference, with its classes in capitals.
+Model with_capitals() {
+  const octavo::test::TemporaryDirectory directory;
+  octavo::test::GoldenTasks().write("entailment", directory.path());
+  auto config = nlohmann::json::parse(octavo::test::read_bytes(directory / "config.json"));
+  config["id2label"] = {{"0", "Contradiction"}, {"1", "Neutral"}, {"2", "Entailment"}};
+  octavo::test::write_bytes(directory / "config.json", config.dump());
+  return Model::from_checkpoint(directory.path());
+}
+
 }  // namespace
 
 TEST_CASE(
@@ -172,8 +182,10 @@ TEST_CASE(
   };
   const auto questions = built_in_samples(golden_model("questions"), {});
   CHECK(pairs(questions) == std::ssize(questions));
-  const auto inferences = built_in_samples(golden_model("entailment"), {});
-  CHECK(pairs(inferences) == std::ssize(inferences));
+  for (const Model& model : {golden_model("entailment"), with_capitals()}) {
+    const auto inferences = built_in_samples(model, {});
+    CHECK(pairs(inferences) == std::ssize(inferences));
+  }
   const auto classified = built_in_samples(golden_model("three_labels"), {});
   CHECK(2 * pairs(classified) == std::ssize(classified));
   const Model masked = golden_model("masks");

@@ -3,6 +3,7 @@
 #include "data/token_windows.h"
 
 #include "octavo/samples.h"
+#include "octavo/text_tasks.h"
 
 #include <algorithm>
 #include <charconv>
@@ -49,11 +50,7 @@ std::vector<std::string> in_turn(const std::vector<std::string>& texts, const st
   return samples;
 }
 
-bool always_takes_pairs(const Model& model) {
-  return model.info().classes == 1 || std::any_of(model.labels().begin(), model.labels().end(), [](const auto& label) {
-           return label.starts_with("entail") || label.starts_with("ENTAIL");
-         });
-}
+bool always_takes_pairs(const Model& model) { return model.info().classes == 1 || entailment_class(model).has_value(); }
 
 }  // namespace
 
