@@ -13,21 +13,12 @@
 namespace octavo {
 namespace {
 
-const VitNames kNames = {.patches = "embeddings.patch_embeddings.projection",
-                         .class_token = "embeddings.cls_token",
-                         .positions = "embeddings.position_embeddings",
-                         .layer = "encoder.layer.",
-                         .norm1 = "layernorm_before",
-                         .norm2 = "layernorm_after",
-                         .query = "attention.attention.query",
-                         .key = "attention.attention.key",
-                         .value = "attention.attention.value",
-                         .attention = "attention.attention",
-                         .attention_output = "attention.output.dense",
-                         .hidden = "intermediate.dense",
-                         .output = "output.dense",
-                         .attention_scale = "lambda_1",
-                         .output_scale = "lambda_2"};
+const VitNames kNames = [] {
+  VitNames names = transformers_names();
+  names.attention_scale = "lambda_1";
+  names.output_scale = "lambda_2";
+  return names;
+}();
 constexpr const char *kBias = "relative_position_bias.", *kTable = "relative_position_bias_table",
                      *kPooler = "pooler_output";
 

@@ -15,22 +15,17 @@
 namespace octavo {
 namespace {
 
-const VitNames kNames = {.patches = "embeddings.patch_embeddings.projection",
-                         .class_token = "embeddings.cls_token",
-                         .registers = "embeddings.register_tokens",
-                         .positions = "embeddings.position_embeddings",
-                         .layer = "encoder.layer.",
-                         .norm1 = "norm1",
-                         .norm2 = "norm2",
-                         .query = "attention.attention.query",
-                         .key = "attention.attention.key",
-                         .value = "attention.attention.value",
-                         .attention = "attention.attention",
-                         .attention_output = "attention.output.dense",
-                         .hidden = "mlp.fc1",
-                         .output = "mlp.fc2",
-                         .attention_scale = "layer_scale1.lambda1",
-                         .output_scale = "layer_scale2.lambda1"};
+const VitNames kNames = [] {
+  VitNames names = transformers_names();
+  names.registers = "embeddings.register_tokens";
+  names.norm1 = "norm1";
+  names.norm2 = "norm2";
+  names.hidden = "mlp.fc1";
+  names.output = "mlp.fc2";
+  names.attention_scale = "layer_scale1.lambda1";
+  names.output_scale = "layer_scale2.lambda1";
+  return names;
+}();
 constexpr const char* kNorm = "layernorm";
 
 /// Where a key is missing, as Dinov2Config of transformers 5 has it.

@@ -45,23 +45,14 @@ const VitNames kTimm = {.patches = "patch_embed.proj",
 const HeadNames kTimmHead = {
     .norm = "norm", .pooled_norm = "fc_norm", .head = "head", .class_head = "head", .distillation_head = "head_dist"};
 
-const VitNames kHuggingFace = {.patches = "embeddings.patch_embeddings.projection",
-                               .patch_norm = "embeddings.patch_embeddings.norm",
-                               .class_token = "embeddings.cls_token",
-                               .distillation_token = "embeddings.distillation_token",
-                               .registers = "embeddings.register_tokens",
-                               .positions = "embeddings.position_embeddings",
-                               .norm_pre = "embeddings.norm_pre",
-                               .layer = "encoder.layer.",
-                               .norm1 = "layernorm_before",
-                               .norm2 = "layernorm_after",
-                               .query = "attention.attention.query",
-                               .key = "attention.attention.key",
-                               .value = "attention.attention.value",
-                               .attention = "attention.attention",
-                               .attention_output = "attention.output.dense",
-                               .hidden = "intermediate.dense",
-                               .output = "output.dense"};
+const VitNames kHuggingFace = [] {
+  VitNames names = transformers_names();
+  names.patch_norm = "embeddings.patch_embeddings.norm";
+  names.distillation_token = "embeddings.distillation_token";
+  names.registers = "embeddings.register_tokens";
+  names.norm_pre = "embeddings.norm_pre";
+  return names;
+}();
 
 const HeadNames kHuggingFaceHead = {.norm = "layernorm",
                                     .pooled_norm = "fc_norm",

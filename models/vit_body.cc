@@ -54,6 +54,22 @@ void set_positions(const VitConfig& config, const std::string& positions, Checkp
 
 }  // namespace
 
+VitNames transformers_names() {
+  return {.patches = "embeddings.patch_embeddings.projection",
+          .class_token = "embeddings.cls_token",
+          .positions = "embeddings.position_embeddings",
+          .layer = "encoder.layer.",
+          .norm1 = "layernorm_before",
+          .norm2 = "layernorm_after",
+          .query = "attention.attention.query",
+          .key = "attention.attention.key",
+          .value = "attention.attention.value",
+          .attention = "attention.attention",
+          .attention_output = "attention.output.dense",
+          .hidden = "intermediate.dense",
+          .output = "output.dense"};
+}
+
 VitConfig read_vit_config(const JsonObject& config, const VitConfig& missing) {
   const LayerConfig& layer = missing.layer;
   const int hidden = config.integer_or("hidden_size", 1, 8192, layer.hidden_size);

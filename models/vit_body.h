@@ -25,6 +25,9 @@ struct VitNames {
   std::string attention_scale = {}, output_scale = {};  ///< tensors of layer scale, where the checkpoint has them
 };
 
+/// What transformers calls them in most of its models; the others change what they call otherwise.
+VitNames transformers_names();
+
 /// Which rows the table of positions has.
 enum class VitPositions {
   stored,   ///< those of the patches, or also of all tokens before them
