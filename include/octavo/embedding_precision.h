@@ -8,6 +8,7 @@
 
 namespace octavo {
 
+/// How many bits a number of an embedding has, and which.
 enum class EmbeddingPrecision {
   float32,
   int8,    ///< the same steps as uint8, from -128 on

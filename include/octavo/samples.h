@@ -14,6 +14,7 @@ namespace octavo {
 /// They stay where they are as long as the program runs.
 std::span<const std::string> sample_texts();
 
+/// Two texts that a model reads together.
 struct TextPair {
   std::string first, second;
 };
