@@ -3,6 +3,7 @@
 
 #include "graph/model_data.h"
 #include "tests/support/support.h"
+#include "tests/support/temporary_directory.h"
 #include "tests/support/tiny_opt.h"
 
 #include "octavo/error.h"

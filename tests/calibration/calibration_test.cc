@@ -6,6 +6,7 @@
 #include "tests/support/compare.h"
 #include "tests/support/outliers.h"
 #include "tests/support/support.h"
+#include "tests/support/temporary_directory.h"
 #include "tests/support/tiny_bert.h"
 
 #include "octavo/error.h"

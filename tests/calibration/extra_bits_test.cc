@@ -2,6 +2,7 @@
 // for as few of them as a target takes.
 #include "tests/support/compare.h"
 #include "tests/support/support.h"
+#include "tests/support/temporary_directory.h"
 #include "tests/support/tiny_opt.h"
 #include "tests/support/tiny_vit.h"
 

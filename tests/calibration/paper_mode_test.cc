@@ -4,6 +4,7 @@
 #include "runtime/workspace.h"
 #include "tests/support/compare.h"
 #include "tests/support/support.h"
+#include "tests/support/temporary_directory.h"
 #include "tests/support/tiny_bert.h"
 
 namespace octavo::test {

@@ -1,6 +1,7 @@
 // The programs of examples/, run as a user runs them: what they print is what the library answers.
 #include "tests/support/small_tokenizers.h"
 #include "tests/support/support.h"
+#include "tests/support/temporary_directory.h"
 #include "tests/support/tiny_bert.h"
 #include "tests/support/tiny_opt.h"
 

@@ -1,5 +1,7 @@
 // Writes the inputs that fuzzing starts from: make_seeds OUT makes OUT/<target>/<name>.
+#include "io/safetensors.h"
 #include "tests/fuzz/tiny_checkpoints.h"
+#include "tests/support/temporary_directory.h"
 #include "tests/support/torch_files.h"
 
 #include "octavo/calibration.h"

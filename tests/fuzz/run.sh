@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the fuzz targets one after the other and prints how many inputs each has tried.
+# Runs the fuzz targets as many at a time as there are CPUs, and prints how many inputs each has tried.
 # Usage: tests/fuzz/run.sh [SECONDS [TARGET...]]     by default 20 seconds of each: model safetensors checkpoint text picture
 #        tests/fuzz/run.sh --minimise [TARGET...]    keeps in tests/fuzz/corpus/ what covers most in few bytes
 # An input that crashes, takes more than 20 seconds or more than 3 GB makes it fail, and lies in build/fuzz/faults/TARGET.
@@ -41,19 +41,27 @@ minimise_corpus() {
   rm -rf "$merged"
 }
 
+# fuzz TARGET PROGRAM: tries inputs for the seconds given; one that fails shows the end of its log.
+fuzz() {
+  local target=$1 program=$2 log=build/fuzz/$1.log status=passed
+  "$program" "${limits[@]}" -max_total_time="$seconds" -print_final_stats=1 -artifact_prefix="build/fuzz/faults/$target/" \
+    "build/fuzz/corpus/$target" "tests/fuzz/corpus/$target" >"$log" 2>&1 || status=FAILED
+  echo "$target: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") inputs tried, $status"
+  [ "$status" = passed ] || { grep -vE '^#[0-9]+\s' "$log" | tail -n 40; return 1; }
+}
+
+running=()
 failed=0
 for target in "$@"; do
   program=build/asan-ubsan/tests/fuzz/octavo_${target}_fuzz
   mkdir -p "build/fuzz/corpus/$target" "build/fuzz/faults/$target"
   if [ -n "$minimise" ]; then
     minimise_corpus "$target" "$program"
-    continue
+  else
+    [ ${#running[@]} -lt "$(nproc)" ] || { wait "${running[0]}" || failed=1; running=("${running[@]:1}"); }
+    fuzz "$target" "$program" &
+    running+=($!)
   fi
-  log=build/fuzz/$target.log
-  status=passed
-  "$program" "${limits[@]}" -max_total_time="$seconds" -print_final_stats=1 -artifact_prefix="build/fuzz/faults/$target/" \
-    "build/fuzz/corpus/$target" "tests/fuzz/corpus/$target" >"$log" 2>&1 || status=FAILED
-  echo "$target: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") inputs tried, $status"
-  [ "$status" = passed ] || { failed=1; grep -vE '^#[0-9]+\s' "$log" | tail -n 40; }
 done
+for process in "${running[@]}"; do wait "$process" || failed=1; done
 exit $failed

@@ -1,7 +1,9 @@
 // The tiny models that fuzzing starts from: of each family one whose tokenizer, if it has one, is of the tests.
 #pragma once
 
+#include "io/safetensors.h"
 #include "tests/support/small_tokenizers.h"
+#include "tests/support/temporary_directory.h"
 #include "tests/support/tiny_opt.h"
 #include "tests/support/tiny_vit.h"
 

@@ -1,6 +1,7 @@
 // OPT in integers: close to float32, the same bits everywhere and however the text is cut into steps, through a file.
 #include "tests/support/compare.h"
 #include "tests/support/support.h"
+#include "tests/support/temporary_directory.h"
 #include "tests/support/tiny_opt.h"
 
 #include "octavo/error.h"

@@ -1,6 +1,7 @@
 // .octavo files: whole after a save, and harmless when damaged.
 #include "tests/support/compare.h"
 #include "tests/support/support.h"
+#include "tests/support/temporary_directory.h"
 #include "tests/support/tiny_bert.h"
 
 #include "octavo/error.h"

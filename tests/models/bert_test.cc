@@ -1,5 +1,6 @@
 // Reading BERT checkpoints: what is accepted, and that everything else is an error naming the thing.
 #include "tests/support/support.h"
+#include "tests/support/temporary_directory.h"
 #include "tests/support/tiny_bert.h"
 
 #include "octavo/error.h"

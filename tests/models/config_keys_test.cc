@@ -1,6 +1,7 @@
 // Keys of config.json and names of tensors that other tools write: honoured, refused by name, or told of; never
 // ignored.
 #include "tests/support/support.h"
+#include "tests/support/temporary_directory.h"
 #include "tests/support/tiny_bert.h"
 #include "tests/support/tiny_opt.h"
 

@@ -1,4 +1,5 @@
 // What a checkpoint says about how its texts go on: end tokens are taken over, the rest is reported by name.
+#include "tests/support/temporary_directory.h"
 #include "tests/support/tiny_opt.h"
 #include "tests/support/tokenizer_support.h"
 

@@ -3,6 +3,7 @@
 #include "models/image_config.h"
 
 #include "tests/support/support.h"
+#include "tests/support/temporary_directory.h"
 #include "tests/support/tiny_vit.h"
 
 #include "octavo/error.h"

@@ -1,11 +1,14 @@
 // Reading OPT checkpoints: every variant of the family, golden outputs of PyTorch, and errors that name the thing.
 #include "float/float_executor.h"
+#include "io/safetensors.h"
 #include "runtime/workspace.h"
 #include "tests/support/compare.h"
 #include "tests/support/support.h"
 #include "tests/support/tiny_opt.h"
 
 #include "octavo/error.h"
+
+#include <fstream>
 
 namespace octavo::test {
 namespace {

@@ -1,6 +1,7 @@
 // Tiny models that lie in the repository, against what PyTorch makes of them: what a stranger's build can compare.
 #include "io/safetensors.h"
 #include "tests/support/compare.h"
+#include "tests/support/temporary_directory.h"
 #include "tests/support/tiny_bert.h"
 #include "tests/support/tiny_vit.h"
 

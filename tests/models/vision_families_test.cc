@@ -2,6 +2,7 @@
 #include "io/safetensors.h"
 #include "tests/support/compare.h"
 #include "tests/support/support.h"
+#include "tests/support/temporary_directory.h"
 #include "tests/support/tiny_vit.h"
 
 #include "octavo/agreement.h"

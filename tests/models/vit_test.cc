@@ -1,5 +1,6 @@
 // Reading ViT and DeiT checkpoints: both libraries' names, every variant, golden logits, and errors that name the
 // thing.
+#include "io/safetensors.h"
 #include "tests/support/compare.h"
 #include "tests/support/support.h"
 #include "tests/support/tiny_vit.h"

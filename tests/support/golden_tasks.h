@@ -3,13 +3,13 @@
 
 #include "io/safetensors.h"
 #include "tests/support/support.h"
-#include "tests/support/temporary_directory.h"
 
 #include "octavo/model.h"
 
 #include <nlohmann/json.hpp>
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
 
@@ -18,44 +18,19 @@ namespace octavo::test {
 /// text_tasks.safetensors: models, and what was asked of them and answered.
 class GoldenTasks {
  public:
-  GoldenTasks() : file_(read_safetensors(source_dir() / "tests/golden/text_tasks.safetensors")) {
-    for (const nlohmann::json& each : nlohmann::json::parse(file_.metadata.at("cases"))) cases_[each.at("name")] = each;
-  }
+  GoldenTasks();
 
   /// The model of a case, with some keys of config.json replaced.
-  Model model(const std::string& name, const nlohmann::json& patch = nlohmann::json::object()) const {
-    const TemporaryDirectory directory;
-    write(name, directory.path(), patch);
-    return Model::from_checkpoint(directory.path());
-  }
+  Model model(const std::string& name, const nlohmann::json& patch = nlohmann::json::object()) const;
 
   /// Its checkpoint.
   void write(const std::string& name, const std::filesystem::path& directory,
-             const nlohmann::json& patch = nlohmann::json::object()) const {
-    const nlohmann::json files = nlohmann::json::parse(file_.metadata.at("files"));
-    for (const auto& [file, text] : files.items()) write_bytes(directory / file, text.get<std::string>());
-    nlohmann::json config = cases_.at(name).at("config");
-    config.merge_patch(patch);
-    write_bytes(directory / "config.json", config.dump());
-    std::map<std::string, Tensor, std::less<>> tensors;
-    for (const auto& [key, tensor] : file_.tensors) {
-      if (key.starts_with(name + "/")) tensors[key.substr(name.size() + 1)] = tensor;
-    }
-    write_safetensors(directory / "model.safetensors", tensors, {});
-  }
+             const nlohmann::json& patch = nlohmann::json::object()) const;
 
   /// Calls `check` with what was asked of a case for a task: inputs, arguments and answers.
-  template <typename Check>
-  void for_each_question(const std::string& name, const std::string& task, const Check& check) const {
-    int questions = 0;
-    for (const nlohmann::json& question : cases_.at(name).at("questions")) {
-      if (question.at("task") != task) continue;
-      INFO(name + ": " + task + " " + question.at("arguments").dump());
-      check(question.at("inputs"), question.at("arguments"), question.at("answers"));
-      ++questions;
-    }
-    REQUIRE(questions > 0);
-  }
+  using Check =
+      std::function<void(const nlohmann::json& inputs, const nlohmann::json& arguments, const nlohmann::json& answers)>;
+  void for_each_question(const std::string& name, const std::string& task, const Check& check) const;
 
  private:
   SafetensorsFile file_;

@@ -1,21 +1,16 @@
 // What small random checkpoints of all families have in common: tensors by name, and a directory they are written to.
 #pragma once
 
-#include "io/safetensors.h"
-#include "tests/support/temporary_directory.h"
-
 #include "octavo/model.h"
+#include "octavo/tensor.h"
 
 #include <nlohmann/json.hpp>
 
-#include <cmath>
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <random>
 #include <string>
-#include <utility>
 
 namespace octavo::test {
 
@@ -25,36 +20,17 @@ struct TinyCheckpoint {
   std::map<std::string, Tensor, std::less<>> tensors;
 
   /// Adds a tensor of normally distributed numbers, or replaces it.
-  void add(const std::string& name, Tensor::Shape shape, float deviation, float mean = 0.0f) {
-    Tensor tensor(DType::f32, std::move(shape));
-    std::normal_distribution<float> normal(mean, deviation);
-    for (float& x : tensor.writable<float>()) x = normal(random_);
-    tensors[name] = tensor;
-  }
+  void add(const std::string& name, Tensor::Shape shape, float deviation, float mean = 0.0f);
 
-  void write(const std::filesystem::path& directory) const {
-    std::ofstream(directory / "config.json") << config.dump();
-    if (!preprocessor.is_null()) std::ofstream(directory / "preprocessor_config.json") << preprocessor.dump();
-    write_safetensors(directory / "model.safetensors", tensors, {{"format", "pt"}});
-  }
-
-  Model model(const CheckpointOptions& options = {}) const {
-    const TemporaryDirectory directory;
-    write(directory.path());
-    return Model::from_checkpoint(directory.path(), options);
-  }
+  void write(const std::filesystem::path& directory) const;
+  Model model(const CheckpointOptions& options = {}) const;
 
  protected:
-  explicit TinyCheckpoint(unsigned seed) : random_(seed) {}
+  explicit TinyCheckpoint(unsigned seed);
 
   /// NAME.weight [columns, inputs], of a gain that does not depend on the inputs' number.
-  void matrix(const std::string& name, std::int64_t columns, std::int64_t inputs, float gain) {
-    add(name + ".weight", {columns, inputs}, gain / std::sqrt(static_cast<float>(inputs)));
-  }
-  void norm(const std::string& name, std::int64_t columns) {
-    add(name + ".weight", {columns}, 0.2f, 1.0f);
-    add(name + ".bias", {columns}, 0.2f);
-  }
+  void matrix(const std::string& name, std::int64_t columns, std::int64_t inputs, float gain);
+  void norm(const std::string& name, std::int64_t columns);
 
  private:
   std::mt19937 random_;

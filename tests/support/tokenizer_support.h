@@ -4,7 +4,6 @@
 #include "tests/support/small_tokenizers.h"
 #include "tests/support/support.h"
 
-#include "octavo/error.h"
 #include "octavo/tokenizer.h"
 
 #include <span>
@@ -14,14 +13,10 @@
 
 namespace octavo::test {
 
-inline Tokenizer open_tokenizer(const nlohmann::json& file) { return Tokenizer::from_json(file.dump(), "t.json"); }
+Tokenizer open_tokenizer(const nlohmann::json& file);
 
 /// small_tokenizer() with one value replaced or added.
-inline Tokenizer small_tokenizer_with(const std::string& pointer, const nlohmann::json& value) {
-  nlohmann::json file = small_tokenizer();
-  file[nlohmann::json::json_pointer(pointer)] = value;
-  return open_tokenizer(file);
-}
+Tokenizer small_tokenizer_with(const std::string& pointer, const nlohmann::json& value);
 
 /// A token of a text, and where it comes from.
 struct Piece {
@@ -30,45 +25,16 @@ struct Piece {
   bool operator==(const Piece&) const = default;
 };
 
-inline std::ostream& operator<<(std::ostream& out, const Piece& piece) {
-  return out << piece.token << " [" << piece.span.begin << ", " << piece.span.end << ")";
-}
+std::ostream& operator<<(std::ostream& out, const Piece& piece);
 
-inline std::vector<Piece> pieces(const Tokenizer& tokenizer, const Tokens& tokens) {
-  REQUIRE(tokens.offsets.size() == tokens.ids.size());
-  REQUIRE(tokens.type_ids.size() == tokens.ids.size());
-  std::vector<Piece> result;
-  for (std::size_t i = 0; i < tokens.ids.size(); ++i) {
-    result.push_back({std::string(tokenizer.token(tokens.ids[i])), tokens.offsets[i]});
-  }
-  return result;
-}
+std::vector<Piece> pieces(const Tokenizer& tokenizer, const Tokens& tokens);
 
-inline std::vector<Piece> pieces(const Tokenizer& tokenizer, std::string_view text) {
-  return pieces(tokenizer, tokenizer.encode(text));
-}
+std::vector<Piece> pieces(const Tokenizer& tokenizer, std::string_view text);
 
 /// The tokens of a text with a space between them, without the special ones around them.
-inline std::string words(const Tokenizer& tokenizer, std::string_view text) {
-  const std::vector<Piece> all = pieces(tokenizer, text);
-  REQUIRE(all.size() >= 2);
-  std::string result;
-  for (std::size_t i = 1; i + 1 < all.size(); ++i) result += (i > 1 ? " " : "") + all[i].token;
-  return result;
-}
+std::string words(const Tokenizer& tokenizer, std::string_view text);
 
 /// Requires that two tokenizers have the same tokens and give the same for each text and pair of texts.
-inline void require_same(const Tokenizer& a, const Tokenizer& b, std::span<const std::string> texts) {
-  REQUIRE(a.vocab_size() == b.vocab_size());
-  for (int id = 0; id < a.vocab_size(); ++id) REQUIRE(a.token(id) == b.token(id));
-  for (const std::string& text : texts) {
-    const Tokens x = a.encode(text, "b " + text), y = b.encode(text, "b " + text);
-    REQUIRE(x.ids == y.ids);
-    REQUIRE(x.offsets == y.offsets);
-    REQUIRE(x.type_ids == y.type_ids);
-    REQUIRE(a.encode(text).ids == b.encode(text).ids);
-    REQUIRE(a.decode(x.ids) == b.decode(x.ids));
-  }
-}
+void require_same(const Tokenizer& a, const Tokenizer& b, std::span<const std::string> texts);
 
 }  // namespace octavo::test

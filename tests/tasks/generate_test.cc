@@ -3,6 +3,7 @@
 
 #include "tests/support/byte_level_support.h"
 #include "tests/support/support.h"
+#include "tests/support/temporary_directory.h"
 #include "tests/support/tiny_opt.h"
 
 #include "octavo/error.h"

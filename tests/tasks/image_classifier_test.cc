@@ -2,6 +2,7 @@
 #include "octavo/image_classifier.h"
 
 #include "tests/support/support.h"
+#include "tests/support/temporary_directory.h"
 #include "tests/support/tiny_bert.h"
 #include "tests/support/tiny_vit.h"
 

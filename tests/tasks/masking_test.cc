@@ -5,6 +5,7 @@
 #include "tests/support/golden_tasks.h"
 #include "tests/support/small_tokenizers.h"
 #include "tests/support/support.h"
+#include "tests/support/temporary_directory.h"
 #include "tests/support/tiny_bert.h"
 
 #include "octavo/error.h"

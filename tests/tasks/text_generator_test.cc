@@ -3,6 +3,7 @@
 
 #include "tests/support/small_tokenizers.h"
 #include "tests/support/support.h"
+#include "tests/support/temporary_directory.h"
 #include "tests/support/tiny_bert.h"
 #include "tests/support/tiny_opt.h"
 

@@ -3,6 +3,7 @@
 
 #include "tests/support/golden_tasks.h"
 #include "tests/support/support.h"
+#include "tests/support/temporary_directory.h"
 
 #include "octavo/calibration.h"
 #include "octavo/error.h"

@@ -3,6 +3,7 @@
 
 #include "data/sample_batches.h"
 #include "tests/support/golden_tasks.h"
+#include "tests/support/temporary_directory.h"
 #include "tests/support/tiny_vit.h"
 #include "tests/tools/support.h"
 

@@ -2,8 +2,10 @@
 #pragma once
 
 #include "commands/commands.h"
+#include "io/safetensors.h"
 #include "tests/support/byte_level_support.h"
 #include "tests/support/golden_tasks.h"
+#include "tests/support/temporary_directory.h"
 #include "tests/support/tiny_bert.h"
 #include "tests/support/tiny_opt.h"
 #include "tests/support/tiny_vit.h"
