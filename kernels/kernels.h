@@ -114,14 +114,15 @@ struct AttentionConstants {
   int32_t query_zero_point;   ///< 0..255
   uint16_t score_multiplier;  ///< m16 in [2^15, 2^16): score -> log2 distance in Q5.11
   int score_shift;            ///< k in -8..23: t' = min(t >> k, 65535), or min(t << -k, 65535) when k < 0
-  bool clipped;               ///< row mode (5 b) instead of the plain one (5 a): clipped, softmax-1, pruned, levels
+  bool clipped;               ///< row mode (5 b) instead of the plain one (5 a): clipped, sinks, pruned, levels
   int32_t theta;              ///< TH = round(-gamma / (zeta - gamma) * 2^31), [0, 2^31)
   uint32_t cap;               ///< CP = round(2^31 / (zeta - gamma)), at most 2^31
   int32_t multiplier;         ///< m0 of the context, [2^30, 2^31)
   int shift;                  ///< s0; after the row's part it must lie in 33..62
   int32_t zero_point;         ///< of the context, 0..255; with fine codes 0..2040
-  bool softmax1;              ///< every query sees one key more, of score 0 and without a value (5 c); clipped only
-  uint32_t prune;  ///< PR = round(tau / (zeta - gamma) * 2^31), [0, 2^31): e' up to Z * PR is 0; clipped only
+  int32_t least_top;  ///< beside a sink (5 c), at least this is what codes are relative to: 0; 32767 as files of
+                      ///< before have it
+  uint32_t prune;     ///< PR = round(tau / (zeta - gamma) * 2^31), [0, 2^31): e' up to Z * PR is 0; clipped only
   const AttentionLevels* levels;   ///< clipped only; null: 255 equal steps
   bool u16_probabilities = false;  ///< row mode with 16-bit probabilities (5 e); not with clipped
 };
@@ -160,6 +161,8 @@ struct Attention {
   const int32_t* bias = nullptr;  ///< added to the score of query i and key j: bias[i * bias_stride + j]; null: none.
                                   ///< Readable for keys up to the next multiple of 32
   ptrdiff_t bias_stride = 0;      ///< elements; -1 where it depends on j - i alone
+  const int32_t* sink = nullptr;  ///< score of one key more that every query of the head sees, and which has no value
+                                  ///< (5 c), of magnitude up to kLargestScoreBias; null: none; clipped only
 };
 
 /// Most queries of a step of decoding: such a call reads keys and values as they lie, and threads can split its keys.
@@ -195,7 +198,7 @@ constexpr size_t attention_scratch_bytes(int length, int head_size) {
 }
 
 /// The static quantizers of W8A8 inside attention (9), the paper's setting, without fine codes. With asymmetric K and
-/// V, and scores and probabilities in u8:
+/// V, and scores and probabilities in u8, and a sink whose score is a code, 0..255:
 ///   score = clamp(requantized sum_d (q_d - z_q)(k_d - z_k) + z_s, 0, 255), t = largest visible score - score
 ///   Z = sum exponential[t], R = (slope << 24) / Z
 ///   p = clamp((exponential[t] * R + (offset << 24) + 2^45) >> 46, 0, most)

@@ -31,6 +31,8 @@ ClippedSoftmax checked(ClippedSoftmax softmax) {
     throw Error("clipped softmax has gamma " + std::to_string(softmax.gamma) + ", zeta " +
                 std::to_string(softmax.zeta) + ", expected gamma in [-100, 0] and zeta in [1, 100]");
   }
+  if (softmax.softmax1 && softmax.sink)
+    throw Error("attention_method.softmax has softmax1, which is a sink of 0, and learned sinks, expected one of them");
   if (!(softmax.prune >= 0.0 && softmax.prune < 1.0)) {
     throw Error("attention pruning is " + std::to_string(softmax.prune) +
                 ", expected a probability from 0 and below 1");
@@ -131,12 +133,13 @@ AttentionMethod read_attention_method(const JsonObject& config, const Checkpoint
   const JsonObject section = config.section("attention_method");
   section.allow_only({"softmax", "gate"});
   const JsonObject softmax = section.section("softmax");
-  softmax.allow_only({"gamma", "zeta", "softmax1"});
+  softmax.allow_only({"gamma", "zeta", "softmax1", "sink"});
   AttentionMethod method;
   method.softmax = {.gamma = softmax.number_or("gamma", -100.0, 0.0, 0.0),
                     .zeta = softmax.number_or("zeta", 1.0, 100.0, 1.0)};
   if (options.softmax) method.softmax = *options.softmax;
   method.softmax.softmax1 = options.softmax1.value_or(softmax.flag_or("softmax1", false));
+  method.softmax.sink = softmax.flag_or("sink", false);
   method.softmax.prune = options.attention_prune;
   method.softmax.log_bits = options.attention_log_bits;
   method.softmax = checked(method.softmax);
@@ -179,6 +182,14 @@ LayerGate take_gate(CheckpointTensors& tensors, const std::string& prefix, const
     take_conditional(tensors, alpha, heads, columns, method.gate_hidden, gate);
   }
   return gate;
+}
+
+std::string take_sink(CheckpointTensors& tensors, const std::string& prefix, const AttentionMethod& method, int heads) {
+  const std::string name = prefix + "sink";
+  if (method.softmax.sink) return tensors.take(name, {heads});
+  if (tensors.has(name))
+    throw Error("the checkpoint has sinks " + name + ", but config.json does not say attention_method.softmax.sink");
+  return "";
 }
 
 void describe_method(const Graph& graph, const AttentionMethod& method, ModelInfo& info) {

@@ -1,5 +1,5 @@
 // "attention_method" of config.json: how a checkpoint's attention differs from the ordinary one (clipped softmax,
-// gates).
+// sinks, gates).
 #pragma once
 
 #include "graph/graph.h"
@@ -37,6 +37,10 @@ struct LayerGate {
 /// with slice = columns / heads. Throws Error when they contradict `method`, are missing, or leave the type open.
 LayerGate take_gate(CheckpointTensors& tensors, const std::string& prefix, const AttentionMethod& method, int heads,
                     int columns);
+
+/// Takes the learned sinks of one attention layer, `prefix`sink [heads]; "" where `method` has none. Throws Error when
+/// the checkpoint and `method` contradict each other.
+std::string take_sink(CheckpointTensors& tensors, const std::string& prefix, const AttentionMethod& method, int heads);
 
 /// Puts softmax and gate of a graph's first attention into `info`.
 void describe_method(const Graph& graph, const AttentionMethod& method, ModelInfo& info);

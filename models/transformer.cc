@@ -31,7 +31,8 @@ ValueId attention(GraphBuilder& g, ValueId x, const LayerNames& names, const Lay
                       .mask = config.mask,
                       .softmax = method.softmax,
                       .gate = gate.settings,
-                      .bias = config.bias});
+                      .bias = config.bias,
+                      .sink = take_sink(modules.tensors(), names.attention + ".", method, config.heads)});
 }
 
 }  // namespace

@@ -40,6 +40,7 @@ struct AttentionAnalysis {
   std::vector<double> zeros;       ///< per head: share of probabilities that are exactly zero in float32
   std::vector<double> zero_codes;  ///< per head: share of probabilities with code 0 in the quantized model, if any
   double row_sum = 0.0;            ///< mean over rows; 1 for an ordinary softmax
+  std::vector<double> sink;        ///< per head: what the sink takes of a row, before clipping; empty: there is none
   bool gated = false;
   double gate = 0.0, gate_low = 0.0, gate_high = 0.0;  ///< scale * sigmoid: mean, 10th and 90th percentile
 };

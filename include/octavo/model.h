@@ -28,6 +28,7 @@ struct ClippedSoftmax {
   double gamma = 0.0;     ///< <= 0
   double zeta = 1.0;      ///< >= 1
   bool softmax1 = false;  ///< exp(x) / (1 + sum exp(x)) is clipped, "attention is off by one", in place of softmax(x)
+  bool sink = false;      ///< exp(x) / (exp(s) + sum exp(x)) is, with a learned s for each head; not with softmax1
   double prune = 0.0;     ///< probabilities up to this are zero; [0, 1)
   int log_bits = 0;  ///< 1..4: 2^bits - 1 geometric steps from prune > 0 to 1, each becomes its centre; 0: as they are
 };

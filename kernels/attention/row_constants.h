@@ -48,12 +48,19 @@ uint64_t part_of(uint32_t sum, uint32_t part) { return (uint64_t{sum} * part + (
 // A bound on 16-bit values that are at most 32767.
 int bound(uint64_t value) { return static_cast<int>(value < 32767 ? value : 32767); }
 
+// What is known of a row once its exponentials are there.
+struct RowExponentials {
+  uint32_t sum;  // with that of a sink
+  int32_t top;   // what codes are relative to: the largest one, or more
+};
+
 // (5 b, c) Clipping: of what is above the threshold and at most `top`, what is above `prune`, times 2^normalize and
 // inverse.
 struct Clip {
-  [[gnu::always_inline]] Clip(const AttentionConstants& constants, uint32_t sum) {
+  [[gnu::always_inline]] Clip(const AttentionConstants& constants, const RowExponentials& row) {
+    const uint32_t sum = row.sum;
     const uint64_t at = part_of(sum, static_cast<uint32_t>(constants.theta)), cap = part_of(sum, constants.cap);
-    const uint64_t range = 32767 - (at < 32766 ? at : 32766);
+    const uint64_t largest = static_cast<uint64_t>(row.top), range = at < largest ? largest - at : 1;
     top = static_cast<int>(range < cap ? range : cap);
     if (top < 1) top = 1;
     const int bits = bit_length(static_cast<uint32_t>(top)), sum_bits = bit_length(sum);
@@ -73,13 +80,13 @@ struct Clip {
 
 // (5 d) Levels: code[i] is that of what is above the threshold by more than edge[i], for i up to `top`.
 struct RowLevels {
-  [[gnu::always_inline]] RowLevels(const AttentionConstants& constants, uint32_t sum) {
+  [[gnu::always_inline]] RowLevels(const AttentionConstants& constants, const RowExponentials& row) {
     const AttentionLevels& levels = *constants.levels;
-    const uint64_t at = part_of(sum, static_cast<uint32_t>(constants.theta));
+    const uint64_t at = part_of(row.sum, static_cast<uint32_t>(constants.theta));
     threshold = bound(at);
     for (int level = 0; level < levels.count; ++level) {
-      const uint64_t from = part_of(sum, levels.edge[level]);
-      if (at + from < 32767) top = level;
+      const uint64_t from = part_of(row.sum, levels.edge[level]);
+      if (at + from < static_cast<uint64_t>(row.top)) top = level;
       edge[level] = bound(from);
     }
     for (int level = 0; level <= top; ++level) code[level] = levels.code[top - level];

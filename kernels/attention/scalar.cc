@@ -22,7 +22,8 @@ struct Row {
   int32_t* score;
   int16_t* exponential;  // 2^-distance from the largest score, Q15
   uint8_t* probability;  // in units that the row's multiplier carries
-  int64_t sum;           // of the exponentials, with that of softmax-1's key
+  int64_t sum;           // of the exponentials, with that of a sink
+  int64_t top;           // what codes are relative to: the largest exponential, or more
 };
 
 // real = multiplier * 2^-shift
@@ -60,8 +61,8 @@ void compute_scores(const Attention& attention, int query, const Row& row, int f
 // The distance of a score from the largest, as a power of two in Q5.11.
 uint32_t log2_distance(const AttentionConstants& constants, uint32_t difference) {
   const int shift = constants.score_shift;
-  const uint32_t scaled = shift >= 0 ? difference >> shift : difference << -shift;
-  return mulhu16(scaled < 65535 ? scaled : 65535, constants.score_multiplier);
+  const uint64_t scaled = shift >= 0 ? difference >> shift : uint64_t{difference} << -shift;
+  return mulhu16(scaled < 65535 ? static_cast<uint32_t>(scaled) : 65535, constants.score_multiplier);
 }
 
 // 2^-distance: 32 cells with linear interpolation, then a shift by the whole part.
@@ -71,13 +72,17 @@ int32_t exp2_negative(uint32_t distance) {
   return (kExp[cell] - mulhrs(slope, static_cast<int32_t>(within << 9))) >> (distance >> 11);
 }
 
-void compute_exponentials(const AttentionConstants& constants, Row* row) {
-  int32_t largest = constants.softmax1 ? 0 : row->score[0];
-  for (int key = 0; key < row->keys; ++key) largest = row->score[key] > largest ? row->score[key] : largest;
+void compute_exponentials(const Attention& attention, Row* row) {
+  const AttentionConstants& constants = *attention.constants;
+  const int32_t* sink = attention.sink;
+  int32_t seen = row->score[0];
+  for (int key = 0; key < row->keys; ++key) seen = row->score[key] > seen ? row->score[key] : seen;
+  const int32_t largest = sink != nullptr && *sink > seen ? *sink : seen;
   const auto exponential = [&](int32_t score) {
     return exp2_negative(log2_distance(constants, static_cast<uint32_t>(largest - score)));
   };
-  row->sum = constants.softmax1 ? exponential(0) : 0;
+  row->sum = sink != nullptr ? exponential(*sink) : 0;
+  row->top = exponential(seen) > constants.least_top ? exponential(seen) : constants.least_top;
   for (int key = 0; key < row->keys; ++key) {
     row->exponential[key] = static_cast<int16_t>(exponential(row->score[key]));
     row->sum += row->exponential[key];
@@ -112,7 +117,7 @@ Multiplier compute_u16_probabilities(const AttentionConstants& constants, const 
 Multiplier compute_clipped_probabilities(const AttentionConstants& constants, const Row& row) {
   const int64_t threshold = part_of_sum(row, static_cast<uint32_t>(constants.theta));
   const int64_t cap = part_of_sum(row, constants.cap), prune = part_of_sum(row, constants.prune);
-  int64_t top = 32767 - threshold < cap ? 32767 - threshold : cap;
+  int64_t top = row.top - threshold < cap ? row.top - threshold : cap;
   if (top < 1) top = 1;
   const int bits = bit_length(static_cast<uint32_t>(top)), normalize = 15 - bits;
   const uint32_t inverse = (255u << 22) / (static_cast<uint32_t>(top) << normalize);
@@ -135,7 +140,7 @@ Multiplier compute_levels(const AttentionConstants& constants, const Row& row) {
   int top = 0;
   for (int level = 0; level < levels.count; ++level) {
     edge[level] = part_of_sum(row, levels.edge[level]);
-    if (32767 - threshold > edge[level]) top = level;
+    if (row.top - threshold > edge[level]) top = level;
   }
   for (int key = 0; key < row.keys; ++key) {
     row.probability[key] = 0;
@@ -191,7 +196,7 @@ int keys_seen(const Attention& attention, int query) {
 // From scores: exponentials, probabilities, the multiplier of the context.
 Multiplier compute_row(const Attention& attention, int query, Row* row) {
   const AttentionConstants& constants = *attention.constants;
-  compute_exponentials(constants, row);
+  compute_exponentials(attention, row);
   Multiplier multiplier = constants.levels              ? compute_levels(constants, *row)
                           : constants.clipped           ? compute_clipped_probabilities(constants, *row)
                           : constants.u16_probabilities ? compute_u16_probabilities(constants, *row)
@@ -229,7 +234,8 @@ struct Shared {
                 .score = scores + i * keys,
                 .exponential = reinterpret_cast<int16_t*>(scores + kDecodeQueries * keys) + i * keys,
                 .probability = reinterpret_cast<uint8_t*>(scores + 2 * kDecodeQueries * keys) + i * keys,
-                .sum = 0};
+                .sum = 0,
+                .top = 0};
     }
   }
   Sum& sum(int split, int i, int d) const { return sums[(ptrdiff_t{split} * kDecodeQueries + i) * head_size + d]; }
@@ -295,10 +301,10 @@ void compute_score_codes(const Attention& attention, const StaticW8A8Attention& 
 }
 
 // u8 codes of the probabilities, in place of the scores; their sum.
-int64_t compute_probability_codes(const StaticW8A8Attention& w8a8, int keys, uint8_t* code) {
-  int largest = 0;
+int64_t compute_probability_codes(const StaticW8A8Attention& w8a8, const int32_t* sink, int keys, uint8_t* code) {
+  int largest = sink != nullptr ? *sink : 0;
   for (int key = 0; key < keys; ++key) largest = code[key] > largest ? code[key] : largest;
-  int64_t total = 0;
+  int64_t total = sink != nullptr ? w8a8.exponential[largest - *sink] : 0;
   for (int key = 0; key < keys; ++key) total += w8a8.exponential[largest - code[key]];
   const int64_t factor = (w8a8.slope << 24) / total;
   int64_t sum = 0;
@@ -316,7 +322,7 @@ void attention_static_w8a8(const Attention& attention, const StaticW8A8Attention
   for (int query = attention.first_query; query < attention.first_query + attention.queries; ++query) {
     const int keys = keys_seen(attention, query);
     compute_score_codes(attention, w8a8, query, keys, codes);
-    const int64_t mass = compute_probability_codes(w8a8, keys, codes);
+    const int64_t mass = compute_probability_codes(w8a8, attention.sink, keys, codes);
     Multiplier by = {constants.multiplier, constants.shift};
     apply_gate(attention, query, &by);
     for (int d = 0; d < constants.head_size; ++d) {

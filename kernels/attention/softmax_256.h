@@ -140,13 +140,14 @@ void put(int16_t* to, Step values) {
   put(to + 16, values.second);
 }
 
-// Exponentials of one row, 0 for the keys that it does not see; their sum, with that of softmax-1's key of score 0.
-uint32_t compute_exponentials(const Exponential& exponential, bool softmax1, const Scratch& scratch, const Block& block,
-                              int row) {
+// Exponentials of one row, 0 for the keys that it does not see.
+RowExponentials compute_exponentials(const Attention& attention, const Exponential& exponential, const Scratch& scratch,
+                                     const Block& block, int row) {
   const int visible = block.visible[row];
   ptrdiff_t index = row * kStepKeys;
-  const int32_t largest_seen = compute_largest(scratch.scores + index, visible);
-  const __m256i largest = _mm256_set1_epi32(softmax1 && largest_seen < 0 ? 0 : largest_seen);
+  const int32_t seen = compute_largest(scratch.scores + index, visible);
+  const int32_t sink = attention.sink != nullptr ? *attention.sink : seen;
+  const __m256i largest = _mm256_set1_epi32(sink > seen ? sink : seen);
   const __m256i ones = _mm256_set1_epi16(1);
   __m256i sum = _mm256_setzero_si256();
   for (int key = 0; key < block.most_visible; key += kStepKeys, index += kBlockRows * kStepKeys) {
@@ -157,9 +158,12 @@ uint32_t compute_exponentials(const Exponential& exponential, bool softmax1, con
     sum = _mm256_add_epi32(sum, _mm256_madd_epi16(e.first, ones));
     sum = _mm256_add_epi32(sum, _mm256_madd_epi16(e.second, ones));
   }
-  const int32_t zeros[kStepKeys] = {};
-  const int32_t more = softmax1 ? _mm256_extract_epi16(exponential(zeros, largest).first, 0) : 0;
-  return static_cast<uint32_t>(sum_of_lanes(sum) + more);
+  const auto total = static_cast<uint32_t>(sum_of_lanes(sum));
+  if (attention.sink == nullptr) return {total, 32767};
+  const int32_t scores[kStepKeys] = {sink, seen}, least_top = attention.constants->least_top;
+  const __m256i both = exponential(scores, largest).first;
+  const int32_t top = _mm256_extract_epi16(both, 1);
+  return {total + static_cast<uint32_t>(_mm256_extract_epi16(both, 0)), top > least_top ? top : least_top};
 }
 
 // probability = code(exponential) for one row; their sum.
@@ -185,9 +189,9 @@ RowMultiplier compute_probabilities(const AttentionConstants& constants, const S
 }
 
 // (5 b, c) Clipped: what is above the threshold, in units of its largest value in this row.
-RowMultiplier compute_clipped_probabilities(const AttentionConstants& constants, const Scratch& scratch, uint32_t sum,
-                                            const Block& block, int row) {
-  const Clip clip(constants, sum);
+RowMultiplier compute_clipped_probabilities(const AttentionConstants& constants, const Scratch& scratch,
+                                            const RowExponentials& exponentials, const Block& block, int row) {
+  const Clip clip(constants, exponentials);
   const __m256i thresholds = _mm256_set1_epi16(static_cast<int16_t>(clip.threshold)),
                 prunes = _mm256_set1_epi16(static_cast<int16_t>(clip.prune));
   const __m256i tops = _mm256_set1_epi16(static_cast<int16_t>(clip.top));
@@ -202,9 +206,9 @@ RowMultiplier compute_clipped_probabilities(const AttentionConstants& constants,
 }
 
 // (5 d) The level of each, in units of the row's highest one.
-RowMultiplier compute_levels(const AttentionConstants& constants, const Scratch& scratch, uint32_t sum,
-                             const Block& block, int row) {
-  const RowLevels levels(constants, sum);
+RowMultiplier compute_levels(const AttentionConstants& constants, const Scratch& scratch,
+                             const RowExponentials& exponentials, const Block& block, int row) {
+  const RowLevels levels(constants, exponentials);
   __m256i edges[kMostLevels], codes[kMostLevels];
   for (int level = 0; level <= levels.top; ++level) {
     edges[level] = _mm256_set1_epi16(static_cast<int16_t>(levels.edge[level]));
@@ -222,17 +226,19 @@ RowMultiplier compute_levels(const AttentionConstants& constants, const Scratch&
   return levels.by;
 }
 
-RowMultiplier compute_row(const AttentionConstants& constants, const Scratch& scratch, const Block& block, int row) {
-  const uint32_t sum = compute_exponentials(Exponential(constants), constants.softmax1, scratch, block, row);
-  if (constants.levels != nullptr) return compute_levels(constants, scratch, sum, block, row);
-  if (constants.clipped) return compute_clipped_probabilities(constants, scratch, sum, block, row);
-  if (constants.u16_probabilities) return u16_divided_by_sum(constants, sum);  // exponentials are the probabilities
+RowMultiplier compute_row(const Attention& attention, const Scratch& scratch, const Block& block, int row) {
+  const AttentionConstants& constants = *attention.constants;
+  const RowExponentials made = compute_exponentials(attention, Exponential(constants), scratch, block, row);
+  if (constants.levels != nullptr) return compute_levels(constants, scratch, made, block, row);
+  if (constants.clipped) return compute_clipped_probabilities(constants, scratch, made, block, row);
+  if (constants.u16_probabilities)
+    return u16_divided_by_sum(constants, made.sum);  // exponentials are the probabilities
   return compute_probabilities(constants, scratch, block, row);
 }
 
 // Probabilities of the block's first rows from their scores, and the multipliers of their contexts.
 void compute_rows(const Attention& attention, const Scratch& scratch, int rows, Block* block) {
-  for (int row = 0; row < rows; ++row) block->by.set(row, compute_row(*attention.constants, scratch, *block, row));
+  for (int row = 0; row < rows; ++row) block->by.set(row, compute_row(attention, scratch, *block, row));
   apply_gates(attention, block->first, block->rows, block->by.multiplier);
 }
 

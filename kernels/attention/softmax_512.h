@@ -163,8 +163,9 @@ void compute_u16_probabilities(const AttentionConstants& constants, const Rows& 
 
 // (5 b, c) What is above the threshold, in units of its largest value in this row.
 template <class Rows>
-void compute_clipped_row(const AttentionConstants& constants, const Rows& rows, Block* block, int row) {
-  const Clip clip(constants, static_cast<uint32_t>(block->sum[row]));
+void compute_clipped_row(const AttentionConstants& constants, const Rows& rows, const RowExponentials& exponentials,
+                         Block* block, int row) {
+  const Clip clip(constants, exponentials);
   const __m512i threshold = _mm512_set1_epi16(static_cast<int16_t>(clip.threshold)),
                 prune = _mm512_set1_epi16(static_cast<int16_t>(clip.prune));
   const __m512i top = _mm512_set1_epi16(static_cast<int16_t>(clip.top));
@@ -185,8 +186,9 @@ void compute_clipped_row(const AttentionConstants& constants, const Rows& rows, 
 
 // (5 d) The level of each, in units of the row's highest one.
 template <class Rows>
-void compute_level_row(const AttentionConstants& constants, const Rows& rows, Block* block, int row) {
-  const RowLevels levels(constants, static_cast<uint32_t>(block->sum[row]));
+void compute_level_row(const AttentionConstants& constants, const Rows& rows, const RowExponentials& exponentials,
+                       Block* block, int row) {
+  const RowLevels levels(constants, exponentials);
   __m512i edges[kMostLevels], codes[kMostLevels];
   for (int level = 0; level <= levels.top; ++level) {
     edges[level] = _mm512_set1_epi16(static_cast<int16_t>(levels.edge[level]));
@@ -207,17 +209,33 @@ void compute_level_row(const AttentionConstants& constants, const Rows& rows, Bl
   block->by.set(row, levels.by);
 }
 
+// (5 c) What a sink makes of a row: its largest score, the exponential of the sink, and what codes are relative to.
+struct WithSink {
+  template <bool kLeftShift>
+  WithSink(const Attention& attention, const Exponential<kLeftShift>& exponential, int32_t seen) : largest(seen) {
+    if (attention.sink == nullptr) return;
+    const int32_t sink = *attention.sink, scores[kStepKeys] = {sink, seen};
+    if (sink > seen) largest = sink;
+    const __m128i both = _mm512_castsi512_si128(exponential(scores, _mm512_set1_epi32(largest)));
+    more = _mm_extract_epi16(both, 0);
+    top = _mm_extract_epi16(both, 1);
+    if (top < attention.constants->least_top) top = attention.constants->least_top;
+  }
+  int32_t largest, more = 0, top = 32767;
+};
+
 template <bool kLeftShift, class Rows>
-void compute_clipped_probabilities(const AttentionConstants& constants, const Rows& rows, Block* block) {
+void compute_clipped_probabilities(const Attention& attention, const Rows& rows, Block* block) {
+  const AttentionConstants& constants = *attention.constants;
   const Exponential<kLeftShift> exponential(constants);
-  const int32_t zeros[kStepKeys] = {};
-  int32_t more[kBlockRows] = {};  // exponentials of softmax-1's key of score 0
+  int32_t more[kBlockRows] = {}, top[kBlockRows] = {};
   __m512i sum[kBlockRows];
   for (int row = 0; row < kBlockRows; ++row) sum[row] = _mm512_setzero_si512();
   for (int row = 0; row < block->rows; ++row) {
-    if (constants.softmax1 && block->largest[row] < 0) block->largest[row] = 0;
-    const __m512i largest = _mm512_set1_epi32(block->largest[row]);
-    if (constants.softmax1) more[row] = _mm_extract_epi16(_mm512_castsi512_si128(exponential(zeros, largest)), 0);
+    const WithSink with_sink(attention, exponential, block->largest[row]);
+    more[row] = with_sink.more;
+    top[row] = with_sink.top;
+    const __m512i largest = _mm512_set1_epi32(with_sink.largest);
     __m512i row_sum = _mm512_setzero_si512();
     for (int step = 0; step * kStepKeys < block->keys; ++step) {
       const __m512i e =
@@ -229,19 +247,20 @@ void compute_clipped_probabilities(const AttentionConstants& constants, const Ro
   }
   combine_lanes(sum, block->sum, add);
   for (int row = 0; row < block->rows; ++row) {
-    block->sum[row] += more[row];
+    const RowExponentials exponentials = {static_cast<uint32_t>(block->sum[row] + more[row]), top[row]};
     if (constants.levels != nullptr) {
-      compute_level_row(constants, rows, block, row);
+      compute_level_row(constants, rows, exponentials, block, row);
     } else {
-      compute_clipped_row(constants, rows, block, row);
+      compute_clipped_row(constants, rows, exponentials, block, row);
     }
   }
 }
 
 template <bool kLeftShift, class Rows>
-void compute_probabilities_of(const AttentionConstants& constants, const Rows& rows, Block* block) {
+void compute_probabilities_of(const Attention& attention, const Rows& rows, Block* block) {
+  const AttentionConstants& constants = *attention.constants;
   if (constants.clipped)
-    compute_clipped_probabilities<kLeftShift>(constants, rows, block);
+    compute_clipped_probabilities<kLeftShift>(attention, rows, block);
   else if (constants.u16_probabilities)
     compute_u16_probabilities<kLeftShift>(constants, rows, block);
   else
@@ -251,11 +270,10 @@ void compute_probabilities_of(const AttentionConstants& constants, const Rows& r
 // From scores, and the largest of each row, probabilities and the multipliers of contexts.
 template <class Rows>
 void compute_probabilities(const Attention& attention, const Rows& rows, Block* block) {
-  const AttentionConstants& constants = *attention.constants;
-  if (constants.score_shift < 0)
-    compute_probabilities_of<true>(constants, rows, block);
+  if (attention.constants->score_shift < 0)
+    compute_probabilities_of<true>(attention, rows, block);
   else
-    compute_probabilities_of<false>(constants, rows, block);
+    compute_probabilities_of<false>(attention, rows, block);
   apply_gates(attention, block->first, block->rows, block->by.multiplier);
 }
 

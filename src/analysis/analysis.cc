@@ -27,6 +27,8 @@ struct AttentionMeter {
   std::vector<double> zero_codes;     // per head
   double mass = 0.0, rows = 0.0;
   std::vector<float> gates;
+  std::vector<double> sinks;  // per head: sums over queries
+  double queries = 0.0;
 
   /// Probabilities of the keys that each query sees.
   void add(std::span<const float> probabilities, const AttentionFacts& op, int length) {
@@ -38,6 +40,13 @@ struct AttentionMeter {
       counts[head] += static_cast<double>(row.size());
       ++rows;
     });
+  }
+
+  /// What sinks take, [queries][heads].
+  void add_sinks(std::span<const float> shares, int heads) {
+    sinks.resize(static_cast<std::size_t>(heads));
+    for (std::size_t i = 0; i < shares.size(); ++i) sinks[i % sinks.size()] += double{shares[i]};
+    queries += static_cast<double>(shares.size() / sinks.size());
   }
 
   void add_codes(std::span<const std::uint8_t> codes, const AttentionFacts& op, int length) {
@@ -61,6 +70,7 @@ struct AttentionMeter {
     AttentionAnalysis found;
     found.name = name;
     for (std::size_t h = 0; h < zeros.size(); ++h) found.zeros.push_back(zeros[h] / counts[h]);
+    for (const double sum : sinks) found.sink.push_back(sum / queries);
     for (std::size_t h = 0; h < zero_codes.size(); ++h) found.zero_codes.push_back(zero_codes[h] / counts[h]);
     found.row_sum = mass / std::max(rows, 1.0);
     found.gated = !gates.empty();
@@ -95,7 +105,8 @@ class Analyzer {
     const bool first = result_.tokens == 0;
     result_.sequences += batch.sequences();
     result_.tokens += batch.rows();
-    const Observer gates = [&](std::string_view name, std::span<const float> values, int) {
+    const Observer gates = [&](std::string_view name, std::span<const float> values, int columns) {
+      if (name.ends_with(".sink")) attention_[std::string(name.substr(0, name.size() - 5))].add_sinks(values, columns);
       if (!name.ends_with(".gate")) return;
       auto& own = attention_[std::string(name.substr(0, name.size() - 5))].gates;
       const float scale = scale_of(name.substr(0, name.size() - 5));
@@ -116,6 +127,7 @@ class Analyzer {
         if (heads > 0 && name.ends_with(".probs")) add_probabilities(key, own, heads, batch.length(i), first && i == 0);
         begin += size;
       }
+      if (begin < values.size()) outliers_[key].widen(values.subspan(begin));  // sinks behind the scores
     };
     executor_.run(batch, workspace_, {.observer = gates, .stages = ObserveStages::all, .transform = watch});
   }

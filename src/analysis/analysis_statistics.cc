@@ -38,6 +38,13 @@ void OutlierMeter::add_sequence(std::span<const float> values) {
   ++sequences_;
 }
 
+void OutlierMeter::widen(std::span<const float> values) {
+  for (const float x : values) {
+    low_ = std::min(low_, double{x});
+    high_ = std::max(high_, double{x});
+  }
+}
+
 void ErrorMeter::add(std::span<const float> exact, std::span<const float> quantized, int columns) {
   const auto width = static_cast<std::size_t>(columns);
   for (std::size_t first = 0; first < exact.size(); first += width) {

@@ -18,6 +18,8 @@ double inf_norm(std::span<const float> values);
 class OutlierMeter {
  public:
   void add_sequence(std::span<const float> values);
+  /// Values that count for the range alone.
+  void widen(std::span<const float> values);
   double low() const { return low_; }
   double high() const { return high_; }
   double inf_norm() const { return inf_norm_ / static_cast<double>(sequences_); }

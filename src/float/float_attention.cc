@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 namespace octavo {
 namespace {
@@ -17,29 +18,24 @@ float log_level(float p, const ClippedSoftmax& softmax) {
   return static_cast<float>(std::exp2(first + (std::clamp(above, 0.0, levels - 1.0) + 0.5) * step));
 }
 
-/// (zeta - gamma) softmax + gamma, clipped to [0, 1] and pruned, in place over a row of scaled scores.
-void clipped_softmax(Row row, const ClippedSoftmax& softmax) {
-  const float largest = softmax.softmax1 ? std::max(row.maxCoeff(), 0.0f) : row.maxCoeff();
+/// (zeta - gamma) softmax + gamma, clipped to [0, 1] and pruned, in place over a row of scaled scores. Gives what the
+/// sink takes.
+float clipped_softmax(Row row, const ClippedSoftmax& softmax, std::optional<float> sink) {
+  const float seen = row.maxCoeff(), largest = sink ? std::max(seen, *sink) : seen;
   row = (row - largest).exp();
   const float gamma = static_cast<float>(softmax.gamma), width = static_cast<float>(softmax.zeta - softmax.gamma);
-  row *= 1.0f / (row.sum() + (softmax.softmax1 ? std::exp(-largest) : 0.0f));
+  const float more = sink ? std::exp(*sink - largest) : 0.0f, inverse = 1.0f / (row.sum() + more);
+  row *= inverse;
   if (softmax.gamma != 0.0 || softmax.zeta != 1.0) row = (row * width + gamma).max(0.0f).min(1.0f);
-  if (softmax.prune == 0.0) return;
+  if (softmax.prune == 0.0) return more * inverse;
   for (float& p : row) {
     if (!(p > static_cast<float>(softmax.prune))) p = 0.0f;
     if (p > 0.0f && softmax.log_bits > 0) p = log_level(p, softmax);
   }
+  return more * inverse;
 }
 
 float sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
-
-void compute_probabilities(const AttentionOp& op, Eigen::Index length, float* scores) {
-  for (Eigen::Index i = 0; i < length; ++i) {
-    const Eigen::Index visible = op.mask == AttentionMask::causal ? i + 1 : length;
-    clipped_softmax(Row(scores + i * length, visible), op.softmax);
-    Row(scores + i * length + visible, length - visible).setZero();
-  }
-}
 
 /// Calls `visit(block, copy)` with each of these blocks of a value's columns, from the first column on.
 template <typename Visit>
@@ -58,12 +54,17 @@ struct AttentionRun {
   FloatExecutor::Run& pass;
   const AttentionOp& op;
   const Node& node;
-  std::vector<float> gates = {};  // [rows][heads]
+  std::vector<float> gates = {};        // [rows][heads]
+  std::vector<float> sinks = {};        // [heads]; empty: none
+  std::vector<float> sink_shares = {};  // [rows][heads], of probabilities before clipping
 
   void run();
   void prepare_heads(int stride);
   const float* query(int sequence, int head) const;
+  void set_sinks();
   void compute_scores(int sequence, int head, float* scores) const;
+  void compute_probabilities(int sequence, int head, float* scores);
+  void change_scores(std::vector<float>& scores);
   void compute_context(int sequence, int head, const float* probabilities) const;
   void compute_gates();
   float logit(Eigen::Index row, int head) const;
@@ -74,6 +75,7 @@ struct AttentionRun {
 void AttentionRun::run() {
   const int heads_count = op.heads;
   compute_gates();
+  set_sinks();
   prepare_heads(pass.model.columns(node.inputs[0]));
   std::vector<std::size_t> first_probability{0};
   for (int i = 0; i < pass.batch.sequences(); ++i) {
@@ -96,16 +98,15 @@ void AttentionRun::run() {
   if (pass.transform) {  // each stage of the whole batch before the next
     const std::string& name = pass.model.name(node.output);
     for_heads([&](int sequence, int head, float* scores) { compute_scores(sequence, head, scores); });
-    pass.change(stage_name(name, Stage::scores), probabilities.data(), probabilities.size());
-    for_heads(
-        [&](int sequence, int, float* scores) { compute_probabilities(op, pass.batch.length(sequence), scores); });
+    change_scores(probabilities);
+    for_heads([&](int sequence, int head, float* scores) { compute_probabilities(sequence, head, scores); });
     pass.change(stage_name(name, Stage::probs), probabilities.data(), probabilities.size());
     for_heads([&](int sequence, int head, float* scores) { compute_context(sequence, head, scores); });
     pass.change(node);
   } else {
     for_heads([&](int sequence, int head, float* scores) {
       compute_scores(sequence, head, scores);
-      compute_probabilities(op, pass.batch.length(sequence), scores);
+      compute_probabilities(sequence, head, scores);
       compute_context(sequence, head, scores);
     });
   }
@@ -152,6 +153,37 @@ void AttentionRun::compute_scores(int sequence, int head, float* scores) const {
   const float* bias = pass.model.bound(op.bias->table).data() + std::ptrdiff_t{head} * op.bias->entries();
   for (int i = 0; i < length; ++i) {
     for (int j = 0; j < length; ++j) *scores++ += bias[op.bias->entry(i, j)];
+  }
+}
+
+/// Those of softmax-1 are 0.
+void AttentionRun::set_sinks() {
+  const auto heads = static_cast<std::size_t>(op.heads);
+  if (op.softmax.softmax1) sinks.assign(heads, 0.0f);
+  if (op.softmax.sink) {
+    const ConstRow learned = pass.model.bound(op.sink);
+    sinks.assign(learned.begin(), learned.end());
+  }
+  if (!sinks.empty()) sink_shares.resize(static_cast<std::size_t>(pass.batch.rows()) * heads);
+}
+
+/// Learned sinks are scores, too, and stand behind all others.
+void AttentionRun::change_scores(std::vector<float>& scores) {
+  const std::size_t size = scores.size(), more = op.softmax.sink ? sinks.size() : 0;
+  scores.insert(scores.end(), sinks.begin(), sinks.begin() + static_cast<std::ptrdiff_t>(more));
+  pass.change(stage_name(pass.model.name(node.output), Stage::scores), scores.data(), scores.size());
+  std::copy_n(scores.begin() + static_cast<std::ptrdiff_t>(size), more, sinks.begin());
+  scores.resize(size);
+}
+
+void AttentionRun::compute_probabilities(int sequence, int head, float* scores) {
+  const Eigen::Index first = pass.batch.start[static_cast<std::size_t>(sequence)], length = pass.batch.length(sequence);
+  const std::optional<float> sink = sinks.empty() ? std::nullopt : std::optional(sinks[static_cast<std::size_t>(head)]);
+  for (Eigen::Index i = 0; i < length; ++i) {
+    const Eigen::Index visible = op.mask == AttentionMask::causal ? i + 1 : length;
+    const float share = clipped_softmax(Row(scores + i * length, visible), op.softmax, sink);
+    if (sink) sink_shares[static_cast<std::size_t>((first + i) * op.heads + head)] = share;
+    Row(scores + i * length + visible, length - visible).setZero();
   }
 }
 
@@ -208,6 +240,7 @@ void AttentionRun::observe(const std::vector<float>& probabilities, const std::v
                  Eigen::Index{op.heads} * pass.batch.length(i), pass.batch.length(i));
   }
   if (op.gate) pass.observe(stage_name(name, Stage::gate), gates.data(), pass.batch.rows(), op.heads);
+  if (!sinks.empty()) pass.observe(stage_name(name, Stage::sink), sink_shares.data(), pass.batch.rows(), op.heads);
 }
 
 }  // namespace

@@ -164,7 +164,8 @@ struct ScoreBias {
   int entry(int query, int key) const;
 };
 
-/// softmax(Q K^T / sqrt(head_size) + bias), clipped, times V, times the gate. Input: the value of a QkvProduct, which
+/// softmax(Q K^T / sqrt(head_size) + bias), clipped, times V, times the gate. Where softmax.sink says so, the softmax
+/// has one key more, without a value, whose scaled score is the head's own. Input: the value of a QkvProduct, which
 /// makes the logits of a conditional gate.
 struct AttentionOp {
   int heads = 0, head_size = 0;
@@ -172,6 +173,7 @@ struct AttentionOp {
   ClippedSoftmax softmax;
   std::optional<GateSettings> gate;
   std::optional<ScoreBias> bias = {};
+  std::string sink = {};  ///< f32 [heads]; "" for none
 };
 
 /// Which rows of tokens SelectRows takes.

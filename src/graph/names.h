@@ -14,11 +14,12 @@ enum class Stage {
   scores,   ///< of attention: scaled
   probs,    ///< of attention: after clipping
   gate,     ///< of attention: sigmoids, without scale
+  sink,     ///< of attention: what the sink takes of each query's probabilities, before clipping
   bytes,    ///< of a LayerNorm: its range where a product reads other values, equalized ones, than sums do
 };
 
 inline std::string stage_name(std::string_view value, Stage stage) {
-  constexpr const char* suffixes[] = {".partial", ".product", ".scores", ".probs", ".gate", ".bytes"};
+  constexpr const char* suffixes[] = {".partial", ".product", ".scores", ".probs", ".gate", ".sink", ".bytes"};
   return std::string(value) + suffixes[static_cast<int>(stage)];
 }
 
@@ -31,7 +32,7 @@ inline constexpr char kActivation[] = ".activation";
 inline constexpr char kU8Output[] = ".bytes", kS16Output[] = ".stream", kGain[] = ".gain", kOffset[] = ".offset";
 inline constexpr char kGate[] = ".gate", kGateOutput[] = ".gate_output";
 inline constexpr char kExponential[] = ".exponential", kColumnScale[] = ".column_scale", kRows[] = ".rows";
-inline constexpr char kScoreBias[] = ".score_bias";
+inline constexpr char kScoreBias[] = ".score_bias", kSink[] = ".sink";
 }  // namespace part
 
 /// The multipliers of the rows of an embedding table: tensor `table` + this.

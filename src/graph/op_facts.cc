@@ -76,6 +76,7 @@ struct Facts {
     OpFacts result{.makes = {Form::u8}, .attention = attention_facts(node)};
     if (op.gate) result.tensors = without_empty({op.gate->logits});
     if (op.bias) result.tensors.push_back(op.bias->table);
+    if (!op.sink.empty()) result.tensors.push_back(op.sink);
     return result;
   }
   OpFacts operator()(const EmbedPatches& op) const {

@@ -137,7 +137,8 @@ constexpr int kSmallestU16Shift = 27;
 struct QuantizedAttention {
   int score_multiplier = 0, score_shift = 0;
   bool clipped = false;
-  bool softmax1 = false;
+  bool softmax1 = false;  ///< a sink of 0 as files of before have it: codes are relative to 32767 at least
+  bool sink = false;
   bool u16_probabilities = false;  ///< probabilities of 16 bits; not with `clipped`
   std::int64_t theta = 0, cap = 0, prune = 0;
   QuantizedLevels levels = {};
@@ -146,9 +147,9 @@ struct QuantizedAttention {
   std::optional<QuantizedStaticW8A8Attention> static_w8a8 = {};
   Refined refined = {};  ///< of the context; with fine codes `multiplier` and `shift` are of 8 times its codes
 };  // with a bias: tensor "<value>.score_bias" s32 [heads, 2 * reach + 1] in steps of the scores, S_q S_k /
-    // sqrt(head_size).
-    // With an unconditional gate: tensor "<value>.gate" s16 [heads], logits in steps of 2^-11. With equalized V and
-    // context: tensor
+    // sqrt(head_size). With sinks: tensor "<value>.sink" s32 [heads], in the same steps; in the paper's setting codes
+    // of scores. With an unconditional gate: tensor "<value>.gate" s16 [heads], logits in steps of 2^-11. With
+    // equalized V and context: tensor
     // "<value>.column_scale" f32 [columns], by which their columns were divided; analyses alone read it
 
 /// Tensors: the product's; ".rows" s16 [tokens of an image, columns]: what each row of the stream starts from, the

@@ -99,6 +99,8 @@ class BoundAttention : public BoundOp {
   std::optional<ScoreBias> grid_ = {};               // of a bias by place in a picture, and
   const std::int32_t* grid_bias_ = nullptr;          // its table
   std::size_t grid_rows_size_ = 0;                   // of the rows of all queries of a head
+  const std::int32_t* sink_ = nullptr;               // of each head
+  std::vector<std::int32_t> zeros_ = {};             // sinks of softmax-1 in files of before
   const std::int16_t* unconditional_ = nullptr;      // logits of a gate per head
   std::size_t layer_;                                // its place among the attentions of the graph
 };
@@ -119,7 +121,7 @@ BoundAttention::BoundAttention(const AttentionOp& op, const QuantizedAttention& 
                  .multiplier = constants.multiplier,
                  .shift = constants.shift,
                  .zero_point = constants.context.zero_point << constants.refined.fine_bits,
-                 .softmax1 = constants.softmax1,
+                 .least_top = constants.softmax1 ? 32767 : 0,
                  .prune = static_cast<std::uint32_t>(constants.prune),
                  .levels = nullptr,
                  .u16_probabilities = constants.u16_probabilities},
@@ -138,6 +140,9 @@ BoundAttention::BoundAttention(const AttentionOp& op, const QuantizedAttention& 
                                        .offset = static_w8a8.offset,
                                        .most = static_w8a8.most};
   }
+  if (constants.softmax1) zeros_.resize(static_cast<std::size_t>(heads_));
+  if (constants.softmax1) sink_ = zeros_.data();
+  if (constants.sink) sink_ = binder.get<std::int32_t>(part::kSink);
   if (op.bias) {
     const auto* table = binder.get<std::int32_t>(part::kScoreBias);
     if (op.bias->on_grid()) {
@@ -221,6 +226,7 @@ Attention BoundAttention::call_of(const IntegerPass& pass, const AttentionConsta
     call.bias = bias_.data() + head * bias_width_ + bias_centre_ - call.past;
     call.bias_stride = -1;
   }
+  if (sink_) call.sink = sink_ + head;
   if (unconditional_) {
     call.gate = unconditional_ + head;
   } else if (gate_ == GateType::conditional_per_head) {

@@ -187,10 +187,13 @@ std::string Model::summary() const {
   }
   out << "precision " << (is_quantized() ? "int8" : "float32") << ", " << info.parameters << " parameters, "
       << (total_bytes(data_->tensors) + 50'000) / 100'000 / 10.0 << " MB of tensors\n"
-      << (info.softmax.softmax1 ? "softmax-1" : "softmax") << " gamma " << info.softmax.gamma << " zeta "
-      << info.softmax.zeta << (info.softmax.prune > 0.0 ? ", pruned" : "")
-      << (info.softmax.log_bits > 0 ? " to few levels" : "") << ", gate " << info.gate << " scale " << info.gate_scale
-      << ", tokenizer " << (has_tokenizer() ? "included" : "none") << "\n";
+      << (info.softmax.softmax1 ? "softmax-1"
+          : info.softmax.sink   ? "softmax with sinks"
+                                : "softmax")
+      << " gamma " << info.softmax.gamma << " zeta " << info.softmax.zeta
+      << (info.softmax.prune > 0.0 ? ", pruned" : "") << (info.softmax.log_bits > 0 ? " to few levels" : "")
+      << ", gate " << info.gate << " scale " << info.gate_scale << ", tokenizer "
+      << (has_tokenizer() ? "included" : "none") << "\n";
   describe_embedding(*data_, out);
   if (!data_->provenance.empty()) out << "calibration " << data_->provenance << "\n";
   for (std::size_t i = 0; i < data_->graph.nodes.size(); ++i) {

@@ -107,6 +107,8 @@ void describe_constants(Fields& integer, QuantizedAttention& constants) {
   integer.integer("shift", constants.shift, static_w8a8 ? 18 : clipped ? 34 : 26, static_w8a8 ? 62 : clipped ? 46 : 38);
   describe(integer, "context", constants.context);
   integer.flag_or_false("softmax1", constants.softmax1);
+  integer.flag_or_false("sink", constants.sink);
+  integer.require(!constants.sink || !constants.softmax1, "sink", "false with softmax1");
   integer.flag_or_false("wide", constants.u16_probabilities);
   integer.require(!constants.u16_probabilities || (!clipped && !static_w8a8 && constants.shift >= kSmallestU16Shift),
                   "wide", "false with clipped, in the paper's setting, and with a shift below 27");
@@ -115,6 +117,7 @@ void describe_constants(Fields& integer, QuantizedAttention& constants) {
                                          [&](Fields& fields) { describe_levels(fields, constants.levels); });
   integer.require(clipped || (!constants.softmax1 && constants.prune == 0 && !levels), "clipped",
                   "true with softmax1, prune or levels");
+  integer.require(clipped || static_w8a8 || !constants.sink, "clipped", "true with sinks");
 }
 
 }  // namespace
@@ -182,6 +185,13 @@ void check(NodeCheck& node, const AttentionOp& op, const QuantizedAttention& con
       node.fail("has a bias of scores for other pictures than the model takes");
     node.get_within<std::int32_t>("score_bias", {op.heads, op.bias->entries()}, -kernels::kLargestScoreBias,
                                   kernels::kLargestScoreBias);
+  }
+  if ((op.softmax.softmax1 || op.softmax.sink) != (constants.softmax1 || constants.sink))
+    node.fail("has a sink by its softmax or by its integers alone");
+  if (constants.sink) {
+    const bool codes = constants.static_w8a8.has_value();
+    node.get_within<std::int32_t>("sink", {op.heads}, codes ? 0 : -kernels::kLargestScoreBias,
+                                  codes ? 255 : kernels::kLargestScoreBias);
   }
   if (op.gate && op.gate->type == GateType::unconditional_per_head) node.get<std::int16_t>("gate", {op.heads});
   if (node.has("column_scale")) {

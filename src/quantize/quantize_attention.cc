@@ -128,8 +128,7 @@ QuantizedAttention attention_constants(const AttentionOp& op, double score_scale
   QuantizedAttention result;
   set_score_constants(result, score_scale, op.head_size, name);
   const double gamma = op.softmax.gamma, zeta = op.softmax.zeta, width = zeta - gamma;
-  result.softmax1 = op.softmax.softmax1;
-  result.clipped = gamma != 0.0 || zeta != 1.0 || op.softmax.softmax1 || op.softmax.prune > 0.0;
+  result.clipped = gamma != 0.0 || zeta != 1.0 || op.softmax.softmax1 || op.softmax.sink || op.softmax.prune > 0.0;
   result.theta = to_q31(-gamma / width);
   result.prune = to_q31(op.softmax.prune / width);
   result.cap = static_cast<std::int64_t>(std::nearbyint(std::ldexp(1.0 / width, 31)));
@@ -151,16 +150,35 @@ QuantizedAttention attention_constants(const AttentionOp& op, double score_scale
 }
 
 /// In steps of the scores.
-Tensor score_bias(const std::vector<float>& bias, double step, int heads, const std::string& name) {
+std::vector<std::int32_t> in_steps(const std::vector<float>& values, double step, const std::string& what) {
   std::vector<std::int32_t> codes;
-  for (const float value : bias) {
+  for (const float value : values) {
     const double code = std::nearbyint(static_cast<double>(value) / step);
     if (!(std::abs(code) <= kernels::kLargestScoreBias))
-      throw Error(name + ": a bias of " + std::to_string(value) + " does not fit its scores, whose step is " +
+      throw Error(what + " of " + std::to_string(value) + " does not fit its scores, whose step is " +
                   std::to_string(step));
     codes.push_back(static_cast<std::int32_t>(code));
   }
+  return codes;
+}
+
+Tensor score_bias(const std::vector<float>& bias, double step, int heads, const std::string& name) {
+  const std::vector<std::int32_t> codes = in_steps(bias, step, name + ": a bias");
   return to_tensor(codes, {heads, static_cast<std::int64_t>(codes.size()) / heads});
+}
+
+/// Of each head. Softmax-1 is a sink of 0.
+std::vector<float> sinks(const GraphQuantizer& q, const AttentionOp& op) {
+  return op.softmax.sink ? q.floats(op.sink) : std::vector<float>(static_cast<std::size_t>(op.heads), 0.0f);
+}
+
+/// As codes of scores, whose range has them, as the paper's setting takes them.
+std::vector<std::int32_t> score_codes(const std::vector<float>& values, const Quantizer& score) {
+  std::vector<std::int32_t> codes;
+  for (const float value : values)
+    codes.push_back(static_cast<std::int32_t>(
+        std::clamp(std::nearbyint(static_cast<double>(value) / score.scale) + score.zero_point, 0.0, 255.0)));
+  return codes;
 }
 
 /// What the paper's static attention is made from (fixed-point.md 9).
@@ -180,9 +198,7 @@ struct StaticW8A8AttentionConstants {
 StaticW8A8AttentionConstants static_w8a8_attention_constants(const AttentionOp& op,
                                                              const StaticW8A8AttentionScales& scales,
                                                              const std::string& name) {
-  if (op.softmax.softmax1 || op.softmax.prune > 0.0) {
-    throw Error(name + ": has softmax-1 or attention pruning, which the paper's setting is without");
-  }
+  if (op.softmax.prune > 0.0) throw Error(name + ": has attention pruning, which the paper's setting is without");
   const double gamma = op.softmax.gamma, width = op.softmax.zeta - gamma;
   const double step = std::max(scales.largest_probability / 255.0, width * std::ldexp(1.0, -16));
   const Multiplier score =
@@ -260,14 +276,26 @@ QuantizedAttention quantize_op(GraphQuantizer& q, const AttentionOp& op, const N
     const double step = query.scale * key.scale / std::sqrt(static_cast<double>(op.head_size));
     q.put(name + part::kScoreBias, score_bias(q.floats(op.bias->table), step, op.heads, name));
   }
+  const bool sink = op.softmax.softmax1 || op.softmax.sink;
   if (!q.options().static_w8a8) {
     QuantizedAttention result =
         attention_constants(op, query.scale * key.scale, value.scale, finer(context, refined.fine_bits), name);
     result.context = stored(context);
     result.refined = refined;
+    result.sink = sink;
+    if (sink) {
+      const double step = query.scale * key.scale / std::sqrt(static_cast<double>(op.head_size));
+      q.put(name + part::kSink, to_tensor(in_steps(sinks(q, op), step, name + ": a sink")));
+    }
     return result;
   }
-  const Range scores = q.range(stage_name(name, Stage::scores));
+  Range scores = q.range(stage_name(name, Stage::scores));
+  if (sink) {
+    const std::vector<float> all = sinks(q, op);
+    scores.low = std::min(scores.low, *std::ranges::min_element(all));
+    scores.high = std::max(scores.high, *std::ranges::max_element(all));
+    q.put(name + part::kSink, to_tensor(score_codes(all, asymmetric_u8(scores.low, scores.high))));
+  }
   StaticW8A8AttentionConstants static_w8a8 =
       static_w8a8_attention_constants(op,
                                       {.product_scale = query.scale * key.scale,
@@ -277,6 +305,7 @@ QuantizedAttention quantize_op(GraphQuantizer& q, const AttentionOp& op, const N
                                        .context = context},
                                       name);
   q.put(name + part::kExponential, std::move(static_w8a8.exponential));
+  static_w8a8.constants.sink = sink;
   return static_w8a8.constants;
 }
 

@@ -14,7 +14,7 @@ constexpr std::int64_t kMostS32 = 2147483647;
 // Shifts that leave 33..62 for every row. theta and cap from no clipping at all to rows that lose every key.
 AttentionConstants random_layer(int length, int head_size, Random& random) {
   const bool clipped = random.one_in(2);
-  const bool softmax1 = clipped && random.one_in(2), prunes = clipped && random.one_in(2);
+  const bool prunes = clipped && random.one_in(2);
   const bool u16 = !clipped && random.one_in(3);
   // What a row adds: bits of its sum, less one, two or nine.
   const auto bits = [](int largest, int keys) {
@@ -35,7 +35,7 @@ AttentionConstants random_layer(int length, int head_size, Random& random) {
                                           : 26,
                                   62 - most),
           .zero_point = random.integer(0, 255),
-          .softmax1 = softmax1,
+          .least_top = random.one_of({0, 0, 32767}),
           .prune =
               static_cast<std::uint32_t>(prunes ? random.integer(0, random.one_of({1 << 22, 1 << 28, 2147483647})) : 0),
           .levels = nullptr,
@@ -115,6 +115,11 @@ AttentionProblem::AttentionProblem(const AttentionShape& shape, const AttentionC
     args.bias = table.data() + past;
     args.bias_stride = pairs ? keys : -1;
   }
+  if (shape.sink) {
+    sink = {array<std::int32_t>(1).data(), 1};
+    sink[0] = 0;
+    args.sink = sink.data();
+  }
   call = [state = state_](const KernelTable& table) { table.attention(state->args); };
 }
 
@@ -176,7 +181,9 @@ AttentionProblem random_attention(const AttentionOptions& options, Random& rando
         random.integer(1, std::min(length, options.queries.value_or(random.one_of({kDecodeQueries, length}))));
     shape.first_query = random.integer(0, length - shape.queries);
   }
-  AttentionProblem problem(shape, random_layer(length, head_size, random));
+  const AttentionConstants layer = random_layer(length, head_size, random);
+  shape.sink = layer.clipped && random.one_in(2);
+  AttentionProblem problem(shape, layer);
   if (shape.fine) problem.constants.zero_point = random.integer(0, 2040);
   problem.levels = random_levels(random);
   if (problem.constants.clipped && random.one_in(3)) problem.constants.levels = &problem.levels;
@@ -188,6 +195,7 @@ AttentionProblem random_attention(const AttentionOptions& options, Random& rando
   fill(problem.gate, Fill::any, -32768, 32767, random);
   const int most = random.one_of({1000, 1 << 20, kLargestScoreBias});
   for (std::int32_t& each : problem.bias) each = random.integer(-most, most);
+  for (std::int32_t& each : problem.sink) each = random.one_of({0, random.integer(-most, most), kLargestScoreBias});
   if (random.one_in(3)) problem.put_behind(random.integer(0, shape.first_query));
   const bool few = problem.args.queries <= kDecodeQueries, by_chance = few && !options.splits && random.one_in(2);
   const int splits = by_chance ? random.integer(1, (length + 63) / 64) : options.splits.value_or(0);

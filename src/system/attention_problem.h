@@ -17,6 +17,7 @@ struct AttentionShape {
   bool tile_order = false;
   bool fine = false;                                             ///< also fine codes
   enum class Bias { none, distances, pairs } bias = Bias::none;  ///< what is added to scores depends on
+  bool sink = false;
 };
 
 /// One call. q, k, v and gate, zeros at first, end with the last element that may be read; the context holds 0xA5 bytes
@@ -60,6 +61,7 @@ class AttentionProblem : public Problem {
   Guarded<std::int8_t>&k, &v;
   Guarded<std::int16_t>& gate;
   std::span<std::int32_t> bias = {};  ///< all of the table, zeros at first; empty: none
+  std::span<std::int32_t> sink = {};  ///< one score, 0 at first; empty: none
 };
 
 /// What is asked of a random problem. What is left out is chosen at random.

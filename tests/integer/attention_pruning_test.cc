@@ -1,5 +1,5 @@
-// Softmax-1, pruned and logarithmic attention of whole models: float32 against formulas, integers against float32,
-// files.
+// Softmax-1, sinks, pruned and logarithmic attention of whole models: float32 against formulas, integers against
+// float32, files.
 #include "float/float_executor.h"
 #include "graph/model_data.h"
 #include "integer/integer_executor.h"
@@ -20,9 +20,9 @@
 namespace octavo::test {
 namespace {
 
-/// exp / (1 + sum), clipped, pruned and put on levels, in double.
-std::vector<double> expected_row(std::span<const float> scores, const ClippedSoftmax& softmax) {
-  double sum = softmax.softmax1 ? 1.0 : 0.0;
+/// exp / (exp(sink) + sum), clipped, pruned and put on levels, in double.
+std::vector<double> expected_row(std::span<const float> scores, const ClippedSoftmax& softmax, double sink) {
+  double sum = softmax.softmax1 || softmax.sink ? std::exp(sink) : 0.0;
   for (const float score : scores) sum += std::exp(double{score});
   std::vector<double> row;
   for (const float score : scores) {
@@ -41,7 +41,7 @@ std::vector<double> expected_row(std::span<const float> scores, const ClippedSof
 }
 
 struct Attention {
-  std::vector<float> scores, probabilities;
+  std::vector<float> scores, probabilities;  ///< sinks behind the scores
 };
 
 /// Scores and probabilities of the first layer on one sequence, as the float executor has them.
@@ -71,6 +71,9 @@ std::string file_bytes(const Model& model) {
 const TinyBertOptions kVariants[] = {
     {.softmax1 = true},
     {.gamma = -0.02, .zeta = 1.05, .softmax1 = true},
+    {.sink = true},
+    {.gamma = -0.02, .zeta = 1.05, .sink = true, .checkpoint = {.attention_prune = 0.01}},
+    {.sink = true, .checkpoint = {.attention_prune = 0.01, .attention_log_bits = 4}},
     {.checkpoint = {.attention_prune = 0.02}},
     {.gamma = -0.01, .checkpoint = {.attention_prune = 0.03}},
     {.checkpoint = {.attention_prune = 1e-3, .attention_log_bits = 3}},
@@ -79,17 +82,19 @@ const TinyBertOptions kVariants[] = {
 
 }  // namespace
 
-TEST_CASE("float32 probabilities are exp(x) / (1 + sum), clipped, then pruned, then put on levels") {
+TEST_CASE("float32 probabilities are exp(x) / (exp(sink) + sum), clipped, then pruned, then put on levels") {
   const TokenBatch batch = random_batch(1, 30, 50, 5);
   for (const TinyBertOptions& options : kVariants) {
     const Model model = tiny_model(options);
     const Attention attention = first_attention(model, batch);
     const std::size_t length = batch.sequences[0].ids.size();
-    REQUIRE(attention.scores.size() == 3 * length * length);
-    REQUIRE(attention.probabilities.size() == attention.scores.size());
+    REQUIRE(attention.probabilities.size() == 3 * length * length);
+    REQUIRE(attention.scores.size() == attention.probabilities.size() + (options.sink ? 3 : 0));
     int wrong = 0;  // a probability at an edge may fall to either side
-    for (std::size_t first = 0; first < attention.scores.size(); first += length) {
-      const auto expected = expected_row(std::span(attention.scores).subspan(first, length), model.info().softmax);
+    for (std::size_t first = 0; first < attention.probabilities.size(); first += length) {
+      const double sink = options.sink ? attention.scores[3 * length * length + first / length / length] : 0.0;
+      const auto expected =
+          expected_row(std::span(attention.scores).subspan(first, length), model.info().softmax, sink);
       for (std::size_t i = 0; i < length; ++i) {
         wrong += std::abs(attention.probabilities[first + i] - expected[i]) > 1e-5;
       }
@@ -98,7 +103,7 @@ TEST_CASE("float32 probabilities are exp(x) / (1 + sum), clipped, then pruned, t
   }
 }
 
-TEST_CASE("integers follow float32 with softmax-1, pruning and levels, and a file keeps them") {
+TEST_CASE("integers follow float32 with softmax-1, sinks, pruning and levels, and a file keeps them") {
   const TokenBatch batch = random_batch(16, 40, 50, 9);
   Workspace workspace({.threads = 2});
   for (const TinyBertOptions& options : kVariants) {
@@ -112,6 +117,7 @@ TEST_CASE("integers follow float32 with softmax-1, pruning and levels, and a fil
     model.save(directory / "m.octavo");
     const Model again = Model::from_file(directory / "m.octavo");
     CHECK(again.info().softmax.softmax1 == model.info().softmax.softmax1);
+    CHECK(again.info().softmax.sink == model.info().softmax.sink);
     CHECK(again.info().softmax.prune == model.info().softmax.prune);
     CHECK(again.info().softmax.log_bits == model.info().softmax.log_bits);
     const Tensor from_file = Engine(again).run(batch, workspace);
@@ -119,9 +125,10 @@ TEST_CASE("integers follow float32 with softmax-1, pruning and levels, and a fil
   }
 }
 
-TEST_CASE("each of softmax-1, pruning and levels changes a model, and tau 0 is off") {
+TEST_CASE("each of softmax-1, sinks, pruning and levels changes a model, and tau 0 is off") {
   const std::string plain = file_bytes(quantized_tiny_model());
   CHECK((plain.find("softmax1") == std::string::npos));
+  CHECK((plain.find("sink") == std::string::npos));
   CHECK((plain.find("prune\\") == std::string::npos));
   CHECK((file_bytes(quantized_tiny_model({.checkpoint = {.softmax1 = false, .attention_prune = 0.0}})) == plain));
   const TokenBatch batch = random_batch(4, 40, 50, 9);
@@ -198,7 +205,7 @@ TEST_CASE("the zeros of codes are those of the kernel's probabilities, and no fe
   }
 }
 
-TEST_CASE("pruning and levels out of range, and softmax-1 in the paper's setting, are Errors") {
+TEST_CASE("pruning and levels out of range, and sinks that are said twice or not at all, are Errors") {
   const auto refusal = [](const TinyBertOptions& options) -> std::string {
     try {
       tiny_model(options);
@@ -213,7 +220,14 @@ TEST_CASE("pruning and levels out of range, and softmax-1 in the paper's setting
         std::string::npos);
   CHECK(refusal({.checkpoint = {.attention_prune = 0.1, .attention_log_bits = 5}}).find("has 5 bits") !=
         std::string::npos);
-  CHECK_THROWS_AS(quantized_tiny_model({.softmax1 = true}, CalibrationOptions::quantizable_transformers()), Error);
+  CHECK(refusal({.sink = true, .checkpoint = {.softmax1 = true}}).find("softmax1, which is a sink of 0, and") !=
+        std::string::npos);
+  TinyBert unsaid({.sink = true});
+  unsaid.config["attention_method"]["softmax"].erase("sink");
+  TemporaryDirectory directory;
+  unsaid.write(directory.path());
+  CHECK_THROWS_WITH(Model::from_checkpoint(directory.path()),
+                    Catch::Contains("does not say attention_method.softmax.sink"));
 }
 
 }  // namespace octavo::test

@@ -18,7 +18,8 @@ TinyBert::TinyBert(const TinyBertOptions& o) : TinyCheckpoint(1) {
             {"max_position_embeddings", o.positions},
             {"layer_norm_eps", 1e-12},
             {"hidden_act", o.activation},
-            {"attention_method", {{"softmax", {{"gamma", o.gamma}, {"zeta", o.zeta}, {"softmax1", o.softmax1}}}}}};
+            {"attention_method",
+             {{"softmax", {{"gamma", o.gamma}, {"zeta", o.zeta}, {"softmax1", o.softmax1}, {"sink", o.sink}}}}}};
   const bool unconditional = o.gate_type == "unconditional_per_head";
   if (o.gate)
     config["attention_method"]["gate"] = {
@@ -32,6 +33,7 @@ TinyBert::TinyBert(const TinyBertOptions& o) : TinyCheckpoint(1) {
     const std::string layer = o.prefix + "encoder.layer." + std::to_string(i) + ".", self = layer + "attention.self.";
     for (const char* part : {"query", "key", "value"}) dense(self + part, width, d);
     if (o.gate) gate(o, self + "alpha");
+    if (o.sink) add(self + "sink", {o.heads}, 1.5f);
     dense(layer + "attention.output.dense", d, width);
     norm(layer + "attention.output.LayerNorm", d);
     dense(layer + "intermediate.dense", f, d);

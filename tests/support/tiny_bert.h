@@ -17,7 +17,7 @@ struct TinyBertOptions {
       positions = 80;
   bool gate = true, pooler = false;
   double gamma = 0.0, zeta = 1.0;
-  bool softmax1 = false;
+  bool softmax1 = false, sink = false;
   std::string prefix = "";
   std::string activation = "gelu";
   std::string gate_type = "conditional_per_token", gate_kind = "linear";

@@ -61,7 +61,7 @@ Syntax syntax() {
       {"json", "print the report as one JSON object"},
   };
   std::vector<Rule> rules = calibration_rules();
-  rules.push_back({{"ablations", "softmax1", "attn-prune", "attn-log-bits"}, Rule::When::beside, "paper"});
+  rules.push_back({{"ablations", "attn-prune", "attn-log-bits"}, Rule::When::beside, "paper"});
   rules.push_back({{"seed", "column", "labels", "top-up"}, Rule::When::without, "data"});
   rules.push_back({{"top-up"}, Rule::When::beside, "paper"});
   return {

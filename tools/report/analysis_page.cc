@@ -128,17 +128,23 @@ std::string sensitivity(const Analysis& analysis) {
 
 std::string attention(const Analysis& analysis) {
   std::vector<std::string> labels;
-  std::vector<std::vector<double>> zeros;
+  std::vector<std::string> with_sinks;
+  std::vector<std::vector<double>> zeros, sinks;
   std::vector<Bar> gates;
   for (const AttentionAnalysis& each : analysis.attention) {
     labels.push_back(label(each.name));
     zeros.push_back(each.zeros);
+    if (!each.sink.empty()) {
+      with_sinks.push_back(label(each.name));
+      sinks.push_back(each.sink);
+    }
     if (each.gated) {
       gates.push_back({label(each.name), each.gate_low, each.gate_high, "mean " + fixed(each.gate, 2)});
     }
   }
   std::string html = "<h2>Attention</h2><div class=\"plots\">" +
                      figure("probabilities that are exactly zero, % per head", heat_map(labels, zeros));
+  if (!sinks.empty()) html += figure("what sinks take, % per head", heat_map(with_sinks, sinks));
   if (!gates.empty()) html += figure("gates: 10th to 90th percentile", bar_chart(gates, BarScale::linear));
   return html + "</div>";
 }

@@ -37,7 +37,8 @@ double mean(const std::vector<double>& shares) {
 std::string line(const AttentionAnalysis& attention) {
   const std::string codes = attention.zero_codes.empty() ? "" : percent(mean(attention.zero_codes));
   std::string text = word(attention.name, 48) + cell(percent(mean(attention.zeros)), 11) + cell(codes, 11) +
-                     cell(fixed(attention.row_sum, 3), 11);
+                     cell(fixed(attention.row_sum, 3), 11) +
+                     cell(attention.sink.empty() ? "" : percent(mean(attention.sink)), 11);
   if (attention.gated) {
     text += cell(fixed(attention.gate, 3), 10) + "   " + fixed(attention.gate_low, 3) + " to " +
             fixed(attention.gate_high, 3);
@@ -71,7 +72,7 @@ std::string to_text(const Analysis& analysis, const AnalysisSubject& subject) {
           cell("SQNR dB", 8) + cell("cosine", 9) + cell("saturated", 10) + "\n";
   for (const ValueAnalysis& value : analysis.values) text += line(value);
   text += "\n" + word("attention", 48) + cell("zeros", 11) + cell("of codes", 11) + cell("row sum", 11) +
-          cell("gate", 10) + "   10 % to 90 %\n";
+          cell("sink", 11) + cell("gate", 10) + "   10 % to 90 %\n";
   for (const AttentionAnalysis& attention : analysis.attention) text += line(attention);
   if (analysis.sensitivity.empty()) return text;
   text += "\n" + word("quantized alone, worst first", 58) + cell("cosine", 9) + cell("lowest", 9) + "   what helps\n";
@@ -104,6 +105,7 @@ std::string to_json(const Analysis& analysis, const AnalysisSubject& subject) {
   for (const AttentionAnalysis& each : analysis.attention) {
     json entry = {{"name", each.name}, {"zeros", each.zeros}, {"row_sum", each.row_sum}};
     if (!each.zero_codes.empty()) entry["zero_codes"] = each.zero_codes;
+    if (!each.sink.empty()) entry["sink"] = each.sink;
     if (each.gated) entry["gate"] = {{"mean", each.gate}, {"p10", each.gate_low}, {"p90", each.gate_high}};
     attention.push_back(std::move(entry));
   }
