@@ -120,6 +120,7 @@ struct AttentionConstants {
   int32_t multiplier;         ///< m0 of the context, [2^30, 2^31)
   int shift;                  ///< s0; after the row's part it must lie in 33..62
   int32_t zero_point;         ///< of the context, 0..255; with fine codes 0..2040
+  int gate_fraction;          ///< F of gates per element, 0..3; else 0
   int32_t least_top;  ///< beside a sink (5 c), at least this is what codes are relative to: 0; 32767 as files of
                       ///< before have it
   uint32_t prune;     ///< PR = round(tau / (zeta - gamma) * 2^31), [0, 2^31): e' up to Z * PR is 0; clipped only
@@ -133,7 +134,10 @@ constexpr int32_t kLargestScoreBias = 1 << 28;
 /// Attention of one head over one sequence, for queries first_query .. first_query + queries - 1 (5, 6):
 ///   score + bias -> t = max over visible keys - score -> e = 2^-u in Q15 -> u8 probabilities -> context
 ///   context = clamp(((sum_j p_j v_j) * m_r + 2^(s_r - 1)) >> s_r) + zero_point, 0, 255)
-/// with the row's own (m_r, s_r); the gate multiplies m_r. 16-bit probabilities p = 256 h + l are e itself, and the sum
+/// with the row's own (m_r, s_r); the gate multiplies m_r. With a gate per element, g in Q15,
+///   y = mulhrs(sat16((sum_j p_j v_j * m_r + 2^(s_r - 1)) >> s_r), g)
+///   context = clamp(sat16(y + (zero_point << F) + (2^F >> 1)) >> F, 0, 255).
+/// 16-bit probabilities p = 256 h + l are e itself, and the sum
 /// is
 ///   sum_j h_j v_j + ((sum_j l_j v_j + 128) >> 8). With fine codes (11) the clamp is to [0, 2047], and of that code c
 /// context = c >> 3, fine = c & 7. Row pointers are at the head's first column of a first row: of keys and
@@ -148,8 +152,8 @@ struct Attention {
   const int8_t* v;
   ptrdiff_t stride;                  ///< bytes between rows of q
   ptrdiff_t key_stride;              ///< bytes between rows of k, and of v
-  const int16_t* gate;               ///< logits in steps of 2^-11 of this head, one per row; null: no gate
-  ptrdiff_t gate_stride;             ///< elements between rows of gate; 0: one logit for all
+  const int16_t* gate;               ///< logits in steps of 2^-11 of this head, one per row, or gates; null: no gate
+  ptrdiff_t gate_stride;             ///< elements between rows of gate; 0: one for all
   ByteMatrix context;                ///< of the whole batch
   ptrdiff_t context_row;             ///< row of the sequence's first token in context
   int context_column;                ///< of the head's first column in context
@@ -163,6 +167,10 @@ struct Attention {
   ptrdiff_t bias_stride = 0;      ///< elements; -1 where it depends on j - i alone
   const int32_t* sink = nullptr;  ///< score of one key more that every query of the head sees, and which has no value
                                   ///< (5 c), of magnitude up to kLargestScoreBias; null: none; clipped only
+  bool gate_is_logit = true;      ///< else `gate` holds gates in Q15, 0..32767
+  const int16_t* element_gate = nullptr;  ///< gates in Q15, 0..32767: that of row i and column d of the head is
+                                          ///< element_gate[i * element_gate_stride + d]; null: none
+  ptrdiff_t element_gate_stride = 0;      ///< elements
 };
 
 /// Most queries of a step of decoding: such a call reads keys and values as they lie, and threads can split its keys.
@@ -296,6 +304,7 @@ struct KernelTable {
   void (*shift_tiles)(const ShiftTiles&);
   void (*scale_s32)(const ScaleS32&);
   void (*activate_s16)(const ActivateS16&);
+  void (*activate_gates)(const ActivateGates&);
   void (*divide_sums)(const DivideSums&);
   void (*mean_gate_logits)(const MeanGateLogits&);
   void (*copy_patch)(const CopyPatch&);

@@ -82,6 +82,20 @@ struct ActivateS16 {
   int16_t* out;
 };
 
+/// What makes a gate of its logit.
+enum class GateFunction { sigmoid, softplus };
+
+/// Gates of logits x in steps of 2^-11 (6). With a = min(|x|, 2^14), c = a >> 8 and the function's table S,
+///   t = S[c] + (((S[c + 1] - S[c]) * (a & 255) + 128) >> 8)
+///   sigmoid, Q15: t, for x < 0 2^15 - t;   softplus, Q12: min(2 max(x, 0) + t, 32767). `out` may be `in`.
+struct ActivateGates {
+  int rows, columns;
+  GateFunction function;
+  const int16_t* in;  ///< row-major
+  int16_t* out;       ///< row-major
+  ptrdiff_t stride;   ///< elements between rows of both
+};
+
 /// Means of columns from their sums over `count` rows, rounded half up: floor((2 sum + count) / (2 count)).
 struct DivideSums {
   int count, columns;

@@ -29,6 +29,7 @@ constexpr int kVectorBytes = 32;
 [[gnu::always_inline]] inline Vector max_u8(Vector a, Vector b) { return _mm256_max_epu8(a, b); }
 
 [[gnu::always_inline]] inline Vector add_16(Vector a, Vector b) { return _mm256_add_epi16(a, b); }
+[[gnu::always_inline]] inline Vector sub_16(Vector a, Vector b) { return _mm256_sub_epi16(a, b); }
 [[gnu::always_inline]] inline Vector add_saturating_s16(Vector a, Vector b) { return _mm256_adds_epi16(a, b); }
 [[gnu::always_inline]] inline Vector abs_s16(Vector v) { return _mm256_abs_epi16(v); }
 [[gnu::always_inline]] inline Vector min_s16(Vector a, Vector b) { return _mm256_min_epi16(a, b); }

@@ -32,6 +32,7 @@ constexpr int kVectorBytes = 64;
 [[gnu::always_inline]] inline Vector max_u8(Vector a, Vector b) { return _mm512_max_epu8(a, b); }
 
 [[gnu::always_inline]] inline Vector add_16(Vector a, Vector b) { return _mm512_add_epi16(a, b); }
+[[gnu::always_inline]] inline Vector sub_16(Vector a, Vector b) { return _mm512_sub_epi16(a, b); }
 [[gnu::always_inline]] inline Vector add_saturating_s16(Vector a, Vector b) { return _mm512_adds_epi16(a, b); }
 [[gnu::always_inline]] inline Vector abs_s16(Vector v) { return _mm512_abs_epi16(v); }
 [[gnu::always_inline]] inline Vector min_s16(Vector a, Vector b) { return _mm512_min_epi16(a, b); }

@@ -33,12 +33,13 @@ BertBody::BertBody(const BertConfig& config, const AttentionMethod& method, Chec
 int BertBody::head_size() const {
   const std::string name = "encoder.layer.0.attention.self.query.weight";
   const Tensor::Shape& shape = tensors_.shape(name);
-  if (shape.size() != 2 || shape[0] <= 0 || shape[0] % config_.heads != 0 || shape[0] / config_.heads > 256 ||
-      shape[0] / config_.heads % 4 != 0) {
+  const std::int64_t heads = std::int64_t{config_.heads} * (method_.gate_in_query ? 2 : 1);  // or their gates
+  if (shape.size() != 2 || shape[0] <= 0 || shape[0] % heads != 0 || shape[0] / heads > 256 ||
+      shape[0] / heads % 4 != 0) {
     throw Error("tensor " + name + " does not divide into num_attention_heads = " + std::to_string(config_.heads) +
                 " heads whose size is a multiple of 4, at most 256");
   }
-  return static_cast<int>(shape[0] / config_.heads);
+  return static_cast<int>(shape[0] / heads);
 }
 
 EmbeddingTables BertBody::tables(int size) {

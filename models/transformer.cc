@@ -1,5 +1,7 @@
 #include "models/transformer.h"
 
+#include "octavo/error.h"
+
 #include <array>
 #include <utility>
 
@@ -9,11 +11,24 @@ namespace {
 ValueId attention(GraphBuilder& g, ValueId x, const LayerNames& names, const LayerConfig& config, Modules& modules,
                   const AttentionMethod& method) {
   const int size = config.hidden_size, width = config.heads * config.head_size;
-  std::array<LinearBlock, 3> qkv =
-      names.qkv.empty() ? std::array{modules.dense(names.query, width, size), modules.dense(names.key, width, size),
-                                     modules.dense(names.value, width, size)}
-                        : modules.fused_qkv(names.qkv, width, size);
-  LayerGate gate = take_gate(modules.tensors(), names.attention + ".", method, config.heads, size);
+  const AttentionSizes sizes = {.heads = config.heads, .head_size = config.head_size, .columns = size};
+  if (method.gate_in_query && names.query.empty())
+    throw Error(names.qkv + ": attention_method.gate is of kind query, expected a module of its own for the query");
+  LayerGate gate;
+  std::array<LinearBlock, 3> qkv;
+  if (method.gate_in_query) {
+    QueryAndGate both = take_gated_query(modules.tensors(), names.query, method, sizes);
+    gate = std::move(both.gate);
+    qkv[0] = std::move(both.query);
+  }
+  if (!names.qkv.empty()) {
+    qkv = modules.fused_qkv(names.qkv, width, size);
+  } else {
+    if (!method.gate_in_query) qkv[0] = modules.dense(names.query, width, size);
+    qkv[1] = modules.dense(names.key, width, size);
+    qkv[2] = modules.dense(names.value, width, size);
+  }
+  if (!method.gate_in_query) gate = take_gate(modules.tensors(), names.attention + ".", method, sizes);
   const GateSettings settings = gate.settings.value_or(GateSettings{});
   const ValueId made = g.qkv(names.attention + ".qkv", x,
                              {.query = std::move(qkv[0]),

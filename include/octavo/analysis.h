@@ -42,7 +42,8 @@ struct AttentionAnalysis {
   double row_sum = 0.0;            ///< mean over rows; 1 for an ordinary softmax
   std::vector<double> sink;        ///< per head: what the sink takes of a row, before clipping; empty: there is none
   bool gated = false;
-  double gate = 0.0, gate_low = 0.0, gate_high = 0.0;  ///< scale * sigmoid: mean, 10th and 90th percentile
+  double gate = 0.0, gate_low = 0.0, gate_high = 0.0;  ///< scale * activation: mean, 10th and 90th percentile
+  double gate_closed = 0.0, gate_open = 0.0;           ///< share of gates below 0.1, and above 0.9
 };
 
 /// Probabilities of one head on one sequence, row-major [length][length].

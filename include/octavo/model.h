@@ -33,11 +33,13 @@ struct ClippedSoftmax {
   int log_bits = 0;  ///< 1..4: 2^bits - 1 geometric steps from prune > 0 to 1, each becomes its centre; 0: as they are
 };
 
-/// What a gate on the context of each attention head depends on; sigmoid of a logit, times a constant scale.
+/// What a gate on the context of each attention head depends on; sigmoid or softplus of a logit, times a constant
+/// scale.
 enum class GateType {
-  unconditional_per_head,  ///< a learned number per head, without scale
-  conditional_per_head,    ///< the mean over a sequence's tokens of what conditional_per_token would use
-  conditional_per_token,   ///< a function of the token's attention input
+  unconditional_per_head,   ///< a learned number per head, without scale
+  conditional_per_head,     ///< the mean over a sequence's tokens of what conditional_per_token would use
+  conditional_per_token,    ///< a function of the token's attention input
+  conditional_per_element,  ///< the same for each element of the context
 };
 
 /// Names a type as config.json does: "conditional_per_token", ...
@@ -155,7 +157,8 @@ struct ModelInfo {
   int max_length = 0;       ///< tokens that a text is cut to where nothing else is asked for; at most max_positions
   EmbeddingInfo embedding = {};
   ClippedSoftmax softmax;
-  std::string gate = "none";  ///< "none", "unconditional_per_head", or with its kind: "conditional_per_token (linear)"
+  std::string gate = "none";  ///< "none", "unconditional_per_head", or with its kind, and its activation where that is
+                              ///< not sigmoid: "conditional_per_token (linear)", "... (dense, softplus)"
   double gate_scale = 1.0;
   std::int64_t parameters = 0;
   int classes = 0;                                        ///< that the model tells apart; 0: it has no head

@@ -41,15 +41,31 @@ __m128i to_bytes(__m256i shorts) {
   return _mm_packus_epi16(_mm256_castsi256_si128(shorts), _mm256_extracti128_si256(shorts, 1));
 }
 
+// What a gate per element makes of `count` columns of one query: codes, not yet clamped.
+__m256i gated(const Attention& attention, int query, int column, int count, __m256i context) {
+  const int16_t* from = attention.element_gate + query * attention.element_gate_stride + column;
+  alignas(32) int16_t some[16] = {};
+  if (count < 16) __builtin_memcpy(some, from, static_cast<size_t>(count) * sizeof *from);
+  const __m256i gates = load(count < 16 ? some : from);
+  const int fraction = attention.constants->gate_fraction;
+  const int more = (attention.constants->zero_point << fraction) + ((1 << fraction) >> 1);
+  const __m256i sum =
+      _mm256_adds_epi16(_mm256_mulhrs_epi16(context, gates), _mm256_set1_epi16(static_cast<int16_t>(more)));
+  return _mm256_sra_epi16(sum, _mm_cvtsi32_si128(fraction));
+}
+
 // 16 columns of one row of the context from their sums.
 void store_context(const Attention& attention, const Block& block, int row, int column, Row sum) {
   const AttentionConstants& constants = *attention.constants;
   const RowMultiplier by = {block.by.multiplier[row], block.by.shift[row]};
   const __m256i zero_point = _mm256_set1_epi16(static_cast<int16_t>(constants.zero_point));
   const __m256i packed = _mm256_packs_epi32(requantize(sum.left, by), requantize(sum.right, by));
-  const __m256i shorts = _mm256_permute4x64_epi64(_mm256_adds_epi16(packed, zero_point), 0b11011000);
   const ptrdiff_t line = attention.context_row + block.first + row;
   const int to = attention.context_column + column, count = least(16, constants.head_size - column);
+  const __m256i shorts =
+      attention.element_gate != nullptr
+          ? gated(attention, block.first + row, column, count, _mm256_permute4x64_epi64(packed, 0b11011000))
+          : _mm256_permute4x64_epi64(_mm256_adds_epi16(packed, zero_point), 0b11011000);
   if (attention.fine.data == nullptr) {
     store_columns(attention.context, line, to, count, to_bytes(shorts));
     return;

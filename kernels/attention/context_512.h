@@ -14,14 +14,28 @@ __m512i requantize(__m512i sum, __m512i multiplier, __m512i rounding, __m512i sh
   return _mm512_srav_epi32(_mm512_add_epi32(high, rounding), shift);
 }
 
-// 32 columns of one row of the block, 16-bit values in the order that vpackssdw leaves.
-__m512i context_row(const AttentionConstants& constants, const Block& block, int row, __m512i left, __m512i right) {
+// What a gate per element makes of `count` columns of one query, in the order that vpackssdw leaves: codes, not yet
+// clamped.
+__m512i gated(const Attention& attention, int query, int column, int count, __m512i context) {
+  const int16_t* from = attention.element_gate + query * attention.element_gate_stride + column;
+  const __m512i gates = to_packed_order(_mm512_maskz_loadu_epi16(low_bits(count), from));
+  const int fraction = attention.constants->gate_fraction;
+  const int more = (attention.constants->zero_point << fraction) + ((1 << fraction) >> 1);
+  const __m512i sum = _mm512_adds_epi16(_mm512_mulhrs_epi16(context, gates), all_16(more));
+  return _mm512_srav_epi16(sum, all_16(fraction));
+}
+
+// `count` columns, at most 32, of one row of the block, 16-bit values in the order that vpackssdw leaves.
+__m512i context_row(const Attention& attention, const Block& block, int row, int column, int count, __m512i left,
+                    __m512i right) {
   const __m512i multiplier = _mm512_set1_epi32(block.by.multiplier[row]);
   const __m512i rounding = _mm512_set1_epi32(int32_t{1} << (block.by.shift[row] - 33));
   const __m512i shift = _mm512_set1_epi32(block.by.shift[row] - 32);
   const __m512i shorts =
       _mm512_packs_epi32(requantize(left, multiplier, rounding, shift), requantize(right, multiplier, rounding, shift));
-  return _mm512_adds_epi16(shorts, _mm512_set1_epi16(static_cast<int16_t>(constants.zero_point)));
+  if (attention.element_gate != nullptr)
+    return gated(attention, block.first + row, column, row < block.rows ? count : 0, shorts);
+  return _mm512_adds_epi16(shorts, _mm512_set1_epi16(static_cast<int16_t>(attention.constants->zero_point)));
 }
 
 // `count` columns of one row of the context. They may reach into the next 64-column chunk, which need not follow.
@@ -54,8 +68,8 @@ __m512i eleven_bits(__m512i shorts) {
 // Columns column .. column + count - 1, at most 32, of the contexts of two rows of the block.
 void store_two(const Attention& attention, const Block& block, int row, int column, int count,
                const __m512i (&first)[2], const __m512i (&second)[2]) {
-  const __m512i one = context_row(*attention.constants, block, row, first[0], first[1]);
-  const __m512i two = context_row(*attention.constants, block, row + 1, second[0], second[1]);
+  const __m512i one = context_row(attention, block, row, column, count, first[0], first[1]);
+  const __m512i two = context_row(attention, block, row + 1, column, count, second[0], second[1]);
   const int query = block.first + row, rows = least(2, block.rows - row);
   if (attention.fine.data == nullptr) {
     store_rows(attention, attention.context, query, rows, column, count, to_u8(one, two));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/attention/tables.h"
+#include "kernels/gate_tables.h"
 #include "kernels/kernels.h"
 
 #include <stdint.h>
@@ -113,7 +114,8 @@ const int32_t* bias_of(const Attention& attention, int query) { return attention
 void apply_gates(const Attention& attention, int first, int rows, int32_t* multiplier) {
   if (attention.gate == nullptr) return;
   for (int i = 0; i < rows; ++i) {
-    const int64_t gate = sigmoid(attention.gate[(first + i) * attention.gate_stride]);
+    const int16_t given = attention.gate[(first + i) * attention.gate_stride];
+    const int64_t gate = attention.gate_is_logit ? sigmoid(given) : given;
     multiplier[i] = static_cast<int32_t>((multiplier[i] * gate + (1 << 14)) >> 15);
   }
 }

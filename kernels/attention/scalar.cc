@@ -1,6 +1,7 @@
 // Attention in plain C++: what scores, probabilities, gate and context are. Every other instruction set gives these
 // bits.
 #include "kernels/attention/tables.h"
+#include "kernels/gate_tables.h"
 #include "kernels/kernels.h"
 
 #include <stddef.h>
@@ -153,7 +154,8 @@ Multiplier compute_levels(const AttentionConstants& constants, const Row& row) {
 
 void apply_gate(const Attention& attention, int query, Multiplier* multiplier) {
   if (attention.gate == nullptr) return;
-  const int32_t gate = sigmoid(attention.gate[query * attention.gate_stride]);
+  const int16_t given = attention.gate[query * attention.gate_stride];
+  const int32_t gate = attention.gate_is_logit ? sigmoid(given) : given;
   multiplier->multiplier = (multiplier->multiplier * gate + (1 << 14)) >> 15;
 }
 
@@ -178,10 +180,21 @@ Sum compute_sum(const Attention& attention, const Row& row, int d, int first, in
   return sum;
 }
 
+int64_t sat16(int64_t value) { return value < -32768 ? -32768 : value > 32767 ? 32767 : value; }
+
+// The code, not yet clamped, of what the row's multiplier has left.
+int64_t context_code(const Attention& attention, int query, int d, int64_t r) {
+  const int zero_point = attention.constants->zero_point, fraction = attention.constants->gate_fraction;
+  if (attention.element_gate == nullptr) return r + zero_point;
+  const int64_t gate = attention.element_gate[query * attention.element_gate_stride + d];
+  const int64_t gated = (sat16(r) * gate + (1 << 14)) >> 15;
+  return sat16(gated + (zero_point << fraction) + ((1 << fraction) >> 1)) >> fraction;
+}
+
 void store_context(const Attention& attention, int query, int d, Sum sum, Multiplier by) {
   const int64_t total = sum.high + ((sum.low + 128) >> 8);
   const int64_t r =
-      ((total * by.multiplier + (int64_t{1} << (by.shift - 1))) >> by.shift) + attention.constants->zero_point;
+      context_code(attention, query, d, (total * by.multiplier + (int64_t{1} << (by.shift - 1))) >> by.shift);
   const int64_t highest = attention.fine.data ? 2047 : 255, code = r < 0 ? 0 : r > highest ? highest : r;
   const ptrdiff_t line = attention.context_row + query;
   const int column = attention.context_column + d;
@@ -328,7 +341,7 @@ void attention_static_w8a8(const Attention& attention, const StaticW8A8Attention
     for (int d = 0; d < constants.head_size; ++d) {
       int64_t sum = -w8a8.value_zero_point * mass;
       for (int key = 0; key < keys; ++key) sum += codes[key] * attention.v[key * attention.key_stride + d];
-      const int64_t code = requantize(sum, by.multiplier, by.shift) + constants.zero_point;
+      const int64_t code = context_code(attention, query, d, requantize(sum, by.multiplier, by.shift));
       store(attention.context, attention.context_row + query, attention.context_column + d, clamp(code, 0, 255));
     }
   }

@@ -1,20 +1,10 @@
-// The tables of the sigmoid and of 2^-x (5, 6): data alone, which the definition and the other kernels share.
+// The table of 2^-x (5): data alone, which the definition and the other kernels share.
 #pragma once
 
 #include <stdint.h>
 
 namespace octavo::kernels {
 namespace {
-
-// round(2^15 * sigmoid(i / 8)), constant from i = 64 on.
-constexpr int32_t kSigmoid[66] = {
-    16384, 17407, 18421, 19420, 20397, 21344, 22255, 23127, 23955, 24737, 25471,  //
-    26155, 26790, 27377, 27917, 28411, 28862, 29272, 29644, 29979, 30282, 30555,  //
-    30799, 31018, 31214, 31389, 31545, 31684, 31807, 31917, 32015, 32102, 32179,  //
-    32247, 32307, 32361, 32408, 32450, 32487, 32520, 32549, 32574, 32597, 32617,  //
-    32635, 32650, 32664, 32676, 32687, 32696, 32705, 32712, 32719, 32725, 32730,  //
-    32734, 32738, 32742, 32745, 32747, 32750, 32752, 32754, 32756, 32757, 32757,
-};
 
 // 2^-x in 32 cells c: T[c] - mulhrs(D[c], within << 9), T = round(2^15 * 2^(-c / 32)), D[c] = T[c] - T[c + 1]. In an
 // odd cell, bit 15 of u << 9 is the cell's lowest bit and takes away 2^15 of the factor, so D[c] of the product:

@@ -1,4 +1,4 @@
-// LayerNorm, embedding sum and column sum over the vectors of vectors.h.
+// LayerNorm, embedding sum, column sum and gates over the vectors of vectors.h.
 //
 // LayerNorm is built on the one signed 32 x 32 -> 64 product, vpmuldq, which works on one 32-bit element in 64 bits;
 // sums of pairs of 16-bit products make D * x - S and leave it where vpmuldq reads. A vector of 16-bit elements
@@ -7,6 +7,7 @@
 // vectors' columns after two vectors' columns of all rows, so that gains are put in quarters once for 16 rows.
 #pragma once
 
+#include "kernels/gate_tables.h"
 #include "kernels/kernels.h"
 #include "kernels/rowwise/reciprocal_root.h"
 #include "kernels/vectors.h"
@@ -240,7 +241,49 @@ void column_sum(const ColumnSum& sum) {
       });
 }
 
+constexpr GateCells kSigmoidCells = gate_cells(kSigmoid), kSoftplusCells = gate_cells(kSoftplus);
+
+// 64 values, looked up by the position of an index modulo 32 and, all ones where it is 32 and more, `upper`.
+struct Table64 {
+  explicit Table64(const int16_t* values) : lower(values), difference(values + 32) {}
+  [[gnu::always_inline]] Vector at(Vector position, Vector upper) const {
+    return add_16(lower[position], bit_and(difference[position], upper));
+  }
+  Table32 lower, difference;
+};
+
+template <GateFunction kFunction>
+void activate_gates_by(const ActivateGates& gates, const GateCells& cells) {
+  const Table64 base(cells.base), slope(cells.slope);
+  const Count sign = count_16(15);
+  const auto gate_of = [&](Vector x) __attribute__((always_inline)) {
+    const Vector a = min_u16(abs_s16(x), all_16(16383));  // the last cell ends where the table does
+    const Vector position = Table32::position(bit_and(shift_right_u16<8>(a), all_16(31)));
+    const Vector upper = shift_right_s16(shift_left_16<2>(a), sign);
+    const Vector within = shift_left_16<7>(bit_and(a, all_16(255)));
+    const Vector t = add_16(base.at(position, upper), mulhrs_s16(slope.at(position, upper), within));
+    if constexpr (kFunction == GateFunction::sigmoid)
+      return add_16(t, bit_and(sub_16(all_16(-32768), add_16(t, t)), shift_right_s16(x, sign)));
+    const Vector positive = max_s16(x, zero());
+    return add_saturating_s16(add_saturating_s16(positive, positive), t);
+  };
+  for (int row = 0; row < gates.rows; ++row) {
+    const int16_t* in = gates.in + row * gates.stride;
+    int16_t* out = gates.out + row * gates.stride;
+    for (int j = 0; j < gates.columns; j += kColumns16)
+      store_some(out + j, gates.columns - j, gate_of(load_some(in + j, gates.columns - j)));
+  }
+}
+
+void activate_gates(const ActivateGates& gates) {
+  if (gates.function == GateFunction::sigmoid)
+    activate_gates_by<GateFunction::sigmoid>(gates, kSigmoidCells);
+  else
+    activate_gates_by<GateFunction::softplus>(gates, kSoftplusCells);
+}
+
 void install_rows(KernelTable& table) {
+  table.activate_gates = activate_gates;
   table.layer_norm = layer_norm;
   table.embedding_sum = embedding_sum;
   table.column_sum = column_sum;

@@ -1,4 +1,5 @@
 // Row by row in plain C++: LayerNorm, embedding sum, column sum. Every other instruction set gives these bits.
+#include "kernels/gate_tables.h"
 #include "kernels/kernels.h"
 #include "kernels/rowwise/reciprocal_root.h"
 
@@ -225,6 +226,22 @@ void activate_s16(const ActivateS16& row) {
   }
 }
 
+int16_t gate_of(int32_t x, GateFunction function) {
+  const bool sigmoid = function == GateFunction::sigmoid;
+  const int32_t magnitude = x < 0 ? -x : x, a = magnitude < 16384 ? magnitude : 16384, cell = a >> 8;
+  const int32_t* table = sigmoid ? kSigmoid : kSoftplus;
+  const int32_t t = table[cell] + (((table[cell + 1] - table[cell]) * (a & 255) + 128) >> 8);
+  if (sigmoid) return static_cast<int16_t>(x < 0 ? 32768 - t : t);
+  return static_cast<int16_t>(clamp(2 * (x < 0 ? 0 : x) + t, 0, 32767));
+}
+
+void activate_gates(const ActivateGates& gates) {
+  for (int row = 0; row < gates.rows; ++row) {
+    for (int j = 0; j < gates.columns; ++j)
+      gates.out[row * gates.stride + j] = gate_of(gates.in[row * gates.stride + j], gates.function);
+  }
+}
+
 void divide_sums(const DivideSums& divide) {
   for (int j = 0; j < divide.columns; ++j) divide.out[j] = static_cast<int16_t>(mean(divide.sums[j], divide.count));
 }
@@ -287,6 +304,7 @@ void install_rowwise_scalar(KernelTable& table) {
   table.shift_tiles = shift_tiles;
   table.scale_s32 = scale_s32;
   table.activate_s16 = activate_s16;
+  table.activate_gates = activate_gates;
   table.divide_sums = divide_sums;
   table.mean_gate_logits = mean_gate_logits;
   table.copy_patch = copy_patch;

@@ -75,6 +75,12 @@ struct AttentionMeter {
     found.row_sum = mass / std::max(rows, 1.0);
     found.gated = !gates.empty();
     for (const float gate : gates) found.gate += double{gate} / static_cast<double>(gates.size());
+    const auto share = [&](auto within) {
+      return static_cast<double>(std::ranges::count_if(gates, within)) /
+             std::max(1.0, static_cast<double>(gates.size()));
+    };
+    found.gate_closed = share([](float gate) { return gate < 0.1f; });
+    found.gate_open = share([](float gate) { return gate > 0.9f; });
     found.gate_low = quantile(gates, 0.1);
     found.gate_high = quantile(gates, 0.9);
     return found;

@@ -35,7 +35,10 @@ float clipped_softmax(Row row, const ClippedSoftmax& softmax, std::optional<floa
   return more * inverse;
 }
 
-float sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
+float activated(float x, GateActivation activation) {
+  if (activation == GateActivation::softplus) return std::max(x, 0.0f) + std::log1p(std::exp(-std::abs(x)));
+  return 1.0f / (1.0f + std::exp(-x));
+}
 
 /// Calls `visit(block, copy)` with each of these blocks of a value's columns, from the first column on.
 template <typename Visit>
@@ -54,7 +57,7 @@ struct AttentionRun {
   FloatExecutor::Run& pass;
   const AttentionOp& op;
   const Node& node;
-  std::vector<float> gates = {};        // [rows][heads]
+  std::vector<float> gates = {};        // [rows][heads], or of each element of the context
   std::vector<float> sinks = {};        // [heads]; empty: none
   std::vector<float> sink_shares = {};  // [rows][heads], of probabilities before clipping
 
@@ -67,7 +70,8 @@ struct AttentionRun {
   void change_scores(std::vector<float>& scores);
   void compute_context(int sequence, int head, const float* probabilities) const;
   void compute_gates();
-  float logit(Eigen::Index row, int head) const;
+  int gate_columns_of_head() const { return op.gate->type == GateType::conditional_per_element ? op.head_size : 1; }
+  float logit(Eigen::Index row, int column) const;
   void average_over_tokens();
   void observe(const std::vector<float>& probabilities, const std::vector<std::size_t>& first) const;
 };
@@ -193,33 +197,41 @@ void AttentionRun::compute_context(int sequence, int head, const float* probabil
   float* context = pass.at(node.output) + first * width + head * op.head_size;
   pass.heads.at(static_cast<int>(length)).context.run(probabilities, query(sequence, head) + 2 * width, context);
   if (!op.gate) return;
+  const auto scale = static_cast<float>(op.gate->scale);
+  const int columns = gate_columns_of_head();
   for (Eigen::Index i = 0; i < length; ++i) {
-    const auto index = static_cast<std::size_t>((first + i) * op.heads + head);
-    Row(context + i * width, op.head_size) *= static_cast<float>(op.gate->scale) * gates[index];
+    const float* gate = gates.data() + ((first + i) * op.heads + head) * columns;
+    Row row(context + i * width, op.head_size);
+    if (columns == 1)
+      row *= scale * *gate;
+    else
+      row *= scale * ConstRow(gate, columns);
   }
 }
 
-/// Sigmoids of every token and head, without scale.
+/// Of every token and head, or element, without scale.
 void AttentionRun::compute_gates() {
   if (!op.gate) return;
-  gates.resize(static_cast<std::size_t>(pass.batch.rows()) * static_cast<std::size_t>(op.heads));
+  const int columns = op.heads * gate_columns_of_head();
+  gates.resize(static_cast<std::size_t>(pass.batch.rows()) * static_cast<std::size_t>(columns));
   for (Eigen::Index i = 0; i < pass.batch.rows(); ++i) {
-    for (int h = 0; h < op.heads; ++h) gates[static_cast<std::size_t>(i * op.heads + h)] = logit(i, h);
+    for (int j = 0; j < columns; ++j) gates[static_cast<std::size_t>(i * columns + j)] = logit(i, j);
   }
   if (op.gate->type == GateType::conditional_per_head) average_over_tokens();
-  for (float& gate : gates) gate = sigmoid(gate);
+  for (float& gate : gates) gate = activated(gate, op.gate->activation);
 }
 
-float AttentionRun::logit(Eigen::Index row, int head) const {
-  if (op.gate->type == GateType::unconditional_per_head) return pass.model.bound(op.gate->logits)[head];
+/// Of a head, or of an element of the context.
+float AttentionRun::logit(Eigen::Index row, int column) const {
+  if (op.gate->type == GateType::unconditional_per_head) return pass.model.bound(op.gate->logits)[column];
   const Node& producer = pass.model.data->graph.producer(node.inputs[0]);
   const auto& product = std::get<QkvProduct>(producer.op);
   const int stride = pass.model.columns(producer.output);
   const float* columns = pass.at(producer.output) + row * stride + stride - gate_columns(product);
-  if (op.gate->kind != GateKind::mlp) return columns[head];
-  const LinearBlock& output = product.gate_output[static_cast<std::size_t>(head)];
+  if (op.gate->kind != GateKind::mlp) return columns[column];
+  const LinearBlock& output = product.gate_output[static_cast<std::size_t>(column)];
   const ConstRow weight = pass.model.bound(output.weight);
-  const ConstRow hidden(columns + head * weight.size(), weight.size());
+  const ConstRow hidden(columns + column * weight.size(), weight.size());
   return (hidden.max(0.0f) * weight).sum() + pass.model.bound(output.bias)[0];
 }
 
@@ -239,7 +251,8 @@ void AttentionRun::observe(const std::vector<float>& probabilities, const std::v
     pass.observe(stage_name(name, Stage::probs), probabilities.data() + first[static_cast<std::size_t>(i)],
                  Eigen::Index{op.heads} * pass.batch.length(i), pass.batch.length(i));
   }
-  if (op.gate) pass.observe(stage_name(name, Stage::gate), gates.data(), pass.batch.rows(), op.heads);
+  if (op.gate)
+    pass.observe(stage_name(name, Stage::gate), gates.data(), pass.batch.rows(), op.heads * gate_columns_of_head());
   if (!sinks.empty()) pass.observe(stage_name(name, Stage::sink), sink_shares.data(), pass.batch.rows(), op.heads);
 }
 

@@ -18,18 +18,19 @@ void require_columns(const Graph& graph, const std::string& name, ValueId x, int
 
 void check_gate(const std::string& name, const QkvProduct& op, int inputs) {
   if (op.gate.empty() && op.gate_output.empty()) return;
-  const std::size_t heads = static_cast<std::size_t>(op.heads),
-                    blocks = op.gate_kind == GateKind::all_heads ? 1 : heads;
+  const bool sliced = op.gate_kind == GateKind::linear || op.gate_kind == GateKind::mlp;
+  const std::size_t heads = static_cast<std::size_t>(op.heads), blocks = sliced ? heads : 1;
   if (op.gate.size() != blocks || op.gate_output.size() != (op.gate_kind == GateKind::mlp ? heads : 0)) {
     throw Error(name + " has " + std::to_string(op.gate.size()) + " gates for " + std::to_string(op.heads) + " heads");
   }
   const int columns = op.gate_kind == GateKind::all_heads ? op.heads
+                      : op.gate_kind == GateKind::dense   ? op.heads * op.head_size
                       : op.gate_kind == GateKind::linear  ? 1
                                                           : op.gate[0].columns;
   for (const LinearBlock& block : op.gate) {
     if (block.columns != columns) throw Error(name + ": its gates differ in size");
   }
-  if (op.gate_kind != GateKind::all_heads && inputs % op.heads != 0) {
+  if (sliced && inputs % op.heads != 0) {
     throw Error(name + ": " + std::to_string(inputs) + " input columns do not divide into " + std::to_string(op.heads) +
                 " gates");
   }
@@ -86,6 +87,8 @@ std::string_view name_of(GateType type) {
       return "unconditional_per_head";
     case GateType::conditional_per_head:
       return "conditional_per_head";
+    case GateType::conditional_per_element:
+      return "conditional_per_element";
     default:
       return "conditional_per_token";
   }
@@ -172,8 +175,10 @@ ValueId GraphBuilder::attention(const std::string& name, ValueId qkv, AttentionO
   const auto* product = std::get_if<QkvProduct>(&graph_.producer(qkv).op);
   const bool conditional = op.gate && op.gate->type != GateType::unconditional_per_head;
   const bool fits = product != nullptr && product->gate.empty() != conditional &&
-                    (!conditional || (product->gate_kind == op.gate->kind &&
-                                      product->gate_mean == (op.gate->type == GateType::conditional_per_head)));
+                    (!conditional ||
+                     (product->gate_kind == op.gate->kind &&
+                      product->gate_mean == (op.gate->type == GateType::conditional_per_head) &&
+                      (product->gate_kind == GateKind::dense) == (op.gate->type == GateType::conditional_per_element)));
   if (!fits) throw Error(name + ": its gate does not fit the product " + graph_.name(qkv));
   if (op.bias && (op.bias->reach < 0 || op.bias->grid_width < 0 || (op.bias->grid_height > 0) != op.bias->on_grid()))
     throw Error(name + " has a bias of scores of no distances");

@@ -63,6 +63,13 @@ enum class GateKind {
   linear,     ///< a Linear per head, slice -> 1
   mlp,        ///< a Linear per head, slice -> hidden units, ReLU, and another one, hidden units -> 1
   all_heads,  ///< one Linear of all columns -> heads
+  dense,      ///< one Linear of all columns -> heads * head_size, a logit for each element of the context
+};
+
+/// What makes a gate of its logit.
+enum class GateActivation {
+  sigmoid,
+  softplus,  ///< ln(1 + exp(x)), which may exceed 1
 };
 
 /// Q, K, V and the conditional gate's columns in one product of the same input: one block each, in that order.
@@ -72,7 +79,8 @@ struct QkvProduct {
   GateKind gate_kind = GateKind::linear;
   bool gate_mean = false;  ///< logits are averaged over each sequence's tokens (conditional_per_head)
   std::vector<LinearBlock>
-      gate;  ///< linear: [1, slice] per head; mlp: [hidden, slice]; all_heads: one [heads, columns]
+      gate;  ///< linear: [1, slice] per head; mlp: [hidden, slice]; all_heads: one [heads, columns]; dense: one [heads
+             ///< * head_size, columns]
   std::vector<LinearBlock> gate_output;  ///< mlp: [1, hidden] per head, over the ReLU of its block of `gate`
 
   std::array<const LinearBlock*, 3> qkv() const { return {&query, &key, &value}; }
@@ -142,7 +150,8 @@ enum class AttentionMask { none, causal };
 
 struct GateSettings {
   GateType type = GateType::conditional_per_token;
-  GateKind kind = GateKind::linear;  ///< of a conditional gate
+  GateKind kind = GateKind::linear;  ///< of a conditional gate; dense where it is per element, and only there
+  GateActivation activation = GateActivation::sigmoid;
   double scale = 1.0;
   std::string logits;  ///< unconditional_per_head: f32 [heads]
 };

@@ -13,7 +13,7 @@ enum class Stage {
   product,  ///< what a product makes before the residual, a norm or an activation
   scores,   ///< of attention: scaled
   probs,    ///< of attention: after clipping
-  gate,     ///< of attention: sigmoids, without scale
+  gate,     ///< of attention: of logits what the activation makes, without scale
   sink,     ///< of attention: what the sink takes of each query's probabilities, before clipping
   bytes,    ///< of a LayerNorm: its range where a product reads other values, equalized ones, than sums do
 };

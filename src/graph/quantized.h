@@ -62,10 +62,10 @@ struct QuantizedGateOutput {
 };
 
 struct QuantizedQkv {
-  int depth = 0;                     ///< padded to 64
-  QuantizedBlock query, key, value;  ///< K and V: codes -127..127, or with a zero point -128..127
-  bool asymmetric = false;           ///< K and V have zero points: the paper's setting
-  std::vector<QuantizedBlock> gate;  ///< none or one: all heads' logits in steps of 2^-11, or hidden units in u8
+  int depth = 0;                                 ///< padded to 64
+  QuantizedBlock query, key, value;              ///< K and V: codes -127..127, or with a zero point -128..127
+  bool asymmetric = false;                       ///< K and V have zero points: the paper's setting
+  std::vector<QuantizedBlock> gate;              ///< none or one: all logits in steps of 2^-11, or hidden units in u8
   std::vector<QuantizedGateOutput> gate_output;  ///< none or one: where `gate` is hidden units
 };
 
@@ -131,6 +131,9 @@ struct QuantizedLevels {
   std::vector<int> codes, multipliers, shifts;
 };
 
+/// Most bits that gates per element have below codes of the context.
+constexpr int kMostGateFraction = 3;
+
 /// Smallest shift of attention with probabilities of 16 bits: a row adds 6 or more to it, and kernels take 33 and more.
 constexpr int kSmallestU16Shift = 27;
 
@@ -143,14 +146,16 @@ struct QuantizedAttention {
   std::int64_t theta = 0, cap = 0, prune = 0;
   QuantizedLevels levels = {};
   int multiplier = 0, shift = 0;
+  int gate_fraction = 0;  ///< with a gate per element `multiplier` and `shift` are of 2^gate_fraction times the codes
   Encoding context;
   std::optional<QuantizedStaticW8A8Attention> static_w8a8 = {};
   Refined refined = {};  ///< of the context; with fine codes `multiplier` and `shift` are of 8 times its codes
 };  // with a bias: tensor "<value>.score_bias" s32 [heads, 2 * reach + 1] in steps of the scores, S_q S_k /
-    // sqrt(head_size). With sinks: tensor "<value>.sink" s32 [heads], in the same steps; in the paper's setting codes
-    // of scores. With an unconditional gate: tensor "<value>.gate" s16 [heads], logits in steps of 2^-11. With
-    // equalized V and context: tensor
-    // "<value>.column_scale" f32 [columns], by which their columns were divided; analyses alone read it
+    // sqrt(head_size).
+    // With sinks: tensor "<value>.sink" s32 [heads], in the same steps; in the paper's setting codes of scores.
+    // With an unconditional gate: tensor "<value>.gate" s16 [heads], logits in steps of 2^-11, or with softplus gates
+    // in Q12. With equalized V and context: tensor "<value>.column_scale" f32 [columns], by which their columns were
+    // divided; analyses alone read it
 
 /// Tensors: the product's; ".rows" s16 [tokens of an image, columns]: what each row of the stream starts from, the
 /// prefix rows whole and the positions of the patches. Without a norm the product is in the step of the stream, else in

@@ -85,6 +85,8 @@ class BoundAttention : public BoundOp {
  private:
   void spread_bias(const ScoreBias& bias, const std::int32_t* table, int longest);
   void set_grid_bias(Attention& call, int head, std::int32_t* rows) const;
+  void activate_gates(IntegerPass& pass) const;
+  void set_gate(const IntegerPass& pass, int sequence, int head, Attention& call) const;
   Attention call_of(const IntegerPass& pass, const AttentionConstants& constants, int sequence, int head) const;
 
   QkvRows in_;
@@ -93,7 +95,7 @@ class BoundAttention : public BoundOp {
   AttentionConstants constants_;  // without levels
   std::optional<AttentionLevels> levels_ = {};
   std::optional<StaticW8A8Attention> static_w8a8_ = {};
-  std::optional<GateType> gate_ = {};
+  std::optional<GateSettings> gate_ = {};
   std::vector<std::int32_t> bias_ = {};              // [heads][of all distances, in order]
   std::ptrdiff_t bias_width_ = 0, bias_centre_ = 0;  // of a head; its distance 0
   std::optional<ScoreBias> grid_ = {};               // of a bias by place in a picture, and
@@ -121,6 +123,7 @@ BoundAttention::BoundAttention(const AttentionOp& op, const QuantizedAttention& 
                  .multiplier = constants.multiplier,
                  .shift = constants.shift,
                  .zero_point = constants.context.zero_point << constants.refined.fine_bits,
+                 .gate_fraction = constants.gate_fraction,
                  .least_top = constants.softmax1 ? 32767 : 0,
                  .prune = static_cast<std::uint32_t>(constants.prune),
                  .levels = nullptr,
@@ -155,8 +158,8 @@ BoundAttention::BoundAttention(const AttentionOp& op, const QuantizedAttention& 
     }
   }
   if (!op.gate) return;
-  gate_ = op.gate->type;
-  if (gate_ == GateType::unconditional_per_head) unconditional_ = binder.get<std::int16_t>(part::kGate);
+  gate_ = op.gate;
+  if (gate_->type == GateType::unconditional_per_head) unconditional_ = binder.get<std::int16_t>(part::kGate);
 }
 
 /// Every distance that the longest sequence has, so that a query's bias lies in the order of the keys.
@@ -227,15 +230,49 @@ Attention BoundAttention::call_of(const IntegerPass& pass, const AttentionConsta
     call.bias_stride = -1;
   }
   if (sink_) call.sink = sink_ + head;
-  if (unconditional_) {
-    call.gate = unconditional_ + head;
-  } else if (gate_ == GateType::conditional_per_head) {
-    call.gate = pass.at<std::int16_t>(in_.gate) + sequence * in_.gate_stride + head;
-  } else if (gate_) {
-    call.gate = pass.at<std::int16_t>(in_.gate) + first * in_.gate_stride + head;
-    call.gate_stride = in_.gate_stride;
-  }
+  if (gate_) set_gate(pass, sequence, head, call);
   return call;
+}
+
+void BoundAttention::set_gate(const IntegerPass& pass, int sequence, int head, Attention& call) const {
+  const std::ptrdiff_t first = pass.batch().start[static_cast<std::size_t>(sequence)];
+  const auto* made = pass.at<std::int16_t>(in_.gate);
+  call.gate_is_logit = gate_->activation == GateActivation::sigmoid;
+  switch (gate_->type) {
+    case GateType::unconditional_per_head:
+      call.gate = unconditional_ + head;
+      break;
+    case GateType::conditional_per_head:
+      call.gate = made + sequence * in_.gate_stride + head;
+      break;
+    case GateType::conditional_per_token:
+      call.gate = made + first * in_.gate_stride + head;
+      call.gate_stride = in_.gate_stride;
+      break;
+    case GateType::conditional_per_element:
+      call.element_gate = made + first * in_.gate_stride + head * head_size_;
+      call.element_gate_stride = in_.gate_stride;
+      break;
+  }
+}
+
+/// Logits become gates in place, but for those of heads with sigmoid: the kernel takes these as they are.
+void BoundAttention::activate_gates(IntegerPass& pass) const {
+  const bool softplus = gate_->activation == GateActivation::softplus,
+             elements = gate_->type == GateType::conditional_per_element;
+  if (gate_->type == GateType::unconditional_per_head || (!softplus && !elements)) return;
+  const bool mean = gate_->type == GateType::conditional_per_head;
+  const int columns = elements ? heads_ * head_size_ : heads_;
+  auto* gates = pass.at<std::int16_t>(in_.gate);
+  pass.for_rows({.first = 0, .count = mean ? pass.batch().sequences() : pass.batch().rows()}, columns,
+                [&](int row, int rows) {
+                  pass.table().activate_gates({.rows = rows,
+                                               .columns = columns,
+                                               .function = softplus ? GateFunction::softplus : GateFunction::sigmoid,
+                                               .in = gates + row * in_.gate_stride,
+                                               .out = gates + row * in_.gate_stride,
+                                               .stride = in_.gate_stride});
+                });
 }
 
 NodeCodes BoundAttention::run(IntegerPass& pass, RowKind) const {
@@ -243,6 +280,7 @@ NodeCodes BoundAttention::run(IntegerPass& pass, RowKind) const {
   ThreadPool& pool = pass.workspace().pool;
   AttentionConstants constants = constants_;
   if (levels_) constants.levels = &*levels_;
+  if (gate_) activate_gates(pass);
   for (int i = 0; i < static_cast<int>(batch.caches.size()); ++i) {
     const std::ptrdiff_t first = batch.start[static_cast<std::size_t>(i)] * in_.stride;
     batch.caches[static_cast<std::size_t>(i)]->append(layer_, pass.at<std::int8_t>(in_.key) + first,

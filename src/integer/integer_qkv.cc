@@ -56,7 +56,7 @@ BoundQkv::BoundQkv(const QkvProduct& op, const QuantizedQkv& constants, Binder& 
 void BoundQkv::bind_gate(const QkvProduct& op, const QuantizedQkv& constants, Binder& binder) {
   gate_ = constants.gate[0];
   mean_ = op.gate_mean;
-  const Rows16 logits = binder.need_rows16(op.heads);
+  const Rows16 logits = binder.need_rows16(op.gate_kind == GateKind::dense ? op.heads * op.head_size : op.heads);
   out_.gate = logits.buffer;
   out_.gate_stride = logits.stride;
   if (!constants.gate_output.empty()) {

@@ -22,11 +22,16 @@ inline constexpr Name<Selection> kSelections[] = {{Selection::first, "first"},
                                                   {Selection::mean, "mean"},
                                                   {Selection::first_and_mean, "first_and_mean"},
                                                   {Selection::chosen, "chosen"}};
-inline constexpr Name<GateKind> kGateKinds[] = {
-    {GateKind::linear, "linear"}, {GateKind::mlp, "mlp"}, {GateKind::all_heads, "all_heads"}};
+inline constexpr Name<GateKind> kGateKinds[] = {{GateKind::linear, "linear"},
+                                                {GateKind::mlp, "mlp"},
+                                                {GateKind::all_heads, "all_heads"},
+                                                {GateKind::dense, "dense"}};
+inline constexpr Name<GateActivation> kGateActivations[] = {{GateActivation::sigmoid, "sigmoid"},
+                                                            {GateActivation::softplus, "softplus"}};
 inline constexpr Name<GateType> kGateTypes[] = {{GateType::unconditional_per_head, "unconditional_per_head"},
                                                 {GateType::conditional_per_head, "conditional_per_head"},
-                                                {GateType::conditional_per_token, "conditional_per_token"}};
+                                                {GateType::conditional_per_token, "conditional_per_token"},
+                                                {GateType::conditional_per_element, "conditional_per_element"}};
 inline constexpr Name<AttentionMask> kMasks[] = {{AttentionMask::none, "none"}, {AttentionMask::causal, "causal"}};
 
 }  // namespace octavo

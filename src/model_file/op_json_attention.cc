@@ -34,9 +34,12 @@ void describe(Fields& node, QkvProduct& op, QuantizedQkv& constants) {
   });
   if (constants.gate.empty() || !node.reads()) return;
   const int columns = constants.gate[0].columns;
-  node.require(columns % op.heads == 0 && (op.gate_kind == GateKind::mlp || columns == op.heads), "heads",
-               "as many as gate columns, or one of their divisors for an mlp gate");
-  const int blocks = op.gate_kind == GateKind::all_heads ? 1 : op.heads;
+  const bool dense = op.gate_kind == GateKind::dense;
+  const int wanted = dense ? op.heads * op.head_size : op.heads;
+  node.require(
+      columns % op.heads == 0 && (op.gate_kind == GateKind::mlp || columns == wanted), "heads",
+      "as many as gate columns, or for a dense gate times head_size, or one of their divisors for an mlp gate");
+  const int blocks = dense || op.gate_kind == GateKind::all_heads ? 1 : op.heads;
   op.gate.assign(static_cast<std::size_t>(blocks), {.name = "", .weight = "", .bias = "", .columns = columns / blocks});
   if (op.gate_kind == GateKind::mlp) op.gate_output.resize(static_cast<std::size_t>(op.heads));
 }
@@ -105,6 +108,7 @@ void describe_constants(Fields& integer, QuantizedAttention& constants) {
   integer.integer("cap", constants.cap, 1, std::int64_t{1} << 31);
   integer.integer("multiplier", constants.multiplier, 1 << 30, kInt32Max);
   integer.integer("shift", constants.shift, static_w8a8 ? 18 : clipped ? 34 : 26, static_w8a8 ? 62 : clipped ? 46 : 38);
+  integer.integer_or("gate_fraction", constants.gate_fraction, 0, kMostGateFraction, 0);
   describe(integer, "context", constants.context);
   integer.flag_or_false("softmax1", constants.softmax1);
   integer.flag_or_false("sink", constants.sink);
@@ -148,6 +152,8 @@ void describe(Fields& node, AttentionOp& op, QuantizedAttention& constants) {
     fields.name("type", settings.type, kGateTypes);
     fields.name("kind", settings.kind, kGateKinds);
     fields.number("scale", settings.scale, 1e-3, 1e3);
+    if (fields.has("activation", settings.activation != GateActivation::sigmoid))
+      fields.name("activation", settings.activation, kGateActivations);
   });
   if (gate) op.gate = settings;
   ScoreBias bias = op.bias.value_or(ScoreBias{});
@@ -186,6 +192,9 @@ void check(NodeCheck& node, const AttentionOp& op, const QuantizedAttention& con
     node.get_within<std::int32_t>("score_bias", {op.heads, op.bias->entries()}, -kernels::kLargestScoreBias,
                                   kernels::kLargestScoreBias);
   }
+  const bool elements = op.gate && op.gate->type == GateType::conditional_per_element;
+  if (constants.gate_fraction > 0 && (!elements || !constants.levels.edges.empty()))
+    node.fail("has a gate_fraction without a gate per element, or beside levels");
   if ((op.softmax.softmax1 || op.softmax.sink) != (constants.softmax1 || constants.sink))
     node.fail("has a sink by its softmax or by its integers alone");
   if (constants.sink) {

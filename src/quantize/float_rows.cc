@@ -24,7 +24,9 @@ FloatRows sliced_rows(const Model::Data& model, std::span<const ProductBlock> bl
                       int inputs) {
   FloatRows rows{.name = name, .columns = 0, .inputs = inputs, .weight = {}, .bias = {}};
   for (const auto& [block, first] : blocks) {
-    const std::vector<float> weight = float_values(model, block->weight), bias = float_values(model, block->bias);
+    const std::vector<float> weight = float_values(model, block->weight);
+    const std::vector<float> bias = block->bias.empty() ? std::vector<float>(static_cast<std::size_t>(block->columns))
+                                                        : float_values(model, block->bias);
     const auto width = static_cast<std::ptrdiff_t>(weight.size()) / block->columns;
     for (int n = 0; n < block->columns; ++n) {
       rows.weight.resize(rows.weight.size() + static_cast<std::size_t>(inputs), 0.0f);

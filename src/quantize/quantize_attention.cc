@@ -113,13 +113,23 @@ QuantizedLevels attention_levels(const ClippedSoftmax& softmax, double scale, co
 /// values.
 Tensor column_scales(const std::vector<float>& scales) { return to_tensor(scales); }
 
-/// Logits of an unconditional gate: s16 in steps of 2^-11.
-Tensor gate_logits(const std::vector<float>& logits) {
+/// Of an unconditional gate: s16 logits in steps of 2^-11, or with softplus gates in Q12.
+Tensor unconditional_gate(const std::vector<float>& logits, GateActivation activation) {
   std::vector<std::int16_t> codes;
-  for (const float logit : logits)
-    codes.push_back(
-        static_cast<std::int16_t>(std::clamp(std::nearbyint(static_cast<double>(logit) * 2048.0), -32768.0, 32767.0)));
+  for (const float logit : logits) {
+    const auto x = static_cast<double>(logit);
+    const double code = activation == GateActivation::sigmoid
+                            ? x * 2048.0
+                            : (std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x)))) * 4096.0;
+    codes.push_back(static_cast<std::int16_t>(std::clamp(std::nearbyint(code), -32768.0, 32767.0)));
+  }
   return to_tensor(codes);
+}
+
+/// What a gate of 1 in Q15 multiplies by: softplus's gates are in Q12, so that they reach 8.
+double gate_scale(const AttentionOp& op) {
+  if (!op.gate) return 1.0;
+  return op.gate->scale * (op.gate->activation == GateActivation::softplus ? 8.0 : 1.0);
 }
 
 /// Softmax, clipping, gate and context constants (fixed-point.md 5, 6). `score_scale` = S_q S_k.
@@ -132,19 +142,23 @@ QuantizedAttention attention_constants(const AttentionOp& op, double score_scale
   result.theta = to_q31(-gamma / width);
   result.prune = to_q31(op.softmax.prune / width);
   result.cap = static_cast<std::int64_t>(std::nearbyint(std::ldexp(1.0 / width, 31)));
-  const double gate_scale = op.gate ? op.gate->scale : 1.0;
-  const Multiplier m =
-      make_multiplier(gate_scale * (result.clipped ? width / 255.0 : 1.0) * value_scale / context.scale);
+  const double scale = gate_scale(op) * value_scale / context.scale;
+  const Multiplier m = make_multiplier((result.clipped ? width / 255.0 : 1.0) * scale);
   // A row adds 7 or more to the shift (clipped: -1 or more), and at most 8 + log2(keys) = 24.
   const int smallest = result.clipped ? 34 : 26, largest = 38;
   if (m.shift < smallest || m.shift > largest + (result.clipped ? 8 : 0)) {
     throw Error(name + ": its context range does not fit its values, V steps are " + std::to_string(value_scale) +
                 ", context steps " + std::to_string(context.scale));
   }
-  if (op.softmax.log_bits > 0)
-    result.levels = attention_levels(op.softmax, gate_scale * value_scale / context.scale, name);
+  if (op.softmax.log_bits > 0) result.levels = attention_levels(op.softmax, scale, name);
   result.multiplier = m.multiplier;
   result.shift = m.shift;
+  if (op.gate && op.gate->type == GateType::conditional_per_element) {
+    // Levels have shifts of their own, for whole codes. Else one step above the smallest, where 16-bit probabilities
+    // fit.
+    result.gate_fraction = op.softmax.log_bits > 0 ? 0 : std::clamp(m.shift - smallest - 1, 0, kMostGateFraction);
+    result.shift -= result.gate_fraction;
+  }
   result.context = {.scale = static_cast<float>(context.scale), .zero_point = context.zero_point};
   return result;
 }
@@ -190,6 +204,13 @@ struct StaticW8A8AttentionScales {
   Quantizer context;
 };
 
+/// Bits of a gate per element below the codes of the context, which are `scale` times those of V at most.
+int fraction_of(double scale) {
+  int fraction = kMostGateFraction;
+  while (fraction > 0 && std::ldexp(255.0 * scale, fraction) > 32767.0) --fraction;
+  return fraction;
+}
+
 struct StaticW8A8AttentionConstants {
   QuantizedAttention constants;
   Tensor exponential;  ///< s32 [256]
@@ -203,8 +224,9 @@ StaticW8A8AttentionConstants static_w8a8_attention_constants(const AttentionOp& 
   const double step = std::max(scales.largest_probability / 255.0, width * std::ldexp(1.0, -16));
   const Multiplier score =
       make_multiplier(scales.product_scale / std::sqrt(static_cast<double>(op.head_size)) / scales.score.scale);
-  const double gate = op.gate ? op.gate->scale : 1.0;
-  const Multiplier context = make_multiplier(gate * scales.value_scale * step / scales.context.scale);
+  const double context_scale = gate_scale(op) * scales.value_scale / scales.context.scale;
+  const int fraction = op.gate && op.gate->type == GateType::conditional_per_element ? fraction_of(context_scale) : 0;
+  const Multiplier context = make_multiplier(std::ldexp(context_scale * step, fraction));
   if (score.shift < 18 || score.shift > 62 || context.shift < 18 || context.shift > 62) {
     throw Error(name + ": its static quantizers do not fit each other");
   }
@@ -227,6 +249,7 @@ StaticW8A8AttentionConstants static_w8a8_attention_constants(const AttentionOp& 
   result.constants.cap = 1;
   result.constants.multiplier = context.multiplier;
   result.constants.shift = context.shift;
+  result.constants.gate_fraction = fraction;
   result.constants.context = {.scale = static_cast<float>(scales.context.scale),
                               .zero_point = scales.context.zero_point};
   return result;
@@ -269,7 +292,7 @@ QuantizedAttention quantize_op(GraphQuantizer& q, const AttentionOp& op, const N
   const Refined refined = q.set_codes(node.output, context).refined;
   if (const Equalization* e = q.equalization(node.output)) q.put(name + part::kColumnScale, column_scales(e->scale));
   if (op.gate && op.gate->type == GateType::unconditional_per_head) {
-    q.put(name + part::kGate, gate_logits(q.floats(op.gate->logits)));
+    q.put(name + part::kGate, unconditional_gate(q.floats(op.gate->logits), op.gate->activation));
   }
   if (op.bias) {
     if (q.options().static_w8a8) throw Error(name + ": has a bias of scores, which the paper's setting is without");

@@ -35,6 +35,7 @@ AttentionConstants random_layer(int length, int head_size, Random& random) {
                                           : 26,
                                   62 - most),
           .zero_point = random.integer(0, 255),
+          .gate_fraction = 0,
           .least_top = random.one_of({0, 0, 32767}),
           .prune =
               static_cast<std::uint32_t>(prunes ? random.integer(0, random.one_of({1 << 22, 1 << 28, 2147483647})) : 0),
@@ -115,6 +116,13 @@ AttentionProblem::AttentionProblem(const AttentionShape& shape, const AttentionC
     args.bias = table.data() + past;
     args.bias_stride = pairs ? keys : -1;
   }
+  if (shape.element_gated) {
+    auto& gates = array<std::int16_t>(elements(shape.length, shape.head_size));
+    std::fill(gates.begin(), gates.end(), std::int16_t{0});
+    element_gate = {gates.data(), gates.size()};
+    args.element_gate = gates.data();
+    args.element_gate_stride = shape.head_size;
+  }
   if (shape.sink) {
     sink = {array<std::int32_t>(1).data(), 1};
     sink[0] = 0;
@@ -135,6 +143,7 @@ void AttentionProblem::put_behind(int past) {
   args.first_query -= past;
   args.q += past * args.stride;
   if (args.gate != nullptr) args.gate += past * args.gate_stride;
+  if (args.element_gate != nullptr) args.element_gate += past * args.element_gate_stride;
   if (args.bias != nullptr) args.bias += past * args.bias_stride;
   args.context_row += past;
 }
@@ -183,6 +192,7 @@ AttentionProblem random_attention(const AttentionOptions& options, Random& rando
   }
   const AttentionConstants layer = random_layer(length, head_size, random);
   shape.sink = layer.clipped && random.one_in(2);
+  shape.element_gated = random.one_in(3);
   AttentionProblem problem(shape, layer);
   if (shape.fine) problem.constants.zero_point = random.integer(0, 2040);
   problem.levels = random_levels(random);
@@ -192,7 +202,11 @@ AttentionProblem random_attention(const AttentionOptions& options, Random& rando
   fill(problem.q, Fill::any, std::max(zero - reach, 0), std::min(zero + reach, 255), random);
   fill(problem.k, Fill::any, -127, 127, random);
   fill(problem.v, Fill::any, -127, 127, random);
-  fill(problem.gate, Fill::any, -32768, 32767, random);
+  problem.args.gate_is_logit = random.one_in(2);
+  fill(problem.gate, Fill::any, problem.args.gate_is_logit ? -32768 : 0, 32767, random);
+  if (shape.element_gated) problem.constants.gate_fraction = random.integer(0, 3);
+  for (std::int16_t& each : problem.element_gate)
+    each = static_cast<std::int16_t>(random.one_of({0, 32767, random.integer(0, 32767)}));
   const int most = random.one_of({1000, 1 << 20, kLargestScoreBias});
   for (std::int32_t& each : problem.bias) each = random.integer(-most, most);
   for (std::int32_t& each : problem.sink) each = random.one_of({0, random.integer(-most, most), kLargestScoreBias});

@@ -18,6 +18,7 @@ struct AttentionShape {
   bool fine = false;                                             ///< also fine codes
   enum class Bias { none, distances, pairs } bias = Bias::none;  ///< what is added to scores depends on
   bool sink = false;
+  bool element_gated = false;
 };
 
 /// One call. q, k, v and gate, zeros at first, end with the last element that may be read; the context holds 0xA5 bytes
@@ -60,8 +61,9 @@ class AttentionProblem : public Problem {
   Guarded<std::uint8_t>& q;
   Guarded<std::int8_t>&k, &v;
   Guarded<std::int16_t>& gate;
-  std::span<std::int32_t> bias = {};  ///< all of the table, zeros at first; empty: none
-  std::span<std::int32_t> sink = {};  ///< one score, 0 at first; empty: none
+  std::span<std::int32_t> bias = {};          ///< all of the table, zeros at first; empty: none
+  std::span<std::int16_t> element_gate = {};  ///< [rows][head_size], zeros at first; empty: none
+  std::span<std::int32_t> sink = {};          ///< one score, 0 at first; empty: none
 };
 
 /// What is asked of a random problem. What is left out is chosen at random.

@@ -138,6 +138,16 @@ Problem activate_s16(Random& random) {
   return problem;
 }
 
+Problem activate_gates(Random& random) {
+  Problem problem;
+  const int rows = random.integer(1, 9), columns = random_columns(random), stride = columns + random.integer(0, 9);
+  auto* data = problem.row_output<std::int16_t>(rows, stride, rows, -32768, 32767, random);
+  const ActivateGates gates = {rows, columns, random.one_of({GateFunction::sigmoid, GateFunction::softplus}),
+                               data, data,    stride};
+  problem.call = [gates](const KernelTable& table) { table.activate_gates(gates); };
+  return problem;
+}
+
 Problem divide_sums(Random& random) {
   Problem problem;
   const int columns = random_columns(random), count = random.one_of({1, 2, 196, random.integer(1, 65536)});
@@ -210,20 +220,15 @@ Problem copy_u8_row(Random& random) {
 }  // namespace
 
 std::span<const Kernel> small_row_kernels() {
-  static constexpr Kernel kKernels[] = {{"split_s16", 50, split_s16},
-                                        {"join_to_s32", 50, join_to_s32},
-                                        {"join_to_s16", 50, join_to_s16},
-                                        {"shift_s16", 50, shift_s16},
-                                        {"requantize_s16", 50, requantize_s16},
-                                        {"split_u11", 50, split_u11},
-                                        {"shift_tiles", 50, shift_tiles},
-                                        {"scale_s32", 50, scale_s32},
-                                        {"activate_s16", 50, activate_s16},
-                                        {"divide_sums", 50, divide_sums},
-                                        {"mean_gate_logits", 50, mean_gate_logits},
-                                        {"copy_patch", 50, copy_patch},
-                                        {"add_patch", 50, add_patch},
-                                        {"copy_u8_row", 50, copy_u8_row}};
+  static constexpr Kernel kKernels[] = {
+      {"split_s16", 50, split_s16},           {"join_to_s32", 50, join_to_s32},
+      {"join_to_s16", 50, join_to_s16},       {"shift_s16", 50, shift_s16},
+      {"requantize_s16", 50, requantize_s16}, {"split_u11", 50, split_u11},
+      {"shift_tiles", 50, shift_tiles},       {"scale_s32", 50, scale_s32},
+      {"activate_s16", 50, activate_s16},     {"activate_gates", 100, activate_gates},
+      {"divide_sums", 50, divide_sums},       {"mean_gate_logits", 50, mean_gate_logits},
+      {"copy_patch", 50, copy_patch},         {"add_patch", 50, add_patch},
+      {"copy_u8_row", 50, copy_u8_row}};
   return kKernels;
 }
 

@@ -159,6 +159,21 @@ TEST_CASE("the zeros of pruned attention are reported, and grow with tau") {
   CHECK(before > 0.5);
 }
 
+TEST_CASE("analyses say what sinks take, and how many gates are closed and open") {
+  Workspace workspace({.threads = 2});
+  const std::vector<TokenBatch> batches = {random_batch(3, 30, 50, 5), random_batch(1, 17, 50, 6)};
+  const Analysis analysis = analyze(
+      tiny_model({.sink = true, .gate_type = "conditional_per_element", .gate_kind = "dense"}), batches, workspace);
+  REQUIRE(analysis.attention.size() == 2);
+  for (const AttentionAnalysis& layer : analysis.attention) {
+    REQUIRE(layer.sink.size() == 3);
+    CHECK((layer.sink[0] + layer.sink[1] + layer.sink[2]) / 3 + layer.row_sum == Approx(1.0).epsilon(1e-5));
+    CHECK((layer.gate_low < 0.1) == (layer.gate_closed > 0.1));
+    CHECK((layer.gate_high > 0.9) == (layer.gate_open > 0.1));
+    CHECK(layer.gate_closed + layer.gate_open < 1.0);
+  }
+}
+
 TEST_CASE("the zeros of codes are those of the kernel's probabilities, and no fewer than pruning makes") {
   Workspace workspace({.threads = 2});
   const std::vector<TokenBatch> batches = {random_batch(3, 30, 50, 5), random_batch(1, 17, 50, 6)};

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <numeric>
+#include <optional>
 #include <random>
 #include <vector>
 
@@ -58,6 +59,20 @@ inline AttentionConstants clipped_layer(double nats_per_score, double context_pe
   constants.theta = static_cast<int32_t>(std::round(-clipping.gamma / range * std::ldexp(1.0, 31)));
   constants.cap = static_cast<uint32_t>(std::round(std::ldexp(1.0, 31) / range));
   return constants;
+}
+
+// Keys of which key i has the score `scores[i]` for the one query, and values 100 for key `marked` and 0 for the
+// others.
+inline AttentionProblem scored(const AttentionConstants& constants, const std::vector<int>& scores, int marked,
+                               std::optional<int> sink = {}) {
+  AttentionProblem problem(
+      {.length = static_cast<int>(scores.size()), .head_size = 4, .queries = 1, .sink = sink.has_value()}, constants);
+  if (sink) problem.sink[0] = *sink;
+  problem.constants.query_zero_point = 100;
+  for (int d = 0; d < 4; ++d) problem.query(0, d) = static_cast<uint8_t>(d == 0 ? 101 : 100);
+  for (size_t i = 0; i < scores.size(); ++i) problem.key(static_cast<int>(i), 0) = static_cast<int8_t>(scores[i]);
+  problem.value(marked, 0) = 100;
+  return problem;
 }
 
 // Seven levels from 1e-3 on, each 2.68 times the one below, and contexts in units of V.

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 namespace octavo::test {
@@ -40,6 +41,26 @@ struct Tiles {
   int depth;
   std::vector<std::uint8_t> data;
 };
+
+TEST_CASE("Gates are sigmoids in Q15, and softplus in Q12 up to 8", "[kernels]") {
+  std::vector<int16_t> in(65536), out(65536);
+  std::iota(in.begin(), in.end(), int16_t{-32768});
+  for (const NamedTable& named : available_tables()) {
+    CAPTURE(named.isa);
+    for (const GateFunction function : {GateFunction::sigmoid, GateFunction::softplus}) {
+      named.table.activate_gates(
+          {.rows = 1, .columns = 65536, .function = function, .in = in.data(), .out = out.data(), .stride = 65536});
+      double worst = 0;
+      for (size_t i = 0; i < in.size(); ++i) {
+        const double x = in[i] / 2048.0;
+        const double gate = function == GateFunction::sigmoid ? 32768 / (1 + std::exp(-x))
+                                                              : std::min(4096 * std::log1p(std::exp(x)), 32767.0);
+        worst = std::max(worst, std::abs(out[i] - gate));
+      }
+      CHECK(worst < 13);
+    }
+  }
+}
 
 }  // namespace
 

@@ -187,4 +187,18 @@ TEST_CASE("a bias of scores by place is of the pictures that the model takes") {
   CHECK_THAT(with_grid(bert(), 4, 4), Catch::Contains("has a bias of scores for other pictures than the model takes"));
 }
 
+TEST_CASE("sinks and gates per element that kernels do not take are refused by name") {
+  const Model model = quantized_tiny_opt({.sink = true, .gate_type = "conditional_per_element"});
+  const std::string attention = "decoder.layers.0.self_attn";
+  CHECK(complaint(model, [](Model::Data&) {}) == "");
+  CHECK_THAT(complaint(model, [&](Model::Data& d) { set<std::int32_t>(d, attention + ".sink", 1, (1 << 28) + 1); }),
+             Catch::Contains(attention + ".sink"));
+  CHECK_THAT(complaint(model, [&](Model::Data& d) { d.tensors.erase(attention + ".sink"); }),
+             Catch::Contains(attention + ".sink"));
+  CHECK_THAT(complaint(model, [](Model::Data& d) { first<QuantizedAttention>(d).sink = false; }),
+             Catch::Contains("by its softmax or by its integers alone"));
+  CHECK_THAT(complaint(bert(), [](Model::Data& d) { first<QuantizedAttention>(d).gate_fraction = 1; }),
+             Catch::Contains("gate_fraction without a gate per element"));
+}
+
 }  // namespace octavo::test

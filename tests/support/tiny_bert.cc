@@ -22,8 +22,12 @@ TinyBert::TinyBert(const TinyBertOptions& o) : TinyCheckpoint(1) {
              {{"softmax", {{"gamma", o.gamma}, {"zeta", o.zeta}, {"softmax1", o.softmax1}, {"sink", o.sink}}}}}};
   const bool unconditional = o.gate_type == "unconditional_per_head";
   if (o.gate)
-    config["attention_method"]["gate"] = {
-        {"type", o.gate_type}, {"kind", o.gate_kind}, {"scale", unconditional ? 1.0 : 2.0}};
+    config["attention_method"]["gate"] = {{"type", o.gate_type},
+                                          {"kind", o.gate_kind},
+                                          {"activation", o.gate_activation},
+                                          {"scale", unconditional                     ? 1.0
+                                                    : o.gate_activation == "softplus" ? 0.7
+                                                                                      : 2.0}};
   const std::int64_t d = o.hidden_size, width = o.heads * o.head_size, f = o.intermediate_size;
   add(o.prefix + "embeddings.word_embeddings.weight", {o.vocab_size, d}, 0.5f);
   add(o.prefix + "embeddings.position_embeddings.weight", {o.positions, d}, 0.2f);
@@ -31,7 +35,8 @@ TinyBert::TinyBert(const TinyBertOptions& o) : TinyCheckpoint(1) {
   norm(o.prefix + "embeddings.LayerNorm", d);
   for (int i = 0; i < o.layers; ++i) {
     const std::string layer = o.prefix + "encoder.layer." + std::to_string(i) + ".", self = layer + "attention.self.";
-    for (const char* part : {"query", "key", "value"}) dense(self + part, width, d);
+    dense(self + "query", width * (o.gate_kind == "query" ? 2 : 1), d);
+    for (const char* part : {"key", "value"}) dense(self + part, width, d);
     if (o.gate) gate(o, self + "alpha");
     if (o.sink) add(self + "sink", {o.heads}, 1.5f);
     dense(layer + "attention.output.dense", d, width);
@@ -46,7 +51,9 @@ TinyBert::TinyBert(const TinyBertOptions& o) : TinyCheckpoint(1) {
 void TinyBert::gate(const TinyBertOptions& o, const std::string& alpha) {
   const std::int64_t d = o.hidden_size, slice = d / o.heads;
   if (o.gate_type == "unconditional_per_head") return add(alpha, {o.heads}, 1.5f);
+  if (o.gate_kind == "query") return;
   if (o.gate_kind == "all_heads") return dense(alpha, o.heads, d);
+  if (o.gate_kind == "dense") return dense(alpha, o.heads * o.head_size, d);
   for (int h = 0; h < o.heads; ++h) {
     const std::string own = alpha + "." + std::to_string(h);
     if (o.gate_kind == "mlp") {

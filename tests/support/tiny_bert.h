@@ -20,7 +20,7 @@ struct TinyBertOptions {
   bool softmax1 = false, sink = false;
   std::string prefix = "";
   std::string activation = "gelu";
-  std::string gate_type = "conditional_per_token", gate_kind = "linear";
+  std::string gate_type = "conditional_per_token", gate_kind = "linear", gate_activation = "sigmoid";
   int gate_hidden = 5;  ///< units of an mlp gate
   CheckpointOptions checkpoint = {};
 };

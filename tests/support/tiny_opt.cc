@@ -18,10 +18,11 @@ TinyOpt::TinyOpt(const TinyOptOptions& options) : TinyCheckpoint(11), o(options)
             {"tie_word_embeddings", o.tied},
             {"enable_bias", o.bias},
             {"layer_norm_elementwise_affine", o.norm_weights},
-            {"attention_method", {{"softmax", {{"gamma", o.gamma}, {"zeta", 1.0}}}}}};
+            {"attention_method", {{"softmax", {{"gamma", o.gamma}, {"zeta", 1.0}, {"sink", o.sink}}}}}};
   if (o.gate)
-    config["attention_method"]["gate"] = {
-        {"type", o.gate_type}, {"kind", "linear"}, {"scale", o.gate_type == "unconditional_per_head" ? 1.0 : 1.5}};
+    config["attention_method"]["gate"] = {{"type", o.gate_type},
+                                          {"kind", o.gate_type == "conditional_per_element" ? "dense" : "linear"},
+                                          {"scale", o.gate_type == "unconditional_per_head" ? 1.0 : 1.5}};
   const std::string decoder = o.prefix + "decoder.";
   const std::int64_t d = o.hidden_size;
   add(decoder + "embed_tokens.weight", {o.vocab_size, o.word_size}, 0.5f);
@@ -40,7 +41,10 @@ void TinyOpt::layer(const std::string& layer) {
   for (const char* part : {"q_proj", "k_proj", "v_proj", "out_proj"}) dense(layer + "self_attn." + part, d, d);
   const std::string alpha = layer + "self_attn.alpha";
   if (o.gate && o.gate_type == "unconditional_per_head") add(alpha, {o.heads}, 1.0f);
-  for (int h = 0; o.gate && o.gate_type != "unconditional_per_head" && h < o.heads; ++h) {
+  const bool elements = o.gate && o.gate_type == "conditional_per_element";
+  if (elements) dense(alpha, d, d);
+  if (o.sink) add(layer + "self_attn.sink", {o.heads}, 1.5f);
+  for (int h = 0; o.gate && !elements && o.gate_type != "unconditional_per_head" && h < o.heads; ++h) {
     add(alpha + "." + std::to_string(h) + ".weight", {1, d / o.heads}, 0.5f);
     add(alpha + "." + std::to_string(h) + ".bias", {1}, 0.5f);
   }
@@ -68,7 +72,8 @@ std::vector<TinyOptOptions> opt_variants() {
           {.remove_final_norm = true},
           {.word_size = 20, .remove_final_norm = true, .gamma = -0.02},
           {.tied = false, .bias = false, .norm_weights = false},
-          {.gate_type = "unconditional_per_head", .activation = "gelu", .prefix = ""}};
+          {.gate_type = "unconditional_per_head", .activation = "gelu", .prefix = ""},
+          {.sink = true, .gate_type = "conditional_per_element"}};
 }
 
 Model quantized_tiny_opt(const TinyOptOptions& options, const CalibrationOptions& calibration) {

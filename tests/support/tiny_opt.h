@@ -10,7 +10,8 @@ namespace octavo::test {
 
 struct TinyOptOptions {
   int layers = 2, hidden_size = 48, heads = 3, intermediate_size = 80, vocab_size = 70, word_size = 48, positions = 40;
-  bool norm_before = true, remove_final_norm = false, tied = true, bias = true, norm_weights = true, gate = true;
+  bool norm_before = true, remove_final_norm = false, tied = true, bias = true, norm_weights = true, gate = true,
+       sink = false;
   std::string gate_type = "conditional_per_token";
   double gamma = 0.0;
   std::string activation = "relu", prefix = "model.";

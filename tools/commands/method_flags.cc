@@ -80,7 +80,7 @@ Flags method_flags() {
        "B"},
       {"gate-type",
        "what a checkpoint's gates depend on, in place of what its config.json says: unconditional_per_head, "
-       "conditional_per_head, conditional_per_token",
+       "conditional_per_head, conditional_per_token, conditional_per_element",
        "NAME"},
       {"gate-scale", "constant factor of conditional gates, in place of the checkpoint's", "S"}};
 }
@@ -91,7 +91,8 @@ CheckpointOptions read_method(const Arguments& arguments) {
           .gate_type =
               arguments.choice<GateType>("gate-type", {{"unconditional_per_head", GateType::unconditional_per_head},
                                                        {"conditional_per_head", GateType::conditional_per_head},
-                                                       {"conditional_per_token", GateType::conditional_per_token}}),
+                                                       {"conditional_per_token", GateType::conditional_per_token},
+                                                       {"conditional_per_element", GateType::conditional_per_element}}),
           .gate_scale = read_scale(arguments),
           .softmax1 = arguments.on("softmax1") ? std::optional(true) : std::nullopt,
           .attention_prune = prune,

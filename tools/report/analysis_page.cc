@@ -139,7 +139,9 @@ std::string attention(const Analysis& analysis) {
       sinks.push_back(each.sink);
     }
     if (each.gated) {
-      gates.push_back({label(each.name), each.gate_low, each.gate_high, "mean " + fixed(each.gate, 2)});
+      gates.push_back({label(each.name), each.gate_low, each.gate_high,
+                       "mean " + fixed(each.gate, 2) + ", " + percent(each.gate_closed, 0) + " below 0.1, " +
+                           percent(each.gate_open, 0) + " above 0.9"});
     }
   }
   std::string html = "<h2>Attention</h2><div class=\"plots\">" +

@@ -41,7 +41,8 @@ std::string line(const AttentionAnalysis& attention) {
                      cell(attention.sink.empty() ? "" : percent(mean(attention.sink)), 11);
   if (attention.gated) {
     text += cell(fixed(attention.gate, 3), 10) + "   " + fixed(attention.gate_low, 3) + " to " +
-            fixed(attention.gate_high, 3);
+            fixed(attention.gate_high, 3) + cell(percent(attention.gate_closed), 11) +
+            cell(percent(attention.gate_open), 11);
   }
   return text + "\n";
 }
@@ -72,7 +73,7 @@ std::string to_text(const Analysis& analysis, const AnalysisSubject& subject) {
           cell("SQNR dB", 8) + cell("cosine", 9) + cell("saturated", 10) + "\n";
   for (const ValueAnalysis& value : analysis.values) text += line(value);
   text += "\n" + word("attention", 48) + cell("zeros", 11) + cell("of codes", 11) + cell("row sum", 11) +
-          cell("sink", 11) + cell("gate", 10) + "   10 % to 90 %\n";
+          cell("sink", 11) + cell("gate", 10) + "   10 % to 90 %  below 0.1  above 0.9\n";
   for (const AttentionAnalysis& attention : analysis.attention) text += line(attention);
   if (analysis.sensitivity.empty()) return text;
   text += "\n" + word("quantized alone, worst first", 58) + cell("cosine", 9) + cell("lowest", 9) + "   what helps\n";
@@ -106,7 +107,12 @@ std::string to_json(const Analysis& analysis, const AnalysisSubject& subject) {
     json entry = {{"name", each.name}, {"zeros", each.zeros}, {"row_sum", each.row_sum}};
     if (!each.zero_codes.empty()) entry["zero_codes"] = each.zero_codes;
     if (!each.sink.empty()) entry["sink"] = each.sink;
-    if (each.gated) entry["gate"] = {{"mean", each.gate}, {"p10", each.gate_low}, {"p90", each.gate_high}};
+    if (each.gated)
+      entry["gate"] = {{"mean", each.gate},
+                       {"p10", each.gate_low},
+                       {"p90", each.gate_high},
+                       {"below", each.gate_closed},
+                       {"above", each.gate_open}};
     attention.push_back(std::move(entry));
   }
   for (const Sensitivity& each : analysis.sensitivity) {
