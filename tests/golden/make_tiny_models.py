@@ -16,6 +16,9 @@ import torch
 import transformers
 from safetensors.torch import save_file
 
+sys.path.append(str(pathlib.Path(__file__).parents[2] / "tools/train"))
+from attention_variants import Method, give, save_model  # noqa: E402
+
 LENGTHS = (1, 7, 24)
 SIZES = dict(hidden_size=24, num_hidden_layers=2, num_attention_heads=3)
 
@@ -32,14 +35,31 @@ def spread(model):
     return model.half().float().eval()  # fp32 arithmetic on the stored numbers
 
 
+def with_method(model, method):
+    return model if method == Method() else give(model, method)
+
+
+# Sinks and gates, each kind once; those of a checkpoint's own attention stay what they were.
+def bert_sink():
+    return bert(Method(sink=True, gate="conditional_per_element"))
+
+
+def opt_sink():
+    return opt(Method(gamma=-0.02, sink=True, gate="conditional_per_token", activation="softplus"))
+
+
+def vit_sink():
+    return vit(Method(gamma=-0.01, zeta=1.02, sink=True, gate="conditional_per_element", activation="softplus"))
+
+
 def texts(vocabulary):
     generator = np.random.default_rng(2)
     return [torch.from_numpy(generator.integers(0, vocabulary, length))[None] for length in LENGTHS]
 
 
-def bert():
+def bert(method=Method()):
     config = transformers.BertConfig(vocab_size=60, intermediate_size=40, max_position_embeddings=32, **SIZES)
-    model = spread(transformers.BertModel(config, add_pooling_layer=False))
+    model = spread(with_method(transformers.BertModel(config, add_pooling_layer=False), method))
     outputs = {}
     for n, ids in enumerate(texts(config.vocab_size)):
         outputs[f"{n}.input_ids"] = ids[0].int()
@@ -47,9 +67,9 @@ def bert():
     return model, outputs
 
 
-def opt():
+def opt(method=Method()):
     config = transformers.OPTConfig(vocab_size=60, ffn_dim=40, max_position_embeddings=32, word_embed_proj_dim=24, **SIZES)
-    model = spread(transformers.OPTForCausalLM(config))
+    model = spread(with_method(transformers.OPTForCausalLM(config), method))
     outputs = {}
     for n, ids in enumerate(texts(config.vocab_size)):
         result = model(ids, output_hidden_states=True)
@@ -73,9 +93,9 @@ def pictures(model, outputs_of, size=16):
     return model, outputs
 
 
-def vit():
+def vit(method=Method()):
     config = transformers.ViTConfig(intermediate_size=40, image_size=16, patch_size=4, num_labels=5, **SIZES)
-    model = transformers.ViTForImageClassification(config)
+    model = with_method(transformers.ViTForImageClassification(config), method)
 
     def outputs_of(values):
         result = model(values, output_hidden_states=True)
@@ -149,23 +169,23 @@ def deit3():
     return pictures(model, outputs_of)
 
 
-PROCESSORS = {vit: "ViTImageProcessor", dinov2: "BitImageProcessor", clip: "CLIPImageProcessor",
+PROCESSORS = {vit: "ViTImageProcessor", vit_sink: "ViTImageProcessor", dinov2: "BitImageProcessor", clip: "CLIPImageProcessor",
               siglip: "SiglipImageProcessor", beit: "BeitImageProcessor"}
 
 
 def main():
     out = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).parent / "tiny"
-    for make in (bert, opt, vit, dinov2, clip, siglip, beit, deit3):
+    for make in (bert, opt, vit, dinov2, clip, siglip, beit, deit3, bert_sink, opt_sink, vit_sink):
         with torch.no_grad():
             model, outputs = make()
         folder = out / make.__name__
-        model.half().save_pretrained(folder)
+        save_model(model.half(), folder)
         (folder / "generation_config.json").unlink(missing_ok=True)
         if make in PROCESSORS:
             edge = outputs["0.pixels"].shape[0]
             settings = {"do_resize": True, "size": {"height": edge, "width": edge}, "resample": 2, "do_rescale": True,
                         "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
-            if make is not vit:
+            if make not in (vit, vit_sink):
                 settings |= {"image_processor_type": PROCESSORS[make], "do_center_crop": False}
             (folder / "preprocessor_config.json").write_text(json.dumps(settings, indent=1) + "\n")
         metadata = {"torch": torch.__version__, "transformers": transformers.__version__}

@@ -113,17 +113,23 @@ void compare_pictures(const TinyGolden& golden) {
 }  // namespace
 
 TEST_CASE("a tiny BERT in float32 is within 1e-4 of transformers', and in INT8 close to it") {
-  const TinyGolden golden("bert");
-  compare(golden, texts(golden), {random_batch(64, 32, 60)});
+  for (const char* name : {"bert", "bert_sink"}) {
+    INFO(name);
+    const TinyGolden golden(name);
+    compare(golden, texts(golden), {random_batch(64, 32, 60)});
+  }
 }
 
 TEST_CASE("hidden states and logits of a tiny OPT in float32 are within 1e-4 of transformers', and in INT8 close") {
-  const TinyGolden golden("opt");
-  compare(golden, texts(golden), {random_batch(64, 32, 60)});
+  for (const char* name : {"opt", "opt_sink"}) {
+    INFO(name);
+    const TinyGolden golden(name);
+    compare(golden, texts(golden), {random_batch(64, 32, 60)});
+  }
 }
 
 TEST_CASE("every output of tiny vision transformers in float32 is within 1e-4 of the original's, and in INT8 close") {
-  for (const char* name : {"vit", "deit3", "dinov2", "clip", "siglip", "beit"}) {
+  for (const char* name : {"vit", "vit_sink", "deit3", "dinov2", "clip", "siglip", "beit"}) {
     INFO(name);
     compare_pictures(TinyGolden(name));
   }
