@@ -128,8 +128,10 @@ struct AttentionConstants {
   bool u16_probabilities = false;  ///< row mode with 16-bit probabilities (5 e); not with clipped
 };
 
-/// Largest magnitude of what is added to a score.
+/// Largest magnitude of what is added to a score. The least bias hides a key, whose e is 0 then, where score_shift is
+/// not above kLargestMaskedShift.
 constexpr int32_t kLargestScoreBias = 1 << 28;
+constexpr int kLargestMaskedShift = 11;
 
 /// Attention of one head over one sequence, for queries first_query .. first_query + queries - 1 (5, 6):
 ///   score + bias -> t = max over visible keys - score -> e = 2^-u in Q15 -> u8 probabilities -> context
@@ -232,7 +234,7 @@ struct NormConstants {
 };
 
 /// Integer LayerNorm (4) over rows of the s16 stream, two outputs: u8 for the next GEMM and s16 for the stream. Columns
-/// past `columns` of the last 64-byte chunk of u8 are left alone.
+/// past `columns` of the last 64-byte chunk of u8 are left alone. An RMSNorm takes the sum of a row as 0.
 struct LayerNorm {
   int rows, columns;    ///< columns 1..8192
   const int16_t* in;    ///< row-major
@@ -243,6 +245,7 @@ struct LayerNorm {
   NormConstants s16;
   int16_t* s16_output;  ///< row-major; may equal `in`
   ptrdiff_t s16_stride;
+  bool rms = false;
 };
 
 /// One table of an embedding sum: s8 rows, each with its multiplier in Q15 of the sum's step.
@@ -305,6 +308,8 @@ struct KernelTable {
   void (*scale_s32)(const ScaleS32&);
   void (*activate_s16)(const ActivateS16&);
   void (*activate_gates)(const ActivateGates&);
+  void (*gated_units)(const GatedUnits&);
+  void (*rotate_heads)(const RotateHeads&);
   void (*divide_sums)(const DivideSums&);
   void (*mean_gate_logits)(const MeanGateLogits&);
   void (*copy_patch)(const CopyPatch&);

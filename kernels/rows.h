@@ -96,6 +96,39 @@ struct ActivateGates {
   ptrdiff_t stride;   ///< elements between rows of both
 };
 
+/// Gated linear units (7 b): with a the activation of a gate's code by a table, as in ActivateS16,
+///   v = clamp(((a * up * multiplier + 2^(shift-1)) >> shift) + zero_point), from 0 to 255, or with fine codes to 2047,
+/// and out = v, or with fine codes out = v >> 3 and fine = v & 7.
+struct GatedUnits {
+  int rows, columns;
+  const int16_t* gate;   ///< row-major
+  const int16_t* up;     ///< row-major; null: 1 everywhere
+  ptrdiff_t stride;      ///< elements between rows of both
+  const int16_t* table;  ///< [1025]
+  int32_t multiplier;    ///< in [0, 2^31)
+  int shift;             ///< 33..62
+  int32_t zero_point;    ///< 0..255, with fine codes 0..2040
+  ByteMatrix out;
+  ByteMatrix fine = {};  ///< null data: no fine codes
+};
+
+/// Rotary positions (5 f) of heads whose columns x, y = j, j + head_size / 2 are pairs, by the angle of the row's
+/// position and of j:
+///   out[x] = clamp((((x * cosine - y * sine) * multiplier + 2^(shift-1)) >> shift) + zero_point, low, high)
+///   out[y] = clamp((((y * cosine + x * sine) * multiplier + 2^(shift-1)) >> shift) + zero_point, low, high)
+struct RotateHeads {
+  int rows, heads, head_size;     ///< head_size even
+  const int16_t* in;              ///< row-major
+  ptrdiff_t stride;               ///< elements between rows
+  const int16_t *cosine, *sine;   ///< [positions][head_size / 2] in Q15, of magnitudes whose sum is at most 46342
+  const int32_t* position;        ///< [rows]
+  int32_t multiplier;             ///< in [0, 2^31)
+  int shift;                      ///< 33..62
+  int32_t zero_point, low, high;  ///< low and high within 0..255 or -128..127
+  uint8_t* out;                   ///< row-major; the low byte of a code
+  ptrdiff_t out_stride;           ///< bytes between rows
+};
+
 /// Means of columns from their sums over `count` rows, rounded half up: floor((2 sum + count) / (2 count)).
 struct DivideSums {
   int count, columns;

@@ -120,6 +120,11 @@ using Count = __m128i;
   return _mm256_cvtepi16_epi32(_mm256_extracti128_si256(v, 1));
 }
 
+// The pairs of 16-bit values that begin at these places of a table.
+[[gnu::always_inline]] inline Vector gather_pairs(const int16_t* table, Vector index) {
+  return _mm256_i32gather_epi32(reinterpret_cast<const int*>(table), index, sizeof(int16_t));
+}
+
 // The elements 0, 2, 4 ... and 1, 3, 5 ... of two vectors of 32-bit ones.
 struct EvenOdd {
   Vector even, odd;

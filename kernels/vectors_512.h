@@ -124,6 +124,11 @@ using Count = __m512i;  // in every element: one operation less than with a coun
   return _mm512_cvtepi16_epi32(_mm512_extracti64x4_epi64(v, 1));
 }
 
+// The pairs of 16-bit values that begin at these places of a table.
+[[gnu::always_inline]] inline Vector gather_pairs(const int16_t* table, Vector index) {
+  return _mm512_i32gather_epi32(index, table, sizeof(int16_t));
+}
+
 // The elements 0, 2, 4 ... and 1, 3, 5 ... of two vectors of 32-bit ones.
 struct EvenOdd {
   Vector even, odd;

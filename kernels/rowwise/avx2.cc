@@ -1,9 +1,13 @@
 // Row by row with AVX2.
+#include "kernels/rowwise/gated_rows.h"
 #include "kernels/rowwise/rows.h"
 
 namespace octavo::kernels {
 
 void install_rowwise_avx2(KernelTable& table);
-void install_rowwise_avx2(KernelTable& table) { install_rows(table); }
+void install_rowwise_avx2(KernelTable& table) {
+  install_rows(table);
+  install_gated_rows(table);
+}
 
 }  // namespace octavo::kernels

@@ -64,7 +64,7 @@ uint64_t variance_of(const LayerNorm& norm, const int16_t* in, RowConstants& row
   int j = 0;
   for (; j + kColumns16 <= norm.columns; j += kColumns16) add(sums, load(in + j));
   if (j < norm.columns) add(sums, load_some(in + j, norm.columns - j));
-  row.sum = sum_of_32(sums.values);
+  row.sum = norm.rms ? 0 : sum_of_32(sums.values);
   const uint64_t high = sum_of_64(sums.high);
   const uint64_t squares = sum_of_64(sums.pairs) - (high << 32) + high;
   const int64_t sum = row.sum;

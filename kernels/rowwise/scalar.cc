@@ -36,13 +36,14 @@ struct RowConstants {
   ReciprocalRoot root;
 };
 
-RowConstants row_constants(const int16_t* in, int columns, int64_t epsilon) {
+RowConstants row_constants(const LayerNorm& norm, const int16_t* in) {
+  const int64_t columns = norm.columns;
   int64_t sum = 0, squares = 0;
   for (int j = 0; j < columns; ++j) {
-    sum += in[j];
+    if (!norm.rms) sum += in[j];
     squares += in[j] * in[j];
   }
-  const int64_t variance = columns * squares - sum * sum + epsilon;  // columns^2 times the row's variance, exact
+  const int64_t variance = columns * squares - sum * sum + norm.epsilon;  // columns^2 times the row's variance, exact
   return {static_cast<int32_t>(sum), reciprocal_root(variance == 0 ? 1 : static_cast<uint64_t>(variance))};
 }
 
@@ -68,7 +69,7 @@ void store(const ByteMatrix& out, int row, int column, int64_t value) {
 void layer_norm(const LayerNorm& norm) {
   for (int row = 0; row < norm.rows; ++row) {
     const int16_t* in = norm.in + row * norm.in_stride;
-    const RowConstants constants = row_constants(in, norm.columns, norm.epsilon);
+    const RowConstants constants = row_constants(norm, in);
     for (int j = 0; j < norm.columns; ++j) {
       const int32_t n = normalized(in[j], norm.columns, constants);
       if (norm.u8.gain != nullptr) store(norm.u8_output, row, j, output_value(norm.u8, j, n));
@@ -219,10 +220,48 @@ void scale_s32(const ScaleS32& row) {
   }
 }
 
+// A table's value for an s16 code.
+int32_t activated(const int16_t* table, int code) {
+  const int place = code + 32768, index = place >> 6, rest = place & 63;
+  return (table[index] * (64 - rest) + table[index + 1] * rest + 32) >> 6;
+}
+
 void activate_s16(const ActivateS16& row) {
-  for (int j = 0; j < row.columns; ++j) {
-    const int place = row.in[j] + 32768, index = place >> 6, rest = place & 63;
-    row.out[j] = static_cast<int16_t>((row.table[index] * (64 - rest) + row.table[index + 1] * rest + 32) >> 6);
+  for (int j = 0; j < row.columns; ++j) row.out[j] = static_cast<int16_t>(activated(row.table, row.in[j]));
+}
+
+void gated_units(const GatedUnits& units) {
+  const GatedUnits own = units;
+  const bool fine = own.fine.data != nullptr;
+  for (int row = 0; row < own.rows; ++row) {
+    for (int j = 0; j < own.columns; ++j) {
+      const ptrdiff_t from = row * own.stride + j;
+      const int32_t product = activated(own.table, own.gate[from]) * (own.up != nullptr ? own.up[from] : 1);
+      const int64_t v = clamp(scaled(product, own.multiplier, own.shift) + own.zero_point, 0, fine ? 2047 : 255);
+      store(own.out, row, j, fine ? v >> 3 : v);
+      if (fine) store(own.fine, row, j, v & 7);
+    }
+  }
+}
+
+void rotate_heads(const RotateHeads& heads) {
+  const RotateHeads own = heads;
+  const int half = own.head_size / 2;
+  const auto code = [&](int32_t sum) {
+    return static_cast<uint8_t>(clamp(scaled(sum, own.multiplier, own.shift) + own.zero_point, own.low, own.high));
+  };
+  for (int row = 0; row < own.rows; ++row) {
+    const int16_t *cosine = own.cosine + ptrdiff_t{own.position[row]} * half,
+                  *sine = own.sine + ptrdiff_t{own.position[row]} * half;
+    for (int head = 0; head < own.heads; ++head) {
+      const int16_t* in = own.in + row * own.stride + head * own.head_size;
+      uint8_t* out = own.out + row * own.out_stride + head * own.head_size;
+      for (int j = 0; j < half; ++j) {
+        const int32_t x = in[j], y = in[half + j];
+        out[j] = code(x * cosine[j] - y * sine[j]);
+        out[half + j] = code(y * cosine[j] + x * sine[j]);
+      }
+    }
   }
 }
 
@@ -305,6 +344,8 @@ void install_rowwise_scalar(KernelTable& table) {
   table.scale_s32 = scale_s32;
   table.activate_s16 = activate_s16;
   table.activate_gates = activate_gates;
+  table.gated_units = gated_units;
+  table.rotate_heads = rotate_heads;
   table.divide_sums = divide_sums;
   table.mean_gate_logits = mean_gate_logits;
   table.copy_patch = copy_patch;

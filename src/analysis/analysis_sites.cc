@@ -20,9 +20,10 @@ void add_sites(const Graph& graph, const Node& node, std::vector<Site>& sites) {
     add(name, "embedding sum");
   } else if (known.normalises) {
     sites.push_back({name, "LayerNorm", ends_ffn(graph, graph.producer(node.inputs[0]))});
-  } else if (!known.qkv.empty()) {
+  } else if (!known.values.empty()) {
+    if (known.values_form != Form::u8) return;  // 16 bits lose next to nothing
     const char* kinds[] = {"query", "key", "value"};
-    for (std::size_t i = 0; i < known.qkv.size(); ++i) add(known.qkv[i]->name, kinds[i]);
+    for (std::size_t i = 0; i < known.values.size(); ++i) add(known.values[i]->name, kinds[i]);
   } else if (known.attention) {
     add(stage_name(name, Stage::scores), "scores");
     add(stage_name(name, Stage::probs), "probabilities");
@@ -32,7 +33,7 @@ void add_sites(const Graph& graph, const Node& node, std::vector<Site>& sites) {
     sites.push_back({stage_name(name, Stage::product), ffn ? kFfnOutput : "attention output", ffn});
     add(name, "residual sum");
   } else if (known.makes == std::vector{Form::u8}) {
-    add(name, "activation");
+    add(name, known.passes_column_scales ? "gated unit" : "activation");
   }
 }
 
@@ -71,6 +72,7 @@ std::string remedy(std::string_view kind) {
   if (kind == "embedding table") return "a scale per row, as the default has it";
   if (kind == "LayerNorm") return "equalizing the columns of this LayerNorm";
   if (kind == "activation") return "channel splits of its outlier neurons";
+  if (kind == "gated unit") return "extra bits of it";
   if (kind == "scores") return "scores in 16 bits, as the default has them";
   if (kind == "probabilities") return "probabilities relative to the largest of their row, as the default has them";
   return "a model trained with clipped softmax or gates";

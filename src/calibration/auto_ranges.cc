@@ -39,7 +39,7 @@ BlockError::BlockError(const FloatExecutor& executor, const Graph& graph, Ragged
 
 std::string BlockError::end_of_block(const std::string& value) const {
   const auto makes = [&](const Node& node) {
-    const std::vector<const LinearBlock*> qkv = facts(graph_, node).qkv;
+    const std::vector<const LinearBlock*> qkv = facts(graph_, node).values;
     const auto named = [&](const LinearBlock* block) { return block->name == value; };
     return graph_.name(node.output) == value || std::any_of(qkv.begin(), qkv.end(), named);
   };

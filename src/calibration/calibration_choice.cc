@@ -88,13 +88,16 @@ void Calibrator::Data::equalize_contexts(const CalibrationOptions& chosen, Range
   if (chosen.activations.equalize == EqualizeMethod::none || uses_histograms(options.ranges.method)) return;
   const Graph& graph = model->graph;
   for (const Node& node : graph.nodes) {
-    if (!facts(graph, node).attention) continue;
-    const std::string &name = graph.name(node.output),
-                      &v = facts(graph, graph.producer(node.inputs[0])).qkv.back()->name;
+    if (!facts(graph, node).passes_column_scales) continue;
+    const OpFacts made = facts(graph, graph.producer(node.inputs[0]));
+    const std::string &name = graph.name(node.output), &v = made.values.back()->name;
     if (!is_finite(chosen_ranges, name) || !is_finite(chosen_ranges, v)) continue;
-    const EqualizedSite site = equalize_columns(chosen.activations.equalize, v_columns.statistics().at(v));
-    chosen_ranges[v] = site.range;
-    chosen_ranges[name] = equalized_range(columns.statistics().at(name), site.equalization);
+    const ColumnStatistics &of_v = v_columns.statistics().at(v), &of_result = columns.statistics().at(name);
+    // what has 8 bits is to have columns of one range: V, or the product of the branches
+    const EqualizedSite site =
+        equalize_columns(chosen.activations.equalize, made.values_form == Form::u8 ? of_v : of_result);
+    chosen_ranges[v] = equalized_range(of_v, site.equalization);
+    chosen_ranges[name] = equalized_range(of_result, site.equalization);
     result.equalization[name] = site.equalization;
   }
 }
@@ -134,12 +137,13 @@ void Calibrator::Data::improve_ranges(const CalibrationOptions& chosen, Ranges& 
   for (const Node& node : model->graph.nodes) {
     const std::string& name = model->graph.name(node.output);
     const OpFacts known = facts(model->graph, node);
-    if (!known.qkv.empty()) {
-      for (const LinearBlock* block : known.qkv) {
+    if (!known.values.empty()) {
+      if (known.values_form != Form::u8) continue;  // 16 bits keep min-max
+      for (const LinearBlock* block : known.values) {
         Range& r = chosen_ranges.at(block->name);
         const Histogram& histogram = histograms.at(block->name);
-        r = block == known.qkv.front() ? best(block->name, r, histogram, bytes_rounding)
-                                       : best(block->name, r, histogram, signed_rounding);
+        r = block == known.values.front() ? best(block->name, r, histogram, bytes_rounding)
+                                          : best(block->name, r, histogram, signed_rounding);
       }
     } else if (known.attention) {
       chosen_ranges[name] = best(name, chosen_ranges.at(name), histograms.at(name), bytes_rounding);

@@ -27,7 +27,9 @@ ValueNames byte_values(const Graph& graph) {
   ValueNames names;
   for (const Node& node : graph.nodes) {
     const OpFacts known = facts(graph, node);
-    for (const LinearBlock* block : known.qkv) names.insert(block->name);
+    for (const LinearBlock* block : known.values) {
+      if (known.values_form == Form::u8) names.insert(block->name);
+    }
     if (known.makes == std::vector{Form::u8}) names.insert(graph.name(node.output));
   }
   return names;
@@ -36,7 +38,7 @@ ValueNames byte_values(const Graph& graph) {
 ValueNames attention_values(const Graph& graph) {
   ValueNames names;
   for (const Node& node : graph.nodes) {
-    if (const OpFacts known = facts(graph, node); !known.qkv.empty()) names.insert(known.qkv.back()->name);
+    if (const OpFacts known = facts(graph, node); !known.values.empty()) names.insert(known.values.back()->name);
   }
   return names;
 }

@@ -47,7 +47,7 @@ double relative_error(const Tensor& found, const Tensor& exact) {
 /// What a product multiplies by, gates left out.
 std::vector<const LinearBlock*> blocks_of(const Graph& graph, const Node& reader) {
   const OpFacts known = facts(graph, reader);
-  return known.qkv.empty() ? std::vector{known.blocks.at(0).rows} : known.qkv;
+  return known.values.empty() ? std::vector{known.blocks.at(0).rows} : known.values;
 }
 
 }  // namespace

@@ -40,6 +40,22 @@ float activated(float x, GateActivation activation) {
   return 1.0f / (1.0f + std::exp(-x));
 }
 
+/// Turns the pairs of every head of Q and K by the angles of the tokens' positions.
+void rotate(FloatExecutor::Run& pass, const QkvProduct& op, const Node& node) {
+  const ConstRow table = pass.model.bound(op.rotary->table);
+  const Eigen::Index size = op.head_size, half = size / 2, stride = pass.model.columns(node.output);
+  for (Eigen::Index row = 0; row < pass.batch.rows(); ++row) {
+    const Eigen::Index position = pass.batch.positions[static_cast<std::size_t>(row)];
+    const auto cosine = table.segment(position * size, half), sine = table.segment(position * size + half, half);
+    for (int head = 0; head < 2 * op.heads; ++head) {  // of Q, then of K
+      Row x(pass.at(node.output) + row * stride + head * size, half), y(x.data() + half, half);
+      const Eigen::ArrayXf turned = x * cosine - y * sine;
+      y = y * cosine + x * sine;
+      x = turned;
+    }
+  }
+}
+
 /// Calls `visit(block, copy)` with each of these blocks of a value's columns, from the first column on.
 template <typename Visit>
 void for_blocks(Rows rows, const std::vector<const LinearBlock*>& blocks, const Visit& visit) {
@@ -184,10 +200,15 @@ void AttentionRun::compute_probabilities(int sequence, int head, float* scores) 
   const Eigen::Index first = pass.batch.start[static_cast<std::size_t>(sequence)], length = pass.batch.length(sequence);
   const std::optional<float> sink = sinks.empty() ? std::nullopt : std::optional(sinks[static_cast<std::size_t>(head)]);
   for (Eigen::Index i = 0; i < length; ++i) {
-    const Eigen::Index visible = op.mask == AttentionMask::causal ? i + 1 : length;
-    const float share = clipped_softmax(Row(scores + i * length, visible), op.softmax, sink);
+    const Eigen::Index begin = op.window > 0 ? std::max<Eigen::Index>(i - op.window, 0) : 0;
+    const Eigen::Index end = op.mask == AttentionMask::causal ? i + 1
+                             : op.window > 0                  ? std::min<Eigen::Index>(i + op.window + 1, length)
+                                                              : length;
+    float* row = scores + i * length;
+    const float share = clipped_softmax(Row(row + begin, end - begin), op.softmax, sink);
     if (sink) sink_shares[static_cast<std::size_t>((first + i) * op.heads + head)] = share;
-    Row(scores + i * length + visible, length - visible).setZero();
+    Row(row, begin).setZero();
+    Row(row + end, length - end).setZero();
   }
 }
 
@@ -261,6 +282,7 @@ void AttentionRun::observe(const std::vector<float>& probabilities, const std::v
 template <>
 void FloatExecutor::Run::execute(const QkvProduct& op, const Node& node) {
   multiply(node);
+  if (op.rotary) rotate(*this, op, node);
   std::vector<const LinearBlock*> blocks = {&op.query, &op.key, &op.value};
   const auto values = [](FloatMatrix& copy) {
     return std::span<float>(copy.data(), static_cast<std::size_t>(copy.size()));

@@ -13,6 +13,8 @@ Eigen::ArrayXf projected(ConstRow weight, ConstRow row, Eigen::Index columns) {
   return (rows * row.matrix()).array();
 }
 
+}  // namespace
+
 void activate(Rows rows, Activation activation) {
   if (activation == Activation::relu) rows = rows.max(0.0f);
   if (activation == Activation::tanh) rows = rows.unaryExpr([](float x) { return std::tanh(x); });
@@ -25,8 +27,6 @@ void activate(Rows rows, Activation activation) {
   if (activation == Activation::quick_gelu) rows = rows / (1.0f + (-1.702f * rows).exp());
   if (activation == Activation::silu) rows = rows / (1.0f + (-rows).exp());
 }
-
-}  // namespace
 
 template <>
 void FloatExecutor::Run::execute(const EmbedTokens& op, const Node& node) {
@@ -45,7 +45,8 @@ void FloatExecutor::Run::execute(const EmbedTokens& op, const Node& node) {
     if (!op.type.empty()) add(row_of(token), op.type, batch.types[token]);
   }
   change(node, Stage::partial);
-  for (std::size_t token = 0; token < rows_count; ++token) add(row_of(token), op.position, batch.positions[token]);
+  for (std::size_t token = 0; token < rows_count && !op.position.empty(); ++token)
+    add(row_of(token), op.position, batch.positions[token]);
   change(node);
 }
 

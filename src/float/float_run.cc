@@ -75,7 +75,7 @@ void FloatExecutor::Run::normalise(const NormWeights& norm, const float* from, f
   for (Eigen::Index i = 0; i < rows; ++i) {
     const ConstRow in(from + i * columns, columns);
     Row out(to + i * columns, columns);
-    out = in - in.mean();
+    out = in - (norm.rms ? 0.0f : in.mean());
     const double variance = static_cast<double>(out.square().mean());
     out = out * static_cast<float>(1.0 / std::sqrt(variance + norm.epsilon)) * gain + bias;
   }

@@ -26,6 +26,9 @@ using ConstRow = Eigen::Map<const Eigen::ArrayXf>;
 /// Rows of a buffer that FloatLinear reads or writes: it works on multiples of 16.
 inline std::size_t padded_rows(int rows) { return static_cast<std::size_t>((rows + 15) / 16 * 16); }
 
+/// In place.
+void activate(Rows rows, Activation activation);
+
 /// The two products of one attention head over a sequence of some length.
 struct HeadProducts {
   FloatMatmul scores, context;

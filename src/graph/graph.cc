@@ -134,6 +134,9 @@ ValueId GraphBuilder::qkv(const std::string& name, ValueId x, QkvProduct op) {
     }
   }
   check_gate(name, op, graph_.columns(x));
+  if (op.rotary && op.head_size % 2 != 0)
+    throw Error(name + " has rotary positions and heads of " + std::to_string(op.head_size) +
+                " columns, expected an even number");
   const int columns = 3 * width + gate_columns(op);
   return append({name, columns, graph_.value(x).rows}, std::move(op), {x});
 }
@@ -160,6 +163,21 @@ ValueId GraphBuilder::linear_add(const std::string& name, ValueId x, ValueId str
   return append({name, columns, graph_.value(x).rows}, std::move(op), {x, stream});
 }
 
+ValueId GraphBuilder::glu_product(const std::string& name, ValueId x, GluProduct op) {
+  require_form(name, x, Form::u8);
+  if (op.has_up() && op.gate.columns != op.up.columns)
+    throw Error(name + " has " + std::to_string(op.gate.columns) + " gates for " + std::to_string(op.up.columns) +
+                " columns");
+  const int columns = op.gate.columns + op.up.columns;
+  return append({name, columns, graph_.value(x).rows}, std::move(op), {x});
+}
+
+ValueId GraphBuilder::glu(const std::string& name, ValueId product, GluOp op) {
+  const auto* branches = std::get_if<GluProduct>(&graph_.producer(product).op);
+  if (!branches) throw Error(name + " reads " + graph_.name(product) + ", which has no branches");
+  return append({name, branches->gate.columns, graph_.value(product).rows}, op, {product});
+}
+
 ValueId GraphBuilder::layer_norm(const std::string& name, ValueId x, NormWeights weights, int groups) {
   require_form(name, x, Form::s16);
   const int columns = graph_.columns(x);
@@ -182,6 +200,8 @@ ValueId GraphBuilder::attention(const std::string& name, ValueId qkv, AttentionO
   if (!fits) throw Error(name + ": its gate does not fit the product " + graph_.name(qkv));
   if (op.bias && (op.bias->reach < 0 || op.bias->grid_width < 0 || (op.bias->grid_height > 0) != op.bias->on_grid()))
     throw Error(name + " has a bias of scores of no distances");
+  if (op.window < 0 || (op.window > 0 && (op.mask == AttentionMask::causal || (op.bias && op.bias->on_grid()))))
+    throw Error(name + " has a window of keys, which only attention in both directions has, without a grid");
   require_columns(graph_, name, qkv, 3 * width + gate_columns(*product));
   return append({name, width, graph_.value(qkv).rows}, std::move(op), {qkv});
 }

@@ -44,7 +44,8 @@ enum class Activation {
 
 /// Sum of embedding rows -> residual stream. Weights are names of f32 tensors [count, columns].
 struct EmbedTokens {
-  std::string word, position;
+  std::string word;
+  std::string position;         ///< "" when positions are not added to words
   std::string type;             ///< "" when the model has no token types
   std::string projection = {};  ///< f32 [columns, columns of word], which word rows are multiplied by (OPT's
                                 ///< project_in); "" for none
@@ -72,6 +73,13 @@ enum class GateActivation {
   softplus,  ///< ln(1 + exp(x)), which may exceed 1
 };
 
+/// Rotary positions (Su et al. 2021, RoFormer, eq. 15): columns j and j + head_size / 2 of a head of Q and K are turned
+/// by the angle of the token's position and of j. `table`: f32 [positions, head_size], of each position the cosines of
+/// all angles, then the sines.
+struct RotaryPositions {
+  std::string table;
+};
+
 /// Q, K, V and the conditional gate's columns in one product of the same input: one block each, in that order.
 struct QkvProduct {
   LinearBlock query, key, value;
@@ -82,6 +90,7 @@ struct QkvProduct {
       gate;  ///< linear: [1, slice] per head; mlp: [hidden, slice]; all_heads: one [heads, columns]; dense: one [heads
              ///< * head_size, columns]
   std::vector<LinearBlock> gate_output;  ///< mlp: [1, hidden] per head, over the ReLU of its block of `gate`
+  std::optional<RotaryPositions> rotary = {};
 
   std::array<const LinearBlock*, 3> qkv() const { return {&query, &key, &value}; }
 };
@@ -99,6 +108,19 @@ struct Linear {
   Form makes = Form::u8;  ///< u8; s16 from s16; s32 without an activation
 };
 
+/// The two branches of a gated linear unit in one product of the same input, a block each. Without `up`, of no columns,
+/// the unit is the activation alone: that of a feed-forward network whose activation needs a table (tanh).
+struct GluProduct {
+  LinearBlock gate, up;
+
+  bool has_up() const { return up.columns > 0; }
+};
+
+/// y = activation(gate) * up (Shazeer 2020, GLU Variants Improve Transformer, eq. 5). Input: the value of a GluProduct.
+struct GluOp {
+  Activation activation = Activation::silu;
+};
+
 /// y = x W^T + b + residual, onto the residual stream: input 0 is x, input 1 the stream.
 struct LinearAdd {
   LinearBlock weights;
@@ -108,6 +130,7 @@ struct LinearAdd {
 struct NormWeights {
   std::string gain, bias;
   double epsilon = 0.0;
+  bool rms = false;  ///< RMSNorm (Zhang and Sennrich 2019, eq. 4): 0 in place of the mean
 };
 
 /// y = (x - mean) / sqrt(variance + epsilon) * gain + bias over the columns of a 16-bit value. In a post-LN model the
@@ -183,6 +206,7 @@ struct AttentionOp {
   std::optional<GateSettings> gate;
   std::optional<ScoreBias> bias = {};
   std::string sink = {};  ///< f32 [heads]; "" for none
+  int window = 0;         ///< most places between a query and a key that it sees, on either side; 0: it sees all
 };
 
 /// Which rows of tokens SelectRows takes.
@@ -208,7 +232,8 @@ struct SelectRows {
 /// A new op is a struct here and its constants in quantized.h, an overload for each in op_facts.cc, and one file in
 /// each of float/, integer/, quantize/ and model_file/: until all of them have answered for it, nothing compiles or
 /// links.
-using Op = std::variant<EmbedTokens, QkvProduct, Linear, LinearAdd, LayerNormOp, AttentionOp, EmbedPatches, SelectRows>;
+using Op = std::variant<EmbedTokens, QkvProduct, Linear, LinearAdd, LayerNormOp, AttentionOp, EmbedPatches, SelectRows,
+                        GluProduct, GluOp>;
 
 struct Node {
   Op op;
@@ -258,6 +283,8 @@ class GraphBuilder {
   ValueId qkv(const std::string& name, ValueId x, QkvProduct op);
   ValueId linear(const std::string& name, ValueId x, Linear op);
   ValueId linear_add(const std::string& name, ValueId x, ValueId stream, LinearAdd op);
+  ValueId glu_product(const std::string& name, ValueId x, GluProduct op);
+  ValueId glu(const std::string& name, ValueId product, GluOp op);
   ValueId layer_norm(const std::string& name, ValueId x, NormWeights weights, int groups = 1);
   ValueId attention(const std::string& name, ValueId qkv, AttentionOp op);
   ValueId embed_patches(const std::string& name, int columns, EmbedPatches op);

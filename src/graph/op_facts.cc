@@ -11,8 +11,8 @@ namespace octavo {
 namespace {
 
 /// By place in Op.
-constexpr std::string_view kNames[] = {"EmbedTokens", "QkvProduct", "Linear",       "LinearAdd",
-                                       "LayerNorm",   "Attention",  "EmbedPatches", "SelectRows"};
+constexpr std::string_view kNames[] = {"EmbedTokens", "QkvProduct",   "Linear",     "LinearAdd",  "LayerNorm",
+                                       "Attention",   "EmbedPatches", "SelectRows", "GluProduct", "Glu"};
 static_assert(std::size(kNames) == std::variant_size_v<Op>);
 
 std::vector<std::string> without_empty(std::vector<std::string> names) {
@@ -34,8 +34,8 @@ struct Facts {
             .rounded = without_empty({op.word, op.position, op.type})};
   }
   OpFacts operator()(const QkvProduct& op) const {
-    OpFacts result{.depth = inputs(), .qkv = {&op.query, &op.key, &op.value}};
-    for (const LinearBlock* block : result.qkv) {
+    OpFacts result{.depth = inputs(), .values = {&op.query, &op.key, &op.value}};
+    for (const LinearBlock* block : result.values) {
       result.blocks.push_back({block});
       result.rounded.push_back(block->weight);
     }
@@ -46,7 +46,24 @@ struct Facts {
       result.tensors.push_back(block.weight);
       result.tensors.push_back(block.bias);
     }
+    if (op.rotary) result.tensors.push_back(op.rotary->table);
     return result;
+  }
+  OpFacts operator()(const GluProduct& op) const {
+    OpFacts result{.blocks = {{&op.gate}},
+                   .depth = inputs(),
+                   .values = {&op.gate},
+                   .values_form = Form::s16,
+                   .rounded = {op.gate.weight}};
+    if (!op.has_up()) return result;
+    result.blocks.push_back({&op.up});
+    result.values.push_back(&op.up);
+    result.rounded.push_back(op.up.weight);
+    return result;
+  }
+  OpFacts operator()(const GluOp&) const {
+    const auto& branches = std::get<GluProduct>(graph.producer(node.inputs[0]).op);
+    return {.makes = {Form::u8}, .passes_column_scales = branches.has_up()};
   }
   OpFacts operator()(const Linear& op) const {
     OpFacts result{.makes = {op.makes},
@@ -73,7 +90,7 @@ struct Facts {
             .rounded = {op.weights.gain}};
   }
   OpFacts operator()(const AttentionOp& op) const {
-    OpFacts result{.makes = {Form::u8}, .attention = attention_facts(node)};
+    OpFacts result{.makes = {Form::u8}, .passes_column_scales = true, .attention = attention_facts(node)};
     if (op.gate) result.tensors = without_empty({op.gate->logits});
     if (op.bias) result.tensors.push_back(op.bias->table);
     if (!op.sink.empty()) result.tensors.push_back(op.sink);
@@ -131,17 +148,20 @@ struct OfConstants {
   ConstantsFacts operator()(const QuantizedQkv& c) const {
     using Place = CodedValue::Place;
     const int low = c.asymmetric ? -128 : -127;
-    const auto value = [](Place place, const QuantizedBlock& block, int least, int most) {
+    const auto value = [](Place place, const QuantizedBlock& block, int least, int most,
+                          const std::optional<QuantizedBytes>& rotated = {}) {
       return CodedValue{.place = place,
                         .name = block.name,
                         .columns = block.columns,
-                        .encoding = block.encoding,
+                        .encoding = rotated ? rotated->encoding : block.encoding,
                         .low = least,
                         .high = most};
     };
-    return {.values = {value(Place::query, c.query, 0, 255), value(Place::key, c.key, low, 127),
-                       value(Place::value, c.value, low, 127)}};
+    return {.values = {value(Place::query, c.query, 0, 255, c.rotated_query),
+                       value(Place::key, c.key, low, 127, c.rotated_key), value(Place::value, c.value, low, 127)}};
   }
+  ConstantsFacts operator()(const QuantizedGluProduct&) const { return {}; }
+  ConstantsFacts operator()(const QuantizedGlu& c) const { return {.values = {bytes(c.output, c.refined)}}; }
   ConstantsFacts operator()(const QuantizedLinear& c) const {
     return {.output = c.table ? c.activated : c.block.encoding,
             .values = {c.makes_bytes ? stream(c.block.encoding, false)
@@ -167,11 +187,17 @@ struct Describe {
     return describe(c.sum, c.partial ? "u8" : "s16") + (c.fine_words ? " + words" : "");
   }
   std::string operator()(const QuantizedQkv& c) const {
-    return "q " + describe(c.query.encoding, "u8") + ", k " + describe(c.key.encoding, "s8") + ", v " +
+    return "q " + describe(c.rotated_query ? c.rotated_query->encoding : c.query.encoding, "u8") + ", k " +
+           describe(c.rotated_key ? c.rotated_key->encoding : c.key.encoding, "s8") + ", v " +
            describe(c.value.encoding, "s8") +
            (c.gate.empty() ? ""
                            : ", gate " + describe(c.gate[0].encoding, c.gate_output.empty() ? "s16" : "hidden u8"));
   }
+  std::string operator()(const QuantizedGluProduct& c) const {
+    return "gate " + describe(c.gate.encoding, "s16") +
+           (c.up.columns > 0 ? ", up " + describe(c.up.encoding, "s16") : "");
+  }
+  std::string operator()(const QuantizedGlu& c) const { return describe(c.output, "u8") + describe(c.refined); }
   std::string operator()(const QuantizedLinear& c) const {
     return (c.bytes ? "input " + describe(c.bytes->encoding, "u8") + ", " : "") +
            describe(c.table ? c.activated : c.block.encoding, "codes") + describe(c.refined) +

@@ -32,12 +32,17 @@ struct OpFacts {
                                  ///< reads
   Form reads = Form::u8;         ///< form of its first input
   // its product
-  std::vector<ProductBlock> blocks = {};     ///< what it multiplies by, in the order of its columns
-  int depth = 0;                             ///< inputs of the product; 0: it has none
-  std::vector<const LinearBlock*> qkv = {};  ///< those of `blocks` that are values of their own: Q, K and V
-  Activation activation = Activation::none;  ///< of the product
-  bool adds = false;                         ///< adds its product to its second input, the residual stream
+  std::vector<ProductBlock> blocks = {};        ///< what it multiplies by, in the order of its columns
+  int depth = 0;                                ///< inputs of the product; 0: it has none
+  std::vector<const LinearBlock*> values = {};  ///< those of `blocks` that are values of their own: Q, K and V, or the
+                                                ///< branches of a gated linear unit
+  Form values_form = Form::u8;                  ///< of those
+  Activation activation = Activation::none;     ///< of the product
+  bool adds = false;                            ///< adds its product to its second input, the residual stream
   // what else it does
+  bool passes_column_scales =
+      false;                  ///< gives sums or products of the last value of what makes its input, column by column: a
+                              ///< scale of each column passes through it from V or from a gated unit's `up`
   bool normalises = false;    ///< LayerNorm, whose gain and bias can take up a scale and a shift of each column
   bool reads_pixels = false;  ///< begins a graph of images
   std::string words = {};     ///< f32 table that it reads row by row; "" for none

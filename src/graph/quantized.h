@@ -67,6 +67,23 @@ struct QuantizedQkv {
   bool asymmetric = false;                       ///< K and V have zero points: the paper's setting
   std::vector<QuantizedBlock> gate;              ///< none or one: all logits in steps of 2^-11, or hidden units in u8
   std::vector<QuantizedGateOutput> gate_output;  ///< none or one: where `gate` is hidden units
+  /// With rotary positions `query` and `key` are made in s16 first, whose scale their blocks have; then these are the
+  /// codes that attention reads. Tensors "<value>.cosine", "<value>.sine" s16 [positions, head_size / 2].
+  std::optional<QuantizedBytes> rotated_query = {}, rotated_key = {};
+};
+
+/// Both branches as s16 rows; without `up` it has no columns.
+struct QuantizedGluProduct {
+  int depth = 0;
+  QuantizedBlock gate, up;
+};
+
+/// fixed-point.md 7 b: tensor "<value>.activation" s16 [kActivationEntries], of the gate's codes. With equalized
+/// columns also "<value>.column_scale" f32 [columns].
+struct QuantizedGlu {
+  int multiplier = 0, shift = 33;  ///< 33..62; with fine codes of 8 times the codes
+  Encoding output;
+  Refined refined = {};
 };
 
 /// Linear with GELU pieces (fixed-point.md 7): tensors "<value>.gelu_base", "<value>.gelu_slope" s16 [32],
@@ -208,6 +225,14 @@ struct ConstantsOf<EmbedPatches> {
 template <>
 struct ConstantsOf<SelectRows> {
   using type = QuantizedSelectRows;
+};
+template <>
+struct ConstantsOf<GluProduct> {
+  using type = QuantizedGluProduct;
+};
+template <>
+struct ConstantsOf<GluOp> {
+  using type = QuantizedGlu;
 };
 template <typename Op>
 using Constants = typename ConstantsOf<Op>::type;

@@ -48,7 +48,8 @@ struct QkvRows {
 struct ValueBuffers {
   Rows16 s16 = {};
   Rows8 u8 = {};
-  BufferId s32 = -1;  ///< logits without gaps
+  BufferId s32 = -1;     ///< logits without gaps
+  Rows16 branches = {};  ///< of a gated linear unit: gate in the first half of the columns, up in the second
   QkvRows qkv = {};
 };
 
@@ -130,7 +131,12 @@ class Binder {
 
   template <typename T>
   const T* get(const std::string& suffix) const {
-    return tensor(data_.tensors, data_.graph.name(node_->output) + suffix).template as<T>().data();
+    return get_of<T>(data_.graph.name(node_->output) + suffix);
+  }
+  /// The same by a name of its own.
+  template <typename T>
+  const T* get_of(const std::string& name) const {
+    return tensor(data_.tensors, name).template as<T>().data();
   }
   Product product(int depth, const std::string& of = "") const;
   kernels::NormConstants norm_constants(const std::string& of, const QuantizedNormOutput& constants) const;

@@ -2,6 +2,7 @@
 #include "graph/names.h"
 #include "integer/integer_pass.h"
 
+#include <cstdlib>
 #include <optional>
 
 namespace octavo {
@@ -9,6 +10,9 @@ namespace octavo {
 using namespace kernels;
 
 namespace {
+
+/// Queries of a call of attention with a window.
+constexpr int kWindowQueries = 128;
 
 /// Where the codes of probabilities are left for an observer: see NodeCodes::probabilities.
 struct ObservedProbabilities {
@@ -83,7 +87,8 @@ class BoundAttention : public BoundOp {
   NodeCodes run(IntegerPass& pass, RowKind kind) const override;
 
  private:
-  void spread_bias(const ScoreBias& bias, const std::int32_t* table, int longest);
+  void spread_bias(const ScoreBias* bias, const std::int32_t* table, int longest);
+  void attend_in_window(const IntegerPass& pass, const Attention& whole, int query, int queries) const;
   void set_grid_bias(Attention& call, int head, std::int32_t* rows) const;
   void activate_gates(IntegerPass& pass) const;
   void set_gate(const IntegerPass& pass, int sequence, int head, Attention& call) const;
@@ -96,8 +101,9 @@ class BoundAttention : public BoundOp {
   std::optional<AttentionLevels> levels_ = {};
   std::optional<StaticW8A8Attention> static_w8a8_ = {};
   std::optional<GateSettings> gate_ = {};
+  int window_;                                       // of keys on either side of a query; 0: all
   std::vector<std::int32_t> bias_ = {};              // [heads][of all distances, in order]
-  std::ptrdiff_t bias_width_ = 0, bias_centre_ = 0;  // of a head; its distance 0
+  std::ptrdiff_t bias_width_ = 0, bias_centre_ = 0;  // of a head, 0 where heads share one; its distance 0
   std::optional<ScoreBias> grid_ = {};               // of a bias by place in a picture, and
   const std::int32_t* grid_bias_ = nullptr;          // its table
   std::size_t grid_rows_size_ = 0;                   // of the rows of all queries of a head
@@ -128,6 +134,7 @@ BoundAttention::BoundAttention(const AttentionOp& op, const QuantizedAttention& 
                  .prune = static_cast<std::uint32_t>(constants.prune),
                  .levels = nullptr,
                  .u16_probabilities = constants.u16_probabilities},
+      window_(op.window),
       layer_(binder.add_attention(op.head_size)) {
   binder.made().u8 = out_;
   if (!constants.levels.edges.empty()) levels_ = attention_levels(constants.levels);
@@ -154,22 +161,52 @@ BoundAttention::BoundAttention(const AttentionOp& op, const QuantizedAttention& 
       const auto tokens = static_cast<std::size_t>(binder.max_positions());
       grid_rows_size_ = tokens * static_cast<std::size_t>(round_up(static_cast<int>(tokens), 32));
     } else {
-      spread_bias(*op.bias, table, binder.max_positions());
+      spread_bias(&*op.bias, table, binder.max_positions());
     }
+  } else if (window_ > 0) {
+    spread_bias(nullptr, nullptr, binder.max_positions());
   }
   if (!op.gate) return;
   gate_ = op.gate;
   if (gate_->type == GateType::unconditional_per_head) unconditional_ = binder.get<std::int16_t>(part::kGate);
 }
 
-/// Every distance that the longest sequence has, so that a query's bias lies in the order of the keys.
-void BoundAttention::spread_bias(const ScoreBias& bias, const std::int32_t* table, int longest) {
+/// Every distance that a call has, so that a query's bias lies in the order of the keys; beyond the window it hides
+/// them.
+void BoundAttention::spread_bias(const ScoreBias* bias, const std::int32_t* table, int longest) {
+  if (window_ > 0) longest = std::min(longest, 2 * window_ + kWindowQueries);
   const int last = round_up(longest, 32) - 1;
   bias_centre_ = longest - 1;
-  bias_width_ = bias_centre_ + last + 1;
-  for (int head = 0; head < heads_; ++head, table += 2 * bias.reach + 1) {
-    for (int distance = 1 - longest; distance <= last; ++distance)
-      bias_.push_back(table[std::clamp(distance, -bias.reach, bias.reach) + bias.reach]);
+  const auto width = static_cast<std::size_t>(bias_centre_ + last + 1);
+  bias_width_ = bias ? static_cast<std::ptrdiff_t>(width) : 0;
+  for (int head = 0; head < (bias ? heads_ : 1); ++head) {
+    for (int distance = 1 - longest; distance <= last; ++distance) {
+      const bool hidden = window_ > 0 && std::abs(distance) > window_;
+      bias_.push_back(
+          hidden ? -kLargestScoreBias
+          : bias ? table[head * (2 * bias->reach + 1) + std::clamp(distance, -bias->reach, bias->reach) + bias->reach]
+                 : 0);
+    }
+  }
+}
+
+/// Blocks of queries, each with the keys that one of them sees.
+void BoundAttention::attend_in_window(const IntegerPass& pass, const Attention& whole, int query, int queries) const {
+  for (int first = query; first < query + queries; first += kWindowQueries) {
+    const int count = std::min(kWindowQueries, query + queries - first);
+    const int first_key = std::max(first - window_, 0), end = std::min(first + count + window_, whole.length);
+    Attention call = whole;
+    call.length = end - first_key;
+    call.first_query = 0;
+    call.queries = count;
+    call.q += first * call.stride;
+    call.k += first_key * call.key_stride;
+    call.v += first_key * call.key_stride;
+    if (call.gate) call.gate += first * call.gate_stride;
+    if (call.element_gate) call.element_gate += first * call.element_gate_stride;
+    call.context_row += first;
+    call.bias += first_key - first;
+    pass.table().attention(call);
   }
 }
 
@@ -287,12 +324,12 @@ NodeCodes BoundAttention::run(IntegerPass& pass, RowKind) const {
                                                       pass.at<std::int8_t>(in_.value) + first, in_.stride,
                                                       batch.length(i));
   }
-  const bool observed = pass.observed() && !static_w8a8_ && batch.caches.empty();
+  const bool observed = pass.observed() && !static_w8a8_ && batch.caches.empty() && window_ == 0;
   const ObservedProbabilities seen =
       observed ? ObservedProbabilities(batch, pass.workspace(), heads_) : ObservedProbabilities();
   auto* grid_rows =
       pass.workspace().get<std::int32_t>("score_bias", static_cast<std::size_t>(pool.threads()) * grid_rows_size_);
-  const int shares = static_w8a8_ || observed || grid_ ? 1 : key_shares(batch, heads_, pool.threads());
+  const int shares = static_w8a8_ || observed || grid_ || window_ > 0 ? 1 : key_shares(batch, heads_, pool.threads());
   if (shares > 1) {
     attend_by_shares(pass.table(), batch, pool, heads_, shares, [&](int sequence, int head) {
       Attention call = call_of(pass, constants, sequence, head);
@@ -308,7 +345,9 @@ NodeCodes BoundAttention::run(IntegerPass& pass, RowKind) const {
       call.scratch = pass.attention_scratch(thread);
       if (grid_) set_grid_bias(call, head, grid_rows + static_cast<std::size_t>(thread) * grid_rows_size_);
       call.probabilities = seen.of(sequence, head);
-      if (static_w8a8_)
+      if (window_ > 0)
+        attend_in_window(pass, call, query, queries);
+      else if (static_w8a8_)
         pass.table().attention_static_w8a8(call, *static_w8a8_);
       else
         (call.probabilities ? scalar : pass.table().attention)(call);

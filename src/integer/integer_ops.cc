@@ -17,8 +17,9 @@ class BoundEmbedTokens : public BoundOp {
   NodeCodes run(IntegerPass& pass, RowKind kind) const override;
 
  private:
-  EmbeddingSum sum_;     // without rows, indices and output
-  int words_fine_ = -1;  // which table has the fine codes of words; none: -1
+  EmbeddingSum sum_;       // without rows, indices and output
+  bool positions_ = true;  // are added
+  int words_fine_ = -1;    // which table has the fine codes of words; none: -1
   std::optional<StaticW8A8EmbeddingSum> static_w8a8_ = {};
   std::optional<QuantizedBytes> bytes_;
   ValueBuffers out_ = {};
@@ -36,8 +37,9 @@ BoundEmbedTokens::BoundEmbedTokens(const EmbedTokens& op, const QuantizedEmbedTo
     sum_.table[sum_.tables++] = {binder.get<std::int8_t>(of), binder.get<std::int32_t>(of + kRowMultiplier), nullptr};
   };
   add(part::kWord);
-  add(part::kPosition);
+  if (!op.position.empty()) add(part::kPosition);
   if (!op.type.empty()) add(part::kType);
+  positions_ = !op.position.empty();
   if (constants.fine_words) {
     words_fine_ = sum_.tables;
     add(part::kWordFine);
@@ -54,7 +56,8 @@ BoundEmbedTokens::BoundEmbedTokens(const EmbedTokens& op, const QuantizedEmbedTo
 NodeCodes BoundEmbedTokens::run(IntegerPass& pass, RowKind kind) const {
   const ByteMatrix bytes = bytes_ ? pass.bytes_at(out_.u8) : ByteMatrix{};
   const RaggedBatch& batch = pass.batch();
-  const std::int32_t* indices[] = {batch.ids.data(), batch.positions.data(), batch.types.data(), nullptr};
+  const std::int32_t *types = batch.types.data(), *positions = positions_ ? batch.positions.data() : types;
+  const std::int32_t* indices[] = {batch.ids.data(), positions, types, nullptr};
   if (words_fine_ >= 0) indices[words_fine_] = batch.ids.data();
   pass.for_rows(pass.block_of(kind), sum_.columns, [&](int row, int rows) {
     EmbeddingSum part = sum_;
@@ -169,6 +172,7 @@ BoundLayerNorm::BoundLayerNorm(const LayerNormOp& op, const QuantizedLayerNorm& 
   if (groups_ > 1 && constants.bytes.exists)
     slices_ = binder.need_scratch(static_cast<std::size_t>(groups_ * refined_depth(norm_.columns, {})));
   out_ = made;
+  norm_.rms = op.weights.rms;
   norm_.u8 = binder.norm_constants(part::kU8Output, constants.bytes);
   norm_.s16 = binder.norm_constants(part::kS16Output, constants.stream);
 }

@@ -17,6 +17,7 @@ class BoundQkv : public BoundOp {
 
  private:
   void bind_gate(const QkvProduct& op, const QuantizedQkv& constants, Binder& binder);
+  void turn_heads(IntegerPass& pass, const RowBlock& rows) const;
   void make_hidden_units(IntegerPass& pass, const std::uint8_t* a, const RowBlock& rows) const;
   void make_gate_logits(IntegerPass& pass, const Product& product, const QuantizedBlock& block, const std::uint8_t* a,
                         const RowBlock& rows) const;
@@ -26,6 +27,10 @@ class BoundQkv : public BoundOp {
   BufferId input_;
   QkvRows out_ = {};
   int low_;  // of K and V
+  // rotary positions
+  std::optional<RotateHeads> rotate_ = {};  // without rows, places and codes
+  std::optional<QuantizedBytes> rotated_query_, rotated_key_;
+  Rows16 plain_ = {};  // scratch: Q, then K, before they are turned
   // the gate
   std::optional<QuantizedBlock> gate_ = {};  // logits, or hidden units
   bool mean_ = false;                        // over the tokens of a sequence
@@ -40,16 +45,38 @@ BoundQkv::BoundQkv(const QkvProduct& op, const QuantizedQkv& constants, Binder& 
       key_(constants.key),
       value_(constants.value),
       input_(binder.input(0).u8.buffer),
-      low_(constants.asymmetric ? -128 : -127) {
+      low_(constants.asymmetric ? -128 : -127),
+      rotated_query_(constants.rotated_query),
+      rotated_key_(constants.rotated_key) {
   const int width = round_up(op.heads * op.head_size, kTileDepth);
   out_ = {.query = binder.need(static_cast<std::size_t>(width)),
           .key = binder.need(static_cast<std::size_t>(width)),
           .value = binder.need(static_cast<std::size_t>(width)),
           .stride = width,
-          .query_encoding = query_.encoding,
-          .key_encoding = key_.encoding,
+          .query_encoding = rotated_query_ ? rotated_query_->encoding : query_.encoding,
+          .key_encoding = rotated_key_ ? rotated_key_->encoding : key_.encoding,
           .value_encoding = value_.encoding};
   if (!constants.gate.empty()) bind_gate(op, constants, binder);
+  if (op.rotary) {
+    plain_ = {.buffer = binder.need_scratch(2 * sizeof(std::int16_t) * static_cast<std::size_t>(width)),
+              .columns = 2 * width,
+              .stride = 2 * width};
+    rotate_ = RotateHeads{.rows = 0,
+                          .heads = op.heads,
+                          .head_size = op.head_size,
+                          .in = nullptr,
+                          .stride = plain_.stride,
+                          .cosine = binder.get_of<std::int16_t>(op.rotary->table + part::kCosine),
+                          .sine = binder.get_of<std::int16_t>(op.rotary->table + part::kSine),
+                          .position = nullptr,
+                          .multiplier = 0,
+                          .shift = 33,
+                          .zero_point = 0,
+                          .low = 0,
+                          .high = 255,
+                          .out = nullptr,
+                          .out_stride = width};
+  }
   binder.made().qkv = out_;
 }
 
@@ -82,6 +109,12 @@ NodeCodes BoundQkv::run(IntegerPass& pass, RowKind kind) const {
       rows, query_.columns, product_.depth,
       [&](const Part& part) {
         const Output& to = outputs[part.product];
+        if (rotate_ && part.product < 2) {
+          std::int16_t* plain = pass.rows_at(plain_, part.row) + part.product * (plain_.stride / 2) + part.column;
+          pass.table().gemm_to_s16(product_.part(to.block, a, part),
+                                   {.zero_point = 0, .out = plain, .stride = plain_.stride});
+          return;
+        }
         pass.table().gemm_to_u8(product_.part(to.block, a, part),
                                 {.zero_point = to.block.encoding.zero_point,
                                  .low = to.low,
@@ -89,6 +122,7 @@ NodeCodes BoundQkv::run(IntegerPass& pass, RowKind kind) const {
                                  .out = at(row_major(to.out, out_.stride), part.row, part.column)});
       },
       3);
+  if (rotate_) turn_heads(pass, rows);
   if (second_block_) {
     make_hidden_units(pass, a, rows);
     make_gate_logits(pass, second_, *second_block_, pass.at<std::uint8_t>(hidden_), rows);
@@ -101,6 +135,27 @@ NodeCodes BoundQkv::run(IntegerPass& pass, RowKind kind) const {
           .qkv_stride = out_.stride,
           .gate = pass.at<std::int16_t>(out_.gate),
           .gate_stride = out_.gate_stride};
+}
+
+/// Rotary positions of Q and K.
+void BoundQkv::turn_heads(IntegerPass& pass, const RowBlock& rows) const {
+  pass.for_rows(rows, plain_.columns, [&](int row, int count) {
+    RotateHeads heads = *rotate_;
+    heads.rows = count;
+    heads.position = pass.batch().positions.data() + row;
+    const auto turn = [&](const QuantizedBytes& to, int low, int high, BufferId out, std::ptrdiff_t column) {
+      heads.in = pass.rows_at(plain_, row) + column;
+      heads.multiplier = to.multiplier;
+      heads.shift = to.shift;
+      heads.zero_point = to.encoding.zero_point;
+      heads.low = low;
+      heads.high = high;
+      heads.out = pass.at<std::uint8_t>(out) + row * out_.stride;
+      pass.table().rotate_heads(heads);
+    };
+    turn(*rotated_query_, 0, 255, out_.query, 0);
+    turn(*rotated_key_, low_, 127, out_.key, plain_.stride / 2);
+  });
 }
 
 /// First product of an mlp gate: ReLU is the clamp at zero.

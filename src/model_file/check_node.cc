@@ -34,10 +34,10 @@ void NodeCheck::set_bytes(int of_columns, const Refined& refined) {
   bytes_[static_cast<std::size_t>(node_->output)] = refined_depth(of_columns, refined);
 }
 
-const Tensor& NodeCheck::get(const std::string& part, DType type, const Tensor::Shape& shape) const {
-  const Tensor& found = tensor(data_.tensors, tensor_name(part));
+const Tensor& NodeCheck::get_of(const std::string& name, DType type, const Tensor::Shape& shape) const {
+  const Tensor& found = tensor(data_.tensors, name);
   if (found.dtype() != type || found.shape() != shape) {
-    throw Error("tensor " + tensor_name(part) + " is " + type_and_shape(found.dtype(), found.shape()) + ", expected " +
+    throw Error("tensor " + name + " is " + type_and_shape(found.dtype(), found.shape()) + ", expected " +
                 type_and_shape(type, shape));
   }
   return found;

@@ -43,7 +43,12 @@ class NodeCheck {
   bool has(const std::string& part) const { return data_.tensors.contains(tensor_name(part)); }
   template <typename T>
   std::span<const T> get(const std::string& part, const Tensor::Shape& shape) const {
-    return get(part, dtype_of<T>(), shape).template as<T>();
+    return get_of<T>(tensor_name(part), shape);
+  }
+  /// The same by a name of its own.
+  template <typename T>
+  std::span<const T> get_of(const std::string& name, const Tensor::Shape& shape) const {
+    return get_of(name, dtype_of<T>(), shape).template as<T>();
   }
   /// The same with elements within these bounds.
   template <typename T>
@@ -65,7 +70,7 @@ class NodeCheck {
 
  private:
   std::string tensor_name(const std::string& part) const { return data_.graph.name(node_->output) + "." + part; }
-  const Tensor& get(const std::string& part, DType type, const Tensor::Shape& shape) const;
+  const Tensor& get_of(const std::string& name, DType type, const Tensor::Shape& shape) const;
   [[noreturn]] void fail_range(const std::string& part, std::int64_t value, std::int64_t low, std::int64_t high) const;
 
   const Model::Data& data_;

@@ -1,10 +1,12 @@
 // Attention in a model file, and the product that it reads.
+#include "graph/names.h"
 #include "kernels/kernels.h"
 #include "model_file/attention_json.h"
 #include "model_file/op_json.h"
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 namespace octavo {
 
@@ -19,12 +21,17 @@ void describe(Fields& node, QkvProduct& op, QuantizedQkv& constants) {
     gate.name("kind", op.gate_kind, kGateKinds);
     gate.flag("mean", op.gate_mean);
   });
+  RotaryPositions rotary = op.rotary.value_or(RotaryPositions{});
+  if (node.section_if("rotary", op.rotary.has_value(), [&](Fields& fields) { fields.text("table", rotary.table); }))
+    op.rotary = rotary;
   node.section("integer", [&](Fields& integer) {
     integer.integer("depth", constants.depth, 64, kMaxColumns);
     describe(integer, "query", constants.query);
     describe(integer, "key", constants.key, -128);
     describe(integer, "value", constants.value, -128);
     integer.flag_or_false("asymmetric", constants.asymmetric);
+    describe(integer, "rotated_query", constants.rotated_query);
+    describe(integer, "rotated_key", constants.rotated_key);
     if (!integer.has("gate", !constants.gate.empty())) return;
     constants.gate.resize(1);
     describe(integer, "gate", constants.gate[0]);
@@ -53,6 +60,20 @@ ValueId append(GraphBuilder& g, const ReadNode& node, QkvProduct op, const Quant
 }
 
 namespace {
+
+/// The contract of kernels::RotateHeads.
+void check_rotary(const NodeCheck& node, const QkvProduct& op, const QuantizedQkv& constants) {
+  const auto fits = [](const std::optional<QuantizedBytes>& bytes) { return bytes && bytes->shift >= 33; };
+  if (!fits(constants.rotated_query) || !fits(constants.rotated_key) || constants.asymmetric)
+    node.fail("has rotary positions and not what they are made into");
+  if (constants.rotated_key->encoding.zero_point != 0) node.fail("has a zero point of K or V, expected none");
+  const Tensor::Shape shape = {node.info().max_positions, op.head_size / 2};
+  const std::span<const std::int16_t> cosine = node.get_of<std::int16_t>(op.rotary->table + part::kCosine, shape),
+                                      sine = node.get_of<std::int16_t>(op.rotary->table + part::kSine, shape);
+  for (std::size_t i = 0; i < cosine.size(); ++i) {
+    if (std::abs(cosine[i]) + std::abs(sine[i]) > 46342) node.fail("has rotary positions that are no angles");
+  }
+}
 
 void check_gate_output(const NodeCheck& node, const QkvProduct& op, const QuantizedBlock& hidden,
                        const QuantizedGateOutput& output) {
@@ -136,6 +157,7 @@ void check(NodeCheck& node, const QkvProduct& op, const QuantizedQkv& constants)
     if (!constants.asymmetric && block->encoding.zero_point != 0)
       node.fail("has a zero point of K or V, expected none");
   }
+  if (op.rotary) check_rotary(node, op, constants);
   for (const QuantizedGateOutput& output : constants.gate_output)
     check_gate_output(node, op, constants.gate.at(0), output);
 }
@@ -166,6 +188,7 @@ void describe(Fields& node, AttentionOp& op, QuantizedAttention& constants) {
     bias.grid_height = grid[1];
   });
   if (biased) op.bias = bias;
+  node.integer_or("window", op.window, 0, kWidestReach, 0);
   node.section("integer", [&](Fields& integer) { describe_constants(integer, constants); });
 }
 
@@ -202,6 +225,8 @@ void check(NodeCheck& node, const AttentionOp& op, const QuantizedAttention& con
     node.get_within<std::int32_t>("sink", {op.heads}, codes ? 0 : -kernels::kLargestScoreBias,
                                   codes ? 255 : kernels::kLargestScoreBias);
   }
+  if (op.window > 0 && (constants.static_w8a8 || constants.score_shift > kernels::kLargestMaskedShift))
+    node.fail("has a window of keys and constants that do not go with it");
   if (op.gate && op.gate->type == GateType::unconditional_per_head) node.get<std::int16_t>("gate", {op.heads});
   if (node.has("column_scale")) {
     for (const float scale : node.get<float>("column_scale", {op.heads * op.head_size})) {

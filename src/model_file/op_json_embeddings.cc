@@ -8,8 +8,10 @@ constexpr int kWidestStream = 8192;
 
 template <>
 void describe(Fields& node, EmbedTokens& op, QuantizedEmbedTokens& constants) {
-  bool types = !op.type.empty();
+  bool types = !op.type.empty(), no_positions = op.position.empty() && !node.reads();
   node.flag("types", types);
+  node.flag_or_false("no_positions", no_positions);
+  if (node.reads() && !no_positions) op.position = part::kPosition;
   if (node.reads() && types) op.type = part::kType;  // of the node's own name, once it has one
   node.section("integer", [&](Fields& integer) {
     describe(integer, "sum", constants.sum);
@@ -29,7 +31,7 @@ ValueId append(GraphBuilder& g, const ReadNode& node, EmbedTokens op, const Quan
   node.inputs(0);
   const std::string name = node.name();
   op.word = name + part::kWord;
-  op.position = name + part::kPosition;
+  if (!op.position.empty()) op.position = name + part::kPosition;
   if (!op.type.empty()) op.type = name + part::kType;
   return g.embed_tokens(name, node.columns(kWidestStream), std::move(op));
 }
@@ -37,9 +39,9 @@ ValueId append(GraphBuilder& g, const ReadNode& node, EmbedTokens op, const Quan
 template <>
 void check(NodeCheck& node, const EmbedTokens& op, const QuantizedEmbedTokens& constants) {
   const ModelInfo& info = node.info();
-  const int columns = node.columns();
+  const int columns = node.columns(), positions = info.max_positions + (info.padding_token >= 0 ? 1 : 0);
   const std::pair<const char*, int> tables[] = {{"word", info.vocab_size},
-                                                {"position", info.max_positions + (info.padding_token >= 0 ? 1 : 0)},
+                                                {"position", op.position.empty() ? 0 : positions},
                                                 {"type", op.type.empty() ? 0 : info.type_vocab_size}};
   for (const auto& [part, rows] : tables) {
     if (rows == 0) continue;
@@ -48,6 +50,7 @@ void check(NodeCheck& node, const EmbedTokens& op, const QuantizedEmbedTokens& c
                                   (1 << 22) - (constants.partial ? 0 : 1));
   }
   if (op.type.empty() != (info.type_vocab_size == 0)) node.fail("and type_vocab_size disagree about token types");
+  if (op.position.empty() && constants.partial) node.fail("adds no positions, which the paper's setting does");
   if (constants.fine_words) {
     if (constants.partial) node.fail("has fine words, which the paper's setting is without");
     node.get<std::int8_t>("word_fine", {info.vocab_size, columns});

@@ -7,6 +7,7 @@ template <>
 void describe(Fields& node, LayerNormOp& op, QuantizedLayerNorm& constants) {
   node.number("layer_norm_eps", op.weights.epsilon, 0.0, 1.0);
   node.integer_or("groups", op.groups, 1, 1024, 1);
+  node.flag_or_false("rms", op.weights.rms);
   node.section("integer", [&](Fields& integer) {
     describe(integer, constants.refined);
     const int fine_bits = constants.refined.fine_bits;

@@ -43,7 +43,7 @@ std::vector<FloatRows> product_rows(const Model::Data& model, const Node& node) 
   if (!is_body_product(model.graph, node)) return result;
   const int inputs = model.graph.columns(node.inputs[0]);
   const OpFacts known = facts(model.graph, node);
-  const std::size_t values = std::max<std::size_t>(known.qkv.size(), 1);  // blocks that stand alone
+  const std::size_t values = std::max<std::size_t>(known.values.size(), 1);  // blocks that stand alone
   for (const ProductBlock& block : std::span(known.blocks).first(values))
     result.push_back(block_rows(model, *block.rows, inputs));
   if (const auto gates = std::span(known.blocks).subspan(values); !gates.empty())

@@ -67,6 +67,10 @@ class GraphQuantizer {
   void put_weights(const std::string& name, const WeightPacker& packer);
   /// Query, key and value, of each product that attention reads.
   std::array<Quantizer, 3>& qkv(ValueId value) { return qkv_[value]; }
+  /// Gate and up, of each product that a gated linear unit reads.
+  std::array<Quantizer, 2>& branches(ValueId value) { return branches_[value]; }
+  /// Rows of a block whose columns' scales pass through the op that reads the product, into those scales.
+  FloatRows rows_in_column_scales(const LinearBlock& block, const Node& product);
 
   // quantize_rows.cc: tables and LayerNorms
   /// Words, positions and types of the embeddings, made once.
@@ -97,6 +101,7 @@ class GraphQuantizer {
   std::vector<Quantizer> stream_;  // by value
   std::optional<std::pair<ValueId, GptqSolver>> gptq_;
   std::map<ValueId, std::array<Quantizer, 3>> qkv_;
+  std::map<ValueId, std::array<Quantizer, 2>> branches_;
   std::vector<ByteTable> tables_;  // of the embeddings, once they are made
   TensorMap tensors_;
   QuantizedGraph result_;

@@ -5,6 +5,7 @@
 #include "kernels/kernels.h"
 #include "quantize/float_rows.h"
 #include "quantize/graph_quantizer.h"
+#include "quantize/quantized_heads.h"
 
 #include "octavo/error.h"
 
@@ -23,19 +24,26 @@ Quantizer key_or_value(const GraphQuantizer& q, const std::string& name) {
   return result;
 }
 
-/// V's, in the scales of the context's columns.
-FloatRows value_rows(GraphQuantizer& q, const LinearBlock& block, const Node& node) {
-  const ValueId x = node.inputs[0];
-  FloatRows rows = block_rows(q.model(), block, q.graph().columns(x));
-  const auto reads = [&](const Node& other) { return attention_facts(other) && other.inputs[0] == node.output; };
-  const auto attention = std::find_if(q.graph().nodes.begin(), q.graph().nodes.end(), reads);
-  const Equalization* e = attention == q.graph().nodes.end() ? nullptr : q.equalization(attention->output);
-  for (std::size_t n = 0; e && n < rows.bias.size(); ++n) {
-    const auto first = rows.weight.begin() + static_cast<std::ptrdiff_t>(n) * rows.inputs;
-    std::for_each(first, first + rows.inputs, [&](float& weight) { weight /= e->scale[n]; });
-    rows.bias[n] /= e->scale[n];
+/// Q or K before it is turned by its position, which keeps the length of a pair: a column reaches sqrt(2) times the
+/// largest that was seen behind it.
+Quantizer before_rotation(const Range& turned) {
+  const double most = std::numbers::sqrt2 *
+                      std::max(std::abs(static_cast<double>(turned.low)), std::abs(static_cast<double>(turned.high)));
+  return symmetric_s16(static_cast<float>(-most), static_cast<float>(most));
+}
+
+/// Cosines and sines of all positions in Q15, once for all attentions that have the same.
+void put_rotary_table(GraphQuantizer& q, const std::string& table, int head_size) {
+  const std::vector<float> values = q.floats(table);
+  const std::size_t half = static_cast<std::size_t>(head_size) / 2, positions = values.size() / (2 * half);
+  std::vector<std::int16_t> cosine, sine;
+  for (std::size_t i = 0; i < positions * 2 * half; ++i) {
+    const double code = std::nearbyint(static_cast<double>(values[i]) * 32767.0);
+    (i / half % 2 == 0 ? cosine : sine).push_back(static_cast<std::int16_t>(std::clamp(code, -32767.0, 32767.0)));
   }
-  return q.prepared(std::move(rows), x);
+  const auto columns = static_cast<std::int64_t>(half), rows = static_cast<std::int64_t>(positions);
+  q.put(table + part::kCosine, to_tensor(cosine, {rows, columns}));
+  q.put(table + part::kSine, to_tensor(sine, {rows, columns}));
 }
 
 /// The gate's block of the product: logits in Q11 (fixed-point.md 6), or an mlp's hidden units, whose product makes
@@ -267,8 +275,11 @@ QuantizedQkv quantize_op(GraphQuantizer& q, const QkvProduct& op, const Node& no
     const Encoding encoding = stored(out);  // the product is requantized to the f32 scale that the file states
     return BlockRows{std::move(block_rows), static_cast<double>(encoding.scale), encoding};
   };
-  const std::vector<BlockRows> qkv = {block(q.rows(op.query, x), query), block(q.rows(op.key, x), key),
-                                      block(value_rows(q, op.value, node), value)};
+  const bool turned = op.rotary.has_value();
+  const Quantizer plain_query = turned ? before_rotation(q.range(op.query.name)) : query,
+                  plain_key = turned ? before_rotation(q.range(op.key.name)) : key;
+  const std::vector<BlockRows> qkv = {block(q.rows(op.query, x), plain_query), block(q.rows(op.key, x), plain_key),
+                                      block(q.rows_in_column_scales(op.value, node), value)};
   WeightPacker packer = q.packer(x);
   const auto blocks = packer.add(qkv);
   QuantizedQkv result{.depth = packer.depth(),
@@ -278,6 +289,13 @@ QuantizedQkv quantize_op(GraphQuantizer& q, const QkvProduct& op, const Node& no
                       .asymmetric = q.options().static_w8a8,
                       .gate = {},
                       .gate_output = {}};
+  if (turned) {
+    if (q.options().static_w8a8) throw Error(name + ": has rotary positions, which the paper's setting is without");
+    constexpr double kQ15 = 32767.0;
+    result.rotated_query = bytes_of_stream(plain_query.scale / kQ15, query);
+    result.rotated_key = bytes_of_stream(plain_key.scale / kQ15, key);
+    put_rotary_table(q, op.rotary->table, op.head_size);
+  }
   if (!op.gate.empty()) add_gate(q, op, node, packer, result);
   q.put_weights(name, packer);
   q.qkv(node.output) = {query, key, value};
@@ -294,6 +312,8 @@ QuantizedAttention quantize_op(GraphQuantizer& q, const AttentionOp& op, const N
   if (op.gate && op.gate->type == GateType::unconditional_per_head) {
     q.put(name + part::kGate, unconditional_gate(q.floats(op.gate->logits), op.gate->activation));
   }
+  if (op.window > 0 && q.options().static_w8a8)
+    throw Error(name + ": has a window of keys, which the paper's setting is without");
   if (op.bias) {
     if (q.options().static_w8a8) throw Error(name + ": has a bias of scores, which the paper's setting is without");
     const double step = query.scale * key.scale / std::sqrt(static_cast<double>(op.head_size));
@@ -303,6 +323,9 @@ QuantizedAttention quantize_op(GraphQuantizer& q, const AttentionOp& op, const N
   if (!q.options().static_w8a8) {
     QuantizedAttention result =
         attention_constants(op, query.scale * key.scale, value.scale, finer(context, refined.fine_bits), name);
+    if (op.window > 0 && result.score_shift > kernels::kLargestMaskedShift)
+      throw Error(name + ": one step of its scores is " + std::to_string(query.scale * key.scale) +
+                  ", too little for a window of keys");
     result.context = stored(context);
     result.refined = refined;
     result.sink = sink;

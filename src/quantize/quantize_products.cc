@@ -21,6 +21,20 @@ FloatRows GraphQuantizer::prepared(FloatRows rows, ValueId input) {
   return rows;
 }
 
+FloatRows GraphQuantizer::rows_in_column_scales(const LinearBlock& block, const Node& product) {
+  const ValueId x = product.inputs[0];
+  FloatRows rows = block_rows(model_, block, model_.graph.columns(x));
+  const auto reads = [&](const Node& other) { return !other.inputs.empty() && other.inputs[0] == product.output; };
+  const auto reader = std::find_if(graph().nodes.begin(), graph().nodes.end(), reads);
+  const Equalization* e = reader == graph().nodes.end() ? nullptr : equalization(reader->output);
+  for (std::size_t n = 0; e && n < rows.bias.size(); ++n) {
+    const auto first = rows.weight.begin() + static_cast<std::ptrdiff_t>(n) * rows.inputs;
+    std::for_each(first, first + rows.inputs, [&](float& weight) { weight /= e->scale[n]; });
+    rows.bias[n] /= e->scale[n];
+  }
+  return prepared(std::move(rows), x);
+}
+
 const GptqSolver& GraphQuantizer::gptq(ValueId input) {
   if (!gptq_ || gptq_->first != input) {
     const auto index = static_cast<std::size_t>(input);

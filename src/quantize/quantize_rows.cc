@@ -44,6 +44,8 @@ QuantizedEmbedTokens with_bytes(GraphQuantizer& q, QuantizedEmbedTokens constant
 QuantizedEmbedTokens quantize_static_w8a8_sum(GraphQuantizer& q, const Node& node,
                                               const std::vector<ByteTable>& tables) {
   const std::string& name = q.name(node);
+  if (std::get<EmbedTokens>(node.op).position.empty())
+    throw Error(name + ": adds no positions, which the paper's setting does");
   const Range words_and_types = q.range(stage_name(name, Stage::partial));
   const Quantizer partial = asymmetric_u8(words_and_types.low, words_and_types.high);
   const Quantizer sum = q.stream_quantizer(node.output);
@@ -109,7 +111,9 @@ QuantizedEmbedTokens quantize_op(GraphQuantizer& q, const EmbedTokens& op, const
     for (const ByteTable& table : tables) sum.scale = std::max(sum.scale, table.smallest_step());
     sum = {.scale = sum.scale, .zero_point = 0, .low = -32768, .high = 32767};
   }
-  const char* parts[] = {part::kWord, part::kPosition, part::kType};
+  std::vector<const char*> parts = {part::kWord};
+  if (!op.position.empty()) parts.push_back(part::kPosition);
+  if (!op.type.empty()) parts.push_back(part::kType);
   for (std::size_t i = 0; i < tables.size(); ++i) {
     q.put(name + parts[i], tables[i].codes());
     q.put(name + parts[i] + kRowMultiplier, tables[i].multipliers(sum.scale));

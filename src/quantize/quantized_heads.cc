@@ -6,6 +6,11 @@
 #include <cmath>
 
 namespace octavo {
+namespace {
+
+Quantizer symmetric(double most) { return symmetric_s16(static_cast<float>(-most), static_cast<float>(most)); }
+
+}  // namespace
 
 QuantizedBytes bytes_of_stream(double scale, const Quantizer& bytes) {
   const Multiplier m = make_multiplier(scale / bytes.scale);
@@ -14,12 +19,10 @@ QuantizedBytes bytes_of_stream(double scale, const Quantizer& bytes) {
           .shift = m.shift};
 }
 
-ActivationTable activation_table(Activation activation, double largest) {
-  constexpr double kTanhEnds = 10.0;  // from there on it is 1 in every step of 16 bits
-  double end = std::max(1.5 * largest, 1e-6);
-  if (activation == Activation::tanh) end = std::min(end, kTanhEnds);
-  const auto symmetric = [](double most) { return symmetric_s16(static_cast<float>(-most), static_cast<float>(most)); };
-  ActivationTable result{.input = symmetric(end), .output = {}, .values = Tensor(DType::s16, {kActivationEntries})};
+Quantizer before_activation(double largest) { return symmetric(std::max(1.5 * largest, 1e-6)); }
+
+ActivationTable activation_table(Activation activation, const Quantizer& input) {
+  ActivationTable result{.input = input, .output = {}, .values = Tensor(DType::s16, {kActivationEntries})};
   const auto entry = [&](int i) { return activation_value(activation, (64.0 * i - 32768.0) * result.input.scale); };
   double most = 1e-6;
   for (int i = 0; i < kActivationEntries; ++i) most = std::max(most, std::abs(entry(i)));

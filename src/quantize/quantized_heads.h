@@ -8,6 +8,8 @@
 
 #include "octavo/tensor.h"
 
+#include <algorithm>
+
 namespace octavo {
 
 /// Steps of a 16-bit input's exact product that one step of its accumulator is worth.
@@ -28,8 +30,16 @@ struct ActivationTable {
   Tensor values;  ///< s16 [kActivationEntries]
 };
 
-/// `largest`: magnitude that was seen before the activation; half as much again still fits.
-ActivationTable activation_table(Activation activation, double largest);
+/// Codes for what comes before an activation; half as much again as the largest magnitude that was seen still fits.
+Quantizer before_activation(double largest);
+
+/// The table for such codes.
+ActivationTable activation_table(Activation activation, const Quantizer& input);
+inline ActivationTable activation_table(Activation activation, double largest) {
+  constexpr double kTanhEnds = 10.0;  // from there on it is 1 in every step of 16 bits
+  return activation_table(
+      activation, before_activation(activation == Activation::tanh ? std::min(largest, kTanhEnds / 1.5) : largest));
+}
 
 /// A step of logits with which the largest multiplier of a head is 1, so that nothing of the sums is lost.
 double logit_step(const FloatRows& weights, const Quantizer& input);

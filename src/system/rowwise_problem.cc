@@ -106,6 +106,7 @@ LayerNormProblem random_layer_norm(const RowOptions& options, Random& random) {
   problem.args.epsilon = random.one_in(3) ? 0 : random.between(0, std::int64_t{1} << random.integer(0, 58));
   randomize(problem.u8, 0, 255, random);
   randomize(problem.s16, -32768, 32767, random);
+  problem.args.rms = random.one_in(4);
   const int one = random.integer(0, 3);
   if (one == 0) problem.args.u8 = {};
   if (one == 1) problem.args.s16 = {};

@@ -1,6 +1,8 @@
 // Problems of the small kernels on rows, kernels/rows.h.
 #include "system/problem.h"
 
+#include <algorithm>
+
 namespace octavo::problems {
 namespace {
 
@@ -148,6 +150,63 @@ Problem activate_gates(Random& random) {
   return problem;
 }
 
+Problem gated_units(Random& random) {
+  Problem problem;
+  const int rows = random.integer(1, 20), columns = random_columns(random);
+  const std::ptrdiff_t stride = columns + random.integer(0, 9);
+  const auto rows16 = [&] {
+    return problem.filled<std::int16_t>(elements(rows, stride), -32768, 32767, random).data();
+  };
+  const bool fine = random.one_in(2);
+  const GatedUnits units = {.rows = rows,
+                            .columns = columns,
+                            .gate = rows16(),
+                            .up = random.one_in(4) ? nullptr : rows16(),
+                            .stride = stride,
+                            .table = problem.filled<std::int16_t>(1025, -32768, 32767, random).data(),
+                            .multiplier = random.integer(0, 2147483647),
+                            .shift = random.one_in(4) ? random.integer(33, 62) : random.integer(46, 56),
+                            .zero_point = random.integer(0, fine ? 2040 : 255),
+                            .out = problem.byte_output(rows, columns, random),
+                            .fine = fine ? problem.byte_output(rows, columns, random) : ByteMatrix{}};
+  problem.call = [units](const KernelTable& table) { table.gated_units(units); };
+  return problem;
+}
+
+Problem rotate_heads(Random& random) {
+  Problem problem;
+  const int rows = random.integer(1, 20), heads = random.integer(1, 5), positions = random.integer(1, 30),
+            half = random.one_of({1, 2, 16, 32, 64, random.integer(1, 128)}), columns = heads * 2 * half;
+  const auto in = input_of<std::int16_t>(problem, rows, columns, -32768, 32767, random);
+  auto& cosine = problem.array<std::int16_t>(elements(positions, half));
+  auto& sine = problem.array<std::int16_t>(elements(positions, half));
+  for (std::size_t i = 0; i < cosine.size(); ++i) {
+    const int c = random.integer(0, 32767), s = std::min(32767, 46342 - c);
+    cosine[i] = static_cast<std::int16_t>(random.one_in(2) ? c : -c);
+    sine[i] = static_cast<std::int16_t>(random.one_in(2) ? s : -s);
+  }
+  const bool is_signed = random.one_in(2);
+  const std::ptrdiff_t out_stride = columns + random.integer(0, 9);
+  const RotateHeads rotate = {
+      .rows = rows,
+      .heads = heads,
+      .head_size = 2 * half,
+      .in = in.data,
+      .stride = in.stride,
+      .cosine = cosine.data(),
+      .sine = sine.data(),
+      .position = problem.filled<std::int32_t>(static_cast<std::size_t>(rows), 0, positions - 1, random).data(),
+      .multiplier = random.integer(0, 2147483647),
+      .shift = random.one_in(4) ? random.integer(33, 62) : random.integer(50, 56),
+      .zero_point = is_signed ? 0 : random.integer(0, 255),
+      .low = is_signed ? -127 : 0,
+      .high = is_signed ? 127 : 255,
+      .out = problem.row_output<std::uint8_t>(rows, out_stride, rows, 0, 255, random),
+      .out_stride = out_stride};
+  problem.call = [rotate](const KernelTable& table) { table.rotate_heads(rotate); };
+  return problem;
+}
+
 Problem divide_sums(Random& random) {
   Problem problem;
   const int columns = random_columns(random), count = random.one_of({1, 2, 196, random.integer(1, 65536)});
@@ -226,6 +285,7 @@ std::span<const Kernel> small_row_kernels() {
       {"requantize_s16", 50, requantize_s16}, {"split_u11", 50, split_u11},
       {"shift_tiles", 50, shift_tiles},       {"scale_s32", 50, scale_s32},
       {"activate_s16", 50, activate_s16},     {"activate_gates", 100, activate_gates},
+      {"gated_units", 100, gated_units},      {"rotate_heads", 100, rotate_heads},
       {"divide_sums", 50, divide_sums},       {"mean_gate_logits", 50, mean_gate_logits},
       {"copy_patch", 50, copy_patch},         {"add_patch", 50, add_patch},
       {"copy_u8_row", 50, copy_u8_row}};

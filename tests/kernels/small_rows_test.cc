@@ -191,6 +191,74 @@ TEST_CASE("an activation's table is read with straight lines between its values"
   }
 }
 
+TEST_CASE("a gated unit is the activation of its gate times the other branch, rounded once to its code") {
+  Random random(39);
+  const auto gate = uniform<std::int16_t>(64, -32768, 32767, random),
+             up = uniform<std::int16_t>(64, -32768, 32767, random);
+  std::vector<std::int16_t> table(1025);
+  for (int i = 0; i < 1025; ++i)
+    table[static_cast<std::size_t>(i)] = static_cast<std::int16_t>(std::clamp(64 * i - 32768, -32768, 32767));
+  Tiles plain(1, 64), out(1, 64), fine(1, 64);
+  GatedUnits units{.rows = 1,
+                   .columns = 64,
+                   .gate = gate.data(),
+                   .up = up.data(),
+                   .stride = 64,
+                   .table = table.data(),
+                   .multiplier = 1 << 30,
+                   .shift = 52,
+                   .zero_point = 100,
+                   .out = plain.matrix()};
+  scalar_table().gated_units(units);  // the table gives the gate itself, the last cell one step less at most
+  units.out = out.matrix();
+  units.fine = fine.matrix();
+  units.shift = 49;  // an eighth of a step
+  units.zero_point = 800;
+  scalar_table().gated_units(units);
+  for (std::size_t j = 0; j < 64; ++j) {
+    const int column = static_cast<int>(j);
+    const double exact = std::ldexp(static_cast<double>(gate[j]) * up[j], -22);
+    const double code = std::clamp(exact + 100.0, 0.0, 255.0), eighths = std::clamp(8.0 * exact + 800.0, 0.0, 2047.0);
+    REQUIRE(std::abs(plain.at(0, column) - code) <= 0.52);
+    REQUIRE(std::abs(8 * out.at(0, column) + fine.at(0, column) - eighths) <= 0.57);
+  }
+}
+
+TEST_CASE("a pair of a head is turned by its position's angle, and keeps its length") {
+  constexpr double kTurn = 0.7;
+  const std::vector<std::int16_t> in = {20000, 0, -12000, 0, 30000, 20000},
+                                  cosine = {32767, 32767,
+                                            32767, static_cast<std::int16_t>(std::lround(32767 * std::cos(kTurn))),
+                                            32767, 0},
+                                  sine = {0, 0,    0, static_cast<std::int16_t>(std::lround(32767 * std::sin(kTurn))),
+                                          0, 32767};
+  const std::int32_t position = 1;
+  std::vector<std::uint8_t> out(6);
+  scalar_table().rotate_heads({.rows = 1,
+                               .heads = 1,
+                               .head_size = 6,
+                               .in = in.data(),
+                               .stride = 6,
+                               .cosine = cosine.data(),
+                               .sine = sine.data(),
+                               .position = &position,
+                               .multiplier = 1 << 30,
+                               .shift = 54,
+                               .zero_point = 0,
+                               .low = -127,
+                               .high = 127,
+                               .out = out.data(),
+                               .out_stride = 6});
+  const double step = std::ldexp(32767.0, -24);  // of a code for one of the inputs
+  const auto code = [&](std::size_t i) { return static_cast<double>(static_cast<std::int8_t>(out[i])); };
+  CHECK(std::abs(code(0) - std::clamp(20000 * std::cos(kTurn) * step, -127.0, 127.0)) <= 0.51);
+  CHECK(std::abs(code(3) - std::clamp(20000 * std::sin(kTurn) * step, -127.0, 127.0)) <= 0.51);
+  CHECK(std::abs(code(1)) <= 0.51);  // without an angle it stays
+  CHECK(std::abs(code(4) - std::clamp(30000 * step, -127.0, 127.0)) <= 0.51);
+  CHECK(std::abs(code(2) - -20000 * step) <= 0.51);  // a quarter turn exchanges them
+  CHECK(std::abs(code(5) - -12000 * step) <= 0.51);
+}
+
 TEST_CASE("a mean is the sum over the count, halves up, of negative sums too") {
   Random random(36);
   for (const int count : {1, 2, 3, 196, 65536}) {
