@@ -1,6 +1,7 @@
 // BERT: post-LayerNorm encoder with its heads. Reads like modeling_bert.py.
 #include "graph/text_task.h"
 #include "models/bert_body.h"
+#include "models/bert_heads.h"
 #include "models/checkpoint.h"
 #include "models/config_keys.h"
 #include "models/families.h"
@@ -27,7 +28,9 @@ class Bert {
     const ValueId x = body_.layers(g, BertBody::embeddings(g, body_.tables(config_.hidden_size), modules_));
     g.output(kHiddenState, x);
     Heads all(g, x, modules_);
-    add(g, all);
+    add_bert_heads(
+        g, all, modules_,
+        {.architecture = config_.architecture, .activation = config_.activation, .vocab_size = config_.vocab_size});
     classes_ = all.count();
     return g.finish();
   }
@@ -35,45 +38,6 @@ class Bert {
   int classes() const { return classes_; }
 
  private:
-  /// Every head whose tensors the checkpoint holds.
-  void add(GraphBuilder& g, Heads& heads) {
-    std::optional<ValueId> pooled;
-    if (heads.has("pooler.dense")) {
-      pooled = heads.first_token("pooler.dense", Activation::tanh);
-      g.output("pooler_output", *pooled);
-    }
-    const auto pooled_for = [&](const char* head) {
-      if (!pooled)
-        throw Error("the checkpoint has " + std::string(head) + ", but no pooler.dense.weight that it reads");
-      return *pooled;
-    };
-    if (heads.has("classifier"))
-      heads.classes(reads_tokens(pooled.has_value()) ? heads.hidden() : pooled_for("a classifier"), "classifier");
-    if (heads.has("qa_outputs")) heads.classes(heads.hidden(), "qa_outputs");
-    const bool masked = heads.has("cls.predictions.transform.dense"), next = heads.has("cls.seq_relationship");
-    if (masked) heads.vocabulary(vocabulary_head(), next ? kPredictionLogits : kLogits);
-    if (next) {
-      heads.classes(pooled_for("cls.seq_relationship"), "cls.seq_relationship",
-                    masked ? "seq_relationship_logits" : kLogits);
-    }
-  }
-
-  /// Whether `classifier` is of each token: the architecture says so, or that there is nothing else to read.
-  bool reads_tokens(bool has_pooler) const {
-    return config_.architecture.ends_with("ForTokenClassification") || (config_.architecture.empty() && !has_pooler);
-  }
-
-  VocabularyHead vocabulary_head() {
-    const std::string predictions = "cls.predictions.", transform = predictions + "transform.";
-    return {
-        .transform = modules_.dense(transform + "dense", config_.hidden_size, config_.hidden_size),
-        .activation = config_.activation,
-        .norm_name = transform + "LayerNorm",
-        .norm = modules_.norm(transform + "LayerNorm"),
-        .decoder = modules_.decoder(predictions + "decoder", predictions + "bias", "embeddings.word_embeddings.weight",
-                                    {config_.vocab_size, config_.hidden_size})};
-  }
-
   const BertConfig& config_;
   Modules modules_;
   BertBody body_;

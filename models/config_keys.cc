@@ -55,11 +55,12 @@ Activation read_activation(const JsonObject& config, std::string_view key, Activ
                                                                 {"quick_gelu", Activation::quick_gelu},
                                                                 {"silu", Activation::silu},
                                                                 {"swish", Activation::silu},
-                                                                {"relu", Activation::relu}};
+                                                                {"relu", Activation::relu},
+                                                                {"tanh", Activation::tanh}};
   for (const auto& [known, activation] : kNames) {
     if (name == known) return activation;
   }
-  config.fail(key, "gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, quick_gelu, silu or relu");
+  config.fail(key, "gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, quick_gelu, silu, relu or tanh");
 }
 
 void require_softmax(const JsonObject& config) {

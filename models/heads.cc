@@ -22,6 +22,15 @@ ValueId Heads::every_token(const std::string& module, Activation activation) {
   return dense(hidden_, modules_.dense(module, modules_.hidden_size(), modules_.hidden_size()), activation);
 }
 
+ValueId Heads::pooled(const std::string& name, Selection selection) {
+  return g_.select_rows(name, hidden_, {.selection = selection, .count = selection == Selection::first ? 1 : 0});
+}
+
+ValueId Heads::transformed(ValueId x, LinearBlock weights, Activation activation, const std::string& norm_name,
+                           NormWeights norm) {
+  return g_.layer_norm(norm_name, dense(x, std::move(weights), activation), std::move(norm));
+}
+
 void Heads::classes(ValueId x, const std::string& module, std::string_view output) {
   LinearBlock weights = modules_.classifier(module);
   if (output == kLogits) count_ = weights.columns;
@@ -35,8 +44,7 @@ void Heads::logits(ValueId x, LinearBlock weights, std::string_view output) {
 
 void Heads::vocabulary(VocabularyHead head, std::string_view output) {
   ValueId x = g_.select_rows(head.decoder.name + ".rows", hidden_, {.selection = Selection::chosen});
-  x = dense(x, std::move(head.transform), head.activation);
-  x = g_.layer_norm(head.norm_name, x, std::move(head.norm));
+  x = transformed(x, std::move(head.transform), head.activation, head.norm_name, std::move(head.norm));
   logits(x, std::move(head.decoder), output);
 }
 

@@ -37,6 +37,13 @@ class Heads {
   /// The same of every row.
   ValueId every_token(const std::string& module, Activation activation);
 
+  /// A row for each sequence: of its first token, or the mean of all.
+  ValueId pooled(const std::string& name, Selection selection);
+
+  /// norm(activation(x W^T + b)) of every row of x.
+  ValueId transformed(ValueId x, LinearBlock weights, Activation activation, const std::string& norm_name,
+                      NormWeights norm);
+
   /// A dense layer's logits as an output. Where that is the model's own, its columns are the classes.
   void classes(ValueId x, const std::string& module, std::string_view output = kLogits);
 

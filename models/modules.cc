@@ -47,33 +47,42 @@ LinearBlock Modules::decoder(const std::string& name, const std::string& bias, c
   return block;
 }
 
-std::array<LinearBlock, 3> Modules::fused_qkv(const std::string& name, int width, int inputs) {
-  std::array<LinearBlock, 3> result;
+std::vector<LinearBlock> Modules::fused(const std::string& name, std::initializer_list<const char*> parts, int width,
+                                        int inputs) {
+  std::vector<LinearBlock> result;
+  const int rows = static_cast<int>(parts.size()) * width;
   int first = 0;
-  for (const char* part : {"query", "key", "value"}) {
+  for (const char* part : parts) {
     const std::string own = name + "." + part;
-    result[static_cast<std::size_t>(first / width)] = {
-        .name = own,
-        .weight = tensors_.take_rows(name + ".weight", {3 * width, inputs}, first, width, own + ".weight"),
-        .bias = has_bias(name) ? tensors_.take_rows(name + ".bias", {3 * width}, first, width, own + ".bias") : "",
-        .columns = width};
+    result.push_back(
+        {.name = own,
+         .weight = tensors_.take_rows(name + ".weight", {rows, inputs}, first, width, own + ".weight"),
+         .bias = has_bias(name) ? tensors_.take_rows(name + ".bias", {rows}, first, width, own + ".bias") : "",
+         .columns = width});
     first += width;
   }
   return result;
 }
 
+std::array<LinearBlock, 3> Modules::fused_qkv(const std::string& name, int width, int inputs) {
+  const std::vector<LinearBlock> blocks = fused(name, {"query", "key", "value"}, width, inputs);
+  return {blocks[0], blocks[1], blocks[2]};
+}
+
 NormWeights Modules::norm(const std::string& name) {
   const Tensor::Shape shape = {settings_.hidden_size};
+  NormWeights result{.gain = "", .bias = "", .epsilon = settings_.epsilon};
   if (settings_.norm_weights) {
-    return {.gain = tensors_.take_either(name + ".weight", name + ".gamma", shape),
-            .bias = tensors_.take_either(name + ".bias", name + ".beta", shape),
-            .epsilon = settings_.epsilon};
+    result.gain = tensors_.take_either(name + ".weight", name + ".gamma", shape);
+  } else {
+    Tensor ones(DType::f32, shape);
+    std::ranges::fill(ones.writable<float>(), 1.0f);
+    result.gain = tensors_.add(name + ".weight", ones);
   }
-  Tensor ones(DType::f32, shape);
-  std::ranges::fill(ones.writable<float>(), 1.0f);
-  return {.gain = tensors_.add(name + ".weight", ones),
-          .bias = tensors_.add(name + ".bias", Tensor(DType::f32, shape)),
-          .epsilon = settings_.epsilon};
+  result.bias = settings_.norm_weights && settings_.norm_biases
+                    ? tensors_.take_either(name + ".bias", name + ".beta", shape)
+                    : tensors_.add(name + ".bias", Tensor(DType::f32, shape));
+  return result;
 }
 
 }  // namespace octavo

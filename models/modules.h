@@ -5,7 +5,9 @@
 #include "models/checkpoint.h"
 
 #include <array>
+#include <initializer_list>
 #include <string>
+#include <vector>
 
 namespace octavo {
 
@@ -23,6 +25,7 @@ struct ModuleSettings {
   Biases biases = Biases::all;
   bool tied_words = true;  ///< a vocabulary's product has the word table's weights, whatever else the checkpoint holds
   bool norm_weights = true;  ///< LayerNorms have gains and biases; else ones and zeros are made
+  bool norm_biases = true;   ///< those that have gains have biases; else zeros are made
 };
 
 /// Takes the tensors of modules. Each function throws Error as CheckpointTensors::take does.
@@ -47,6 +50,10 @@ class Modules {
 
   /// Query, key and value as thirds of one dense layer's rows, `name`.weight [3 * width, inputs].
   std::array<LinearBlock, 3> fused_qkv(const std::string& name, int width, int inputs);
+
+  /// Equal parts of one dense layer's rows, `name`.weight [parts * width, inputs], each a block `name`.PART.
+  std::vector<LinearBlock> fused(const std::string& name, std::initializer_list<const char*> parts, int width,
+                                 int inputs);
 
   /// `name`.weight and `name`.bias [hidden_size], or .gamma and .beta in checkpoints that came from TensorFlow.
   NormWeights norm(const std::string& name);

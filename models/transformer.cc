@@ -4,6 +4,7 @@
 
 #include <array>
 #include <utility>
+#include <vector>
 
 namespace octavo {
 namespace {
@@ -39,7 +40,8 @@ ValueId attention(GraphBuilder& g, ValueId x, const LayerNames& names, const Lay
                               .gate_kind = settings.kind,
                               .gate_mean = settings.type == GateType::conditional_per_head,
                               .gate = std::move(gate.blocks),
-                              .gate_output = std::move(gate.output)});
+                              .gate_output = std::move(gate.output),
+                              .rotary = config.rotary});
   return g.attention(names.attention, made,
                      {.heads = config.heads,
                       .head_size = config.head_size,
@@ -47,7 +49,32 @@ ValueId attention(GraphBuilder& g, ValueId x, const LayerNames& names, const Lay
                       .softmax = method.softmax,
                       .gate = gate.settings,
                       .bias = config.bias,
-                      .sink = take_sink(modules.tensors(), names.attention + ".", method, config.heads)});
+                      .sink = take_sink(modules.tensors(), names.attention + ".", method, config.heads),
+                      .window = config.window});
+}
+
+/// The hidden units of a feed-forward network.
+ValueId hidden_units(GraphBuilder& g, ValueId x, const LayerNames& names, const LayerConfig& config, Modules& modules) {
+  const int size = config.hidden_size, units = config.intermediate_size;
+  if (!names.hidden.empty()) {
+    LinearBlock weights = modules.dense(names.hidden, units, size);
+    if (config.activation != Activation::tanh)
+      return g.linear(names.hidden, x, {std::move(weights), config.activation});
+    const ValueId product = g.glu_product(names.hidden + ".product", x, {.gate = std::move(weights), .up = {}});
+    return g.glu(names.hidden + ".activation", product, {.activation = config.activation});
+  }
+  GluProduct branches;
+  std::string name = names.glu_up;
+  if (names.glu.empty()) {
+    branches = {.gate = modules.dense(names.glu_gate, units, size), .up = modules.dense(names.glu_up, units, size)};
+  } else {
+    name = names.glu;
+    const std::vector<LinearBlock> halves = config.glu_gate_first ? modules.fused(name, {"gate", "up"}, units, size)
+                                                                  : modules.fused(name, {"up", "gate"}, units, size);
+    branches = {.gate = halves[config.glu_gate_first ? 0 : 1], .up = halves[config.glu_gate_first ? 1 : 0]};
+  }
+  const ValueId made = g.glu_product(name + ".branches", x, std::move(branches));
+  return g.glu(name + ".glu", made, {.activation = config.activation});
 }
 
 }  // namespace
@@ -56,7 +83,7 @@ ValueId transformer_layer(GraphBuilder& g, ValueId x, const LayerNames& names, c
                           Modules& modules, const AttentionMethod& method) {
   const int size = config.hidden_size, width = config.heads * config.head_size;
   const auto normalised = [&](ValueId value, const std::string& name, bool here) {
-    return here ? g.layer_norm(name, value, modules.norm(name)) : value;
+    return here && !name.empty() ? g.layer_norm(name, value, modules.norm(name)) : value;
   };
   ValueId y = normalised(x, names.attention_norm, config.norm_before);
   y = attention(g, y, names, config, modules, method);
@@ -64,7 +91,7 @@ ValueId transformer_layer(GraphBuilder& g, ValueId x, const LayerNames& names, c
                    {modules.scaled(modules.dense(names.attention_output, size, width), names.attention_scale)});
   x = normalised(x, names.attention_norm, !config.norm_before);
   y = normalised(x, names.output_norm, config.norm_before);
-  y = g.linear(names.hidden, y, {modules.dense(names.hidden, config.intermediate_size, size), config.activation});
+  y = hidden_units(g, y, names, config, modules);
   x = g.linear_add(names.output, y, x,
                    {modules.scaled(modules.dense(names.output, size, config.intermediate_size), names.output_scale)});
   return normalised(x, names.output_norm, !config.norm_before);

@@ -15,9 +15,12 @@ struct LayerNames {
   std::string query = {}, key = {}, value = {};  ///< modules of their own, or
   std::string qkv = {};                          ///< thirds of this one
   std::string attention;                         ///< the module of gates and of the context
-  std::string attention_output, attention_norm;
-  std::string attention_scale = {};  ///< tensor that the columns of attention's output are multiplied by, or ""
-  std::string hidden, output, output_norm;
+  std::string attention_output, attention_norm;  ///< no norm: ""
+  std::string attention_scale = {};        ///< tensor that the columns of attention's output are multiplied by, or ""
+  std::string hidden = {};                 ///< of a feed-forward network without a gate, or
+  std::string glu_gate = {}, glu_up = {};  ///< both branches of one with a gate: modules of their own, or
+  std::string glu = {};                    ///< halves of this one
+  std::string output, output_norm;
   std::string output_scale = {};  ///< the same of the feed-forward network
 };
 
@@ -26,7 +29,10 @@ struct LayerConfig {
   Activation activation = Activation::gelu;
   AttentionMask mask = AttentionMask::none;
   std::optional<ScoreBias> bias = {};  ///< of all layers
-  bool norm_before = false;  ///< LayerNorms stand before attention and feed-forward network, not behind their sums
+  std::optional<RotaryPositions> rotary = {};
+  int window = 0;              ///< of keys on either side of a query; 0: all
+  bool glu_gate_first = true;  ///< of the halves
+  bool norm_before = false;    ///< LayerNorms stand before attention and feed-forward network, not behind their sums
 };
 
 /// Appends a layer whose attention has the method's softmax and the gate that the checkpoint holds. Gives its last

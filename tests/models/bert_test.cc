@@ -112,7 +112,7 @@ TEST_CASE("wrong config values are errors that name the key and what was expecte
   }
   TinyBert activation;
   activation.config["hidden_act"] = "mish";
-  CHECK(mentions(read_error(activation), {"hidden_act", "mish", "quick_gelu, silu or relu"}));
+  CHECK(mentions(read_error(activation), {"hidden_act", "mish", "quick_gelu, silu, relu or tanh"}));
 }
 
 TEST_CASE("gate tensors that are missing, not explained, or not what config.json says are errors") {

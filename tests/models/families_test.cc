@@ -261,7 +261,7 @@ TEST_CASE(
 }
 
 TEST_CASE("every activation between the layers' products is close to float32 in integers") {
-  for (const char* activation : {"gelu_new", "gelu_pytorch_tanh", "gelu_fast", "quick_gelu", "silu", "swish"}) {
+  for (const char* activation : {"gelu_new", "gelu_pytorch_tanh", "gelu_fast", "quick_gelu", "silu", "swish", "tanh"}) {
     INFO(activation);
     TinyBertOptions options = kPlain;
     options.activation = activation;
