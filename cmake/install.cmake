@@ -1,4 +1,4 @@
-# What `cmake --install` puts into a prefix: headers, library, find_package(octavo) and pkg-config files.
+# What `cmake --install` puts into a prefix: headers, libraries, find_package(octavo) and pkg-config files.
 include(CMakePackageConfigHelpers)
 set(OCTAVO_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/octavo)
 set(OCTAVO_PC_DIR ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
@@ -13,16 +13,29 @@ if(octavo_type STREQUAL "STATIC_LIBRARY")
 else()
   set(OCTAVO_IS_STATIC FALSE)
   file(RELATIVE_PATH lib_from_bin /prefix/${CMAKE_INSTALL_BINDIR} /prefix/${CMAKE_INSTALL_LIBDIR})
-  set(CMAKE_INSTALL_RPATH $ORIGIN/${lib_from_bin})  # where the installed command finds the library
+  if(OCTAVO_TOOLS)
+    set_target_properties(octavo_command PROPERTIES INSTALL_RPATH $ORIGIN/${lib_from_bin})  # where it finds the library
+  endif()
+  if(OCTAVO_C)
+    set_target_properties(octavo_c PROPERTIES INSTALL_RPATH $ORIGIN)
+  endif()
 endif()
 
 configure_package_config_file(cmake/octavoConfig.cmake.in octavoConfig.cmake INSTALL_DESTINATION ${OCTAVO_CMAKE_DIR})
 write_basic_package_version_file(octavoConfigVersion.cmake COMPATIBILITY SameMinorVersion)
-configure_file(cmake/octavo.pc.in octavo.pc @ONLY)
+configure_file(cmake/octavo-cxx.pc.in octavo-cxx.pc @ONLY)
 
 install(DIRECTORY include/octavo DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN *.h)
 install(TARGETS octavo EXPORT octavoTargets)
 install(EXPORT octavoTargets NAMESPACE octavo:: DESTINATION ${OCTAVO_CMAKE_DIR})
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/octavoConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/octavoConfigVersion.cmake
         DESTINATION ${OCTAVO_CMAKE_DIR})
-install(FILES ${CMAKE_CURRENT_BINARY_DIR}/octavo.pc DESTINATION ${OCTAVO_PC_DIR})
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/octavo-cxx.pc DESTINATION ${OCTAVO_PC_DIR})
+
+# The C interface brings what it needs: find_package(octavo COMPONENTS c), pkg-config octavo.
+if(OCTAVO_C)
+  configure_file(cmake/octavo.pc.in octavo.pc @ONLY)
+  install(TARGETS octavo_c EXPORT octavoCTargets)
+  install(EXPORT octavoCTargets NAMESPACE octavo:: DESTINATION ${OCTAVO_CMAKE_DIR})
+  install(FILES ${CMAKE_CURRENT_BINARY_DIR}/octavo.pc DESTINATION ${OCTAVO_PC_DIR})
+endif()

@@ -108,8 +108,8 @@ void describe_embedding(const Model::Data& data, std::ostream& out) {
 
 Model::Model(std::shared_ptr<const Data> data) : data_(std::move(data)) {}
 
-Model Model::from_file(const std::filesystem::path& file) {
-  SafetensorsFile contents = read_safetensors(file, FileBytes::copied);
+Model Model::from_file(const std::filesystem::path& file, const OpenOptions& options) {
+  SafetensorsFile contents = read_safetensors(file, options.mapped ? FileBytes::mapped : FileBytes::copied);
   try {
     return Model(std::make_shared<const Data>(read_model(std::move(contents))));
   } catch (const Error& error) {
@@ -117,9 +117,9 @@ Model Model::from_file(const std::filesystem::path& file) {
   }
 }
 
-Model Model::open(const std::filesystem::path& path) {
+Model Model::open(const std::filesystem::path& path, const OpenOptions& options) {
   if (!std::filesystem::exists(path)) throw Error(path.string() + ": no such file or directory");
-  return std::filesystem::is_directory(path) ? from_checkpoint(path) : from_file(path);
+  return std::filesystem::is_directory(path) ? from_checkpoint(path) : from_file(path, options);
 }
 
 void Model::save(const std::filesystem::path& file) const {

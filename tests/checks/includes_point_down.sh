@@ -29,6 +29,7 @@ cli:         system base
 data:        cli tasks engine runtime graph samples tokenizer image base
 report:      cli data tasks calibration analysis quantize engine graph base system
 commands:    cli data report tasks calibration analysis quantize engine runtime graph tokenizer image base system
+c:           commands report data cli tasks engine runtime graph image base system
 '
 
 # Public headers that are not named after their room.
@@ -37,7 +38,7 @@ error base   version base   tensor base   memory base   system system   image im
 batch runtime   workspace runtime   kv_cache runtime   quantization quantize   engine engine
 calibration calibration   analysis analysis   tasks tasks   comparison tasks   agreement tasks   generate tasks   sampling tasks
 text_preprocessor tasks   session tasks   text_encoder tasks   image_classifier tasks   text_generator tasks
-text_tasks tasks   masking tasks   embedding_precision tasks   samples samples
+text_tasks tasks   masking tasks   embedding_precision tasks   samples samples   octavo c
 '
 
 room_of_public() { # NAME.h
@@ -63,6 +64,7 @@ while IFS=: read -r file _ include; do
     src/* | tools/*) room=${file#*/} room=${room%%/*} ;;
     models/*) room=models ;;
     kernels/*) room=kernels ;;
+    c/*) room=c ;;
   esac
   case $include in
     octavo/*) target=$(room_of_public "${include#octavo/}") ;;
@@ -80,6 +82,6 @@ while IFS=: read -r file _ include; do
     *" $target "*) ;;
     *) complain "$file: includes $include of $target, but $room stands on: ${rooms:-nothing}" ;;
   esac
-done < <(grep -rn --include='*.cc' --include='*.h' '^#include "' src models kernels tools)
+done < <(grep -rn --include='*.cc' --include='*.h' '^#include "' src models kernels tools c)
 
 [ "$failures" = 0 ] || { echo "$failures includes point the wrong way"; exit 1; }

@@ -100,6 +100,9 @@ class TinyModels {
     return result;
   }
 
+  /// Where they are.
+  std::string folder() const { return scratch_.TemporaryDirectory::path().string(); }
+
  private:
   static int run_here(const Words& words) {
     try {

@@ -8,6 +8,7 @@ namespace octavo::tools {
 void Log::warn(const std::string& line) const { say("octavo: warning: " + line); }
 
 void Log::say(const std::string& line) const {
+  if (sinks_.say) return sinks_.say(line);
   if (!quiet()) std::fprintf(stderr, "%s\n", line.c_str());
 }
 

@@ -103,7 +103,7 @@ Arguments parse(const Syntax& syntax, int argc, const char* const* argv) {
     const cxxopts::ParseResult result = to_cxxopts(syntax, "octavo", Purpose::parse).parse(argc, argv);
     std::vector<Arguments::Given> given;
     for (const cxxopts::KeyValue& pair : result.arguments()) given.push_back({pair.key(), pair.value()});
-    Arguments arguments(syntax.flags, std::move(given), result.unmatched());
+    Arguments arguments(syntax.flags, std::move(given), result.unmatched(), syntax.environment);
     if (arguments.help()) return arguments;
     refuse_unknown(arguments.positionals(), words_after_dashes(syntax, argc, argv), syntax.max_positionals);
     for (const Rule& rule : syntax.rules) arguments.check(rule);
@@ -120,8 +120,11 @@ std::string help(const Syntax& syntax, const std::string& subcommand) {
          "\n\nEach long flag can also come from the environment: --batch-size from OCTAVO_BATCH_SIZE. Flags win.\n";
 }
 
-Arguments::Arguments(Flags flags, std::vector<Given> given, std::vector<std::string> positionals)
-    : flags_(std::move(flags)), given_(std::move(given)), positionals_(std::move(positionals)) {}
+Arguments::Arguments(Flags flags, std::vector<Given> given, std::vector<std::string> positionals, bool environment)
+    : flags_(std::move(flags)),
+      given_(std::move(given)),
+      positionals_(std::move(positionals)),
+      environment_(environment) {}
 
 bool Arguments::help() const {
   return std::any_of(given_.begin(), given_.end(), [](const Given& each) { return each.flag == "help"; });
@@ -132,7 +135,8 @@ std::optional<Arguments::Value> Arguments::find(const std::string& flag) const {
   if (last != given_.rend()) return Value{last->value, "--" + flag};
   const std::string name = environment_name(flag);
   // An empty variable counts as unset: that is how scripts clear one.
-  if (const char* value = std::getenv(name.c_str()); value != nullptr && *value != '\0') return Value{value, name};
+  if (const char* value = environment_ ? std::getenv(name.c_str()) : nullptr; value != nullptr && *value != '\0')
+    return Value{value, name};
   const Flag* known = declared(flag);
   if (known != nullptr && !known->fallback.empty()) return Value{known->fallback, "--" + flag};
   return {};

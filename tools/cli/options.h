@@ -47,6 +47,7 @@ struct Syntax {
   Flags flags;              ///< --help is added to them
   int max_positionals = 0;  ///< words that are not flags
   std::vector<Rule> rules = {};
+  bool environment = true;  ///< flags have twins there; false for a program's own calls, which it must not change
 };
 
 /// What was given. Every reader throws UsageError when the value is not what it expects.
@@ -57,7 +58,7 @@ class Arguments {
     std::string value;
   };
 
-  Arguments(Flags flags, std::vector<Given> given, std::vector<std::string> positionals);
+  Arguments(Flags flags, std::vector<Given> given, std::vector<std::string> positionals, bool environment = true);
 
   /// Whether it stands on the command line, and is no switch that is turned off there.
   bool given(const std::string& flag) const;
@@ -137,6 +138,7 @@ class Arguments {
   Flags flags_;
   std::vector<Given> given_;
   std::vector<std::string> positionals_;
+  bool environment_;
 };
 
 /// Reads the words after the subcommand; behind "--" none is a flag. Throws UsageError for what `syntax` does not know

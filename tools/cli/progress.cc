@@ -42,13 +42,16 @@ std::string progress_line(std::int64_t done, std::optional<double> fraction, dou
 }
 
 Progress::Progress(std::string label, const Log& log)
-    : label_(std::move(label)), shown_(!log.quiet() && ::isatty(STDERR_FILENO) != 0) {}
+    : label_(std::move(label)),
+      sink_(log.progress()),
+      shown_(!log.quiet() && !log.has_sinks() && ::isatty(STDERR_FILENO) != 0) {}
 
 Progress::~Progress() {
   if (shown_ && last_drawn_ >= 0) std::fputs("\r\x1b[K", stderr);
 }
 
 void Progress::update(std::int64_t done, std::optional<double> fraction) {
+  if (sink_ && fraction) sink_(label_, *fraction);
   const double seconds = since_start_.seconds();
   if (!shown_ || (last_drawn_ >= 0 && seconds - last_drawn_ < kRedrawSeconds)) return;
   last_drawn_ = seconds;

@@ -5,13 +5,14 @@
 #include "cli/stopwatch.h"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
 namespace octavo::tools {
 
-/// Shows nothing when stderr is not a terminal or with --quiet. The line vanishes at the end, so that what follows
-/// stands alone.
+/// Shows nothing when stderr is not a terminal or with --quiet, and tells the log's sink where it has one. The line
+/// vanishes at the end, so that what follows stands alone.
 class Progress {
  public:
   Progress(std::string label, const Log& log);
@@ -24,6 +25,7 @@ class Progress {
 
  private:
   std::string label_;
+  std::function<void(const std::string&, double)> sink_;  // in place of the terminal, if there is one
   bool shown_;
   Stopwatch since_start_;
   double last_drawn_ = -1;

@@ -1,4 +1,5 @@
 // `octavo calibrate`: from a float32 checkpoint and sample texts to an INT8 file, with a report on how close it is.
+#include "commands/calibrate.h"
 #include "cli/numbers.h"
 #include "cli/output.h"
 #include "cli/progress.h"
@@ -108,7 +109,7 @@ struct Settings {
   RunOptions run;
   std::optional<std::int64_t> max_length;
   std::int64_t memory = 0;  ///< half of it for float32 weights, half for observations and INT8 weights
-  bool ablations = true, top_up = true, json = false;
+  bool ablations = true, top_up = true;
 };
 
 /// --output, which must be a file: what is written is read again.
@@ -147,7 +148,6 @@ Settings read_settings(const Arguments& arguments) {
   settings.max_length = read_max_length(arguments);
   settings.memory =
       arguments.bytes("memory").value_or(free_memory() / 3);  // batches need some, and so does the system to read files
-  settings.json = arguments.on("json");
   settings.top_up = *arguments.choice<bool>("top-up", {{"on", true}, {"off", false}});
   settings.ablations = *arguments.choice<bool>("ablations", {{"on", true}, {"off", false}});
   return settings;
@@ -327,21 +327,25 @@ class Calibration {
 };
 
 int run(const Arguments& arguments) {
-  const Log log = read_log(arguments);
-  const Settings settings = read_settings(arguments);
-  const CalibrationReport report = Calibration(settings, arguments, log).run();
-  if (!settings.report.empty()) {
-    Output file(settings.report);
-    file.write(settings.report.ends_with(".html") ? to_html(report) : to_json(report));
+  const bool json = arguments.on("json");
+  const CalibrationReport report = calibrate(arguments, read_log(arguments));
+  if (const std::string name = read_report(arguments); !name.empty()) {
+    Output file(name);
+    file.write(name.ends_with(".html") ? to_html(report) : to_json(report));
     file.commit();
   }
   Output output;
-  output.write(settings.json ? to_json(report) : to_text(report));
+  output.write(json ? to_json(report) : to_text(report));
   output.commit();
   return 0;
 }
 
 }  // namespace
+
+CalibrationReport calibrate(const Arguments& arguments, const Log& log) {
+  const Settings settings = read_settings(arguments);
+  return Calibration(settings, arguments, log).run();
+}
 
 constinit const Command kCalibrate = {"calibrate", "an INT8 file of a checkpoint", syntax, run};
 
