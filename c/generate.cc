@@ -18,9 +18,9 @@ namespace {
 /// Writes a struct that the caller has, as much of it as the caller knows.
 template <typename Struct>
 void write_struct(Struct* to, Struct from, const char* name) {
-  Struct given = read_struct(to, name);
-  from.struct_size = given.struct_size;
-  std::memcpy(to, &from, std::min(sizeof(from), given.struct_size));
+  from.struct_size = to->struct_size;
+  if (from.struct_size < sizeof(std::size_t)) throw InvalidArgument(std::string(name) + ".struct_size is missing");
+  std::memcpy(to, &from, std::min(sizeof(from), from.struct_size));
 }
 
 /// A number that is 0 where the default is meant.
