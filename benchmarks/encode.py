@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Seconds and memory of embedding many sentences end to end, from str to an array, in octavo's Python package and its peers.
+"""Seconds, CPU time and memory of embedding many sentences end to end, from str to an array, in octavo's Python package and its peers.
 
 Usage: encode.py TEXTS.tsv CHECKPOINT MODEL.octavo [--onnx FILE]... [--openvino FILE]... [--threads N] [--count N] [--rounds N]
                  [--engines octavo,command,sentence-transformers,onnx,openvino]
@@ -8,7 +8,7 @@ Every engine runs in a process of its own that opens the model, embeds 256 sente
 turns, so that a busy machine is busy for all. sentence-transformers is as its users run it; ONNX and OpenVINO graphs of last hidden
 states (benchmarks/peers makes them) get what sentence-transformers does around them: sentences sorted by length, batches of 32, the
 tokenizers library, the mean, unit length. `octavo embed` reads the same sentences of a file and writes a .npy file; its time is that
-of the process less that of embedding 256 sentences.
+of the process less that of embedding 256 sentences, scaled to all.
 """
 import argparse
 import json
@@ -95,16 +95,16 @@ def measure(options, name, file):
     texts = sentences_of(options.texts, options.count)
     opened = time.perf_counter()
     encode(texts[:256])
-    warm = time.perf_counter()
+    warm, cpu = time.perf_counter(), time.process_time()
     vectors = encode(texts)
-    seconds = time.perf_counter() - warm
+    seconds, cpu = time.perf_counter() - warm, time.process_time() - cpu
     assert vectors.shape == (len(texts), 384)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"open": opened - start, "seconds": seconds, "peak": peak, "first": vectors[0][:3].tolist()}))
+    print(json.dumps({"open": opened - start, "seconds": seconds, "cpu": cpu, "peak": peak, "first": vectors[0][:3].tolist()}))
 
 
 def measure_command(options):
-    times, peak = [], 0.0
+    times, cpu = [], []
     with tempfile.TemporaryDirectory() as folder:
         for count in (256, options.count):
             file = pathlib.Path(folder, f"{count}.txt")
@@ -113,8 +113,12 @@ def measure_command(options):
             start = time.perf_counter()
             subprocess.run([*words, "-t", str(options.threads)], check=True)
             times.append(time.perf_counter() - start)
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    print(json.dumps({"open": times[0], "seconds": times[1] - times[0], "peak": peak}))
+            used = resource.getrusage(resource.RUSAGE_CHILDREN)
+            cpu.append(used.ru_utime + used.ru_stime - sum(cpu))
+    share = options.count / (options.count - 256)
+    figures = {"open": times[0], "seconds": (times[1] - times[0]) * share, "cpu": (cpu[1] - cpu[0]) * share}
+    figures["peak"] = used.ru_maxrss / 1024
+    print(json.dumps(figures))
 
 
 def main():
@@ -150,9 +154,9 @@ def main():
     for (name, file), runs in found.items():
         if not runs:
             continue
-        seconds, peak = (statistics.median(run[key] for run in runs) for key in ("seconds", "peak"))
+        seconds, cpu, peak = (statistics.median(run[key] for run in runs) for key in ("seconds", "cpu", "peak"))
         ratio = statistics.median(run["seconds"] / base["seconds"] for run, base in zip(runs, found["octavo", ""]))
-        print(f"{name} {os.path.basename(file)}\t{seconds:.2f} s\t{ratio:.2f} x octavo\t{peak:.0f} MiB")
+        print(f"{name} {os.path.basename(file)}\t{seconds:.2f} s\t{ratio:.2f} x octavo\t{cpu:.2f} s of CPU\t{peak:.0f} MiB")
     return 0
 
 
