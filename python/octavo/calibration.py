@@ -43,7 +43,7 @@ class Report:
 
 def calibrate(
     checkpoint: str | os.PathLike[str],
-    samples: Iterable[str] | None = None,
+    texts: Iterable[str] | None = None,
     *,
     output: str | os.PathLike[str] | None = None,
     progress: Callable[[str, float], Any] | None = None,
@@ -54,14 +54,14 @@ def calibrate(
 
     Args:
         checkpoint: a Hugging Face or sentence-transformers directory.
-        samples: texts to calibrate on, or names of pictures; a few hundred of the kind that the model will see. A tab
+        texts: what to calibrate on, or names of pictures; a few hundred of the kind that the model will see. A tab
             in a text stands between the two of a pair. By default those that octavo brings along.
         output: the file; by default the checkpoint's name with ``.octavo``, here.
         progress: is called with a stage ("calibrate", "compare") and how much of it is done, 0 to 1. What it raises
             ends the calibration.
         show_progress: show a bar, where tqdm is installed.
         options: flags of ``octavo calibrate`` with ``_`` for ``-``: ``method="auto"``, ``max_drop=0.5``,
-            ``ablations=False``. The environment changes nothing.
+            ``samples=1000``, ``ablations=False``. The environment changes nothing.
 
     What the command warns of is a Python warning. Ctrl-C ends it between two batches; no file is left half-written.
     """
@@ -72,12 +72,13 @@ def calibrate(
         words = json.dumps(flags)
     except TypeError as error:
         raise TypeError(f"options: {error}") from None
-    texts = None
-    if samples is not None:
-        if isinstance(samples, str):
-            raise TypeError("samples is a str, expected an iterable of them")
-        texts = _texts.of_strings([os.fspath(sample) for sample in samples], "samples")
-    return _run(path, texts, words, target, _Listener(progress, show_progress))
+    samples = None
+    if texts is not None:
+        if isinstance(texts, str):
+            raise TypeError("texts is a str, expected an iterable of them")
+        names = [os.fspath(text) if isinstance(text, os.PathLike) else text for text in texts]
+        samples = _texts.of_strings(names, "texts")
+    return _run(path, samples, words, target, _Listener(progress, show_progress))
 
 
 class _Listener:

@@ -82,5 +82,9 @@ def test_calibration_reports_and_can_be_stopped(tmp_path: pathlib.Path) -> None:
         octavo.calibrate(checkpoint, texts, output=other, speed=3)
     with pytest.raises(ValueError, match="target_cosine is '2'"):
         octavo.calibrate(checkpoint, texts, output=other, target_cosine=2)
-    with pytest.raises(TypeError, match="samples is a str"):
+    with pytest.raises(ValueError, match="samples is '0'"):
+        octavo.calibrate(checkpoint, texts, output=other, samples=0)
+    with pytest.raises(TypeError, match=r"texts\[1\] is int"):
+        octavo.calibrate(checkpoint, ["a", 3], output=other)
+    with pytest.raises(TypeError, match="texts is a str"):
         octavo.calibrate(checkpoint, "text", output=other)

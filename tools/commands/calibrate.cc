@@ -1,5 +1,6 @@
 // `octavo calibrate`: from a float32 checkpoint and sample texts to an INT8 file, with a report on how close it is.
 #include "commands/calibrate.h"
+
 #include "cli/numbers.h"
 #include "cli/output.h"
 #include "cli/progress.h"
