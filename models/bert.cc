@@ -68,8 +68,9 @@ Model::Data read(Checkpoint checkpoint) {
 
 }  // namespace
 
-const Family kBert = {.model_types = "bert",
-                      .reads = [](const JsonObject& config) { return model_type(config) == "bert"; },
-                      .read = read};
+const Family kBert = {
+    .model_types = "bert",
+    .reads = [](const JsonObject& config) { return model_type(config) == "bert" && !has_alibi(config); },
+    .read = read};
 
 }  // namespace octavo

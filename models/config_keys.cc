@@ -36,6 +36,8 @@ bool is_one_of(std::string_view key, const auto& keys) {
 
 std::string model_type(const JsonObject& config) { return config.text_or("model_type", ""); }
 
+bool has_alibi(const JsonObject& config) { return config.text_or("position_embedding_type", "") == "alibi"; }
+
 std::string architecture(const JsonObject& config) {
   const std::vector<std::string> names =
       config.has("architectures") ? config.texts("architectures") : std::vector<std::string>{};

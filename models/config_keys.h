@@ -20,6 +20,9 @@ std::string model_type(const JsonObject& config);
 /// config.json does not say.
 std::string architecture(const JsonObject& config);
 
+/// Whether positions lower the scores of distant keys (ALiBi): JinaBERT, whose checkpoints call themselves BERT's.
+bool has_alibi(const JsonObject& config);
+
 /// The activation that `key` names, as transformers calls it; `otherwise` where the key is missing. Throws Error for
 /// one that octavo does not have.
 Activation read_activation(const JsonObject& config, std::string_view key, Activation otherwise);

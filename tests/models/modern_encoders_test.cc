@@ -1,5 +1,5 @@
-// ModernBERT, NomicBERT and GTE with every head: transformers' outputs in float32, and integers with the same bits on
-// every instruction set.
+// ModernBERT, NomicBERT, GTE and JinaBERT with every head: transformers' outputs in float32, and integers with the same
+// bits on every instruction set.
 #include "tests/support/check_integers.h"
 #include "tests/support/golden_heads.h"
 #include "tests/support/support.h"
@@ -15,7 +15,7 @@ const GoldenHeads& golden() {
 }  // namespace
 
 TEST_CASE("encoders with rotary positions, windows and gated units have transformers' outputs in float32") {
-  REQUIRE(golden().checkpoints.size() == 16);
+  REQUIRE(golden().checkpoints.size() == 17);
   for (const auto& [name, checkpoint] : golden().checkpoints) {
     INFO(name);
     golden().check_float_outputs(name);
