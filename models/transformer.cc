@@ -69,8 +69,9 @@ ValueId hidden_units(GraphBuilder& g, ValueId x, const LayerNames& names, const 
     branches = {.gate = modules.dense(names.glu_gate, units, size), .up = modules.dense(names.glu_up, units, size)};
   } else {
     name = names.glu;
-    const std::vector<LinearBlock> halves = config.glu_gate_first ? modules.fused(name, {"gate", "up"}, units, size)
-                                                                  : modules.fused(name, {"up", "gate"}, units, size);
+    const std::vector<LinearBlock> halves = config.glu_gate_first
+                                                ? modules.fused(name, {"gate_proj", "up_proj"}, units, size)
+                                                : modules.fused(name, {"up_proj", "gate_proj"}, units, size);
     branches = {.gate = halves[config.glu_gate_first ? 0 : 1], .up = halves[config.glu_gate_first ? 1 : 0]};
   }
   const ValueId made = g.glu_product(name + ".branches", x, std::move(branches));

@@ -6,6 +6,7 @@
 #include "base/finite.h"
 #include "calibration/simulated.h"
 #include "float/float_executor.h"
+#include "graph/names.h"
 #include "graph/op_facts.h"
 #include "runtime/workspace.h"
 
@@ -14,6 +15,7 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <optional>
 
 namespace octavo {
 namespace {
@@ -112,10 +114,12 @@ class Analyzer {
     result_.sequences += batch.sequences();
     result_.tokens += batch.rows();
     const Observer gates = [&](std::string_view name, std::span<const float> values, int columns) {
-      if (name.ends_with(".sink")) attention_[std::string(name.substr(0, name.size() - 5))].add_sinks(values, columns);
-      if (!name.ends_with(".gate")) return;
-      auto& own = attention_[std::string(name.substr(0, name.size() - 5))].gates;
-      const float scale = scale_of(name.substr(0, name.size() - 5));
+      const std::string_view of = name.substr(0, name.rfind('.'));
+      const bool sink = name == stage_name(of, Stage::sink);
+      if ((!sink && name != stage_name(of, Stage::gate)) || !find_attention(of)) return;
+      if (sink) return attention_[std::string(of)].add_sinks(values, columns);
+      auto& own = attention_[std::string(of)].gates;
+      const float scale = scale_of(of);
       for (const float gate : values) own.push_back(scale * gate);
     };
     const Transform watch = [&](std::string_view name, std::span<float> values) {
@@ -140,17 +144,18 @@ class Analyzer {
 
   /// Heads of the attention whose scores or probabilities have this name, 0 for any other value.
   int heads_of(std::string_view name) const {
-    for (const char* part : {".scores", ".probs"}) {
-      if (name.ends_with(part)) return attention(name.substr(0, name.rfind('.'))).heads;
-    }
-    return 0;
+    const std::string_view of = name.substr(0, name.rfind('.'));
+    const bool stage = name == stage_name(of, Stage::scores) || name == stage_name(of, Stage::probs);
+    const std::optional<AttentionFacts> found = stage ? find_attention(of) : std::nullopt;
+    return found ? found->heads : 0;
   }
-  AttentionFacts attention(std::string_view name) const {
+  std::optional<AttentionFacts> find_attention(std::string_view name) const {
     for (const Node& node : data_->graph.nodes) {
-      if (data_->graph.name(node.output) == name) return attention_facts(node).value();
+      if (data_->graph.name(node.output) == name) return attention_facts(node);
     }
-    throw Error(std::string(name) + " is no attention");
+    return std::nullopt;
   }
+  AttentionFacts attention(std::string_view name) const { return find_attention(name).value(); }
   float scale_of(std::string_view name) const { return static_cast<float>(attention(name).gate->scale); }
 
   void add_probabilities(const std::string& key, std::span<const float> values, int heads, int length, bool map) {

@@ -4,6 +4,8 @@
 
 #include "analysis/analysis_statistics.h"
 #include "calibration/simulated.h"
+#include "tests/support/check_integers.h"
+#include "tests/support/golden_heads.h"
 #include "tests/support/support.h"
 #include "tests/support/tiny_bert.h"
 #include "tests/support/tiny_opt.h"
@@ -88,6 +90,16 @@ TEST_CASE("an analysis of a model with a head is of its body, and runs whatever 
   const Analysis analysis = analysis_of(bert.model(), {.sensitivity = true});
   CHECK(analysis.values.size() == 2 * 13 + 3);
   CHECK(std::ranges::none_of(analysis.sensitivity, [](const Sensitivity& s) { return s.name.starts_with("cls"); }));
+}
+
+TEST_CASE("an analysis looks at gated units, and does not take their gates for an attention's") {
+  const GoldenHeads golden("modern_encoders.safetensors");
+  const Model model = golden.checkpoints.at("ModernBertModel").model();
+  Workspace workspace({.threads = 1});
+  const Analysis found = analyze(model, golden.texts, workspace, {.quantized = calibrated_on_random_tokens(model)});
+  CHECK(value(found, "layers.0.mlp.Wi.glu").kind == "gated unit");
+  REQUIRE(found.attention.size() == 3);
+  for (const AttentionAnalysis& attention : found.attention) CHECK_FALSE(attention.gated);
 }
 
 TEST_CASE("of 16-bit probabilities those count as zero codes that are zero") {
