@@ -14,7 +14,7 @@ namespace {
 
 struct AlbertConfig {
   BertConfig bert;
-  int embedding_size, groups, layers_of_group;
+  int embedding_size, groups, layers_of_group, head_size = 0;
 };
 
 /// Where a key is missing, as AlbertConfig of transformers 5 has it.
@@ -27,8 +27,7 @@ AlbertConfig read_config(const JsonObject& config) {
                       .embedding_size = config.integer_or("embedding_size", 1, 8192, 128),
                       .groups = config.integer_or("num_hidden_groups", 1, 1000, 1),
                       .layers_of_group = config.integer_or("inner_group_num", 1, 1000, 1)};
-  if (albert.bert.hidden_size % (4 * albert.bert.heads) != 0 || albert.bert.hidden_size / albert.bert.heads > 256)
-    config.fail("num_attention_heads", "a number of heads whose size is a multiple of 4, at most 256");
+  albert.head_size = read_head_size(config, "num_attention_heads", albert.bert.hidden_size, albert.bert.heads);
   if (albert.groups > albert.bert.layers) config.fail("num_hidden_groups", "at most num_hidden_layers");
   return albert;
 }
@@ -83,7 +82,7 @@ class Albert {
                            .output_norm = own + "full_layer_layer_norm"};
     const LayerConfig config{.hidden_size = config_.bert.hidden_size,
                              .heads = config_.bert.heads,
-                             .head_size = config_.bert.hidden_size / config_.bert.heads,
+                             .head_size = config_.head_size,
                              .intermediate_size = config_.bert.intermediate_size,
                              .activation = config_.bert.activation};
     return transformer_layer(g, x, names, config, modules_, method_);

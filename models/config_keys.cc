@@ -44,6 +44,12 @@ std::string architecture(const JsonObject& config) {
   return names.empty() ? "" : names.front();
 }
 
+int read_head_size(const JsonObject& config, std::string_view key, int hidden_size, int heads) {
+  if (hidden_size % (4 * heads) != 0 || hidden_size / heads > 256)
+    config.fail(key, "a number of heads whose size is a multiple of 4, at most 256");
+  return hidden_size / heads;
+}
+
 Activation read_activation(const JsonObject& config, std::string_view key, Activation otherwise) {
   if (!config.has(key)) return otherwise;
   const std::string name = config.text(key);

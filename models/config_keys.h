@@ -23,6 +23,9 @@ std::string architecture(const JsonObject& config);
 /// Whether positions lower the scores of distant keys (ALiBi): JinaBERT, whose checkpoints call themselves BERT's.
 bool has_alibi(const JsonObject& config);
 
+/// hidden_size / heads. Error that names `key`, the number of heads, unless that is a size that attention takes.
+int read_head_size(const JsonObject& config, std::string_view key, int hidden_size, int heads);
+
 /// The activation that `key` names, as transformers calls it; `otherwise` where the key is missing. Throws Error for
 /// one that octavo does not have.
 Activation read_activation(const JsonObject& config, std::string_view key, Activation otherwise);

@@ -23,14 +23,12 @@ struct DistilBertConfig {
 DistilBertConfig read_config(const JsonObject& config) {
   refuse_unsupported_keys(config);
   const int size = config.integer_or("dim", 1, 8192, 768), heads = config.integer_or("n_heads", 1, 1024, 12);
-  if (size % (4 * heads) != 0 || size / heads > 256)
-    config.fail("n_heads", "a number of heads whose size is a multiple of 4, at most 256");
   return {.layers = config.integer_or("n_layers", 1, 1000, 6),
           .vocab_size = config.integer_or("vocab_size", 1, 1 << 24, 30522),
           .max_positions = config.integer_or("max_position_embeddings", 1, 65536, 512),
           .layer = {.hidden_size = size,
                     .heads = heads,
-                    .head_size = size / heads,
+                    .head_size = read_head_size(config, "n_heads", size, heads),
                     .intermediate_size = config.integer_or("hidden_dim", 1, kMaxColumns, 3072),
                     .activation = read_activation(config, "activation", Activation::gelu)},
           .tied_words = config.flag_or("tie_word_embeddings", true)};

@@ -45,7 +45,7 @@ extern const Family kModernBert;
 /// NomicBERT and GTE encoders: BERT with rotary positions and gated feed-forward networks, with their heads.
 extern const Family kNomicBert;
 extern const Family kGte;
-/// JinaBERT v2 encoders: BERT with ALiBi and gated feed-forward networks, with its heads.
+/// JinaBERT v2 encoders: BERT with ALiBi and gated feed-forward networks.
 extern const Family kJinaBert;
 /// OPT decoders of any size: pre- or post-LayerNorm, ReLU or GELU.
 extern const Family kOpt;

@@ -137,10 +137,7 @@ Model::Data read_glu_bert(const GluBertConfig& config, const GluBertNames& names
                        "last_layer_subset",
                        "emb_pooler",
                        "model_max_length",
-                       "attn_implementation",
                        "auto_map",
-                       "position_embedding_type",
-                       "feed_forward_type",
                        "dense_seq_output"},
                       data.warnings);
   return data;

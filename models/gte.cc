@@ -27,8 +27,6 @@ GluBertConfig read_gte_config(const JsonObject& config) {
   refuse_unsupported_keys(config);
   const int size = config.integer_or("hidden_size", 1, 8192, 768),
             heads = config.integer_or("num_attention_heads", 1, 1024, 12);
-  if (size % (4 * heads) != 0 || size / heads > 256)
-    config.fail("num_attention_heads", "a number of heads whose size is a multiple of 4, at most 256");
   if (config.text_or("position_embedding_type", "rope") != "rope") config.fail("position_embedding_type", "rope");
   if (config.text_or("layer_norm_type", "layer_norm") != "layer_norm") config.fail("layer_norm_type", "layer_norm");
   if (!config.flag_or("pack_qkv", true)) config.fail("pack_qkv", "true");
@@ -41,7 +39,7 @@ GluBertConfig read_gte_config(const JsonObject& config) {
           .theta = read_rope_theta(config, 160000.0),
           .layer = {.hidden_size = size,
                     .heads = heads,
-                    .head_size = size / heads,
+                    .head_size = read_head_size(config, "num_attention_heads", size, heads),
                     .intermediate_size = config.integer_or("intermediate_size", 1, kMaxColumns, 3072),
                     .activation = read_activation(config, "hidden_act", Activation::gelu),
                     .glu_gate_first = false},

@@ -28,8 +28,6 @@ GluBertConfig read_jina_config(const JsonObject& config) {
   refuse_unsupported_keys(config);
   const int size = config.integer_or("hidden_size", 1, 8192, 768),
             heads = config.integer_or("num_attention_heads", 1, 1024, 12);
-  if (size % (4 * heads) != 0 || size / heads > 256)
-    config.fail("num_attention_heads", "a number of heads whose size is a multiple of 4, at most 256");
   const std::string unit = config.text_or("feed_forward_type", "original");
   if (unit != "geglu" && unit != "reglu") config.fail("feed_forward_type", "geglu or reglu");
   if (config.flag_or("is_decoder", false)) config.fail("is_decoder", "false");
@@ -41,7 +39,7 @@ GluBertConfig read_jina_config(const JsonObject& config) {
           .theta = {},
           .layer = {.hidden_size = size,
                     .heads = heads,
-                    .head_size = size / heads,
+                    .head_size = read_head_size(config, "num_attention_heads", size, heads),
                     .intermediate_size = config.integer_or("intermediate_size", 1, kMaxColumns, 3072),
                     .activation = unit == "geglu" ? Activation::gelu : Activation::relu},
           .head_activation = read_activation(config, "hidden_act", Activation::gelu),

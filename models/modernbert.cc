@@ -57,8 +57,6 @@ ModernBertConfig read_config(const JsonObject& config) {
   const int size = config.integer_or("hidden_size", 1, 8192, 768),
             heads = config.integer_or("num_attention_heads", 1, 1024, 12),
             layers = config.integer_or("num_hidden_layers", 1, 1000, 22);
-  if (size % (4 * heads) != 0 || size / heads > 256)
-    config.fail("num_attention_heads", "a number of heads whose size is a multiple of 4, at most 256");
   const std::string pooling = config.text_or("classifier_pooling", "cls");
   if (pooling != "cls" && pooling != "mean") config.fail("classifier_pooling", "cls or mean");
   if (config.is_object("rope_scaling")) config.fail("rope_scaling", "none");
@@ -69,7 +67,7 @@ ModernBertConfig read_config(const JsonObject& config) {
           .epsilon = config.number_or("norm_eps", 0.0, 1.0, 1e-5),
           .layer = {.hidden_size = size,
                     .heads = heads,
-                    .head_size = size / heads,
+                    .head_size = read_head_size(config, "num_attention_heads", size, heads),
                     .intermediate_size = config.integer_or("intermediate_size", 1, kMaxColumns, 1152),
                     .activation = read_activation(config, "hidden_activation", Activation::gelu),
                     .norm_before = true},

@@ -30,8 +30,6 @@ MpnetConfig read_config(const JsonObject& config) {
   refuse_unsupported_keys(config);
   const int size = config.integer_or("hidden_size", 1, 8192, 768),
             heads = config.integer_or("num_attention_heads", 1, 1024, 12);
-  if (size % (4 * heads) != 0 || size / heads > 256)
-    config.fail("num_attention_heads", "a number of heads whose size is a multiple of 4, at most 256");
   return {.layers = config.integer_or("num_hidden_layers", 1, 1000, 12),
           .vocab_size = config.integer_or("vocab_size", 1, 1 << 24, 30527),
           .max_positions = config.integer_or("max_position_embeddings", 1, 65536, 512),
@@ -39,7 +37,7 @@ MpnetConfig read_config(const JsonObject& config) {
           .epsilon = config.number_or("layer_norm_eps", 0.0, 1.0, 1e-12),
           .layer = {.hidden_size = size,
                     .heads = heads,
-                    .head_size = size / heads,
+                    .head_size = read_head_size(config, "num_attention_heads", size, heads),
                     .intermediate_size = config.integer_or("intermediate_size", 1, kMaxColumns, 3072),
                     .activation = read_activation(config, "hidden_act", Activation::gelu)},
           .tied_words = config.flag_or("tie_word_embeddings", true),

@@ -39,9 +39,9 @@ GluBertConfig read_nomic_config(const JsonObject& config) {
   };
   const int size = integer("hidden_size", "n_embd", 8192, 768),
             heads = integer("num_attention_heads", "n_head", 1024, 12);
-  if (size % (4 * heads) != 0 || size / heads > 256 ||
-      config.integer_or("head_dim", 1, 256, size / heads) != size / heads)
-    config.fail("num_attention_heads", "a number of heads whose size is a multiple of 4, at most 256");
+  const int head_size = read_head_size(config, "num_attention_heads", size, heads);
+  if (config.integer_or("head_dim", 1, 256, head_size) != head_size)
+    config.fail("head_dim", "hidden_size / num_attention_heads = " + std::to_string(head_size));
   if (config.number_or("rotary_emb_fraction", 0.0, 1.0, 1.0) != 1.0) config.fail("rotary_emb_fraction", "1");
   for (const char* key : {"rotary_emb_interleaved", "prenorm", "parallel_block", "use_rms_norm", "causal"}) {
     if (config.flag_or(key, false)) config.fail(key, "false");
@@ -56,7 +56,7 @@ GluBertConfig read_nomic_config(const JsonObject& config) {
       .theta = read_rope_theta(config, config.number_or("rotary_emb_base", 1.0, 1e12, 1000.0)),
       .layer = {.hidden_size = size,
                 .heads = heads,
-                .head_size = size / heads,
+                .head_size = head_size,
                 .intermediate_size = integer("intermediate_size", "n_inner", kMaxColumns, 3072),
                 .activation = read_unit(config, Activation::silu)},
       .head_activation = read_unit(config, Activation::silu),

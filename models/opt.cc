@@ -27,15 +27,12 @@ OptConfig read_config(const JsonObject& config) {
   refuse_unsupported_keys(config);
   const int hidden = config.integer_or("hidden_size", 1, 8192, 768);
   const int heads = config.integer_or("num_attention_heads", 1, 1024, 12);
-  if (hidden % (4 * heads) != 0 || hidden / heads > 256) {
-    config.fail("num_attention_heads", "a number of heads whose size is a multiple of 4, at most 256");
-  }
   const bool norm_before = config.flag_or("do_layer_norm_before", true);
   const int vocabulary = config.integer_or("vocab_size", 1, 1 << 24, 50272);
   return {.layers = config.integer_or("num_hidden_layers", 1, 1000, 12),
           .hidden_size = hidden,
           .heads = heads,
-          .head_size = hidden / heads,
+          .head_size = read_head_size(config, "num_attention_heads", hidden, heads),
           .intermediate_size = config.integer_or("ffn_dim", 1, kMaxColumns, 3072),
           .vocab_size = vocabulary,
           .word_size = config.integer_or("word_embed_proj_dim", 1, 8192, hidden),

@@ -74,12 +74,10 @@ VitConfig read_vit_config(const JsonObject& config, const VitConfig& missing) {
   const LayerConfig& layer = missing.layer;
   const int hidden = config.integer_or("hidden_size", 1, 8192, layer.hidden_size);
   const int heads = config.integer_or("num_attention_heads", 1, 1024, layer.heads);
-  if (hidden % (4 * heads) != 0 || hidden / heads > 256)
-    config.fail("num_attention_heads", "a number of heads whose size is a multiple of 4, at most 256");
   return {.layers = config.integer_or("num_hidden_layers", 1, 1000, missing.layers),
           .layer = {.hidden_size = hidden,
                     .heads = heads,
-                    .head_size = hidden / heads,
+                    .head_size = read_head_size(config, "num_attention_heads", hidden, heads),
                     .intermediate_size =
                         layer.intermediate_size == 0
                             ? 0

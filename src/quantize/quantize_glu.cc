@@ -16,7 +16,10 @@ namespace octavo {
 template <>
 QuantizedGluProduct quantize_op(GraphQuantizer& q, const GluProduct& op, const Node& node) {
   const std::string& name = q.name(node);
-  if (q.options().static_w8a8) throw Error(name + ": is a gated linear unit, which the paper's setting is without");
+  if (q.options().static_w8a8) {
+    const char* what = op.has_up() ? "is a gated linear unit" : "has an activation by a table";
+    throw Error(name + ": " + what + ", which the paper's setting is without");
+  }
   const auto packed = [&](WeightPacker& packer, FloatRows rows, const Quantizer& out) {
     return packer.add({{std::move(rows), out.scale, stored(out)}})[0];
   };
