@@ -233,6 +233,15 @@ struct NormConstants {
   int32_t low, high;
 };
 
+constexpr int kMostOutlierColumns = 8, kLargestOutlierShift = 6;
+
+/// The columns of a sum whose values are many times those of the others (3): a code is worth 2^shift steps there.
+struct OutlierColumns {
+  int count = 0;                         ///< 0..kMostOutlierColumns
+  int column[kMostOutlierColumns] = {};  ///< ascending
+  int shift[kMostOutlierColumns] = {};   ///< 1..kLargestOutlierShift
+};
+
 /// Integer LayerNorm (4) over rows of the s16 stream, two outputs: u8 for the next GEMM and s16 for the stream. Columns
 /// past `columns` of the last 64-byte chunk of u8 are left alone. An RMSNorm takes the sum of a row as 0.
 struct LayerNorm {
@@ -245,6 +254,7 @@ struct LayerNorm {
   NormConstants s16;
   int16_t* s16_output;  ///< row-major; may equal `in`
   ptrdiff_t s16_stride;
+  OutlierColumns outliers = {};  ///< of `in`
   bool rms = false;
 };
 

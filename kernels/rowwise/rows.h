@@ -4,7 +4,9 @@
 // sums of pairs of 16-bit products make D * x - S and leave it where vpmuldq reads. A vector of 16-bit elements
 // x[0], x[1] ... is worked on as four quarters: quarter k holds x[4i + k] in the low half of its 64-bit lane i.
 // LayerNorm takes 16 rows at a time: their sums, their reciprocal roots (independent, so they overlap), then two
-// vectors' columns after two vectors' columns of all rows, so that gains are put in quarters once for 16 rows.
+// vectors' columns after two vectors' columns of all rows, so that gains are put in quarters once for 16 rows. Outlier
+// columns are few: vectors take them as they are, the row's sums are put right, and then these columns are written
+// anew.
 #pragma once
 
 #include "kernels/gate_tables.h"
@@ -58,15 +60,37 @@ struct Sums {
   sums.high = add_64(sums.high, odd_32(squares));
 }
 
+// Values of a row's outlier columns, in its steps; the new stream may be written over them.
+struct Outliers {
+  int64_t x[kMostOutlierColumns];
+};
+
+// What they add to the sums of a row beyond their codes.
+struct Excess {
+  int64_t sum = 0, squares = 0;
+};
+
+Excess read_outliers(const LayerNorm& norm, const int16_t* in, Outliers& outliers) {
+  Excess excess;
+  for (int i = 0; i < norm.outliers.count; ++i) {
+    const int64_t code = in[norm.outliers.column[i]], x = code * (1 << norm.outliers.shift[i]);
+    outliers.x[i] = x;
+    excess.sum += x - code;
+    excess.squares += x * x - code * code;
+  }
+  return excess;
+}
+
 // Sets row.sum; returns columns^2 times the row's variance, exact, and 1 for 0.
-uint64_t variance_of(const LayerNorm& norm, const int16_t* in, RowConstants& row) {
+uint64_t variance_of(const LayerNorm& norm, const int16_t* in, RowConstants& row, Outliers& outliers) {
   Sums sums;
   int j = 0;
   for (; j + kColumns16 <= norm.columns; j += kColumns16) add(sums, load(in + j));
   if (j < norm.columns) add(sums, load_some(in + j, norm.columns - j));
-  row.sum = norm.rms ? 0 : sum_of_32(sums.values);
+  const Excess excess = read_outliers(norm, in, outliers);
+  row.sum = norm.rms ? 0 : sum_of_32(sums.values) + static_cast<int32_t>(excess.sum);
   const uint64_t high = sum_of_64(sums.high);
-  const uint64_t squares = sum_of_64(sums.pairs) - (high << 32) + high;
+  const uint64_t squares = sum_of_64(sums.pairs) - (high << 32) + high + static_cast<uint64_t>(excess.squares);
   const int64_t sum = row.sum;
   const uint64_t variance = static_cast<uint64_t>(norm.columns) * squares - static_cast<uint64_t>(sum * sum) +
                             static_cast<uint64_t>(norm.epsilon);
@@ -181,13 +205,36 @@ struct ColumnBlock {
   }
 }
 
+int32_t output_value(const NormConstants& output, int column, int32_t n) {
+  const int64_t product = int64_t{n} * output.gain[column];
+  const int32_t value = (static_cast<int32_t>(product >> 32) + output.offset[column]) >> output.shift;
+  return value < output.low ? output.low : value > output.high ? output.high : value;
+}
+
+void rewrite_outliers(const LayerNorm& norm, int row, const RowConstants& constants, const Outliers& outliers) {
+  for (int i = 0; i < norm.outliers.count; ++i) {
+    const int column = norm.outliers.column[i];
+    const int64_t centered = (norm.columns * outliers.x[i] - constants.sum) >> constants.right;
+    const auto n = static_cast<int32_t>((centered * constants.y) >> constants.after);
+    if (norm.u8.gain != nullptr) {
+      const ByteMatrix& out = norm.u8_output;
+      out.data[row / kTileRows * out.tile_stride + row % kTileRows * out.row_stride +
+               column / kTileDepth * out.chunk_stride + column % kTileDepth] =
+          static_cast<uint8_t>(output_value(norm.u8, column, n));
+    }
+    if (norm.s16.gain != nullptr)
+      norm.s16_output[row * norm.s16_stride + column] = static_cast<int16_t>(output_value(norm.s16, column, n));
+  }
+}
+
 void layer_norm(const LayerNorm& norm) {
   for (int first_row = 0; first_row < norm.rows; first_row += kBlockRows) {
     const int rows = least(norm.rows - first_row, kBlockRows);
     RowConstants constants[kBlockRows];
+    Outliers outliers[kBlockRows];
     uint64_t variance[kBlockRows];
     for (int i = 0; i < rows; ++i) {
-      variance[i] = variance_of(norm, norm.in + (first_row + i) * norm.in_stride, constants[i]);
+      variance[i] = variance_of(norm, norm.in + (first_row + i) * norm.in_stride, constants[i], outliers[i]);
     }
     for (int i = 0; i < rows; ++i) set_reciprocal_root(constants[i], variance[i]);
     const auto normalize_columns = [&](int column, int count) __attribute__((always_inline)) {
@@ -198,6 +245,7 @@ void layer_norm(const LayerNorm& norm) {
     int column = 0;  // of whole blocks, the count is a constant
     for (; column + kBlockColumns <= norm.columns; column += kBlockColumns) normalize_columns(column, kBlockColumns);
     if (column < norm.columns) normalize_columns(column, norm.columns - column);
+    for (int i = 0; i < rows; ++i) rewrite_outliers(norm, first_row + i, constants[i], outliers[i]);
   }
 }
 

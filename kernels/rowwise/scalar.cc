@@ -32,25 +32,34 @@ ReciprocalRoot reciprocal_root(uint64_t variance) {
 
 // What the elements of a row have in common: n = mulhi32((columns * x - sum) * 2^(8 - e), y).
 struct RowConstants {
-  int32_t sum;
+  int64_t sum;
   ReciprocalRoot root;
 };
+
+// In steps of the row.
+int64_t value_at(const int16_t* in, int column, const OutlierColumns& outliers) {
+  for (int i = 0; i < outliers.count; ++i) {
+    if (outliers.column[i] == column) return int64_t{in[column]} * (1 << outliers.shift[i]);
+  }
+  return in[column];
+}
 
 RowConstants row_constants(const LayerNorm& norm, const int16_t* in) {
   const int64_t columns = norm.columns;
   int64_t sum = 0, squares = 0;
   for (int j = 0; j < columns; ++j) {
-    if (!norm.rms) sum += in[j];
-    squares += in[j] * in[j];
+    const int64_t x = value_at(in, j, norm.outliers);
+    if (!norm.rms) sum += x;
+    squares += x * x;
   }
   const int64_t variance = columns * squares - sum * sum + norm.epsilon;  // columns^2 times the row's variance, exact
-  return {static_cast<int32_t>(sum), reciprocal_root(variance == 0 ? 1 : static_cast<uint64_t>(variance))};
+  return {sum, reciprocal_root(variance == 0 ? 1 : static_cast<uint64_t>(variance))};
 }
 
-int32_t normalized(int32_t x, int columns, const RowConstants& row) {
-  const int32_t centered = columns * x - row.sum;
+int32_t normalized(int64_t x, int columns, const RowConstants& row) {
+  const int64_t centered = columns * x - row.sum;
   const int e = row.root.e;
-  return mulhi32(e <= 8 ? centered << (8 - e) : centered >> (e - 8), row.root.y);
+  return mulhi32(static_cast<int32_t>(e <= 8 ? centered << (8 - e) : centered >> (e - 8)), row.root.y);
 }
 
 int32_t output_value(const NormConstants& output, int column, int32_t n) {
@@ -71,7 +80,7 @@ void layer_norm(const LayerNorm& norm) {
     const int16_t* in = norm.in + row * norm.in_stride;
     const RowConstants constants = row_constants(norm, in);
     for (int j = 0; j < norm.columns; ++j) {
-      const int32_t n = normalized(in[j], norm.columns, constants);
+      const int32_t n = normalized(value_at(in, j, norm.outliers), norm.columns, constants);
       if (norm.u8.gain != nullptr) store(norm.u8_output, row, j, output_value(norm.u8, j, n));
       if (norm.s16.gain != nullptr) {
         norm.s16_output[row * norm.s16_stride + j] = static_cast<int16_t>(output_value(norm.s16, j, n));

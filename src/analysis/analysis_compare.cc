@@ -93,7 +93,7 @@ struct Reporting {
     };
     switch (value.place) {
       case CodedValue::Place::stream:
-        return rows(codes.stream, codes.stream_stride);
+        return rows(codes.stream, codes.stream_stride, value.column_scale);
       case CodedValue::Place::bytes:
         return put_bytes(name, codes, columns, value.encoding, value.refined, column_scale_of(&node));
       case CodedValue::Place::query:

@@ -60,6 +60,8 @@ Calibrator::Data::Data(Engine r, const CalibrationOptions& o, std::shared_ptr<Sp
                .memory = memory.get()}),
       v_blocks(attention_values(model->graph)),
       v_columns({.method = o.ranges.method}),
+      sums(sum_values(model->graph)),
+      sum_columns({.method = o.ranges.method}),
       norms(uses_histograms(o.ranges.method) ? norm_values(model->graph) : ValueNames{}),
       kept(o.precision.max_drop ? KeptSamples::kMany : KeptSamples::kFew) {}
 
@@ -101,12 +103,14 @@ void Calibrator::Data::observe(const RaggedBatch& batch, Workspace& workspace) {
   const SampleRows rows{.first = samples, .start = batch.start};
   columns.begin(rows);
   v_columns.begin(rows);
+  sum_columns.begin(rows);
   ThreadPool& pool = data_of(workspace).pool;
   const Observer observer = [&](std::string_view name, std::span<const float> values, int width) {
     if (!std::isfinite(ranges.observe(name, values).low)) refuse(name, values, width, batch);
     if (inputs.contains(name) || head_inputs.contains(name))
       columns.observe(pool, name, values, width, norms.contains(name));
     if (v_blocks.contains(name)) v_columns.observe(pool, name, values, width);
+    if (sums.contains(name)) sum_columns.observe(pool, name, values, width);
     if (bytes.contains(name)) histograms[std::string(name)].add(values);
   };
   executor.run(batch, data_of(workspace), {.observer = observer, .transform = transform});

@@ -101,6 +101,8 @@ struct Calibrator::Data {
   ColumnObserver columns;
   ValueNames v_blocks;  // V of every attention, whose columns' bounds are observed
   ColumnObserver v_columns;
+  ValueNames sums;  // whose columns' bounds are observed
+  ColumnObserver sum_columns;
   ValueNames norms;  // whose columns have one each
   KeptSamples kept;
   Snapshot older, newer;  // of the ranges, when the number of samples passed the last two powers of two

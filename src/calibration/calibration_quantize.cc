@@ -93,6 +93,7 @@ QuantizeOptions Calibrator::Data::settle(const CalibrationOptions& chosen, Range
                          .head = chosen.activations.head,
                          .static_w8a8 = every_value(chosen),
                          .statistics = &columns.statistics(),
+                         .sums = &sum_columns.statistics(),
                          .pool = &pool,
                          .bias_correction = chosen.weights.bias_correction,
                          .compensated_rounding = compensates(chosen),

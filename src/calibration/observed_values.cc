@@ -43,6 +43,14 @@ ValueNames attention_values(const Graph& graph) {
   return names;
 }
 
+ValueNames sum_values(const Graph& graph) {
+  ValueNames names;
+  for (const Node& node : graph.nodes) {
+    if (facts(graph, node).adds) names.insert(graph.name(node.output));
+  }
+  return names;
+}
+
 ValueNames norm_values(const Graph& graph) {
   ValueNames names;
   for (const Node& node : graph.nodes) {

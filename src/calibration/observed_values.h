@@ -22,6 +22,9 @@ ValueNames byte_values(const Graph& graph);
 /// V's blocks.
 ValueNames attention_values(const Graph& graph);
 
+/// Sums of the residual stream.
+ValueNames sum_values(const Graph& graph);
+
 /// What LayerNorms make.
 ValueNames norm_values(const Graph& graph);
 

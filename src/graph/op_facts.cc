@@ -3,6 +3,7 @@
 #include "octavo/error.h"
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <sstream>
 #include <utility>
@@ -168,7 +169,11 @@ struct OfConstants {
                                      : bytes(c.block.encoding, c.refined, c.block.columns)}};
   }
   ConstantsFacts operator()(const QuantizedLinearAdd& c) const {
-    return {.output = c.block.encoding, .values = {stream(c.block.encoding, c.eight_bit)}};
+    CodedValue sum = stream(c.block.encoding, c.eight_bit);
+    if (!c.outlier_columns.empty()) sum.column_scale.resize(static_cast<std::size_t>(c.block.columns), 1.0f);
+    for (std::size_t i = 0; i < c.outlier_columns.size(); ++i)
+      sum.column_scale[static_cast<std::size_t>(c.outlier_columns[i])] = std::ldexp(1.0f, c.outlier_shifts[i]);
+    return {.output = c.block.encoding, .values = {sum}};
   }
   ConstantsFacts operator()(const QuantizedLayerNorm& c) const {
     ConstantsFacts result{.output = c.stream.encoding};
@@ -204,7 +209,9 @@ struct Describe {
            (c.makes_bytes ? ", " + describe(c.makes_bytes->encoding, "u8") : "");
   }
   std::string operator()(const QuantizedLinearAdd& c) const {
-    return describe(c.block.encoding, c.eight_bit ? "u8" : "s16");
+    const std::size_t outliers = c.outlier_columns.size();
+    return describe(c.block.encoding, c.eight_bit ? "u8" : "s16") +
+           (outliers == 0 ? "" : " + " + std::to_string(outliers) + " outlier columns");
   }
   std::string operator()(const QuantizedLayerNorm& c) const {
     std::string text = c.bytes.exists ? describe(c.bytes.encoding, "u8") + describe(c.refined) : "";

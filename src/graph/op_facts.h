@@ -77,8 +77,9 @@ struct CodedValue {
   std::string name = {};  ///< of a block; "" for the node's own
   int columns = 0;        ///< 0: the node's own
   Encoding encoding = {};
-  int low = -32768, high = 32767;  ///< codes at which values saturate
-  Refined refined = {};            ///< of bytes
+  int low = -32768, high = 32767;        ///< codes at which values saturate
+  Refined refined = {};                  ///< of bytes
+  std::vector<float> column_scale = {};  ///< a code is worth that many times its scale; empty: once
 };
 
 /// What is true of the constants of a node.

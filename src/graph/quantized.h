@@ -108,11 +108,12 @@ constexpr int kActivationEntries = 1025;
 
 /// With a 16-bit stream: r is added as it is, to the stream shifted right by stream_shift, rounded. With 8-bit sums:
 /// the product is first brought to `product`, then both terms to the sum's encoding (block.encoding) by Q20
-/// multipliers.
+/// multipliers. A code of an outlier column is worth 2^shift steps (fixed-point.md 3).
 struct QuantizedLinearAdd {
   int depth = 0;
   QuantizedBlock block;
-  int stream_shift = 0;  ///< 0..15
+  int stream_shift = 0;                              ///< 0..15
+  std::vector<int> outlier_columns, outlier_shifts;  ///< ascending; 1..kernels::kLargestOutlierShift
   bool eight_bit = false;
   Encoding product;
   int product_multiplier = 0, stream_multiplier = 0;

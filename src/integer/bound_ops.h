@@ -26,6 +26,7 @@ struct Rows16 {
   BufferId buffer = -1;
   int columns = 0;
   std::ptrdiff_t stride = 0;
+  kernels::OutlierColumns outliers = {};
 };
 
 /// 8-bit codes in tile order, with their finer and coarser ones behind them.

@@ -102,6 +102,10 @@ BoundLinearAdd::BoundLinearAdd(const QuantizedLinearAdd& constants, Binder& bind
       residual_(binder.input(1).s16),
       out_(binder.need_rows16(binder.columns(), residual_)),
       stream_shift_(constants.stream_shift) {
+  const auto outliers = static_cast<int>(constants.outlier_columns.size());
+  out_.outliers.count = outliers;
+  std::copy_n(constants.outlier_columns.begin(), outliers, out_.outliers.column);
+  std::copy_n(constants.outlier_shifts.begin(), outliers, out_.outliers.shift);
   binder.made().s16 = out_;
   if (!constants.eight_bit) return;
   const int zero_point = constants.block.encoding.zero_point;
@@ -173,6 +177,7 @@ BoundLayerNorm::BoundLayerNorm(const LayerNormOp& op, const QuantizedLayerNorm& 
     slices_ = binder.need_scratch(static_cast<std::size_t>(groups_ * refined_depth(norm_.columns, {})));
   out_ = made;
   norm_.rms = op.weights.rms;
+  norm_.outliers = in_.outliers;
   norm_.u8 = binder.norm_constants(part::kU8Output, constants.bytes);
   norm_.s16 = binder.norm_constants(part::kS16Output, constants.stream);
 }

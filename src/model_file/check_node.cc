@@ -26,6 +26,13 @@ int NodeCheck::require_bytes(std::size_t input) const {
 
 int NodeCheck::require_rows16(std::size_t input) const {
   const ValueId id = node_->inputs[input];
+  if (has_outliers_[static_cast<std::size_t>(id)])
+    fail("reads " + data_.graph.name(id) + ", whose outlier columns a LayerNorm alone can read");
+  return require_sum(input);
+}
+
+int NodeCheck::require_sum(std::size_t input) const {
+  const ValueId id = node_->inputs[input];
   if (!has16_[static_cast<std::size_t>(id)]) fail("reads " + data_.graph.name(id) + ", which is not made in 16 bits");
   return data_.graph.columns(id);
 }

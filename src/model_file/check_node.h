@@ -15,7 +15,10 @@ namespace octavo {
 class NodeCheck {
  public:
   explicit NodeCheck(const Model::Data& data)
-      : data_(data), bytes_(data.graph.values.size()), has16_(data.graph.values.size(), false) {}
+      : data_(data),
+        bytes_(data.graph.values.size()),
+        has16_(data.graph.values.size(), false),
+        has_outliers_(data.graph.values.size(), false) {}
 
   /// From now on the node that makes this value is looked at.
   void at(ValueId value) { node_ = &data_.graph.producer(value); }
@@ -33,10 +36,13 @@ class NodeCheck {
   // Forms of values
   /// Depth of an input as the GEMM sees it: channel splits add columns, refined values have more codes.
   int require_bytes(std::size_t input) const;
-  /// Columns of an input of 16 bits.
+  /// Columns of an input of 16 bits, all in the same steps.
   int require_rows16(std::size_t input) const;
+  /// The same where some may be outlier columns.
+  int require_sum(std::size_t input) const;
   void set_bytes(int of_columns, const Refined& refined = {});
   void set_rows16() { has16_[static_cast<std::size_t>(node_->output)] = true; }
+  void set_outliers() { has_outliers_[static_cast<std::size_t>(node_->output)] = true; }
   bool has_rows16() const { return has16_[static_cast<std::size_t>(node_->output)]; }
 
   // Tensors: `part` is what follows the node's name and a dot
@@ -75,8 +81,9 @@ class NodeCheck {
 
   const Model::Data& data_;
   const Node* node_ = nullptr;
-  std::vector<int> bytes_;   // depth of each value's u8 form, 0 when it does not exist
-  std::vector<bool> has16_;  // which values are made in 16 bits
+  std::vector<int> bytes_;          // depth of each value's u8 form, 0 when it does not exist
+  std::vector<bool> has16_;         // which values are made in 16 bits
+  std::vector<bool> has_outliers_;  // which of them have outlier columns
 };
 
 constexpr int round_up_to(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }

@@ -2,6 +2,9 @@
 #include "kernels/kernels.h"
 #include "model_file/op_json.h"
 
+#include <algorithm>
+#include <functional>
+
 namespace octavo {
 
 constexpr int kWidestRow = 8192;  // whose 16-bit values times 127 add up to less than 2^30 steps of 32
@@ -78,11 +81,32 @@ void check(NodeCheck& node, const Linear& op, const QuantizedLinear& constants) 
   node.set_bytes(constants.block.columns, constants.refined);
 }
 
+namespace {
+
+void check_outliers(NodeCheck& node, const QuantizedLinearAdd& constants) {
+  const std::vector<int>&columns = constants.outlier_columns, &shifts = constants.outlier_shifts;
+  if (columns.size() != shifts.size() || columns.size() > kernels::kMostOutlierColumns)
+    node.fail("has " + std::to_string(columns.size()) + " outlier columns and " + std::to_string(shifts.size()) +
+              " shifts of them, expected as many of both, at most " + std::to_string(kernels::kMostOutlierColumns));
+  if (!std::is_sorted(columns.begin(), columns.end(), std::less_equal<>()))
+    node.fail("has outlier columns that do not ascend");
+  if (!columns.empty() && columns.back() >= node.columns()) node.fail("has an outlier column beyond its columns");
+  if (!columns.empty() && (constants.eight_bit || constants.stream_shift != 0))
+    node.fail("has outlier columns and 8-bit sums or a stream_shift, expected one of them");
+  if (!columns.empty()) node.set_outliers();
+}
+
+}  // namespace
+
 template <>
 void describe(Fields& node, LinearAdd&, QuantizedLinearAdd& constants) {
   node.section("integer", [&](Fields& integer) {
     describe_product(integer, constants);
     integer.integer_or("stream_shift", constants.stream_shift, 0, 15, 0);
+    if (integer.has("outlier_columns", !constants.outlier_columns.empty())) {
+      integer.integers("outlier_columns", constants.outlier_columns, 0, kMaxColumns - 1);
+      integer.integers("outlier_shifts", constants.outlier_shifts, 1, kernels::kLargestOutlierShift);
+    }
     constants.eight_bit = integer.section_if("eight_bit", constants.eight_bit, [&](Fields& eight_bit) {
       describe(eight_bit, "product", constants.product);
       eight_bit.integer("product_multiplier", constants.product_multiplier, 0, 1 << 22);
@@ -100,6 +124,7 @@ ValueId append(GraphBuilder& g, const ReadNode& node, LinearAdd op, const Quanti
 
 template <>
 void check(NodeCheck& node, const LinearAdd&, const QuantizedLinearAdd& constants) {
+  check_outliers(node, constants);
   node.require_rows16(1);
   if (constants.eight_bit && constants.stream_shift != 0)
     node.fail("has 8-bit sums and a stream_shift, expected one of them");

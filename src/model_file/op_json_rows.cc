@@ -25,7 +25,7 @@ ValueId append(GraphBuilder& g, const ReadNode& node, LayerNormOp op, const Quan
 
 template <>
 void check(NodeCheck& node, const LayerNormOp& op, const QuantizedLayerNorm& constants) {
-  const int columns = node.require_rows16(0) / op.groups;
+  const int columns = (op.groups > 1 ? node.require_rows16(0) : node.require_sum(0)) / op.groups;
   if (constants.bytes.exists) node.check_norm_output("bytes", columns);
   if (constants.stream.exists) node.check_norm_output("stream", columns);
   if (op.groups > 1 && constants.refined.times() > 1) node.fail("has refined codes of groups, expected none");

@@ -50,6 +50,8 @@ class GraphQuantizer {
   Quantizer stream_quantizer(ValueId value) const;
   /// Of the value's 16-bit codes: chosen before the walk where the value is in a sum, else by the op that makes it.
   Quantizer& stream(ValueId value) { return stream_[static_cast<std::size_t>(value)]; }
+  /// What codes of the columns of a sum, and of the residual that is added in it, are worth in its scale; empty: one.
+  const std::vector<double>& column_scales(ValueId value) { return column_scales_[value]; }
   bool in_sum(ValueId value) const;
   /// Whether somebody reads the value in 8 bits, or in 16.
   bool feeds_product(ValueId value) const;
@@ -82,6 +84,10 @@ class GraphQuantizer {
   /// a LayerNorm writes is already in the scale of the next sum (fixed-point.md 3), or in its own where the sums are 8
   /// bits or no sum follows. Sums that are added to sums, as in a pre-LayerNorm model, all share one.
   void choose_stream_quantizers();
+  /// Gives outlier columns codes that are worth more, and so the others of a sum finer ones.
+  void separate_outliers(const Node& sum);
+  /// Whether a LayerNorm makes the residual of a sum, for this sum alone, and LayerNorms alone read the sum.
+  bool between_norms(const Node& sum) const;
   bool makes_embeddings(ValueId value) const { return !facts(graph(), graph().producer(value)).words.empty(); }
   /// Scales of each run of sums that are added to sums, and of what it starts from: one for all, or where values grow a
   /// lot, one that doubles as they need it.
@@ -99,6 +105,7 @@ class GraphQuantizer {
   const QuantizeOptions& options_;
   std::vector<InputCodes> codes_;  // by value: its u8 form
   std::vector<Quantizer> stream_;  // by value
+  std::map<ValueId, std::vector<double>> column_scales_;
   std::optional<std::pair<ValueId, GptqSolver>> gptq_;
   std::map<ValueId, std::array<Quantizer, 3>> qkv_;
   std::map<ValueId, std::array<Quantizer, 2>> branches_;

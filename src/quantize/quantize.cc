@@ -63,6 +63,7 @@ void GraphQuantizer::choose_stream_quantizers() {
         throw Error(model_.graph.name(node.output) +
                     ": 8-bit sums need a LayerNorm after the token embeddings, expected a 16-bit residual stream");
       }
+      separate_outliers(node);
       stream(node.inputs[1]) = eight_bit() ? stream_quantizer(node.inputs[1]) : stream(node.output);
     }
   }

@@ -42,6 +42,7 @@ struct QuantizeOptions {
   std::map<std::string, Refinements, std::less<>> refinements =
       {};                                  ///< by name of the value; of embeddings, `fine` is of words
   const Statistics* statistics = nullptr;  ///< of the products' inputs, not equalized, by name; for the next three
+  const Statistics* sums = nullptr;        ///< of residual sums, by name: outlier columns are found by their bounds
   ThreadPool* pool = nullptr;              ///< that work on weights is shared among
   bool bias_correction = false;            ///< needs samples of rows
   bool compensated_rounding = false;       ///< needs second moments

@@ -161,7 +161,13 @@ QuantizedLinearAdd quantize_op(GraphQuantizer& q, const LinearAdd& op, const Nod
     result.stream_multiplier = sum_multiplier(residual.scale / sum.scale, name);
     result.block = packer.add({{std::move(weights), product.scale, stored(sum)}})[0];
   } else {
-    result.block = packer.add({{std::move(weights), sum.scale, stored(sum)}})[0];
+    const std::vector<double>& column_scales = q.column_scales(node.output);
+    result.block = packer.add({{std::move(weights), sum.scale, stored(sum), column_scales}})[0];
+    for (std::size_t j = 0; j < column_scales.size(); ++j) {
+      if (column_scales[j] == 1.0) continue;
+      result.outlier_columns.push_back(static_cast<int>(j));
+      result.outlier_shifts.push_back(std::ilogb(column_scales[j]));
+    }
     result.stream_shift = static_cast<int>(std::lround(std::log2(sum.scale / residual.scale)));
   }
   result.depth = packer.depth();

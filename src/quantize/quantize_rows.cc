@@ -148,6 +148,11 @@ QuantizedLayerNorm quantize_op(GraphQuantizer& q, const LayerNormOp& op, const N
   if (q.feeds_stream(node.output)) {
     const Quantizer& stream = q.stream(node.output);
     NormGains gains{{gain.begin(), gain.end()}, {bias.begin(), bias.end()}};
+    const std::vector<double>& column_scales = q.column_scales(node.output);
+    for (std::size_t j = 0; j < column_scales.size(); ++j) {
+      gains.gain[j] /= column_scales[j];
+      gains.bias[j] /= column_scales[j];
+    }
     Quantizer centred = stream;
     centred.zero_point = 0;  // stream codes are held without zero point
     result.stream = q.put_norm_output(name + part::kS16Output, gains, centred);

@@ -143,7 +143,8 @@ std::vector<double> WeightPacker::pack_block(int first_column, const BlockRows& 
   std::vector<double> real(scales.size());
   for (std::size_t n = 0; n < scales.size(); ++n) {
     pack_row(first_column + static_cast<int>(n), rows, static_cast<int>(n), scales[n]);
-    real[n] = static_cast<double>(scales[n]) * input_.quantizer.scale / block.output_scale;
+    const double worth = block.output_scale * (block.column_scales.empty() ? 1.0 : block.column_scales[n]);
+    real[n] = static_cast<double>(scales[n]) * input_.quantizer.scale / worth;
   }
   return real;
 }

@@ -40,7 +40,8 @@ std::vector<float> weight_scales(const FloatRows& rows, WeightScales scales, dou
 struct BlockRows {
   FloatRows rows;
   double output_scale = 1.0;
-  Encoding encoding;  ///< of the output, as it is stored
+  Encoding encoding;                       ///< of the output, as it is stored
+  std::vector<double> column_scales = {};  ///< a column's code is worth that many output scales; empty: one
 };
 
 /// Collects the blocks of a product of one u8 input.

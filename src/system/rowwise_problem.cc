@@ -107,6 +107,13 @@ LayerNormProblem random_layer_norm(const RowOptions& options, Random& random) {
   randomize(problem.u8, 0, 255, random);
   randomize(problem.s16, -32768, 32767, random);
   problem.args.rms = random.one_in(4);
+  OutlierColumns& outliers = problem.args.outliers;
+  for (int j = 0; random.one_in(2) && outliers.count < kMostOutlierColumns; ++outliers.count) {
+    j += random.integer(0, problem.columns / 4);
+    if (j >= problem.columns) break;
+    outliers.column[outliers.count] = j++;
+    outliers.shift[outliers.count] = random.integer(1, kLargestOutlierShift);
+  }
   const int one = random.integer(0, 3);
   if (one == 0) problem.args.u8 = {};
   if (one == 1) problem.args.s16 = {};

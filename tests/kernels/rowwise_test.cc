@@ -35,6 +35,14 @@ std::vector<int> normalized(const KernelTable& table, const std::vector<int>& va
   return {norm.s16_output.begin(), norm.s16_output.begin() + norm.columns};
 }
 
+// A value in steps of its row.
+std::int64_t steps(LayerNormProblem& norm, int row, int column) {
+  const OutlierColumns& outliers = norm.args.outliers;
+  const int* found = std::find(outliers.column, outliers.column + outliers.count, column);
+  const bool outlier = found != outliers.column + outliers.count;
+  return std::int64_t{norm.x(row, column)} << (outlier ? outliers.shift[found - outliers.column] : 0);
+}
+
 // The sums of a row that decide its outputs, exact: below 2^63.
 struct Statistics {
   std::int64_t sum, variance;  // columns^2 times the row's variance, plus epsilon
@@ -42,8 +50,8 @@ struct Statistics {
 Statistics statistics_of(LayerNormProblem& norm, int row) {
   std::int64_t sum = 0, squares = 0;
   for (int j = 0; j < norm.columns; ++j) {
-    if (!norm.args.rms) sum += norm.x(row, j);
-    squares += std::int64_t{norm.x(row, j)} * norm.x(row, j);
+    if (!norm.args.rms) sum += steps(norm, row, j);
+    squares += steps(norm, row, j) * steps(norm, row, j);
   }
   return {sum, norm.columns * squares - sum * sum + norm.args.epsilon};
 }
@@ -73,7 +81,7 @@ void require_formula(LayerNormProblem& norm) {
     const Statistics row_is = statistics_of(norm, row);
     const long double root = std::sqrt(static_cast<long double>(std::max<std::int64_t>(row_is.variance, 1)));
     for (int j = 0; j < norm.columns; ++j) {
-      const long double value = static_cast<long double>(norm.columns * norm.x(row, j) - row_is.sum) / root;
+      const long double value = static_cast<long double>(norm.columns * steps(norm, row, j) - row_is.sum) / root;
       const NormConstants &bytes = norm.args.u8, &stream = norm.args.s16;
       if (bytes.gain) different += !within(bytes, expected_output(bytes, j, value), norm.u8_at(row, j));
       if (stream.gain) different += !within(stream, expected_output(stream, j, value), norm.s16_at(row, j));

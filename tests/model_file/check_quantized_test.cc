@@ -122,6 +122,23 @@ TEST_CASE("constants that disagree with the graph are refused by the value's nam
     first<QuantizedLinearAdd>(d).eight_bit = true;
     first<QuantizedLinearAdd>(d).stream_shift = 1;
   });
+  refuse(bert(), "has 1 outlier columns and 0 shifts of them",
+         [](Model::Data& d) { first<QuantizedLinearAdd>(d).outlier_columns = {3}; });
+  const auto outliers = [](std::vector<int> columns) {
+    return [=](Model::Data& d) {
+      first<QuantizedLinearAdd>(d).outlier_shifts.assign(columns.size(), 1);
+      first<QuantizedLinearAdd>(d).outlier_columns = columns;
+    };
+  };
+  refuse(bert(), "has 9 outlier columns", outliers({0, 1, 2, 3, 4, 5, 6, 7, 8}));
+  refuse(bert(), "outlier columns that do not ascend", outliers({4, 4}));
+  refuse(bert(), "an outlier column beyond its columns", outliers({48}));
+  refuse(opt(), "whose outlier columns a LayerNorm alone can read", outliers({4}));
+  refuse(bert(), "has outlier columns and 8-bit sums", [&](Model::Data& d) {
+    outliers({4})(d);
+    first<QuantizedLinearAdd>(d).eight_bit = true;
+  });
+  CHECK(complaint(bert(), outliers({0, 47})) == "");
   refuse(bert(), "integer constants are those of another op",
          [](Model::Data& d) { d.integer->ops[1] = QuantizedLinear{}; });
   refuse(bert(), "which is not made in 8 bits",

@@ -2,6 +2,7 @@
 #include "quantize/quantize.h"
 
 #include "float/float_executor.h"
+#include "graph/op_facts.h"
 #include "runtime/workspace.h"
 #include "tests/support/compare.h"
 #include "tests/support/outliers.h"
@@ -58,6 +59,38 @@ double closeness(const Model& model, const Model& integer) {
   return mean_row_cosine(Engine(integer).run(batch, workspace), Engine(model).run(batch, workspace));
 }
 
+/// Bounds of every value's columns.
+Statistics sums_of(const Model& model) {
+  ThreadPool pool(1);
+  ColumnObserver observer({});
+  const RaggedBatch batch = make_ragged(calibration_batch(), model.info());
+  observer.begin({.start = batch.start});
+  Workspace::Data workspace(1);
+  const Observer observe = [&](std::string_view name, std::span<const float> values, int columns) {
+    observer.observe(pool, name, values, columns);
+  };
+  FloatExecutor(shared_data_of(model)).run(batch, workspace, {.observer = observe});
+  return observer.statistics();
+}
+
+const QuantizedOp& constants_of(const Model& model, const std::string& value) {
+  const Model::Data& data = data_of(model);
+  for (std::size_t i = 0; i < data.graph.nodes.size(); ++i) {
+    if (data.graph.name(data.graph.nodes[i].output) == value) return data.integer->ops[i];
+  }
+  throw Error("no value is called " + value);
+}
+
+void require_same_on_every_isa(const Model& model, const Model& like) {
+  Workspace workspace({.threads = 1});
+  const TokenBatch batch = random_batch(8, 40, 50);
+  const Tensor expected = Engine(like, {.isa = "scalar"}).run(batch, workspace);
+  for (const std::string& isa : available_isas()) {
+    const Tensor found = Engine(model, {.isa = isa}).run(batch, workspace);
+    REQUIRE(std::ranges::equal(found.as<float>(), expected.as<float>()));
+  }
+}
+
 /// A model in which one column of a LayerNorm is far larger than the others, and shifted.
 Model model_with_norm_outlier() {
   TinyBert bert;
@@ -112,6 +145,35 @@ TEST_CASE("channel splits of a GELU neuron bring a model with an outlier neuron 
   CHECK(with > clipped);
 }
 
+TEST_CASE(
+    "outlier columns of a sum bring a model with one closer, and are in the model file on every instruction set") {
+  TinyBert bert({.layers = 1, .gate = false});
+  plant_sum_outlier(bert, 0, 11);
+  const Model model = bert.model();
+  const Ranges ranges = ranges_of(model);
+  const Statistics sums = sums_of(model);
+  const Model without = quantized(model, ranges, {}), with = quantized(model, ranges, {.sums = &sums});
+  const double error = 1.0 - closeness(model, with);
+  CHECK(error < 0.5 * (1.0 - closeness(model, without)));
+  CHECK(error < 0.01);
+
+  const auto* sum = std::get_if<QuantizedLinearAdd>(&constants_of(with, "encoder.layer.0.output.dense"));
+  REQUIRE(sum != nullptr);
+  CHECK(sum->outlier_columns == std::vector<int>{11});
+  CHECK_FALSE(describe_encodings(*sum) == describe_encodings(constants_of(without, "encoder.layer.0.output.dense")));
+
+  TemporaryDirectory directory;
+  with.save(directory.path() / "m.octavo");
+  require_same_on_every_isa(Model::from_file(directory.path() / "m.octavo"), with);
+}
+
+TEST_CASE("a model whose sums have no column much larger than the others is quantized as without their columns") {
+  const Model model = TinyBert().model();
+  const Ranges ranges = ranges_of(model);
+  const Statistics sums = sums_of(model);
+  require_same_on_every_isa(quantized(model, ranges, {.sums = &sums}), quantized(model, ranges, {}));
+}
+
 TEST_CASE("equalization and channel splits are in the model file, and every instruction set agrees on them") {
   const Model model = model_with_gelu_outlier();
   QuantizeOptions options;
@@ -122,14 +184,7 @@ TEST_CASE("equalization and channel splits are in the model file, and every inst
   const Model made = quantized(model, ranges_of(model, options), options);
   TemporaryDirectory directory;
   made.save(directory.path() / "m.octavo");
-  const Model loaded = Model::from_file(directory.path() / "m.octavo");
-  Workspace workspace({.threads = 1});
-  const TokenBatch batch = random_batch(8, 40, 50);
-  const Tensor expected = Engine(made, {.isa = "scalar"}).run(batch, workspace);
-  for (const std::string& isa : available_isas()) {
-    const Tensor found = Engine(loaded, {.isa = isa}).run(batch, workspace);
-    CHECK(std::ranges::equal(found.as<float>(), expected.as<float>()));
-  }
+  require_same_on_every_isa(Model::from_file(directory.path() / "m.octavo"), made);
 }
 
 TEST_CASE("a range that is missing or not finite, and options of the wrong size, are errors that name the value") {
