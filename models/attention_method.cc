@@ -249,7 +249,7 @@ std::string take_sink(CheckpointTensors& tensors, const std::string& prefix, con
 void describe_method(const Graph& graph, const AttentionMethod& method, ModelInfo& info) {
   info.softmax = method.softmax;
   for (const Node& node : graph.nodes) {
-    const std::optional<AttentionFacts> attention = attention_facts(node);
+    const std::optional<AttentionFacts> attention = attention_facts(graph, node);
     if (!attention || !attention->gate) continue;
     const GateSettings& gate = *attention->gate;
     const std::string kind = gate.type == GateType::unconditional_per_head ? "" : name_of(gate.kind),

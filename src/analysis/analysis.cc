@@ -151,7 +151,7 @@ class Analyzer {
   }
   std::optional<AttentionFacts> find_attention(std::string_view name) const {
     for (const Node& node : data_->graph.nodes) {
-      if (data_->graph.name(node.output) == name) return attention_facts(node);
+      if (data_->graph.name(node.output) == name) return attention_facts(data_->graph, node);
     }
     return std::nullopt;
   }
@@ -290,7 +290,7 @@ class Analyzer {
       result_.values.push_back(std::move(value));
     }
     for (const Node& node : data_->graph.nodes) {
-      if (!attention_facts(node)) continue;
+      if (!attention_facts(data_->graph, node)) continue;
       const std::string& name = data_->graph.name(node.output);
       result_.attention.push_back(attention_[name].result(name));
       for (const double share : result_.attention.back().zeros) {

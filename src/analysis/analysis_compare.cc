@@ -49,7 +49,7 @@ struct Reporting {
 
   /// The attention that reads a product; check_quantized() has looked at attention's tensors only.
   const Node* attention_of(ValueId qkv) const {
-    const auto reads = [&](const Node& node) { return attention_facts(node) && node.inputs[0] == qkv; };
+    const auto reads = [&](const Node& node) { return attention_facts(model.graph, node) && node.inputs[0] == qkv; };
     const auto found = std::ranges::find_if(model.graph.nodes, reads);
     return found == model.graph.nodes.end() ? nullptr : &*found;
   }
@@ -60,6 +60,18 @@ struct Reporting {
     const std::string& name = model.graph.name(attention->output);
     const auto found = model.tensors.find(name + part::kColumnScale);
     return found == model.tensors.end() ? std::span<const float>{} : found->second.as<float>();
+  }
+
+  /// The same of the columns of V.
+  std::vector<float> value_scale(const Node* attention) const {
+    const std::span<const float> passed = column_scale_of(attention);
+    if (passed.empty()) return {};
+    const OpFacts known = facts(model.graph, *attention);
+    const auto columns = static_cast<std::size_t>(known.attention->key_value_heads * known.attention->head_size);
+    std::vector<float> result(columns);
+    for (std::size_t column = 0; column < passed.size(); ++column)
+      result[static_cast<std::size_t>(known.passed_column(static_cast<int>(column)))] = passed[column];
+    return result;
   }
 
   static int byte(const kernels::ByteMatrix& m, int i, int j) {
@@ -97,11 +109,11 @@ struct Reporting {
       case CodedValue::Place::bytes:
         return put_bytes(name, codes, columns, value.encoding, value.refined, column_scale_of(&node));
       case CodedValue::Place::query:
-        return rows(codes.query, codes.qkv_stride);
+        return rows(codes.query, codes.query_stride);
       case CodedValue::Place::key:
-        return rows(codes.key, codes.qkv_stride);
+        return rows(codes.key, codes.key_stride);
       case CodedValue::Place::value:
-        return rows(codes.value, codes.qkv_stride, column_scale_of(attention_of(node.output)));
+        return rows(codes.value, codes.key_stride, value_scale(attention_of(node.output)));
     }
   }
 };

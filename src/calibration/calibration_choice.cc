@@ -88,7 +88,8 @@ void Calibrator::Data::equalize_contexts(const CalibrationOptions& chosen, Range
   if (chosen.activations.equalize == EqualizeMethod::none || uses_histograms(options.ranges.method)) return;
   const Graph& graph = model->graph;
   for (const Node& node : graph.nodes) {
-    if (!facts(graph, node).passes_column_scales) continue;
+    const OpFacts passing = facts(graph, node);
+    if (!passing.passes_column_scales) continue;
     const OpFacts made = facts(graph, graph.producer(node.inputs[0]));
     const std::string &name = graph.name(node.output), &v = made.values.back()->name;
     if (!is_finite(chosen_ranges, name) || !is_finite(chosen_ranges, v)) continue;
@@ -96,9 +97,14 @@ void Calibrator::Data::equalize_contexts(const CalibrationOptions& chosen, Range
     // what has 8 bits is to have columns of one range: V, or the product of the branches
     const EqualizedSite site =
         equalize_columns(chosen.activations.equalize, made.values_form == Form::u8 ? of_v : of_result);
+    Equalization passed = identity(of_result.columns());
+    for (std::size_t column = 0; column < passed.scale.size(); ++column) {
+      const int from = passing.passed_column(static_cast<int>(column));
+      passed.scale[column] = site.equalization.scale[static_cast<std::size_t>(from)];
+    }
     chosen_ranges[v] = equalized_range(of_v, site.equalization);
-    chosen_ranges[name] = equalized_range(of_result, site.equalization);
-    result.equalization[name] = site.equalization;
+    chosen_ranges[name] = equalized_range(of_result, passed);
+    result.equalization[name] = std::move(passed);
   }
 }
 

@@ -1,6 +1,7 @@
 // Attention in float32, and the product that it reads: scores, clipped softmax, context, gate, and what observers see
 // of them.
 #include "float/float_run.h"
+#include "graph/op_facts.h"
 
 #include <algorithm>
 #include <cmath>
@@ -47,7 +48,7 @@ void rotate(FloatExecutor::Run& pass, const QkvProduct& op, const Node& node) {
   for (Eigen::Index row = 0; row < pass.batch.rows(); ++row) {
     const Eigen::Index position = pass.batch.positions[static_cast<std::size_t>(row)];
     const auto cosine = table.segment(position * size, half), sine = table.segment(position * size + half, half);
-    for (int head = 0; head < 2 * op.heads; ++head) {  // of Q, then of K
+    for (int head = 0; head < op.heads + op.key_value_heads(); ++head) {  // of Q, then of K
       Row x(pass.at(node.output) + row * stride + head * size, half), y(x.data() + half, half);
       const Eigen::ArrayXf turned = x * cosine - y * sine;
       y = y * cosine + x * sine;
@@ -73,6 +74,7 @@ struct AttentionRun {
   FloatExecutor::Run& pass;
   const AttentionOp& op;
   const Node& node;
+  const AttentionFacts facts = attention_facts(pass.model.data->graph, node).value();
   std::vector<float> gates = {};        // [rows][heads], or of each element of the context
   std::vector<float> sinks = {};        // [heads]; empty: none
   std::vector<float> sink_shares = {};  // [rows][heads], of probabilities before clipping
@@ -80,6 +82,8 @@ struct AttentionRun {
   void run();
   void prepare_heads(int stride);
   const float* query(int sequence, int head) const;
+  const float* key(int sequence, int head) const;
+  const float* value(int sequence, int head) const;
   void set_sinks();
   void compute_scores(int sequence, int head, float* scores) const;
   void compute_probabilities(int sequence, int head, float* scores);
@@ -157,17 +161,24 @@ void AttentionRun::prepare_heads(int stride) {
   }
 }
 
-/// The query of one head of one sequence; key and value follow at the width of all heads.
+/// The query of one head of one sequence; keys of all heads follow, then values.
 const float* AttentionRun::query(int sequence, int head) const {
   const Eigen::Index first = pass.batch.start[static_cast<std::size_t>(sequence)];
   return pass.at(node.inputs[0]) + first * pass.model.columns(node.inputs[0]) + head * op.head_size;
 }
 
+const float* AttentionRun::key(int sequence, int head) const {
+  return query(sequence, op.heads + facts.key_value_head(head));
+}
+
+const float* AttentionRun::value(int sequence, int head) const {
+  return query(sequence, op.heads + facts.key_value_heads + facts.key_value_head(head));
+}
+
 /// Scaled scores [length, length] of one head of one sequence, hidden keys included.
 void AttentionRun::compute_scores(int sequence, int head, float* scores) const {
   const int length = pass.batch.length(sequence);
-  const float* q = query(sequence, head);
-  pass.heads.at(length).scores.run(q, q + op.heads * op.head_size, scores);
+  pass.heads.at(length).scores.run(query(sequence, head), key(sequence, head), scores);
   Row(scores, Eigen::Index{length} * length) *= 1.0f / std::sqrt(static_cast<float>(op.head_size));
   if (!op.bias) return;
   const float* bias = pass.model.bound(op.bias->table).data() + std::ptrdiff_t{head} * op.bias->entries();
@@ -216,7 +227,7 @@ void AttentionRun::compute_context(int sequence, int head, const float* probabil
   const int width = op.heads * op.head_size;
   const Eigen::Index first = pass.batch.start[static_cast<std::size_t>(sequence)], length = pass.batch.length(sequence);
   float* context = pass.at(node.output) + first * width + head * op.head_size;
-  pass.heads.at(static_cast<int>(length)).context.run(probabilities, query(sequence, head) + 2 * width, context);
+  pass.heads.at(static_cast<int>(length)).context.run(probabilities, value(sequence, head), context);
   if (!op.gate) return;
   const auto scale = static_cast<float>(op.gate->scale);
   const int columns = gate_columns_of_head();

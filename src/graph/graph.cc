@@ -16,6 +16,24 @@ void require_columns(const Graph& graph, const std::string& name, ValueId x, int
   }
 }
 
+std::string heads_text(int heads, int head_size) {
+  return std::to_string(heads) + " heads of " + std::to_string(head_size) + " columns";
+}
+
+void check_heads(const std::string& name, const QkvProduct& op) {
+  if (op.heads < 1 || op.head_size < 1) throw Error(name + " has " + heads_text(op.heads, op.head_size));
+  const int width = op.heads * op.head_size;
+  const auto refuse = [&](const LinearBlock& block, const std::string& expected) {
+    throw Error(block.name + " has " + std::to_string(block.columns) + " columns, expected " + expected);
+  };
+  const std::string all = "heads x head size = " + std::to_string(width);
+  if (op.query.columns != width) refuse(op.query, all);
+  if (op.key.columns < op.head_size || width % op.key.columns != 0 || op.key.columns % op.head_size != 0)
+    refuse(op.key, all + ", or those of a divisor of the heads");
+  if (op.value.columns != op.key.columns)
+    refuse(op.value, "as many as " + op.key.name + " = " + std::to_string(op.key.columns));
+}
+
 void check_gate(const std::string& name, const QkvProduct& op, int inputs) {
   if (op.gate.empty() && op.gate_output.empty()) return;
   const bool sliced = op.gate_kind == GateKind::linear || op.gate_kind == GateKind::mlp;
@@ -126,18 +144,12 @@ ValueId GraphBuilder::qkv(const std::string& name, ValueId x, QkvProduct op) {
   require_form(name, x, Form::u8);
   if (graph_.value(x).rows != RowKind::token)
     throw Error(name + " attends to rows of " + graph_.name(x) + ", which has no row per token");
-  const int width = op.heads * op.head_size;
-  for (const LinearBlock* block : op.qkv()) {
-    if (block->columns != width) {
-      throw Error(block->name + " has " + std::to_string(block->columns) +
-                  " columns, expected heads x head size = " + std::to_string(width));
-    }
-  }
+  check_heads(name, op);
   check_gate(name, op, graph_.columns(x));
   if (op.rotary && op.head_size % 2 != 0)
     throw Error(name + " has rotary positions and heads of " + std::to_string(op.head_size) +
                 " columns, expected an even number");
-  const int columns = 3 * width + gate_columns(op);
+  const int columns = op.query.columns + 2 * op.key.columns + gate_columns(op);
   return append({name, columns, graph_.value(x).rows}, std::move(op), {x});
 }
 
@@ -189,7 +201,6 @@ ValueId GraphBuilder::layer_norm(const std::string& name, ValueId x, NormWeights
 }
 
 ValueId GraphBuilder::attention(const std::string& name, ValueId qkv, AttentionOp op) {
-  const int width = op.heads * op.head_size;
   const auto* product = std::get_if<QkvProduct>(&graph_.producer(qkv).op);
   const bool conditional = op.gate && op.gate->type != GateType::unconditional_per_head;
   const bool fits = product != nullptr && product->gate.empty() != conditional &&
@@ -202,8 +213,10 @@ ValueId GraphBuilder::attention(const std::string& name, ValueId qkv, AttentionO
     throw Error(name + " has a bias of scores of no distances");
   if (op.window < 0 || (op.window > 0 && (op.mask == AttentionMask::causal || (op.bias && op.bias->on_grid()))))
     throw Error(name + " has a window of keys, which only attention in both directions has, without a grid");
-  require_columns(graph_, name, qkv, 3 * width + gate_columns(*product));
-  return append({name, width, graph_.value(qkv).rows}, std::move(op), {qkv});
+  if (op.heads != product->heads || op.head_size != product->head_size)
+    throw Error(name + " has " + heads_text(op.heads, op.head_size) + ", its input " + graph_.name(qkv) + " " +
+                heads_text(product->heads, product->head_size));
+  return append({name, op.heads * op.head_size, graph_.value(qkv).rows}, std::move(op), {qkv});
 }
 
 ValueId GraphBuilder::embed_patches(const std::string& name, int columns, EmbedPatches op) {

@@ -80,7 +80,8 @@ struct RotaryPositions {
   std::string table;
 };
 
-/// Q, K, V and the conditional gate's columns in one product of the same input: one block each, in that order.
+/// Q, K, V and the conditional gate's columns in one product of the same input: one block each, in that order. K and V
+/// may have fewer heads, each shared by as many heads of Q in a row (Ainslie et al. 2023, GQA).
 struct QkvProduct {
   LinearBlock query, key, value;
   int heads = 0, head_size = 0;
@@ -93,6 +94,7 @@ struct QkvProduct {
   std::optional<RotaryPositions> rotary = {};
 
   std::array<const LinearBlock*, 3> qkv() const { return {&query, &key, &value}; }
+  int key_value_heads() const { return key.columns / head_size; }
 };
 
 /// Columns that the gate adds to the product: logits, or an mlp's hidden units.

@@ -91,7 +91,7 @@ struct Facts {
             .rounded = {op.weights.gain}};
   }
   OpFacts operator()(const AttentionOp& op) const {
-    OpFacts result{.makes = {Form::u8}, .passes_column_scales = true, .attention = attention_facts(node)};
+    OpFacts result{.makes = {Form::u8}, .passes_column_scales = true, .attention = attention_facts(graph, node)};
     if (op.gate) result.tensors = without_empty({op.gate->logits});
     if (op.bias) result.tensors.push_back(op.bias->table);
     if (!op.sink.empty()) result.tensors.push_back(op.sink);
@@ -235,10 +235,14 @@ Op op_at(std::size_t place, std::index_sequence<places...>) {
 
 OpFacts facts(const Graph& graph, const Node& node) { return std::visit(Facts{graph, node}, node.op); }
 
-std::optional<AttentionFacts> attention_facts(const Node& node) {
+std::optional<AttentionFacts> attention_facts(const Graph& graph, const Node& node) {
   const auto* op = std::get_if<AttentionOp>(&node.op);
   if (!op) return std::nullopt;
-  return AttentionFacts{.heads = op->heads, .head_size = op->head_size, .mask = op->mask, .gate = op->gate};
+  return AttentionFacts{.heads = op->heads,
+                        .head_size = op->head_size,
+                        .key_value_heads = std::get<QkvProduct>(graph.producer(node.inputs[0]).op).key_value_heads(),
+                        .mask = op->mask,
+                        .gate = op->gate};
 }
 
 std::string_view op_name(const Op& op) { return kNames[op.index()]; }

@@ -22,8 +22,12 @@ struct ProductBlock {
 /// What whoever looks at probabilities, or keeps keys and values, must know of attention.
 struct AttentionFacts {
   int heads = 0, head_size = 0;
+  int key_value_heads = 0;  ///< a divisor of `heads`
   AttentionMask mask = AttentionMask::none;
   std::optional<GateSettings> gate = {};
+
+  /// The head of K and V that a head of Q reads.
+  int key_value_head(int head) const { return head / (heads / key_value_heads); }
 };
 
 /// What is true of a node whoever looks at it.
@@ -47,6 +51,14 @@ struct OpFacts {
   bool reads_pixels = false;  ///< begins a graph of images
   std::string words = {};     ///< f32 table that it reads row by row; "" for none
   std::optional<AttentionFacts> attention = {};
+
+  /// Where it passes column scales: the column of V or `up` that one of its columns is made from.
+  int passed_column(int column) const {
+    if (!attention) return column;
+    const int size = attention->head_size;
+    return attention->key_value_head(column / size) * size + column % size;
+  }
+
   // tensors of the checkpoint
   std::vector<std::string> tensors = {};  ///< read beside blocks and words
   std::vector<std::string> rounded = {};  ///< rounded where the paper's weights are: tables, products, gains
@@ -55,7 +67,7 @@ struct OpFacts {
 OpFacts facts(const Graph& graph, const Node& node);
 
 /// Its part of facts() alone, for whoever asks each time that a model is run.
-std::optional<AttentionFacts> attention_facts(const Node& node);
+std::optional<AttentionFacts> attention_facts(const Graph& graph, const Node& node);
 
 /// "EmbedTokens", "QkvProduct", ...: what an op is called in model files, profiles and summaries.
 std::string_view op_name(const Op& op);

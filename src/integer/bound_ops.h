@@ -3,6 +3,7 @@
 
 #include "graph/buffer_plan.h"
 #include "graph/model_data.h"
+#include "graph/op_facts.h"
 #include "graph/refined_rows.h"
 #include "integer/integer_executor.h"
 #include "kernels/kernels.h"
@@ -36,10 +37,10 @@ struct Rows8 {
   Refined refined = {};
 };
 
-/// What attention reads, row-major: [rows][stride] each.
+/// What attention reads, row-major: [rows][stride], and [rows][key_stride] of K and of V.
 struct QkvRows {
   BufferId query = -1, key = -1, value = -1;
-  std::ptrdiff_t stride = 0;
+  std::ptrdiff_t stride = 0, key_stride = 0;
   Encoding query_encoding = {}, key_encoding = {}, value_encoding = {};
   BufferId gate = -1;  ///< s16 logits of a conditional gate
   std::ptrdiff_t gate_stride = 0;
@@ -118,6 +119,8 @@ class Binder {
 
   /// The place of an attention among those of the graph.
   std::size_t add_attention(int head_size);
+  /// Of the node, which is an attention.
+  AttentionFacts attention() const { return attention_facts(data_.graph, *node_).value(); }
 
   static std::ptrdiff_t stride_of(int columns) { return round_up(columns, kernels::kPanelColumns); }
 

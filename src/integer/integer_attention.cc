@@ -96,11 +96,10 @@ class BoundAttention : public BoundOp {
 
   QkvRows in_;
   Rows8 out_;
-  int heads_, head_size_;
+  AttentionFacts facts_;
   AttentionConstants constants_;  // without levels
   std::optional<AttentionLevels> levels_ = {};
   std::optional<StaticW8A8Attention> static_w8a8_ = {};
-  std::optional<GateSettings> gate_ = {};
   int window_;                                       // of keys on either side of a query; 0: all
   std::vector<std::int32_t> bias_ = {};              // [heads][of all distances, in order]
   std::ptrdiff_t bias_width_ = 0, bias_centre_ = 0;  // of a head, 0 where heads share one; its distance 0
@@ -116,8 +115,7 @@ class BoundAttention : public BoundOp {
 BoundAttention::BoundAttention(const AttentionOp& op, const QuantizedAttention& constants, Binder& binder)
     : in_(binder.input(0).qkv),
       out_(binder.need_rows8(binder.columns(), constants.refined)),
-      heads_(op.heads),
-      head_size_(op.head_size),
+      facts_(binder.attention()),
       constants_{.head_size = op.head_size,
                  .causal = op.mask == AttentionMask::causal,
                  .query_zero_point = in_.query_encoding.zero_point,
@@ -150,7 +148,7 @@ BoundAttention::BoundAttention(const AttentionOp& op, const QuantizedAttention& 
                                        .offset = static_w8a8.offset,
                                        .most = static_w8a8.most};
   }
-  if (constants.softmax1) zeros_.resize(static_cast<std::size_t>(heads_));
+  if (constants.softmax1) zeros_.resize(static_cast<std::size_t>(facts_.heads));
   if (constants.softmax1) sink_ = zeros_.data();
   if (constants.sink) sink_ = binder.get<std::int32_t>(part::kSink);
   if (op.bias) {
@@ -166,9 +164,8 @@ BoundAttention::BoundAttention(const AttentionOp& op, const QuantizedAttention& 
   } else if (window_ > 0) {
     spread_bias(nullptr, nullptr, binder.max_positions());
   }
-  if (!op.gate) return;
-  gate_ = op.gate;
-  if (gate_->type == GateType::unconditional_per_head) unconditional_ = binder.get<std::int16_t>(part::kGate);
+  if (op.gate && op.gate->type == GateType::unconditional_per_head)
+    unconditional_ = binder.get<std::int16_t>(part::kGate);
 }
 
 /// Every distance that a call has, so that a query's bias lies in the order of the keys; beyond the window it hides
@@ -179,7 +176,7 @@ void BoundAttention::spread_bias(const ScoreBias* bias, const std::int32_t* tabl
   bias_centre_ = longest - 1;
   const auto width = static_cast<std::size_t>(bias_centre_ + last + 1);
   bias_width_ = bias ? static_cast<std::ptrdiff_t>(width) : 0;
-  for (int head = 0; head < (bias ? heads_ : 1); ++head) {
+  for (int head = 0; head < (bias ? facts_.heads : 1); ++head) {
     for (int distance = 1 - longest; distance <= last; ++distance) {
       const bool hidden = window_ > 0 && std::abs(distance) > window_;
       bias_.push_back(
@@ -235,29 +232,29 @@ Attention BoundAttention::call_of(const IntegerPass& pass, const AttentionConsta
                                   int head) const {
   const RaggedBatch& batch = pass.batch();
   const std::ptrdiff_t first = batch.start[static_cast<std::size_t>(sequence)];
-  const std::ptrdiff_t offset = first * in_.stride + head * head_size_;
+  const std::ptrdiff_t keys = first * in_.key_stride + facts_.key_value_head(head) * facts_.head_size;
   const NodeCodes out = pass.codes_of(out_);
   Attention call{.constants = &constants,
                  .length = batch.past(sequence) + batch.length(sequence),
                  .first_query = 0,
                  .queries = batch.length(sequence),
-                 .q = pass.at<std::uint8_t>(in_.query) + offset,
-                 .k = pass.at<std::int8_t>(in_.key) + offset,
-                 .v = pass.at<std::int8_t>(in_.value) + offset,
+                 .q = pass.at<std::uint8_t>(in_.query) + first * in_.stride + head * facts_.head_size,
+                 .k = pass.at<std::int8_t>(in_.key) + keys,
+                 .v = pass.at<std::int8_t>(in_.value) + keys,
                  .stride = in_.stride,
-                 .key_stride = in_.stride,
+                 .key_stride = in_.key_stride,
                  .gate = nullptr,
                  .gate_stride = 0,
                  .context = out.bytes,
                  .context_row = first,
-                 .context_column = head * head_size_,
+                 .context_column = head * facts_.head_size,
                  .scratch = nullptr,
                  .past = batch.past(sequence),
                  .fine = out.fine};
   if (!batch.caches.empty()) {
     const KvCache::Data& cache = *batch.caches[static_cast<std::size_t>(sequence)];
     const KvCache::Data::Layer& layer = cache.layers[layer_];
-    const std::size_t plane = static_cast<std::size_t>(head) * cache.plane(layer);
+    const std::size_t plane = static_cast<std::size_t>(facts_.key_value_head(head)) * cache.plane(layer);
     call.k = layer.keys.get() + plane;
     call.v = layer.values.get() + plane;
     call.key_stride = layer.head_size;
@@ -267,15 +264,15 @@ Attention BoundAttention::call_of(const IntegerPass& pass, const AttentionConsta
     call.bias_stride = -1;
   }
   if (sink_) call.sink = sink_ + head;
-  if (gate_) set_gate(pass, sequence, head, call);
+  if (facts_.gate) set_gate(pass, sequence, head, call);
   return call;
 }
 
 void BoundAttention::set_gate(const IntegerPass& pass, int sequence, int head, Attention& call) const {
   const std::ptrdiff_t first = pass.batch().start[static_cast<std::size_t>(sequence)];
   const auto* made = pass.at<std::int16_t>(in_.gate);
-  call.gate_is_logit = gate_->activation == GateActivation::sigmoid;
-  switch (gate_->type) {
+  call.gate_is_logit = facts_.gate->activation == GateActivation::sigmoid;
+  switch (facts_.gate->type) {
     case GateType::unconditional_per_head:
       call.gate = unconditional_ + head;
       break;
@@ -287,7 +284,7 @@ void BoundAttention::set_gate(const IntegerPass& pass, int sequence, int head, A
       call.gate_stride = in_.gate_stride;
       break;
     case GateType::conditional_per_element:
-      call.element_gate = made + first * in_.gate_stride + head * head_size_;
+      call.element_gate = made + first * in_.gate_stride + head * facts_.head_size;
       call.element_gate_stride = in_.gate_stride;
       break;
   }
@@ -295,11 +292,11 @@ void BoundAttention::set_gate(const IntegerPass& pass, int sequence, int head, A
 
 /// Logits become gates in place, but for those of heads with sigmoid: the kernel takes these as they are.
 void BoundAttention::activate_gates(IntegerPass& pass) const {
-  const bool softplus = gate_->activation == GateActivation::softplus,
-             elements = gate_->type == GateType::conditional_per_element;
-  if (gate_->type == GateType::unconditional_per_head || (!softplus && !elements)) return;
-  const bool mean = gate_->type == GateType::conditional_per_head;
-  const int columns = elements ? heads_ * head_size_ : heads_;
+  const bool softplus = facts_.gate->activation == GateActivation::softplus,
+             elements = facts_.gate->type == GateType::conditional_per_element;
+  if (facts_.gate->type == GateType::unconditional_per_head || (!softplus && !elements)) return;
+  const bool mean = facts_.gate->type == GateType::conditional_per_head;
+  const int columns = elements ? facts_.heads * facts_.head_size : facts_.heads;
   auto* gates = pass.at<std::int16_t>(in_.gate);
   pass.for_rows({.first = 0, .count = mean ? pass.batch().sequences() : pass.batch().rows()}, columns,
                 [&](int row, int rows) {
@@ -317,28 +314,29 @@ NodeCodes BoundAttention::run(IntegerPass& pass, RowKind) const {
   ThreadPool& pool = pass.workspace().pool;
   AttentionConstants constants = constants_;
   if (levels_) constants.levels = &*levels_;
-  if (gate_) activate_gates(pass);
+  if (facts_.gate) activate_gates(pass);
   for (int i = 0; i < static_cast<int>(batch.caches.size()); ++i) {
-    const std::ptrdiff_t first = batch.start[static_cast<std::size_t>(i)] * in_.stride;
+    const std::ptrdiff_t first = batch.start[static_cast<std::size_t>(i)] * in_.key_stride;
     batch.caches[static_cast<std::size_t>(i)]->append(layer_, pass.at<std::int8_t>(in_.key) + first,
-                                                      pass.at<std::int8_t>(in_.value) + first, in_.stride,
+                                                      pass.at<std::int8_t>(in_.value) + first, in_.key_stride,
                                                       batch.length(i));
   }
   const bool observed = pass.observed() && !static_w8a8_ && batch.caches.empty() && window_ == 0;
   const ObservedProbabilities seen =
-      observed ? ObservedProbabilities(batch, pass.workspace(), heads_) : ObservedProbabilities();
+      observed ? ObservedProbabilities(batch, pass.workspace(), facts_.heads) : ObservedProbabilities();
   auto* grid_rows =
       pass.workspace().get<std::int32_t>("score_bias", static_cast<std::size_t>(pool.threads()) * grid_rows_size_);
-  const int shares = static_w8a8_ || observed || grid_ || window_ > 0 ? 1 : key_shares(batch, heads_, pool.threads());
+  const int shares =
+      static_w8a8_ || observed || grid_ || window_ > 0 ? 1 : key_shares(batch, facts_.heads, pool.threads());
   if (shares > 1) {
-    attend_by_shares(pass.table(), batch, pool, heads_, shares, [&](int sequence, int head) {
+    attend_by_shares(pass.table(), batch, pool, facts_.heads, shares, [&](int sequence, int head) {
       Attention call = call_of(pass, constants, sequence, head);
-      call.scratch = pass.attention_scratch(sequence * heads_ + head);
+      call.scratch = pass.attention_scratch(sequence * facts_.heads + head);
       return call;
     });
   } else {
     const auto scalar = observed ? table_for(Isa::scalar).attention : nullptr;
-    for_heads(pool, batch, heads_, [&](int sequence, int head, int query, int queries, int thread) {
+    for_heads(pool, batch, facts_.heads, [&](int sequence, int head, int query, int queries, int thread) {
       Attention call = call_of(pass, constants, sequence, head);
       call.first_query = query;
       call.queries = queries;

@@ -22,10 +22,10 @@ struct NodeCodes {
   std::ptrdiff_t stream_stride = 0;
   kernels::ByteMatrix bytes = {};       ///< u8 codes in tile order
   kernels::ByteMatrix fine = {};        ///< kFineBits or fewer bits more of them; null where a value has none
-  const std::uint8_t* query = nullptr;  ///< [rows][qkv_stride]
-  const std::int8_t* key = nullptr;
+  const std::uint8_t* query = nullptr;  ///< [rows][query_stride]
+  const std::int8_t* key = nullptr;     ///< [rows][key_stride]
   const std::int8_t* value = nullptr;
-  std::ptrdiff_t qkv_stride = 0;
+  std::ptrdiff_t query_stride = 0, key_stride = 0;
   std::span<const std::uint8_t> probabilities =
       {};  ///< of attention, in steps of the row's own: of each sequence in turn [heads][length][length],
            ///< 0 where a query sees no key; empty in the paper's setting and behind a cache

@@ -3,6 +3,7 @@
 #include "integer/integer_pass.h"
 
 #include <optional>
+#include <span>
 
 namespace octavo {
 
@@ -28,7 +29,7 @@ class BoundQkv : public BoundOp {
   QkvRows out_ = {};
   int low_;  // of K and V
   // rotary positions
-  std::optional<RotateHeads> rotate_ = {};  // without rows, places and codes
+  std::optional<RotateHeads> rotate_ = {};  // without rows, heads, places and codes
   std::optional<QuantizedBytes> rotated_query_, rotated_key_;
   Rows16 plain_ = {};  // scratch: Q, then K, before they are turned
   // the gate
@@ -48,21 +49,23 @@ BoundQkv::BoundQkv(const QkvProduct& op, const QuantizedQkv& constants, Binder& 
       low_(constants.asymmetric ? -128 : -127),
       rotated_query_(constants.rotated_query),
       rotated_key_(constants.rotated_key) {
-  const int width = round_up(op.heads * op.head_size, kTileDepth);
+  const int width = round_up(query_.columns, kTileDepth), key_width = round_up(key_.columns, kTileDepth);
   out_ = {.query = binder.need(static_cast<std::size_t>(width)),
-          .key = binder.need(static_cast<std::size_t>(width)),
-          .value = binder.need(static_cast<std::size_t>(width)),
+          .key = binder.need(static_cast<std::size_t>(key_width)),
+          .value = binder.need(static_cast<std::size_t>(key_width)),
           .stride = width,
+          .key_stride = key_width,
           .query_encoding = rotated_query_ ? rotated_query_->encoding : query_.encoding,
           .key_encoding = rotated_key_ ? rotated_key_->encoding : key_.encoding,
           .value_encoding = value_.encoding};
   if (!constants.gate.empty()) bind_gate(op, constants, binder);
   if (op.rotary) {
-    plain_ = {.buffer = binder.need_scratch(2 * sizeof(std::int16_t) * static_cast<std::size_t>(width)),
-              .columns = 2 * width,
-              .stride = 2 * width};
+    const int both = width + key_width;
+    plain_ = {.buffer = binder.need_scratch(sizeof(std::int16_t) * static_cast<std::size_t>(both)),
+              .columns = both,
+              .stride = both};
     rotate_ = RotateHeads{.rows = 0,
-                          .heads = op.heads,
+                          .heads = 0,
                           .head_size = op.head_size,
                           .in = nullptr,
                           .stride = plain_.stride,
@@ -75,7 +78,7 @@ BoundQkv::BoundQkv(const QkvProduct& op, const QuantizedQkv& constants, Binder& 
                           .low = 0,
                           .high = 255,
                           .out = nullptr,
-                          .out_stride = width};
+                          .out_stride = 0};
   }
   binder.made().qkv = out_;
 }
@@ -99,29 +102,39 @@ NodeCodes BoundQkv::run(IntegerPass& pass, RowKind kind) const {
   struct Output {
     const QuantizedBlock& block;
     std::uint8_t* out;
+    std::ptrdiff_t stride;
     int low, high;
+    std::ptrdiff_t plain;  // its first column before it is turned
   };
-  const Output outputs[] = {{query_, pass.at<std::uint8_t>(out_.query), 0, 255},
-                            {key_, pass.at<std::uint8_t>(out_.key), low_, 127},
-                            {value_, pass.at<std::uint8_t>(out_.value), low_, 127}};
+  const Output outputs[] = {{query_, pass.at<std::uint8_t>(out_.query), out_.stride, 0, 255, 0},
+                            {key_, pass.at<std::uint8_t>(out_.key), out_.key_stride, low_, 127, out_.stride},
+                            {value_, pass.at<std::uint8_t>(out_.value), out_.key_stride, low_, 127, -1}};
   const RowBlock rows = pass.block_of(kind);
-  pass.for_parts(
-      rows, query_.columns, product_.depth,
-      [&](const Part& part) {
-        const Output& to = outputs[part.product];
-        if (rotate_ && part.product < 2) {
-          std::int16_t* plain = pass.rows_at(plain_, part.row) + part.product * (plain_.stride / 2) + part.column;
-          pass.table().gemm_to_s16(product_.part(to.block, a, part),
-                                   {.zero_point = 0, .out = plain, .stride = plain_.stride});
-          return;
-        }
-        pass.table().gemm_to_u8(product_.part(to.block, a, part),
-                                {.zero_point = to.block.encoding.zero_point,
-                                 .low = to.low,
-                                 .high = to.high,
-                                 .out = at(row_major(to.out, out_.stride), part.row, part.column)});
-      },
-      3);
+  const auto multiply = [&](const Output& to, const Part& part) {
+    if (rotate_ && to.plain >= 0) {
+      std::int16_t* plain = pass.rows_at(plain_, part.row) + to.plain + part.column;
+      pass.table().gemm_to_s16(product_.part(to.block, a, part),
+                               {.zero_point = 0, .out = plain, .stride = plain_.stride});
+      return;
+    }
+    pass.table().gemm_to_u8(product_.part(to.block, a, part),
+                            {.zero_point = to.block.encoding.zero_point,
+                             .low = to.low,
+                             .high = to.high,
+                             .out = at(row_major(to.out, to.stride), part.row, part.column)});
+  };
+  const auto multiply_all = [&](std::span<const Output> of_one_width) {
+    pass.for_parts(
+        rows, of_one_width[0].block.columns, product_.depth,
+        [&](const Part& part) { multiply(of_one_width[static_cast<std::size_t>(part.product)], part); },
+        static_cast<int>(of_one_width.size()));
+  };
+  if (key_.columns == query_.columns) {
+    multiply_all(outputs);
+  } else {
+    multiply_all(std::span(outputs).first(1));
+    multiply_all(std::span(outputs).last(2));
+  }
   if (rotate_) turn_heads(pass, rows);
   if (second_block_) {
     make_hidden_units(pass, a, rows);
@@ -132,7 +145,8 @@ NodeCodes BoundQkv::run(IntegerPass& pass, RowKind kind) const {
   return {.query = outputs[0].out,
           .key = reinterpret_cast<const std::int8_t*>(outputs[1].out),
           .value = reinterpret_cast<const std::int8_t*>(outputs[2].out),
-          .qkv_stride = out_.stride,
+          .query_stride = out_.stride,
+          .key_stride = out_.key_stride,
           .gate = pass.at<std::int16_t>(out_.gate),
           .gate_stride = out_.gate_stride};
 }
@@ -143,18 +157,21 @@ void BoundQkv::turn_heads(IntegerPass& pass, const RowBlock& rows) const {
     RotateHeads heads = *rotate_;
     heads.rows = count;
     heads.position = pass.batch().positions.data() + row;
-    const auto turn = [&](const QuantizedBytes& to, int low, int high, BufferId out, std::ptrdiff_t column) {
+    const auto turn = [&](const QuantizedBlock& block, const QuantizedBytes& to, int low, int high, BufferId out,
+                          std::ptrdiff_t stride, std::ptrdiff_t column) {
+      heads.heads = block.columns / heads.head_size;
       heads.in = pass.rows_at(plain_, row) + column;
       heads.multiplier = to.multiplier;
       heads.shift = to.shift;
       heads.zero_point = to.encoding.zero_point;
       heads.low = low;
       heads.high = high;
-      heads.out = pass.at<std::uint8_t>(out) + row * out_.stride;
+      heads.out = pass.at<std::uint8_t>(out) + row * stride;
+      heads.out_stride = stride;
       pass.table().rotate_heads(heads);
     };
-    turn(*rotated_query_, 0, 255, out_.query, 0);
-    turn(*rotated_key_, low_, 127, out_.key, plain_.stride / 2);
+    turn(query_, *rotated_query_, 0, 255, out_.query, out_.stride, 0);
+    turn(key_, *rotated_key_, low_, 127, out_.key, out_.key_stride, out_.stride);
   });
 }
 

@@ -27,10 +27,15 @@ FloatRows GraphQuantizer::rows_in_column_scales(const LinearBlock& block, const 
   const auto reads = [&](const Node& other) { return !other.inputs.empty() && other.inputs[0] == product.output; };
   const auto reader = std::find_if(graph().nodes.begin(), graph().nodes.end(), reads);
   const Equalization* e = reader == graph().nodes.end() ? nullptr : equalization(reader->output);
-  for (std::size_t n = 0; e && n < rows.bias.size(); ++n) {
+  if (!e) return prepared(std::move(rows), x);
+  std::vector<float> scales(rows.bias.size());
+  const OpFacts passing = facts(graph(), *reader);
+  for (std::size_t column = 0; column < e->scale.size(); ++column)
+    scales[static_cast<std::size_t>(passing.passed_column(static_cast<int>(column)))] = e->scale[column];
+  for (std::size_t n = 0; n < scales.size(); ++n) {
     const auto first = rows.weight.begin() + static_cast<std::ptrdiff_t>(n) * rows.inputs;
-    std::for_each(first, first + rows.inputs, [&](float& weight) { weight /= e->scale[n]; });
-    rows.bias[n] /= e->scale[n];
+    std::for_each(first, first + rows.inputs, [&](float& weight) { weight /= scales[n]; });
+    rows.bias[n] /= scales[n];
   }
   return prepared(std::move(rows), x);
 }

@@ -13,7 +13,7 @@ namespace {
 std::vector<AttentionFacts> attentions(const Graph& graph) {
   std::vector<AttentionFacts> result;
   for (const Node& node : graph.nodes) {
-    if (const auto attention = attention_facts(node)) result.push_back(*attention);
+    if (const auto attention = attention_facts(graph, node)) result.push_back(*attention);
   }
   return result;
 }
@@ -41,8 +41,8 @@ KvCache::Data::Data(const Model& model, int tokens)
     : capacity(checked_capacity(model, tokens)), quantized(model.is_quantized()) {
   if (!quantized) return;
   for (const AttentionFacts& op : attentions(data_of(model).graph)) {
-    Layer layer{.heads = op.heads, .head_size = op.head_size, .keys = {}, .values = {}};
-    const std::size_t bytes = static_cast<std::size_t>(op.heads) * plane(layer);
+    Layer layer{.heads = op.key_value_heads, .head_size = op.head_size, .keys = {}, .values = {}};
+    const std::size_t bytes = static_cast<std::size_t>(layer.heads) * plane(layer);
     layer.keys = std::make_unique_for_overwrite<std::int8_t[]>(bytes);
     layer.values = std::make_unique_for_overwrite<std::int8_t[]>(bytes);
     layers.push_back(std::move(layer));
@@ -86,7 +86,7 @@ bool KvCache::Data::fits(const Model& model) const {
   const std::vector<AttentionFacts> ops = attentions(data_of(model).graph);
   bool same = ops.size() == layers.size();
   for (std::size_t i = 0; same && i < ops.size(); ++i)
-    same = ops[i].heads == layers[i].heads && ops[i].head_size == layers[i].head_size;
+    same = ops[i].key_value_heads == layers[i].heads && ops[i].head_size == layers[i].head_size;
   return same;
 }
 

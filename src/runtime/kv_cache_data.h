@@ -16,7 +16,7 @@ struct KvCache::Data {
   /// s8 [heads][capacity][head_size] each: what one head reads lies together, in order, as the attention kernel takes
   /// it.
   struct Layer {
-    int heads = 0, head_size = 0;
+    int heads = 0, head_size = 0;  ///< of K and V
     std::unique_ptr<std::int8_t[]> keys, values;
   };
 

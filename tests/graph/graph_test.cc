@@ -80,9 +80,27 @@ TEST_CASE("columns that do not fit are errors that name the value and both numbe
   AttentionOp wide = attention();
   wide.head_size = 8;
   CHECK_THROWS_WITH(s.builder.attention("context", qkv, wide),
-                    Catch::Contains("context: its input qkv has 24 columns, expected 48"));
+                    Catch::Contains("context has 2 heads of 8 columns, its input qkv 2 heads of 4 columns"));
   CHECK_THROWS_WITH(s.builder.linear_add("sum", s.tokens, s.tokens, {.weights = block("sum", 9)}),
                     Catch::Contains("sum: its input tokens has 8 columns, expected 9"));
+}
+
+TEST_CASE("K and V have as many heads as Q, or a divisor of them") {
+  Started s;
+  const auto with_columns = [](int key, int value) {
+    QkvProduct op = product();
+    op.key.columns = key;
+    op.value.columns = value;
+    return op;
+  };
+  for (const int columns : {0, 3, 6, 12, 16})
+    CHECK_THROWS_WITH(s.builder.qkv("qkv", s.bytes, with_columns(columns, columns)),
+                      Catch::Contains("expected heads x head size = 8, or those of a divisor of the heads"));
+  CHECK_THROWS_WITH(s.builder.qkv("qkv", s.bytes, with_columns(4, 8)),
+                    Catch::Contains("v has 8 columns, expected as many as k = 4"));
+  const ValueId one = s.builder.qkv("one", s.bytes, with_columns(4, 4));
+  CHECK(s.builder.graph().columns(one) == 16);
+  CHECK(s.builder.graph().columns(s.builder.attention("context", one, attention())) == 8);
 }
 
 TEST_CASE("a name belongs to one value") {

@@ -111,10 +111,12 @@ class StageComparer {
   }
 
   void qkv(const std::string& layer, const NodeCodes& codes) {
-    const auto at = [&](const auto* data) { return [=](int i, int j) { return int{data[i * codes.qkv_stride + j]}; }; };
-    compare<std::uint8_t>(layer + "q", 384, at(codes.query));
-    compare<std::int8_t>(layer + "k", 384, at(codes.key));
-    compare<std::int8_t>(layer + "v", 384, at(codes.value));
+    const auto at = [&](const auto* data, std::ptrdiff_t stride) {
+      return [=](int i, int j) { return int{data[i * stride + j]}; };
+    };
+    compare<std::uint8_t>(layer + "q", 384, at(codes.query, codes.query_stride));
+    compare<std::int8_t>(layer + "k", 384, at(codes.key, codes.key_stride));
+    compare<std::int8_t>(layer + "v", 384, at(codes.value, codes.key_stride));
     compare<std::int16_t>(layer + "gate", 12, [&](int i, int j) { return codes.gate[i * codes.gate_stride + j]; });
   }
 
