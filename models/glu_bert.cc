@@ -4,7 +4,6 @@
 #include "models/attention_method.h"
 #include "models/bert_heads.h"
 #include "models/config_keys.h"
-#include "models/rotary.h"
 
 #include <utility>
 
@@ -45,8 +44,8 @@ class GluBert {
          .type = config_.type_vocab_size > 0 ? tensors_.take(types, {config_.type_vocab_size, size}) : ""});
     x = g.layer_norm(names_.norm, x, modules_.norm(names_.norm));
     LayerConfig layer = config_.layer;
-    if (config_.theta)
-      layer.rotary = rotary_positions(tensors_, *config_.theta, layer.head_size, config_.max_positions);
+    if (config_.angles)
+      layer.rotary = rotary_positions(tensors_, *config_.angles, layer.head_size, config_.max_positions);
     else
       layer.bias = alibi(tensors_, layer.heads, config_.max_positions);
     for (int i = 0; i < config_.layers; ++i) {

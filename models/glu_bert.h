@@ -3,6 +3,7 @@
 #pragma once
 
 #include "models/families.h"
+#include "models/rotary.h"
 #include "models/transformer.h"
 
 #include <optional>
@@ -14,7 +15,7 @@ namespace octavo {
 struct GluBertConfig {
   int layers, vocab_size, max_positions, type_vocab_size;
   double epsilon;
-  std::optional<double> theta;  // of rotary positions; none: ALiBi
+  std::optional<RotaryAngles> angles;  // of rotary positions; none: ALiBi
   LayerConfig layer;
   Activation head_activation;
   bool tied_words;

@@ -2,7 +2,6 @@
 #include "models/config_keys.h"
 #include "models/families.h"
 #include "models/glu_bert.h"
-#include "models/rotary.h"
 
 #include <utility>
 
@@ -26,7 +25,8 @@ const GluBertNames kGteNames = {.family = "gte",
 GluBertConfig read_gte_config(const JsonObject& config) {
   refuse_unsupported_keys(config);
   const int size = config.integer_or("hidden_size", 1, 8192, 768),
-            heads = config.integer_or("num_attention_heads", 1, 1024, 12);
+            heads = config.integer_or("num_attention_heads", 1, 1024, 12),
+            head_size = read_head_size(config, "num_attention_heads", size, heads);
   if (config.text_or("position_embedding_type", "rope") != "rope") config.fail("position_embedding_type", "rope");
   if (config.text_or("layer_norm_type", "layer_norm") != "layer_norm") config.fail("layer_norm_type", "layer_norm");
   if (!config.flag_or("pack_qkv", true)) config.fail("pack_qkv", "true");
@@ -36,10 +36,10 @@ GluBertConfig read_gte_config(const JsonObject& config) {
           .max_positions = config.integer_or("max_position_embeddings", 1, 65536, 8192),
           .type_vocab_size = config.integer_or("type_vocab_size", 0, 1 << 16, 1),
           .epsilon = config.number_or("layer_norm_eps", 0.0, 1.0, 1e-12),
-          .theta = read_rope_theta(config, 160000.0),
+          .angles = read_rope(config, head_size, 160000.0, RopeScalings::gte),
           .layer = {.hidden_size = size,
                     .heads = heads,
-                    .head_size = read_head_size(config, "num_attention_heads", size, heads),
+                    .head_size = head_size,
                     .intermediate_size = config.integer_or("intermediate_size", 1, kMaxColumns, 3072),
                     .activation = read_activation(config, "hidden_act", Activation::gelu),
                     .glu_gate_first = false},

@@ -36,7 +36,7 @@ GluBertConfig read_jina_config(const JsonObject& config) {
           .max_positions = config.integer_or("max_position_embeddings", 1, 65536, 512),
           .type_vocab_size = config.integer_or("type_vocab_size", 0, 1 << 16, 2),
           .epsilon = config.number_or("layer_norm_eps", 0.0, 1.0, 1e-12),
-          .theta = {},
+          .angles = {},
           .layer = {.hidden_size = size,
                     .heads = heads,
                     .head_size = read_head_size(config, "num_attention_heads", size, heads),

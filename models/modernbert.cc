@@ -23,7 +23,7 @@ struct ModernBertConfig {
   double epsilon;
   LayerConfig layer;
   std::vector<bool> sliding;  // by layer
-  double full_theta, sliding_theta;
+  RotaryAngles full_angles, sliding_angles;
   bool norm_biases, tied_words, mean_pooling;
   Activation classifier_activation;
   std::string architecture;
@@ -45,10 +45,9 @@ std::vector<bool> sliding_layers(const JsonObject& config, int layers) {
 }
 
 /// Of one kind of attention: rope_parameters of transformers 5, or the older key.
-double theta_of(const JsonObject& config, const char* kind, const char* older, double otherwise) {
+RotaryAngles angles_of(const JsonObject& config, const char* kind, const char* older, double otherwise, int head_size) {
   const double theta = config.number_or(older, 1.0, 1e12, otherwise);
-  const JsonObject all = config.section("rope_parameters");
-  return all.has(kind) ? read_rope_theta(all.section(kind), theta) : theta;
+  return read_rope_section(config.section("rope_parameters").section(kind), head_size, theta);
 }
 
 /// Where a key is missing, as ModernBertConfig of transformers 5 has it.
@@ -56,7 +55,8 @@ ModernBertConfig read_config(const JsonObject& config) {
   refuse_unsupported_keys(config);
   const int size = config.integer_or("hidden_size", 1, 8192, 768),
             heads = config.integer_or("num_attention_heads", 1, 1024, 12),
-            layers = config.integer_or("num_hidden_layers", 1, 1000, 22);
+            layers = config.integer_or("num_hidden_layers", 1, 1000, 22),
+            head_size = read_head_size(config, "num_attention_heads", size, heads);
   const std::string pooling = config.text_or("classifier_pooling", "cls");
   if (pooling != "cls" && pooling != "mean") config.fail("classifier_pooling", "cls or mean");
   if (config.is_object("rope_scaling")) config.fail("rope_scaling", "none");
@@ -67,13 +67,13 @@ ModernBertConfig read_config(const JsonObject& config) {
           .epsilon = config.number_or("norm_eps", 0.0, 1.0, 1e-5),
           .layer = {.hidden_size = size,
                     .heads = heads,
-                    .head_size = read_head_size(config, "num_attention_heads", size, heads),
+                    .head_size = head_size,
                     .intermediate_size = config.integer_or("intermediate_size", 1, kMaxColumns, 1152),
                     .activation = read_activation(config, "hidden_activation", Activation::gelu),
                     .norm_before = true},
           .sliding = sliding_layers(config, layers),
-          .full_theta = theta_of(config, kFull, "global_rope_theta", 160000.0),
-          .sliding_theta = theta_of(config, kSliding, "local_rope_theta", 10000.0),
+          .full_angles = angles_of(config, kFull, "global_rope_theta", 160000.0, head_size),
+          .sliding_angles = angles_of(config, kSliding, "local_rope_theta", 10000.0, head_size),
           .norm_biases = config.flag_or("norm_bias", false),
           .tied_words = config.flag_or("tie_word_embeddings", true),
           .mean_pooling = pooling == "mean",
@@ -117,7 +117,7 @@ class ModernBert {
     const std::string own = "layers." + std::to_string(index) + ".";
     const bool sliding = config_.sliding[static_cast<std::size_t>(index)];
     LayerConfig layer = config_.layer;
-    layer.rotary = rotary(sliding ? config_.sliding_theta : config_.full_theta);
+    layer.rotary = rotary(sliding ? config_.sliding_angles : config_.full_angles);
     layer.window = sliding ? config_.window : 0;
     return transformer_layer(g, x,
                              {.qkv = own + "attn.Wqkv",
@@ -130,10 +130,10 @@ class ModernBert {
                              layer, modules_, method_);
   }
 
-  const RotaryPositions& rotary(double theta) {
-    const auto found = rotary_.find(theta);
+  const RotaryPositions& rotary(const RotaryAngles& angles) {
+    const auto found = rotary_.find(angles);
     if (found != rotary_.end()) return found->second;
-    return rotary_[theta] = rotary_positions(tensors_, theta, config_.layer.head_size, config_.max_positions);
+    return rotary_[angles] = rotary_positions(tensors_, angles, config_.layer.head_size, config_.max_positions);
   }
 
   /// norm(activation(x W^T + b)), which all heads begin with.
@@ -163,7 +163,7 @@ class ModernBert {
   const AttentionMethod& method_;
   CheckpointTensors& tensors_;
   Modules modules_;
-  std::map<double, RotaryPositions> rotary_;
+  std::map<RotaryAngles, RotaryPositions> rotary_;
   int classes_ = 0;
 };
 

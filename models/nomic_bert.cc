@@ -2,7 +2,6 @@
 #include "models/config_keys.h"
 #include "models/families.h"
 #include "models/glu_bert.h"
-#include "models/rotary.h"
 
 #include <utility>
 
@@ -53,7 +52,7 @@ GluBertConfig read_nomic_config(const JsonObject& config) {
       .max_positions = integer("max_position_embeddings", "n_positions", 65536, 2048),
       .type_vocab_size = config.integer_or("type_vocab_size", 0, 1 << 16, 2),
       .epsilon = config.number_or("layer_norm_eps", 0.0, 1.0, config.number_or("layer_norm_epsilon", 0.0, 1.0, 1e-12)),
-      .theta = read_rope_theta(config, config.number_or("rotary_emb_base", 1.0, 1e12, 1000.0)),
+      .angles = read_rope(config, head_size, config.number_or("rotary_emb_base", 1.0, 1e12, 1000.0)),
       .layer = {.hidden_size = size,
                 .heads = heads,
                 .head_size = head_size,
