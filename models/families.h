@@ -47,6 +47,9 @@ extern const Family kNomicBert;
 extern const Family kGte;
 /// JinaBERT v2 encoders: BERT with ALiBi and gated feed-forward networks.
 extern const Family kJinaBert;
+/// EuroBERT encoders: RMSNorms before, rotary positions, grouped queries, gated feed-forward networks; with their
+/// heads.
+extern const Family kEuroBert;
 /// OPT decoders of any size: pre- or post-LayerNorm, ReLU or GELU.
 extern const Family kOpt;
 /// ViT and DeiT image encoders, under timm's names or Hugging Face's.
@@ -61,8 +64,8 @@ extern const Family kSiglip;
 extern const Family kBeit;
 
 /// A new family is a file with a `const Family`, and its place here.
-inline constexpr const Family* kFamilies[] = {&kBert,       &kDistilBert, &kRoberta, &kElectra,  &kAlbert, &kMpnet,
-                                              &kModernBert, &kNomicBert,  &kGte,     &kJinaBert, &kOpt,    &kVit,
-                                              &kDinov2,     &kClip,       &kSiglip,  &kBeit};
+inline constexpr const Family* kFamilies[] = {&kBert,       &kDistilBert, &kRoberta, &kElectra,  &kAlbert,   &kMpnet,
+                                              &kModernBert, &kNomicBert,  &kGte,     &kJinaBert, &kEuroBert, &kOpt,
+                                              &kVit,        &kDinov2,     &kClip,    &kSiglip,   &kBeit};
 
 }  // namespace octavo

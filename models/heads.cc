@@ -48,4 +48,9 @@ void Heads::vocabulary(VocabularyHead head, std::string_view output) {
   logits(x, std::move(head.decoder), output);
 }
 
+void Heads::vocabulary(LinearBlock decoder) {
+  const ValueId rows = g_.select_rows(decoder.name + ".rows", hidden_, {.selection = Selection::chosen});
+  logits(rows, std::move(decoder));
+}
+
 }  // namespace octavo

@@ -44,6 +44,9 @@ class Heads {
   ValueId transformed(ValueId x, LinearBlock weights, Activation activation, const std::string& norm_name,
                       NormWeights norm);
 
+  /// activation(x W^T + b) of every row of x.
+  ValueId dense(ValueId x, LinearBlock weights, Activation activation);
+
   /// A dense layer's logits as an output. Where that is the model's own, its columns are the classes.
   void classes(ValueId x, const std::string& module, std::string_view output = kLogits);
 
@@ -53,12 +56,13 @@ class Heads {
   /// Logits over the vocabulary of the tokens that are asked for.
   void vocabulary(VocabularyHead head, std::string_view output = kLogits);
 
+  /// The same of the last hidden state as it is.
+  void vocabulary(LinearBlock decoder);
+
   /// Of the model's own logits; 0 when it has no classifier.
   int count() const { return count_; }
 
  private:
-  ValueId dense(ValueId x, LinearBlock weights, Activation activation);
-
   GraphBuilder& g_;
   const ValueId hidden_;
   Modules& modules_;

@@ -71,7 +71,7 @@ std::array<LinearBlock, 3> Modules::fused_qkv(const std::string& name, int width
 
 NormWeights Modules::norm(const std::string& name) {
   const Tensor::Shape shape = {settings_.hidden_size};
-  NormWeights result{.gain = "", .bias = "", .epsilon = settings_.epsilon};
+  NormWeights result{.gain = "", .bias = "", .epsilon = settings_.epsilon, .rms = settings_.rms_norms};
   if (settings_.norm_weights) {
     result.gain = tensors_.take_either(name + ".weight", name + ".gamma", shape);
   } else {

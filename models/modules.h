@@ -26,6 +26,7 @@ struct ModuleSettings {
   bool tied_words = true;  ///< a vocabulary's product has the word table's weights, whatever else the checkpoint holds
   bool norm_weights = true;  ///< LayerNorms have gains and biases; else ones and zeros are made
   bool norm_biases = true;   ///< those that have gains have biases; else zeros are made
+  bool rms_norms = false;    ///< LayerNorms are RMSNorms
 };
 
 /// Takes the tensors of modules. Each function throws Error as CheckpointTensors::take does.

@@ -12,6 +12,7 @@ namespace {
 ValueId attention(GraphBuilder& g, ValueId x, const LayerNames& names, const LayerConfig& config, Modules& modules,
                   const AttentionMethod& method) {
   const int size = config.hidden_size, width = config.heads * config.head_size;
+  const int key_width = config.key_value_heads > 0 ? config.key_value_heads * config.head_size : width;
   const AttentionSizes sizes = {.heads = config.heads, .head_size = config.head_size, .columns = size};
   if (method.gate_in_query && names.query.empty())
     throw Error(names.qkv + ": attention_method.gate is of kind query, expected a module of its own for the query");
@@ -26,8 +27,8 @@ ValueId attention(GraphBuilder& g, ValueId x, const LayerNames& names, const Lay
     qkv = modules.fused_qkv(names.qkv, width, size);
   } else {
     if (!method.gate_in_query) qkv[0] = modules.dense(names.query, width, size);
-    qkv[1] = modules.dense(names.key, width, size);
-    qkv[2] = modules.dense(names.value, width, size);
+    qkv[1] = modules.dense(names.key, key_width, size);
+    qkv[2] = modules.dense(names.value, key_width, size);
   }
   if (!method.gate_in_query) gate = take_gate(modules.tensors(), names.attention + ".", method, sizes);
   const GateSettings settings = gate.settings.value_or(GateSettings{});

@@ -26,6 +26,7 @@ struct LayerNames {
 
 struct LayerConfig {
   int hidden_size = 0, heads = 0, head_size = 0, intermediate_size = 0;
+  int key_value_heads = 0;  ///< a divisor of `heads`; 0: as many
   Activation activation = Activation::gelu;
   AttentionMask mask = AttentionMask::none;
   std::optional<ScoreBias> bias = {};  ///< of all layers

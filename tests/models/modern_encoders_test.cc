@@ -1,17 +1,12 @@
-// ModernBERT, NomicBERT, GTE and JinaBERT with every head: transformers' outputs in float32, and integers with the same
-// bits on every instruction set.
-#include "base/access.h"
-#include "graph/model_data.h"
-#include "io/safetensors.h"
+// ModernBERT, NomicBERT, GTE, JinaBERT and EuroBERT with every head: transformers' outputs in float32, and integers
+// with the same bits on every instruction set.
 #include "tests/support/check_integers.h"
 #include "tests/support/golden_heads.h"
 #include "tests/support/support.h"
 
-#include <algorithm>
-#include <cmath>
-#include <memory>
-#include <utility>
-#include <variant>
+#include "octavo/error.h"
+
+#include <string>
 
 namespace octavo::test {
 namespace {
@@ -21,43 +16,22 @@ const GoldenHeads& golden() {
   return all;
 }
 
-/// The model with RMSNorms in place of its LayerNorms.
-Model with_rms_norms(const Model& model) {
-  Model::Data data = data_of(model);
-  for (Node& node : data.graph.nodes) {
-    if (auto* norm = std::get_if<LayerNormOp>(&node.op)) norm->weights.rms = true;
+/// What is said of a checkpoint whose config.json has these keys, too.
+std::string refusal(const std::string& name, const nlohmann::json& keys) {
+  GoldenHeads::Stored checkpoint = golden().checkpoints.at(name);
+  checkpoint.config.update(keys);
+  try {
+    checkpoint.model();
+  } catch (const Error& error) {
+    return error.what();
   }
-  return Access::make<Model>(std::make_shared<const Model::Data>(std::move(data)));
+  return "";
 }
 
 }  // namespace
 
-TEST_CASE("an RMSNorm divides by the root of the mean square, and takes no mean away") {
-  const Model model = with_rms_norms(golden().checkpoints.at("ModernBertModel").model());
-  const Model::Data& data = data_of(model);
-  const auto& norm = std::get<LayerNormOp>(data.graph.producer(data.graph.hidden()).op).weights;
-  const Tensor gain = to_f32(data.tensors.at(norm.gain), norm.gain);
-  Workspace workspace({.threads = 1});
-  const Tensor rows = Engine(model).run(golden().texts[1], workspace);
-  double square = 0.0;  // without the gain; the bias is zero
-  for (std::size_t i = 0; i < rows.as<float>().size(); ++i) {
-    const double x = static_cast<double>(rows.as<float>()[i] / gain.as<float>()[i % 32]);
-    square += x * x / static_cast<double>(rows.as<float>().size());
-  }
-  CHECK(square == Approx(1.0).epsilon(1e-3));
-  double largest_mean = 0.0;
-  for (std::size_t row = 0; row < golden().texts[1].sequences[0].ids.size(); ++row) {
-    double sum = 0.0;
-    for (std::size_t j = 0; j < 32; ++j)
-      sum += static_cast<double>(rows.as<float>()[row * 32 + j] / gain.as<float>()[j]);
-    largest_mean = std::max(largest_mean, std::abs(sum / 32.0));
-  }
-  CHECK(largest_mean > 0.1);  // a LayerNorm's is 0
-  check_integers(model, golden().texts[1], 0.97);
-}
-
 TEST_CASE("encoders with rotary positions, windows and gated units have transformers' outputs in float32") {
-  REQUIRE(golden().checkpoints.size() == 17);
+  REQUIRE(golden().checkpoints.size() == 32);
   for (const auto& [name, checkpoint] : golden().checkpoints) {
     INFO(name);
     golden().check_float_outputs(name);
@@ -69,6 +43,28 @@ TEST_CASE("encoders with rotary positions, windows and gated units in integers a
     INFO(name);
     check_integers(checkpoint.model(), golden().texts[1], 0.97);
   }
+}
+
+TEST_CASE("angles that are scaled by what is not there, and heads that do not divide, are refused by name") {
+  const auto scaled = [](const char* type) {
+    return nlohmann::json{{"rope_scaling", {{"type", type}, {"factor", 2.0}}}};
+  };
+  CHECK_THAT(refusal("EuroBertModel", scaled("yarn")),
+             Catch::Contains("rope_scaling: type is \"yarn\", expected default, linear or dynamic"));
+  CHECK_THAT(refusal("NomicBertModel", scaled("ntk")), Catch::Contains("rope_scaling: type is \"ntk\""));
+  CHECK(refusal("GteModel", scaled("ntk")).empty());
+  CHECK_THAT(refusal("GteModel", {{"rope_scaling", {{"type", "ntk"}, {"factor", 2.0}, {"mixed_b", 0.7}}}}),
+             Catch::Contains("mixed_b"));
+  CHECK_THAT(refusal("EuroBertModel", {{"rope_scaling", {{"type", "linear"}}}}), Catch::Contains("factor"));
+  CHECK_THAT(refusal("EuroBertModel", {{"partial_rotary_factor", 0.5}}), Catch::Contains("partial_rotary_factor"));
+  CHECK_THAT(refusal("ModernBertModel", scaled("linear")), Catch::Contains("rope_scaling"));
+  CHECK_THAT(refusal("EuroBertModel", {{"num_key_value_heads", 3}}),
+             Catch::Contains("num_key_value_heads is 3, expected a divisor of num_attention_heads = 4"));
+  CHECK_THAT(refusal("EuroBertModel", {{"num_key_value_heads", 1}}), Catch::Contains("self_attn.k_proj.weight"));
+  CHECK_THAT(refusal("EuroBertForSequenceClassification", {{"classifier_pooling", "cls"}}),
+             Catch::Contains("bos, mean or late"));
+  CHECK_THAT(refusal("EuroBertForSequenceClassification", {{"classifier_pooling", nullptr}, {"clf_pooling", "last"}}),
+             Catch::Contains("clf_pooling"));
 }
 
 }  // namespace octavo::test
