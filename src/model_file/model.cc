@@ -104,6 +104,17 @@ void describe_embedding(const Model::Data& data, std::ostream& out) {
   out << "\n";
 }
 
+/// "12 heads", and how many there are of keys and values where these are fewer.
+std::string heads_text(const Model::Data& data) {
+  std::string text = std::to_string(data.info.attention_heads) + " heads";
+  for (const Node& node : data.graph.nodes) {
+    const std::optional<AttentionFacts> facts = attention_facts(data.graph, node);
+    if (!facts || facts->key_value_heads == facts->heads) continue;
+    return text + " (" + std::to_string(facts->key_value_heads) + " of keys and values)";
+  }
+  return text;
+}
+
 }  // namespace
 
 Model::Model(std::shared_ptr<const Data> data) : data_(std::move(data)) {}
@@ -178,7 +189,7 @@ std::string Model::summary() const {
   const ModelInfo& info = data_->info;
   std::ostringstream out;
   out << info.name << ": " << info.family << ", " << info.layers << " layers, hidden size " << info.hidden_size << ", "
-      << info.attention_heads << " heads, intermediate size " << info.intermediate_size;
+      << heads_text(*data_) << ", intermediate size " << info.intermediate_size;
   if (info.image) {
     out << ", images of " << info.image->width << " x " << info.image->height << ", " << info.max_positions
         << " tokens each, " << info.classes << " classes\n";

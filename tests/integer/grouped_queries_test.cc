@@ -139,6 +139,7 @@ TEST_CASE("in the paper's setting heads share keys and values, too") {
 TEST_CASE("a cache holds the keys and values of the heads that there are") {
   const auto [shared, copied] = both(TinyOpt({.heads = 4, .sink = true}).model(), 2);
   const Model model = calibrated(shared), other = calibrated(copied);
+  CHECK_THAT(model.summary(), Catch::Contains("4 heads (2 of keys and values)"));
   CHECK(2 * KvCache(model).bytes() == KvCache(other).bytes());
   const Tokens text = random_batch(1, 40, 70, 9).sequences[0];
   Workspace workspace({.threads = 2});
