@@ -81,8 +81,8 @@ void Calibrator::Data::equalize_sites(const CalibrationOptions& chosen, Ranges& 
   }
 }
 
-/// V and context in scales per column, which the weights behind the attention take up. Ranges that come from histograms
-/// are of values as they are.
+/// V and context, and gated units, in scales per column, which the weights behind them take up. Ranges that come from
+/// histograms are of values as they are.
 void Calibrator::Data::equalize_contexts(const CalibrationOptions& chosen, Ranges& chosen_ranges,
                                          QuantizeOptions& result) const {
   if (chosen.activations.equalize == EqualizeMethod::none || uses_histograms(options.ranges.method)) return;
@@ -94,9 +94,12 @@ void Calibrator::Data::equalize_contexts(const CalibrationOptions& chosen, Range
     const std::string &name = graph.name(node.output), &v = made.values.back()->name;
     if (!is_finite(chosen_ranges, name) || !is_finite(chosen_ranges, v)) continue;
     const ColumnStatistics &of_v = v_columns.statistics().at(v), &of_result = columns.statistics().at(name);
-    // what has 8 bits is to have columns of one range: V, or the product of the branches
+    // What has 8 bits counts: V, whatever comes behind the attention, or the units beside the weights that read them.
+    const EqualizeMethod method = chosen.activations.equalize;
     const EqualizedSite site =
-        equalize_columns(chosen.activations.equalize, made.values_form == Form::u8 ? of_v : of_result);
+        made.values_form == Form::u8
+            ? equalize_columns(method, of_v)
+            : equalize_units(method, {of_result, readers_of(node.output), chosen.weights.scales});
     Equalization passed = identity(of_result.columns());
     for (std::size_t column = 0; column < passed.scale.size(); ++column) {
       const int from = passing.passed_column(static_cast<int>(column));

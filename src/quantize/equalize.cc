@@ -12,6 +12,7 @@ namespace octavo {
 namespace {
 
 constexpr double kSmoothAlpha = 0.5;     // SmoothQuant: how much of the difficulty moves into the weights
+constexpr double kUnitsAlpha = 0.8;      // of gated units, whose outliers are larger: the least output_error() has it
 constexpr float kFloor = 1e-5f;          // of column maxima, so that a column of zeros has a scale
 constexpr float kRounder = 12582912.0f;  // 1.5 * 2^23: x + kRounder - kRounder rounds |x| < 2^22 to the nearest integer
 
@@ -32,14 +33,14 @@ float magnitude(const ColumnStatistics& input, std::size_t j) {
 }
 
 /// s_j = max|X_j|^alpha / max|W_j|^(1 - alpha), divided by the geometric mean of all.
-Equalization smoothquant(const EqualizationSite& site) {
+Equalization smoothquant(const EqualizationSite& site, double alpha) {
   const std::vector<float> weights = weight_maxima(site);
   const std::size_t columns = weights.size();
   std::vector<double> logarithm(columns);
   double mean = 0.0;
   for (std::size_t j = 0; j < columns; ++j) {
-    logarithm[j] = kSmoothAlpha * std::log(static_cast<double>(std::max(magnitude(site.input, j), kFloor))) -
-                   (1.0 - kSmoothAlpha) * std::log(static_cast<double>(std::max(weights[j], kFloor)));
+    logarithm[j] = alpha * std::log(static_cast<double>(std::max(magnitude(site.input, j), kFloor))) -
+                   (1.0 - alpha) * std::log(static_cast<double>(std::max(weights[j], kFloor)));
     mean += logarithm[j] / static_cast<double>(columns);
   }
   Equalization result{.scale = {}, .shift = std::vector<float>(columns, 0.0f)};
@@ -178,8 +179,14 @@ EqualizedSite repq(const EqualizationSite& site) {
 EqualizedSite equalize(ThreadPool& pool, EqualizeMethod method, const EqualizationSite& site) {
   if (method == EqualizeMethod::repq) return repq(site);
   const Equalization e = method == EqualizeMethod::os_plus        ? os_plus(pool, site)
-                         : method == EqualizeMethod::power_of_two ? power_of_two(smoothquant(site))
-                                                                  : smoothquant(site);
+                         : method == EqualizeMethod::power_of_two ? power_of_two(smoothquant(site, kSmoothAlpha))
+                                                                  : smoothquant(site, kSmoothAlpha);
+  return {.equalization = e, .range = equalized_range(site.input, e)};
+}
+
+EqualizedSite equalize_units(EqualizeMethod method, const EqualizationSite& site) {
+  Equalization e = smoothquant(site, kUnitsAlpha);
+  if (method == EqualizeMethod::power_of_two) e = power_of_two(std::move(e));
   return {.equalization = e, .range = equalized_range(site.input, e)};
 }
 

@@ -1,5 +1,5 @@
-// Solvers of equalization: scales and shifts per column of a LayerNorm's u8 output that make it and the weights that
-// read it easier to round. They do not change what the model computes in float.
+// Solvers of equalization: scales and shifts per column of a u8 value, a LayerNorm's mostly, that make it and the
+// weights that read it easier to round. They do not change what the model computes in float.
 #pragma once
 
 #include "observers/column_statistics.h"
@@ -26,6 +26,10 @@ struct EqualizedSite {
 /// Scale and shift per column by `method`, which is not `none`. os_plus and repq need a sample of rows. The same bits
 /// for every number of threads.
 EqualizedSite equalize(ThreadPool& pool, EqualizeMethod method, const EqualizationSite& site);
+
+/// Scales of a gated linear unit's columns, which the rows of its linear branch take up; no shift. power_of_two rounds
+/// them up.
+EqualizedSite equalize_units(EqualizeMethod method, const EqualizationSite& site);
 
 /// Scales in proportion to the columns' magnitudes, so that all have the same range; no shift. For V, whose scales the
 /// rows behind the attention take up. power_of_two rounds them up.
