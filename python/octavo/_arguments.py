@@ -21,6 +21,14 @@ def integer(name: str, value: Any, lowest: int = 1, highest: int = 2**31 - 1, de
     return number
 
 
+_DEFAULTS = {"batch_size": 32, "max_batch_tokens": 16384}
+
+
+def counts(**values: Any) -> dict[str, int]:
+    """Numbers from 1 on by their names, as fields of options; 0, a field's default, for None."""
+    return {name: integer(name, value, default=_DEFAULTS.get(name, 0)) for name, value in values.items()}
+
+
 def real(name: str, value: Any, lowest: float, highest: float) -> float:
     """The number; 0.0 for None."""
     if value is None:

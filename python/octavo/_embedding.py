@@ -41,10 +41,12 @@ class EmbedSettings:
             prompt_name=_native.string(_arguments.optional_text("prompt_name", self.prompt_name)),
             pooling=_arguments.choice("pooling", self.pooling, POOLINGS),
             normalize=_arguments.switch("normalize", self.normalize),
-            truncate_dim=_arguments.integer("truncate_dim", self.truncate_dim),
-            max_length=_arguments.integer("max_length", self.max_length),
-            batch_size=_arguments.integer("batch_size", self.batch_size, default=32),
-            max_batch_tokens=_arguments.integer("max_batch_tokens", self.max_batch_tokens, default=16384),
+            **_arguments.counts(
+                truncate_dim=self.truncate_dim,
+                max_length=self.max_length,
+                batch_size=self.batch_size,
+                max_batch_tokens=self.max_batch_tokens,
+            ),
         )
 
 

@@ -22,162 +22,120 @@ class Sized(ctypes.Structure):
         self.struct_size = ctypes.sizeof(self)
 
 
+def _sized(**fields: Any) -> list[tuple[str, Any]]:
+    return [("struct_size", c_size_t), *fields.items()]
+
+
 class String(ctypes.Structure):
     _fields_ = [("data", c_char_p), ("length", c_size_t)]
 
 
 class Texts(Sized):
-    _fields_ = [
-        ("struct_size", c_size_t),
-        ("count", c_size_t),
-        ("pointers", c_void_p),
-        ("lengths", c_void_p),
-        ("bytes", c_void_p),
-        ("offsets", c_void_p),
-        ("offsets32", c_void_p),
-    ]
+    _fields_ = _sized(
+        count=c_size_t, pointers=c_void_p, lengths=c_void_p, bytes=c_void_p, offsets=c_void_p, offsets32=c_void_p
+    )
 
 
 class Images(Sized):
-    _fields_ = [
-        ("struct_size", c_size_t),
-        ("count", c_size_t),
-        ("data", POINTER(c_void_p)),
-        ("sizes", POINTER(c_size_t)),
-        ("widths", POINTER(c_int32)),
-        ("heights", POINTER(c_int32)),
-    ]
+    _fields_ = _sized(
+        count=c_size_t,
+        data=POINTER(c_void_p),
+        sizes=POINTER(c_size_t),
+        widths=POINTER(c_int32),
+        heights=POINTER(c_int32),
+    )
 
 
 class ModelOptions(Sized):
-    _fields_ = [("struct_size", c_size_t), ("isa", String), ("mapped", c_int32), ("reserved", c_int32)]
+    _fields_ = _sized(isa=String, mapped=c_int32, reserved=c_int32)
 
 
 class SessionOptions(Sized):
-    _fields_ = [("struct_size", c_size_t), ("threads", c_int32), ("reserved", c_int32)]
+    _fields_ = _sized(threads=c_int32, reserved=c_int32)
+
+
+_LIMITS: dict[str, Any] = {"batch_size": c_int64, "max_batch_tokens": c_int64}
 
 
 class EmbedOptions(Sized):
-    _fields_ = [
-        ("struct_size", c_size_t),
-        ("prompt", String),
-        ("prompt_name", String),
-        ("pooling", c_int32),
-        ("normalize", c_int32),
-        ("truncate_dim", c_int32),
-        ("max_length", c_int32),
-        ("batch_size", c_int64),
-        ("max_batch_tokens", c_int64),
-    ]
+    _fields_ = _sized(
+        prompt=String,
+        prompt_name=String,
+        pooling=c_int32,
+        normalize=c_int32,
+        truncate_dim=c_int32,
+        max_length=c_int32,
+        **_LIMITS,
+    )
 
 
 class ClassifyOptions(Sized):
-    _fields_ = [
-        ("struct_size", c_size_t),
-        ("top_k", c_int32),
-        ("max_length", c_int32),
-        ("batch_size", c_int64),
-        ("max_batch_tokens", c_int64),
-        ("candidates", POINTER(Texts)),
-        ("hypothesis", String),
-        ("multi_label", c_int32),
-        ("reserved", c_int32),
-    ]
+    _fields_ = _sized(
+        top_k=c_int32,
+        max_length=c_int32,
+        **_LIMITS,
+        candidates=POINTER(Texts),
+        hypothesis=String,
+        multi_label=c_int32,
+        reserved=c_int32,
+    )
 
 
 class RankOptions(Sized):
-    _fields_ = [
-        ("struct_size", c_size_t),
-        ("top_k", c_int32),
-        ("max_length", c_int32),
-        ("batch_size", c_int64),
-        ("max_batch_tokens", c_int64),
-    ]
+    _fields_ = _sized(top_k=c_int32, max_length=c_int32, **_LIMITS)
 
 
 class TagOptions(Sized):
-    _fields_ = [
-        ("struct_size", c_size_t),
-        ("aggregation", c_int32),
-        ("max_length", c_int32),
-        ("stride", c_int32),
-        ("reserved", c_int32),
-        ("batch_size", c_int64),
-        ("max_batch_tokens", c_int64),
-    ]
+    _fields_ = _sized(aggregation=c_int32, max_length=c_int32, stride=c_int32, reserved=c_int32, **_LIMITS)
 
 
 class AnswerOptions(Sized):
-    _fields_ = [
-        ("struct_size", c_size_t),
-        ("top_k", c_int32),
-        ("max_answer_length", c_int32),
-        ("impossible", c_int32),
-        ("max_length", c_int32),
-        ("stride", c_int32),
-        ("reserved", c_int32),
-        ("batch_size", c_int64),
-        ("max_batch_tokens", c_int64),
-    ]
+    _fields_ = _sized(
+        top_k=c_int32,
+        max_answer_length=c_int32,
+        impossible=c_int32,
+        max_length=c_int32,
+        stride=c_int32,
+        reserved=c_int32,
+        **_LIMITS,
+    )
 
 
 class FillMaskOptions(Sized):
-    _fields_ = [
-        ("struct_size", c_size_t),
-        ("top_k", c_int32),
-        ("max_length", c_int32),
-        ("batch_size", c_int64),
-        ("max_batch_tokens", c_int64),
-        ("targets", POINTER(Texts)),
-    ]
+    _fields_ = _sized(top_k=c_int32, max_length=c_int32, **_LIMITS, targets=POINTER(Texts))
 
 
 class ClassifyImagesOptions(Sized):
-    _fields_ = [("struct_size", c_size_t), ("top_k", c_int32), ("reserved", c_int32), ("batch_size", c_int64)]
+    _fields_ = _sized(top_k=c_int32, reserved=c_int32, batch_size=c_int64)
 
 
 class TokenizeOptions(Sized):
-    _fields_ = [("struct_size", c_size_t), ("max_length", c_int32), ("reserved", c_int32)]
+    _fields_ = _sized(max_length=c_int32, reserved=c_int32)
 
 
 class GenerateOptions(Sized):
-    _fields_ = [
-        ("struct_size", c_size_t),
-        ("max_new_tokens", c_int32),
-        ("context", c_int32),
-        ("temperature", c_double),
-        ("top_p", c_double),
-        ("min_p", c_double),
-        ("repetition_penalty", c_double),
-        ("top_k", c_int32),
-        ("beams", c_int32),
-        ("seed", c_uint64),
-        ("stops", POINTER(Texts)),
-    ]
+    _fields_ = _sized(
+        max_new_tokens=c_int32,
+        context=c_int32,
+        temperature=c_double,
+        top_p=c_double,
+        min_p=c_double,
+        repetition_penalty=c_double,
+        top_k=c_int32,
+        beams=c_int32,
+        seed=c_uint64,
+        stops=POINTER(Texts),
+    )
 
 
 class PerplexityOptions(Sized):
-    _fields_ = [
-        ("struct_size", c_size_t),
-        ("context", c_int32),
-        ("stride", c_int32),
-        ("pseudo", c_int32),
-        ("reserved", c_int32),
-        ("seed", c_uint64),
-        ("batch_size", c_int64),
-        ("max_batch_tokens", c_int64),
-    ]
+    _fields_ = _sized(
+        context=c_int32, stride=c_int32, pseudo=c_int32, reserved=c_int32, seed=c_uint64, **_LIMITS
+    )
 
 
 class PerplexityResult(Sized):
-    _fields_ = [
-        ("struct_size", c_size_t),
-        ("perplexity", c_double),
-        ("standard_error", c_double),
-        ("top1", c_double),
-        ("tokens", c_int64),
-        ("blocks", c_int64),
-    ]
+    _fields_ = _sized(perplexity=c_double, standard_error=c_double, top1=c_double, tokens=c_int64, blocks=c_int64)
 
 
 TextSink = ctypes.CFUNCTYPE(c_int, c_void_p, POINTER(ctypes.c_char), c_size_t)

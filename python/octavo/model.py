@@ -5,26 +5,23 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-from typing import Any, Callable, Iterable, Iterator, Sequence, TypeVar
+from typing import Any, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from . import _arguments, _images, _native, _texts
+from . import _arguments, _native, _texts
+from ._answers import Answers, texts_and_pairs
 from ._embedding import EmbedSettings, Embedder, similarity
 from ._fingerprint import fingerprint
 from ._generation import generate
-from ._progress import Bar
 from ._sessions import Handle
 from .errors import Error
-from .results import Answer, Entity, FilledToken, Label, Perplexity, Ranked, Table, Tokens
+from .results import Perplexity, Table
 
-T = TypeVar("T")
 Array = np.ndarray[Any, Any]
 
-_AGGREGATIONS = ("none", "simple", "first", "average", "max")
 
-
-class Model:
+class Model(Answers):
     """A ``.octavo`` file (INT8), or a checkpoint directory, which runs in float32 as the reference.
 
     A model may be used by any number of threads at once: each call that runs at the same time as another has threads
@@ -185,184 +182,6 @@ class Model:
         """
         return similarity(a, b, str(self._info["similarity"]))
 
-    # Answers
-
-    def classify(
-        self,
-        texts: _texts.Texts,
-        pairs: _texts.Texts | None = None,
-        *,
-        candidates: Iterable[str] | None = None,
-        hypothesis: str | None = None,
-        multi_label: bool = False,
-        top_k: int | None = None,
-        max_length: int | None = None,
-        batch_size: int = 32,
-        max_batch_tokens: int = 16384,
-        show_progress: bool = False,
-    ) -> Any:
-        """Finds the likeliest classes of texts, or of pairs of texts: a list of Label, best first, for each.
-
-        Args:
-            pairs: the second text of each pair.
-            candidates: classes of your own, for a model of natural language inference.
-            hypothesis: with ``{}`` for a candidate; by default ``"This example is {}."``.
-            multi_label: several candidates may be true at once.
-            top_k: most classes; by default one, or all where several may be true at once.
-        """
-        own = None if candidates is None else _texts.of_strings(_texts.strings(candidates, "candidates"), "candidates")
-        options = _native.ClassifyOptions(
-            top_k=_arguments.integer("top_k", top_k),
-            max_length=_arguments.integer("max_length", max_length),
-            candidates=None if own is None else ctypes.pointer(own.struct),
-            hypothesis=_native.string(_arguments.optional_text("hypothesis", hypothesis)),
-            multi_label=int(_arguments.flag("multi_label", multi_label)),
-            **_limits(batch_size, max_batch_tokens),
-        )
-        return self._answer("classify", texts, pairs, options, Table.classes, show_progress)
-
-    def rank(
-        self,
-        query: str,
-        documents: Iterable[str],
-        *,
-        top_k: int | None = None,
-        max_length: int | None = None,
-        batch_size: int = 32,
-        max_batch_tokens: int = 16384,
-    ) -> list[Ranked]:
-        """Orders documents by how well they answer a query, best first. The model is a cross-encoder."""
-        if isinstance(documents, str):
-            raise TypeError("documents is a str, expected an iterable of them")
-        texts = _texts.strings(documents, "documents")
-        asked = _arguments.text("query", query)
-        count = _arguments.integer("top_k", top_k) or len(texts)
-        options = _native.RankOptions(
-            max_length=_arguments.integer("max_length", max_length), **_limits(batch_size, max_batch_tokens)
-        )
-        scores = np.zeros(len(texts), np.float32)
-        first = 0
-        for size, part in _texts.parts([_texts.Strings(texts, "documents")], int(options.batch_size)):
-            table = self._table("rank", _native.string(asked), part.pointer, ctypes.byref(options))
-            scores[first + table.ids] = table.scores
-            first += size
-        if not texts:
-            self._table("rank", _native.string(asked), _texts.of_strings([]).pointer, ctypes.byref(options))
-        best = np.argsort(-scores, kind="stable")[:count].tolist()
-        return [Ranked(index, float(scores[index]), texts[index]) for index in best]
-
-    def tag(
-        self,
-        texts: _texts.Texts,
-        *,
-        aggregation: str | None = None,
-        max_length: int | None = None,
-        stride: int | None = None,
-        batch_size: int = 32,
-        max_batch_tokens: int = 16384,
-        show_progress: bool = False,
-    ) -> Any:
-        """Finds names and other entities in texts: a list of Entity for each, in their order.
-
-        Args:
-            aggregation: how tokens become entities: ``"simple"``, the default, ``"first"``, ``"average"``, ``"max"``,
-                or ``"none"``, each token by itself.
-            max_length: tokens of a window; a longer text is several.
-            stride: tokens that two windows have in common; by default half of one, at most 128.
-        """
-        options = _native.TagOptions(
-            aggregation=_arguments.choice("aggregation", aggregation, _AGGREGATIONS),
-            max_length=_arguments.integer("max_length", max_length),
-            stride=_stride(stride),
-            **_limits(batch_size, max_batch_tokens),
-        )
-        return self._answer("tag", texts, None, options, Table.entities, show_progress, has_pairs=False)
-
-    def answer(
-        self,
-        questions: _texts.Texts,
-        contexts: _texts.Texts,
-        *,
-        top_k: int = 1,
-        max_answer_length: int = 15,
-        impossible: bool = False,
-        max_length: int | None = None,
-        stride: int | None = None,
-        batch_size: int = 32,
-        max_batch_tokens: int = 16384,
-        show_progress: bool = False,
-    ) -> Any:
-        """Finds the parts of contexts that answer questions: a list of Answer, best first, for each question.
-
-        Args:
-            top_k: most answers to each question.
-            max_answer_length: most tokens of an answer, before it is extended to whole words.
-            impossible: there may be no answer, which is then ``""``.
-            max_length, stride: of windows of a long context, as for ``tag()``.
-        """
-        options = _native.AnswerOptions(
-            top_k=_arguments.integer("top_k", top_k),
-            max_answer_length=_arguments.integer("max_answer_length", max_answer_length),
-            impossible=int(_arguments.flag("impossible", impossible)),
-            max_length=_arguments.integer("max_length", max_length),
-            stride=_stride(stride),
-            **_limits(batch_size, max_batch_tokens),
-        )
-        if contexts is None:
-            raise TypeError("contexts is None, expected a text for each question")
-        names = ("questions", "contexts")
-        return self._answer("answer", questions, contexts, options, Table.answers, show_progress, names)
-
-    def fill_mask(
-        self,
-        texts: _texts.Texts,
-        *,
-        top_k: int = 5,
-        targets: Iterable[str] | None = None,
-        max_length: int | None = None,
-        batch_size: int = 32,
-        max_batch_tokens: int = 16384,
-        show_progress: bool = False,
-    ) -> Any:
-        """Finds what may stand in each ``[MASK]`` (or ``<mask>``) of texts: of each mask a list of FilledToken.
-
-        Args:
-            top_k: most tokens for each mask.
-            targets: only these words; their scores stay the same.
-        """
-        words = None if targets is None else _texts.of_strings(_texts.strings(targets, "targets"), "targets")
-        options = _native.FillMaskOptions(
-            top_k=_arguments.integer("top_k", top_k),
-            max_length=_arguments.integer("max_length", max_length),
-            targets=None if words is None else ctypes.pointer(words.struct),
-            **_limits(batch_size, max_batch_tokens),
-        )
-        return self._answer("fill_mask", texts, None, options, Table.masks, show_progress, has_pairs=False)
-
-    def classify_images(
-        self, images: Any, *, top_k: int = 5, batch_size: int = 32, show_progress: bool = False
-    ) -> Any:
-        """Finds the likeliest classes of pictures: a list of Label, best first, for each.
-
-        A picture is a file's name or bytes, a PIL image, or an array uint8 ``[height, width, 3]``; one that stands alone
-        gives one list.
-        """
-        options = _native.ClassifyImagesOptions(
-            top_k=_arguments.integer("top_k", top_k),
-            batch_size=_arguments.integer("batch_size", batch_size, default=32),
-        )
-        one = _images.is_one(images)
-        pictures = [images] if one else list(images)
-        result: list[list[Label]] = []
-        with Bar(len(pictures), "classify", _arguments.flag("show_progress", show_progress)) as bar:
-            step = int(options.batch_size)
-            for first in range(0, max(len(pictures), 1), step):
-                part = _images.Part(pictures[first : first + step], first)
-                table = self._table("classify_images", part.pointer, ctypes.byref(options))
-                result += table.classes()
-                bar.add(part.struct.count)
-        return result[0] if one else result
-
     # Text that is made, and how well it is predicted
 
     def generate(
@@ -432,10 +251,9 @@ class Model:
         """
         options = _native.PerplexityOptions(
             context=_arguments.integer("context", context, 2),
-            stride=_arguments.integer("stride", stride),
             pseudo=int(_arguments.flag("pseudo", pseudo)),
             seed=_arguments.integer("seed", seed, 0, 2**63 - 1),
-            **_limits(batch_size, max_batch_tokens),
+            **_arguments.counts(stride=stride, batch_size=batch_size, max_batch_tokens=max_batch_tokens),
         )
         found = _native.PerplexityResult()
         given = _native.string(_arguments.text("text", text))
@@ -449,8 +267,8 @@ class Model:
         self, texts: _texts.Texts, pairs: _texts.Texts | None = None, *, max_length: int | None = None
     ) -> Any:
         """Gives the tokens that the model sees of each text, or of each pair, special ones included."""
-        options = _native.TokenizeOptions(max_length=_arguments.integer("max_length", max_length))
-        one, given, seconds = _pairs(texts, pairs)
+        options = _native.TokenizeOptions(**_arguments.counts(max_length=max_length))
+        one, given, seconds = texts_and_pairs(texts, pairs)
         table = Table(
             self._call(
                 "tokenize",
@@ -462,70 +280,6 @@ class Model:
         )
         return table.tokens()[0] if one else table.tokens()
 
-    # How functions of the library are called
-
-    @staticmethod
-    def _call(function: str, *arguments: Any) -> ctypes.c_void_p:
-        result = ctypes.c_void_p()
-        _native.check(getattr(_native.library(), function)(*arguments, ctypes.byref(result)))
-        return result
-
-    def _table(self, function: str, *arguments: Any) -> Table:
-        with self._handle.session() as session:
-            return Table(self._call(function, session, *arguments))
-
-    def _answer(
-        self,
-        function: str,
-        texts: Any,
-        pairs: Any,
-        options: Any,
-        read: Callable[[Table], list[T]],
-        show_progress: bool,
-        names: tuple[str, str] = ("texts", "pairs"),
-        has_pairs: bool = True,
-    ) -> Any:
-        """Answers texts a batch at a time, so that Ctrl-C ends the work between two."""
-        one, given, seconds = _pairs(texts, pairs, names)
-        result: list[T] = []
-        with Bar(len(given), function, _arguments.flag("show_progress", show_progress)) as bar:
-            step = int(options.batch_size)
-            for first in range(0, max(len(given), 1), step):
-                part = _texts.of_strings(given[first : first + step], names[0], first)
-                arguments = [part.pointer]
-                if has_pairs:
-                    other = None if seconds is None else seconds[first : first + step]
-                    second = None if other is None else _texts.of_strings(other, names[1], first)
-                    arguments.append(None if second is None else second.pointer)
-                result += read(self._table(function, *arguments, ctypes.byref(options)))
-                bar.add(part.struct.count)
-        return result[0] if one else result
-
-
-def _limits(batch_size: Any, max_batch_tokens: Any) -> dict[str, int]:
-    return {
-        "batch_size": _arguments.integer("batch_size", batch_size, default=32),
-        "max_batch_tokens": _arguments.integer("max_batch_tokens", max_batch_tokens, default=16384),
-    }
-
-
-def _stride(stride: Any) -> int:
-    number = _arguments.integer("stride", stride, 0)
-    return -1 if stride is not None and number == 0 else number
-
-
-def _pairs(texts: Any, pairs: Any, names: tuple[str, str] = ("texts", "pairs")) -> tuple[bool, list[str], Any]:
-    """Whether there is one text, the texts, and the second text of each, if there are any."""
-    one = isinstance(texts, str)
-    if pairs is not None and isinstance(pairs, str) != one:
-        raise TypeError(f"{names[0]} and {names[1]} are a str and an iterable, expected two of one kind")
-    given = [texts] if one else _texts.strings(texts, names[0])
-    if pairs is None:
-        return one, given, None
-    seconds = [pairs] if one else _texts.strings(pairs, names[1])
-    if len(seconds) != len(given):
-        raise ValueError(f"{names[1]} has {len(seconds)} texts, expected {len(given)} as {names[0]} has")
-    return one, given, seconds
 
 
 def _reopen(path: str, threads: int | None, isa: str | None, mmap: bool, expected: str) -> Model:
