@@ -56,8 +56,10 @@ void classify_own(const InUse& use, const Texts& texts, const std::optional<Text
     throw InvalidArgument("hypothesis and multi_label have no effect without candidates");
   const TextPreprocessor preprocessor = preprocessor_of(use.model(), options.max_length);
   const std::optional<int> top_k = read_number("top_k", options.top_k, 1, kMost);
+  const auto function = read_choice("function_to_apply", options.function_to_apply,
+                                    {ScoreFunction::softmax, ScoreFunction::sigmoid, ScoreFunction::none});
   Batcher batcher(read_limits(options.batch_size, options.max_batch_tokens), [&](const TokenBatch& batch) {
-    for (const auto& scores : classify(use.engine(), batch, use.workspace(), top_k))
+    for (const auto& scores : classify(use.engine(), batch, use.workspace(), top_k, function))
       add_classes(
           scores, [&](int id) { return label_of(use.model(), id); }, result);
   });
@@ -68,6 +70,7 @@ void classify_own(const InUse& use, const Texts& texts, const std::optional<Text
 
 void classify_candidates(const InUse& use, const Texts& texts, const octavo_classify_options& options,
                          octavo_result& result) {
+  if (options.function_to_apply != 0) throw InvalidArgument("function_to_apply and candidates exclude each other");
   ZeroShotOptions zero_shot{.multi_label = read_flag("multi_label", options.multi_label),
                             .max_length = preprocessor_of(use.model(), options.max_length).max_length()};
   if (const auto hypothesis = read_string("hypothesis", options.hypothesis)) zero_shot.hypothesis = *hypothesis;
@@ -99,7 +102,6 @@ octavo_status octavo_classify(octavo_session* session, const octavo_texts* texts
     const Texts given(texts, "texts");
     const auto seconds = read_pairs(pairs, given, "pairs");
     const octavo_classify_options read = read_struct(options, "options");
-    require_zero("reserved", read.reserved);
     octavo::require_task(use.model(), octavo::TextTask::sequence_classification);
     if (read.candidates == nullptr) return classify_own(use, given, seconds, read, made);
     if (seconds) throw InvalidArgument("pairs and candidates exclude each other");

@@ -213,6 +213,13 @@ OCTAVO_API octavo_status octavo_embed_tokens(octavo_session* session, const octa
 OCTAVO_API octavo_status octavo_embed_sparse(octavo_session* session, const octavo_texts* texts,
                                              const octavo_embed_options* options, octavo_result** result);
 
+typedef enum octavo_score_function {
+  OCTAVO_SCORE_FUNCTION_DEFAULT = 0, /* as the checkpoint says */
+  OCTAVO_SCORE_FUNCTION_SOFTMAX = 1,
+  OCTAVO_SCORE_FUNCTION_SIGMOID = 2,
+  OCTAVO_SCORE_FUNCTION_NONE = 3 /* scores are the logits */
+} octavo_score_function;
+
 typedef struct octavo_classify_options {
   size_t struct_size;
   int32_t top_k;      /* classes of each input; by default 1, or all where several may be true at once */
@@ -221,7 +228,7 @@ typedef struct octavo_classify_options {
   const octavo_texts* candidates; /* classes of your own, of a model of natural language inference */
   octavo_string hypothesis;       /* with {} for a candidate; "This example is {}." */
   int32_t multi_label;            /* 1: several candidates may be true at once */
-  int32_t reserved;
+  int32_t function_to_apply;      /* an octavo_score_function: what makes scores of logits; not beside candidates */
 } octavo_classify_options;
 
 /* The likeliest classes of each text, best first; with `pairs`, as many, of each pair of texts. */

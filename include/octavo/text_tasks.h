@@ -20,15 +20,16 @@ namespace octavo {
 /// Throws Error that says what the model's head is for when it is not this.
 void require_task(const Model& model, TextTask task);
 
-/// The `count` likeliest classes of each text or pair, best first, with scores by ModelInfo::score_function; by default
-/// one, or all where several classes may be true of a text at once. Throws Error when the model does not classify
-/// texts; else as Engine::run().
+/// The `count` likeliest classes of each text or pair, best first; by default one, or all where several classes may be
+/// true of a text at once. Scores are by `function`, by default ModelInfo::score_function. Throws Error when the model
+/// does not classify texts; else as Engine::run().
 std::vector<std::vector<ClassScore>> classify(const Engine& engine, const TokenBatch& batch, Workspace& workspace,
-                                              std::optional<int> count = {});
+                                              std::optional<int> count = {},
+                                              std::optional<ScoreFunction> function = {});
 
 /// The same from the output "logits", f32 [texts, classes].
-std::vector<std::vector<ClassScore>> classes_of(const Model& model, const Tensor& logits,
-                                                std::optional<int> count = {});
+std::vector<std::vector<ClassScore>> classes_of(const Model& model, const Tensor& logits, std::optional<int> count = {},
+                                                std::optional<ScoreFunction> function = {});
 
 /// The class of a model of natural language inference that says that the second text follows from the first: its name
 /// begins with "entail", in any case. Nothing where the model has none.

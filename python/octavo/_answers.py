@@ -16,6 +16,7 @@ from .results import Label, Ranked, Table
 T = TypeVar("T")
 
 _AGGREGATIONS = ("none", "simple", "first", "average", "max")
+_SCORE_FUNCTIONS = ("softmax", "sigmoid", "none")
 
 
 class Answers:
@@ -31,6 +32,7 @@ class Answers:
         candidates: Iterable[str] | None = None,
         hypothesis: str | None = None,
         multi_label: bool = False,
+        function_to_apply: str | None = None,
         top_k: int | None = None,
         max_length: int | None = None,
         batch_size: int = 32,
@@ -44,6 +46,8 @@ class Answers:
             candidates: classes of your own, for a model of natural language inference.
             hypothesis: with ``{}`` for a candidate; by default ``"This example is {}."``.
             multi_label: several candidates may be true at once.
+            function_to_apply: what makes scores of logits, ``"softmax"``, ``"sigmoid"`` or ``"none"``; by default as the
+                checkpoint says.
             top_k: most classes; by default one, or all where several may be true at once.
         """
         own = None if candidates is None else _texts.of_strings(_texts.strings(candidates, "candidates"), "candidates")
@@ -51,6 +55,7 @@ class Answers:
             candidates=None if own is None else ctypes.pointer(own.struct),
             hypothesis=_native.string(_arguments.optional_text("hypothesis", hypothesis)),
             multi_label=int(_arguments.flag("multi_label", multi_label)),
+            function_to_apply=_arguments.choice("function_to_apply", function_to_apply, _SCORE_FUNCTIONS),
             **counts(top_k=top_k, max_length=max_length, batch_size=batch_size, max_batch_tokens=max_batch_tokens),
         )
         return self._answer("classify", texts, pairs, options, Table.classes, show_progress)

@@ -77,7 +77,7 @@ class ClassifyOptions(Sized):
         candidates=POINTER(Texts),
         hypothesis=String,
         multi_label=c_int32,
-        reserved=c_int32,
+        function_to_apply=c_int32,
     )
 
 

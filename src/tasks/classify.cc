@@ -40,16 +40,17 @@ std::vector<std::vector<ClassScore>> classify(const Engine& engine, const ImageB
 }
 
 std::vector<std::vector<ClassScore>> classify(const Engine& engine, const TokenBatch& batch, Workspace& workspace,
-                                              std::optional<int> count) {
+                                              std::optional<int> count, std::optional<ScoreFunction> function) {
   require_task(engine.model(), TextTask::sequence_classification);
-  return classes_of(engine.model(), engine.logits(batch, workspace), count);
+  return classes_of(engine.model(), engine.logits(batch, workspace), count, function);
 }
 
-std::vector<std::vector<ClassScore>> classes_of(const Model& model, const Tensor& logits, std::optional<int> count) {
+std::vector<std::vector<ClassScore>> classes_of(const Model& model, const Tensor& logits, std::optional<int> count,
+                                                std::optional<ScoreFunction> function) {
   require_task(model, TextTask::sequence_classification);
   const ModelInfo& info = model.info();
   const bool several = info.score_function == ScoreFunction::sigmoid;
-  return best_classes(logits, count.value_or(several ? info.classes : 1), info.score_function);
+  return best_classes(logits, count.value_or(several ? info.classes : 1), function.value_or(info.score_function));
 }
 
 std::string label_of(const Model& model, int id) {

@@ -191,7 +191,15 @@ static void check_classes(void) {
   CHECK(octavo_result_scores(result)[0] >= octavo_result_scores(result)[1] && octavo_result_ids(result) != NULL);
   CHECK(octavo_result_labels(result, &offsets) != NULL && offsets[1] > 0);
   octavo_result_free(result);
+  options.function_to_apply = OCTAVO_SCORE_FUNCTION_NONE + 1;
+  REFUSES(octavo_classify(session, &texts, &pairs, &options, &result), OCTAVO_INVALID_ARGUMENT, "function_to_apply");
+  options.function_to_apply = OCTAVO_SCORE_FUNCTION_NONE;
+  CHECK(octavo_classify(session, &texts, &pairs, &options, &result) == OCTAVO_OK);
+  CHECK(octavo_result_scores(result)[0] + octavo_result_scores(result)[1] + octavo_result_scores(result)[2] != 1.0f);
+  octavo_result_free(result);
   options.candidates = &candidates;
+  REFUSES(octavo_classify(session, &texts, NULL, &options, &result), OCTAVO_INVALID_ARGUMENT, "function_to_apply");
+  options.function_to_apply = 0;
   options.hypothesis = string_of("This is {} .");
   REFUSES(octavo_classify(session, &texts, &pairs, &options, &result), OCTAVO_INVALID_ARGUMENT, "exclude");
   CHECK(octavo_classify(session, &texts, NULL, &options, &result) == OCTAVO_OK);
