@@ -143,6 +143,12 @@ def _matrix(out: Any, shape: tuple[int, ...]) -> Array:
     return out
 
 
+def rounded(matrix: Array, precision: str) -> Array:
+    """Embeddings in another precision; those of ``"float32"`` stay as they are."""
+    chosen = _arguments.choice("precision", precision, PRECISIONS)
+    return matrix if chosen <= 1 else quantize(matrix, chosen - 1, None)
+
+
 def quantize(matrix: Array, precision: int, ranges: Any) -> Array:
     """Rounds embeddings; ``precision`` is the place in PRECISIONS."""
     bits = precision > 2
