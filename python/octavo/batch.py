@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import hashlib
 import io
 import json
 import os
 import sys
 import time
-from typing import Any, Iterator, NamedTuple
+import uuid
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import _arguments
+from . import _arguments, _sources
 from ._fingerprint import fingerprint
 from .errors import Error, NotFoundError
-from .model import Model
+from .model import Model, reopen
 
 FORMATS = ("npy", "arrow")
 
@@ -34,6 +37,50 @@ class Summary(NamedTuple):
     rows: int
     seconds: float
     complete: bool
+
+
+@dataclass(frozen=True)
+class Job:
+    """Which texts become which shards: what all processes of a job agree on. It may be sent to other machines that have
+    the files under the same names."""
+
+    model: str
+    sha256: str
+    source: str
+    folder: str
+    column: str
+    shard_rows: int
+    format: str
+    options: dict[str, Any]
+
+    def name(self, number: int) -> str:
+        return f"part-{number:05}.{self.format}"
+
+    def has(self, number: int) -> bool:
+        return os.path.exists(os.path.join(self.folder, self.name(number)))
+
+    def missing(self, rows: int) -> list[int]:
+        """The shards of so many texts that are not there yet."""
+        return [number for number in range(-(-rows // self.shard_rows)) if not self.has(number)]
+
+    def write(self, model: Model, number: int, texts: list[str], show_progress: bool = False) -> None:
+        vectors = model.encode(texts, show_progress=show_progress, **self.options)
+        _write(os.path.join(self.folder, self.name(number)), _bytes(texts, vectors, self.format))
+
+    def finish(self, rows: int) -> bool:
+        """Lists the shards, with their SHA-256, when all are there."""
+        if self.missing(rows):
+            return False
+        done = os.path.join(self.folder, "done.json")
+        if not os.path.exists(done):
+            listed = []
+            for first in range(0, rows, self.shard_rows):
+                name = self.name(first // self.shard_rows)
+                with open(os.path.join(self.folder, name), "rb") as file:
+                    digest = hashlib.sha256(file.read()).hexdigest()
+                listed.append({"file": name, "rows": min(self.shard_rows, rows - first), "sha256": digest})
+            _write(done, json.dumps({"rows": rows, "shards": listed}, indent=1).encode())
+        return True
 
 
 def embed(
@@ -59,38 +106,67 @@ def embed(
         part, parts: of several processes that share a job, which this is: it takes each ``parts``-th shard.
         options: of ``Model.encode``: ``normalize``, ``truncate_dim``, ``prompt_name``, ``precision``, ...
     """
-    path = os.fspath(source)
+    _arguments.integer("parts", parts)
+    _arguments.integer("part", part, 0, parts - 1)
+    job = prepare(model._path, source, folder, column=column, shard_rows=shard_rows, format=format, **options)
+    start = time.perf_counter()
+    shards = written = rows = 0
+    for number, texts in enumerate(_sources.shards(job.source, column, shard_rows)):
+        shards, rows = shards + 1, rows + len(texts)
+        if number % parts == part and not job.has(number):
+            job.write(model, number, texts, show_progress)
+            written += 1
+    return Summary(shards, written, rows, time.perf_counter() - start, job.finish(rows))
+
+
+def prepare(
+    model: str | os.PathLike[str],
+    source: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    *,
+    column: str = "text",
+    shard_rows: int = 10000,
+    format: str = "npy",
+    **options: Any,
+) -> Job:
+    """Makes the folder of a job and keeps there what it is, or refuses another one in its folder; as ``embed()``."""
+    path = os.path.abspath(source)
     if not os.path.exists(path):
-        raise NotFoundError(f"{path}: no such file or directory")
+        raise NotFoundError(f"{os.fspath(source)}: no such file or directory")
     for name in ("out", "output", "ranges"):
         if name in options:
             raise TypeError(f"{name} is not for a job")
     if options.get("precision") in ("int8", "uint8"):
         raise ValueError("precision is of ranges over all texts, expected float32, binary or ubinary")
     _arguments.integer("shard_rows", shard_rows)
-    _arguments.integer("parts", parts)
-    _arguments.integer("part", part, 0, parts - 1)
     _arguments.choice("format", format, FORMATS)
-    target = os.fspath(folder)
+    _sources.kind_of(path)
+    target = os.path.abspath(folder)
     os.makedirs(target, exist_ok=True)
-    job = {
-        "model": fingerprint(model._path),
+    sha256 = fingerprint(os.fspath(model))
+    job = Job(os.path.abspath(model), sha256, path, target, column, shard_rows, format, options)
+    facts = {
+        "model": sha256,
         "source": {"name": os.path.basename(path), "bytes": os.path.getsize(path), "column": column},
         "shard_rows": shard_rows,
         "format": format,
         "options": options,
     }
-    _agree(os.path.join(target, "job.json"), job)
-    start = time.perf_counter()
-    shards = written = rows = 0
-    for number, texts in enumerate(_shards(path, column, shard_rows)):
-        shards, rows = shards + 1, rows + len(texts)
-        name = os.path.join(target, f"part-{number:05}.{format}")
-        if number % parts == part and not os.path.exists(name):
-            _write(name, _bytes(texts, model.encode(texts, show_progress=show_progress, **options), format))
-            written += 1
-    complete = _finish(target, shards, rows, shard_rows, format)
-    return Summary(shards, written, rows, time.perf_counter() - start, complete)
+    _agree(os.path.join(target, "job.json"), facts)
+    return job
+
+
+def embed_shard(job: Job, number: int, threads: int) -> None:
+    """Embeds one shard unless it is there: a task of an engine, which may run anywhere and more than once."""
+    if not job.has(number):
+        texts = next(_sources.shards(job.source, job.column, job.shard_rows, number))
+        job.write(shared_model(job.model, job.sha256, threads), number, texts)
+
+
+@functools.lru_cache(maxsize=4)
+def shared_model(path: str, sha256: str, threads: int) -> Model:
+    """This process's model, opened when it is first asked for. It is mapped: processes of a machine share its pages."""
+    return reopen(path, threads, None, True, sha256)
 
 
 def _agree(name: str, job: dict[str, Any]) -> None:
@@ -103,64 +179,6 @@ def _agree(name: str, job: dict[str, Any]) -> None:
     for key in job:
         if before.get(key) != job[key]:
             raise Error(f"{name}: {key} was {before.get(key)!r} and is {job[key]!r}, expected the same job")
-
-
-def _lines(path: str) -> Iterator[str]:
-    with open(path, encoding="utf-8", errors="replace", newline="\n") as file:
-        for line in file:
-            yield line[:-1].removesuffix("\r") if line.endswith("\n") else line
-
-
-def _texts(path: str, column: str) -> Iterator[list[str]]:
-    """Some texts at a time."""
-    kind = os.path.splitext(path)[1]
-    if kind == ".txt":
-        for line in _lines(path):
-            yield [line]
-    elif kind == ".jsonl":
-        for number, line in enumerate(_lines(path), 1):
-            row = json.loads(line)
-            if not isinstance(row, dict) or not isinstance(row.get(column), str):
-                raise Error(f"{path}:{number}: has no text {column!r}")
-            yield [row[column]]
-    elif kind in (".parquet", ".arrow"):
-        yield from _columns(path, column, kind)
-    else:
-        raise ValueError(f"source is {path!r}, expected a name that ends in .txt, .jsonl, .parquet or .arrow")
-
-
-def _columns(path: str, column: str, kind: str) -> Iterator[list[str]]:
-    import pyarrow as pa
-
-    if kind == ".parquet":
-        import pyarrow.parquet
-
-        file = pyarrow.parquet.ParquetFile(path)
-        if column not in file.schema_arrow.names:
-            raise Error(f"{path}: has no column {column!r}, it has {', '.join(file.schema_arrow.names)}")
-        batches: Iterator[Any] = file.iter_batches(columns=[column])
-    else:
-        reader = pa.ipc.open_file(pa.memory_map(path))
-        if column not in reader.schema.names:
-            raise Error(f"{path}: has no column {column!r}, it has {', '.join(reader.schema.names)}")
-        batches = (reader.get_batch(i) for i in range(reader.num_record_batches))
-    for batch in batches:
-        texts = batch.column(batch.schema.names.index(column)).to_pylist()
-        for text in texts:
-            if not isinstance(text, str):
-                raise Error(f"{path}: column {column!r} has {text!r}, expected texts")
-        yield texts
-
-
-def _shards(path: str, column: str, rows: int) -> Iterator[list[str]]:
-    waiting: list[str] = []
-    for some in _texts(path, column):
-        waiting += some
-        while len(waiting) >= rows:
-            yield waiting[:rows]
-            waiting = waiting[rows:]
-    if waiting:
-        yield waiting
 
 
 def _bytes(texts: list[str], vectors: np.ndarray[Any, Any], format: str) -> bytes:
@@ -179,7 +197,7 @@ def _bytes(texts: list[str], vectors: np.ndarray[Any, Any], format: str) -> byte
 
 def _write(name: str, data: bytes) -> None:
     """Whole or not at all."""
-    temporary = f"{name}.tmp-{os.getpid()}"
+    temporary = f"{name}.tmp-{uuid.uuid4().hex}"  # no other process of any machine has it
     try:
         with open(temporary, "wb") as file:
             file.write(data)
@@ -190,22 +208,6 @@ def _write(name: str, data: bytes) -> None:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
-
-
-def _finish(folder: str, shards: int, rows: int, shard_rows: int, format: str) -> bool:
-    """Lists the shards when all are there."""
-    names = [f"part-{number:05}.{format}" for number in range(shards)]
-    if not all(os.path.exists(os.path.join(folder, name)) for name in names):
-        return False
-    done = os.path.join(folder, "done.json")
-    if not os.path.exists(done):
-        listed = []
-        for number, name in enumerate(names):
-            with open(os.path.join(folder, name), "rb") as file:
-                digest = hashlib.sha256(file.read()).hexdigest()
-            listed.append({"file": name, "rows": min(shard_rows, rows - number * shard_rows), "sha256": digest})
-        _write(done, json.dumps({"rows": rows, "shards": listed}, indent=1).encode())
-    return True
 
 
 def main(words: list[str] | None = None) -> int:

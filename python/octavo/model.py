@@ -64,7 +64,7 @@ class Model(Answers):
         return f"octavo.Model({self._path!r}): {self.name}, {self._info['family']}, {self._info['runs']}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopen, (self._path, self._threads or None, self._isa, self._mmap, fingerprint(self._path))
+        return reopen, (self._path, self._threads or None, self._isa, self._mmap, fingerprint(self._path))
 
     @property
     def info(self) -> dict[str, Any]:
@@ -282,9 +282,9 @@ class Model(Answers):
 
 
 
-def _reopen(path: str, threads: int | None, isa: str | None, mmap: bool, expected: str) -> Model:
-    """What unpickling does."""
+def reopen(path: str, threads: int | None, isa: str | None, mmap: bool, expected: str) -> Model:
+    """Opens a model again, in another process: what unpickling does. A file that has changed is refused."""
     found = fingerprint(path)
     if found != expected:
-        raise Error(f"{path}: is another file than the one that was pickled")
+        raise Error(f"{path}: is another file than before, its SHA-256 is {found}, expected {expected}")
     return Model(path, threads=threads, isa=isa, mmap=mmap)

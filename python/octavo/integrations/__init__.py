@@ -5,4 +5,6 @@
     octavo.integrations.llama_index              OctavoEmbedding
     octavo.integrations.haystack                 OctavoTextEmbedder, OctavoDocumentEmbedder
     octavo.integrations.chroma                   OctavoEmbeddingFunction
+    octavo.integrations.ray                      Embedder of Ray Data; embed, a job of octavo.batch
+    octavo.integrations.spark                    with_embeddings, embed_udf; embed, a job of octavo.batch
 """

@@ -37,9 +37,9 @@ def check_names(options: dict[str, Any]) -> None:
 class Vectors:
     """A model and how it embeds.
 
-    Options are those of ``octavo.Model`` (``threads``, ``isa``, ``mmap``); of its ``encode`` (``pooling``, ``normalize``,
-    ``truncate_dim``, ``max_length``, ``batch_size``, ``max_batch_tokens``); and ``query_prompt`` and ``document_prompt``, which stand
-    before queries and documents in place of the checkpoint's prompts.
+    Options are ``threads``, ``isa``, ``mmap`` of ``octavo.Model``; ``pooling``, ``normalize``, ``truncate_dim``,
+    ``max_length``, ``batch_size``, ``max_batch_tokens`` of its ``encode``; and ``query_prompt`` and ``document_prompt``,
+    which stand before queries and documents in place of the checkpoint's prompts.
     """
 
     def __init__(self, model: ModelOrPath, options: dict[str, Any]) -> None:

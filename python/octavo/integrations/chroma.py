@@ -1,4 +1,4 @@
-"""Chroma's embedding function. Importing this module makes it known: collections that were made with it open by themselves."""
+"""Chroma's embedding function. Where this module is imported, collections that were made with it open by themselves."""
 
 from __future__ import annotations
 

@@ -15,7 +15,10 @@ except ImportError as error:
 
 
 class _Embedder:
-    """What both have in common. A pipeline that is saved holds the model's path and options."""
+    """What both have in common. A pipeline that is saved holds the model's path and options.
+
+    Their decorator makes another class of each, for which super() does not work.
+    """
 
     def __init__(self, model: str, prefix: str, suffix: str, options: dict[str, Any]) -> None:
         check_names(options)
@@ -40,12 +43,13 @@ class OctavoTextEmbedder(_Embedder):
     Args:
         model: a ``.octavo`` file or a checkpoint directory.
         prefix, suffix: stand before and behind each text, within the checkpoint's prompt.
-        options: ``threads``, ``isa``, ``mmap`` of ``octavo.Model``; ``pooling``, ``normalize``, ``truncate_dim``, ``max_length``,
-            ``batch_size``, ``max_batch_tokens`` of its ``encode``; ``query_prompt``, ``document_prompt`` in place of the checkpoint's.
+        options: ``threads``, ``isa``, ``mmap`` of ``octavo.Model``; ``pooling``, ``normalize``, ``truncate_dim``,
+            ``max_length``, ``batch_size``, ``max_batch_tokens`` of its ``encode``; ``query_prompt`` and
+            ``document_prompt`` in place of the checkpoint's.
     """
 
     def __init__(self, model: str, prefix: str = "", suffix: str = "", **options: Any) -> None:
-        _Embedder.__init__(self, model, prefix, suffix, options)  # the decorator makes another class, which super() refuses
+        _Embedder.__init__(self, model, prefix, suffix, options)
 
     def to_dict(self) -> dict[str, Any]:
         settings = {"model": self.model, "prefix": self.prefix, "suffix": self.suffix, **self.options}
@@ -86,7 +90,7 @@ class OctavoDocumentEmbedder(_Embedder):
         progress_bar: bool = False,
         **options: Any,
     ) -> None:
-        _Embedder.__init__(self, model, prefix, suffix, options)  # the decorator makes another class, which super() refuses
+        _Embedder.__init__(self, model, prefix, suffix, options)
         self.meta_fields_to_embed = meta_fields_to_embed or []
         self.embedding_separator, self.progress_bar = embedding_separator, progress_bar
 

@@ -1,7 +1,7 @@
-"""``SentenceTransformer`` and ``CrossEncoder`` as sentence-transformers has them: what programs call to have vectors and scores.
+"""``SentenceTransformer`` and ``CrossEncoder`` as sentence-transformers has them: what programs call for vectors, scores.
 
-Arguments mean the same, but are given by name behind the first. What is not here is an error. sentence-transformers need not be
-installed, and torch is used only where a tensor is asked for or given.
+Arguments mean the same, but are given by name behind the first. What is not here is an error. sentence-transformers
+need not be installed, and torch is used only where a tensor is asked for or given.
 """
 
 from __future__ import annotations
@@ -88,12 +88,12 @@ class SentenceTransformer:
         _require_cpu(device)
         if output_value != "sentence_embedding":
             raise ValueError(f"output_value is {output_value!r}, expected 'sentence_embedding'")
-        one = isinstance(inputs, str)
+        one, texts = isinstance(inputs, str), [inputs] if isinstance(inputs, str) else inputs
         size = self.truncate_dim if truncate_dim is None else truncate_dim
-        # A cut embedding is as the checkpoint's Normalize left the whole one; octavo's encode() divides by the length of what is kept.
+        # What is kept of an embedding is as the checkpoint's Normalize left it; encode() normalizes what is kept.
         cut = size is not None and not _arguments.flag("normalize_embeddings", normalize_embeddings)
         vectors = self.model.encode(
-            [inputs] if one else inputs,
+            texts,
             prompt=self._prompt(prompt, prompt_name),
             batch_size=batch_size,
             show_progress=bool(show_progress_bar),
@@ -222,8 +222,8 @@ class CrossEncoder:
     ) -> Any:
         """Scores pairs of texts: float32 ``[pairs]``, or ``[pairs, labels]`` of a model with several; one pair gives one.
 
-        Logits become scores by ``activation_fn``, by default the model's, and then, if it has several labels and
-        ``apply_softmax`` is true, by a softmax.
+        Logits become scores by ``activation_fn``, by default the model's; of several labels then by a softmax, if
+        ``apply_softmax`` is true.
         """
         _require_cpu(device)
         if prompt is not None or prompt_name is not None:
@@ -255,9 +255,9 @@ class CrossEncoder:
         activation_fn: Callable[[Any], Any] | None = None,
         device: Any = None,
     ) -> list[dict[str, Any]]:
-        """Orders documents by how well they answer a query: ``corpus_id``, ``score`` and, if asked for, ``text``, best first."""
+        """Orders documents by how well they answer a query: ``corpus_id``, ``score``, if asked ``text``, best first."""
         if self.num_labels != 1:
-            raise ValueError(f"the model has {self.num_labels} labels, expected one; predict() gives a score of each")
+            raise ValueError(f"the model has {self.num_labels} labels, expected one; predict() scores each")
         scores = self.predict(
             [(query, document) for document in documents],
             batch_size=batch_size,
