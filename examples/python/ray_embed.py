@@ -24,7 +24,8 @@ def main(model: str, source: str, folder: str, kind: str = "job", cpus: str = "2
         print(f"{summary.rows} texts in {summary.shards} shards, {summary.written} written")
         rows = summary.rows * summary.written // summary.shards
     else:
-        actors = ray.data.ActorPoolStrategy(size=int(ray.cluster_resources()["CPU"]))
+        # One CPU is left for the tasks that read and write: with all of them taken by actors, they would wait forever.
+        actors = ray.data.ActorPoolStrategy(size=max(int(ray.cluster_resources()["CPU"]) - 1, 1))
         table = ray.data.read_parquet(source).map_batches(
             Embedder,
             fn_constructor_kwargs={"model": os.path.abspath(model)},
