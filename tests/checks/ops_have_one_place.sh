@@ -3,7 +3,7 @@
 # question about it. Whoever wants to know something of an op asks src/graph/op_facts.h.
 # Usage: ops_have_one_place.sh REPOSITORY
 # The files: graph.h, graph.cc (its builder), quantized.h, op_facts.cc, and one each in model_file/, float/, integer/ and
-# quantize/. The family of EmbedPatches, models/vit.cc, makes the ninth.
+# quantize/. The family of EmbedPatches, models/vision/vit.cc, makes the ninth.
 set -euo pipefail
 cd "$1"
 allowed=9

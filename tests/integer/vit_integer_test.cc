@@ -26,7 +26,7 @@ std::vector<TinyVitOptions> variants() {
           {.patch_norm = true, .registers = 1, .positions_of_patches_only = true}};
 }
 
-/// A checkpoint with gates of this type and kind, as models/attention_method.h names their tensors.
+/// A checkpoint with gates of this type and kind, as models/parts/attention_method.h names their tensors.
 TinyVit gated_vit(const std::string& type, const std::string& kind) {
   const TinyVitOptions options{.gate = false};
   TinyVit vit(options);

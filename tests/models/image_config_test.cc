@@ -1,6 +1,6 @@
 // Picture settings and architecture arguments of timm's and Hugging Face's files: honoured, refused by name, or
 // reported.
-#include "models/image_config.h"
+#include "models/directory/image_config.h"
 
 #include "tests/support/support.h"
 #include "tests/support/temporary_directory.h"

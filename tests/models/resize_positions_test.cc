@@ -1,5 +1,5 @@
 // A table of positions at another size, against torch's interpolate().
-#include "models/resize_positions.h"
+#include "models/parts/resize_positions.h"
 
 #include "tests/support/compare.h"
 #include "tests/support/support.h"
