@@ -1,7 +1,7 @@
 #include "tasks/task_texts.h"
 
-#include "tokenizer/bert_unicode.h"
-#include "tokenizer/utf8.h"
+#include "tokenizer/unicode/bert_unicode.h"
+#include "tokenizer/unicode/utf8.h"
 
 #include "octavo/error.h"
 #include "octavo/text_tasks.h"

@@ -1,7 +1,7 @@
 // From the classes of tokens to entities, by the rules of transformers' token-classification pipeline.
 #include "tasks/score_functions.h"
 #include "tasks/task_texts.h"
-#include "tokenizer/utf8.h"
+#include "tokenizer/unicode/utf8.h"
 
 #include "octavo/text_tasks.h"
 

@@ -1,7 +1,7 @@
 #include "tokenizer/added_tokens.h"
 
-#include "tokenizer/bert_unicode.h"
-#include "tokenizer/utf8.h"
+#include "tokenizer/unicode/bert_unicode.h"
+#include "tokenizer/unicode/utf8.h"
 
 #include <algorithm>
 

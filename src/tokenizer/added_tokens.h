@@ -1,7 +1,7 @@
 // Where do added tokens such as [MASK] stand in a text?
 #pragma once
 
-#include "tokenizer/pattern_set.h"
+#include "tokenizer/unicode/pattern_set.h"
 
 #include <cstddef>
 #include <cstdint>

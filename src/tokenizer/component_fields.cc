@@ -1,6 +1,6 @@
 #include "tokenizer/component_fields.h"
 
-#include "tokenizer/utf8.h"
+#include "tokenizer/unicode/utf8.h"
 
 #include <algorithm>
 #include <limits>

@@ -3,7 +3,7 @@
 
 #include "io/enum_names.h"
 #include "io/json_object.h"
-#include "tokenizer/pattern.h"
+#include "tokenizer/unicode/pattern.h"
 
 #include <cstddef>
 #include <cstdint>

@@ -2,9 +2,9 @@
 #pragma once
 
 #include "io/json_object.h"
-#include "tokenizer/normalizer.h"
+#include "tokenizer/normalizer/normalizer.h"
+#include "tokenizer/pre_tokenizer/word_splitter.h"
 #include "tokenizer/token_decoder.h"
-#include "tokenizer/word_splitter.h"
 
 #include <vector>
 

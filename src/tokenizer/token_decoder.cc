@@ -1,8 +1,8 @@
 #include "tokenizer/token_decoder.h"
 
-#include "tokenizer/byte_fallback.h"
-#include "tokenizer/byte_level.h"
-#include "tokenizer/utf8.h"
+#include "tokenizer/subword/byte_fallback.h"
+#include "tokenizer/unicode/byte_level.h"
+#include "tokenizer/unicode/utf8.h"
 
 #include <algorithm>
 #include <functional>

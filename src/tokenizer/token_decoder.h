@@ -1,9 +1,9 @@
 // What do tokens become, one after the other, when they are text again? tokenizer.json's decoder: a sequence of steps.
 #pragma once
 
-#include "tokenizer/normalizer_steps.h"
-#include "tokenizer/pre_tokenizer.h"
-#include "tokenizer/pre_tokenizer_steps.h"
+#include "tokenizer/normalizer/normalizer_steps.h"
+#include "tokenizer/pre_tokenizer/pre_tokenizer.h"
+#include "tokenizer/pre_tokenizer/pre_tokenizer_steps.h"
 
 #include "octavo/tokenizer.h"
 

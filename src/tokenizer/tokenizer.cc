@@ -1,13 +1,13 @@
 #include "octavo/tokenizer.h"
 
 #include "io/mapped_file.h"
-#include "tokenizer/bert_unicode.h"
-#include "tokenizer/byte_level.h"
 #include "tokenizer/tokenizer_data.h"
 #include "tokenizer/tokenizer_files.h"
 #include "tokenizer/tokenizer_json.h"
 #include "tokenizer/tokenizer_settings.h"
-#include "tokenizer/utf8.h"
+#include "tokenizer/unicode/bert_unicode.h"
+#include "tokenizer/unicode/byte_level.h"
+#include "tokenizer/unicode/utf8.h"
 
 #include "octavo/error.h"
 

@@ -1,7 +1,7 @@
 #include "tokenizer/tokenizer_config.h"
 
 #include "io/mapped_file.h"
-#include "tokenizer/utf8.h"
+#include "tokenizer/unicode/utf8.h"
 
 #include "octavo/error.h"
 

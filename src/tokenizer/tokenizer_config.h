@@ -3,7 +3,7 @@
 
 #include "io/json_object.h"
 #include "tokenizer/added_tokens.h"
-#include "tokenizer/bpe.h"
+#include "tokenizer/subword/bpe.h"
 
 #include <cstddef>
 #include <cstdint>

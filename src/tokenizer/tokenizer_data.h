@@ -2,12 +2,12 @@
 #pragma once
 
 #include "tokenizer/added_tokens.h"
-#include "tokenizer/bpe.h"
-#include "tokenizer/normalizer.h"
+#include "tokenizer/normalizer/normalizer.h"
+#include "tokenizer/pre_tokenizer/word_splitter.h"
+#include "tokenizer/subword/bpe.h"
+#include "tokenizer/subword/unigram.h"
+#include "tokenizer/subword/wordpiece.h"
 #include "tokenizer/token_decoder.h"
-#include "tokenizer/unigram.h"
-#include "tokenizer/word_splitter.h"
-#include "tokenizer/wordpiece.h"
 
 #include "octavo/tokenizer.h"
 

@@ -1,8 +1,8 @@
 // The small tokenizer.json files.
 #include "tests/support/small_tokenizers.h"
 
-#include "tokenizer/byte_level.h"
-#include "tokenizer/utf8.h"
+#include "tokenizer/unicode/byte_level.h"
+#include "tokenizer/unicode/utf8.h"
 
 #include <cstddef>
 

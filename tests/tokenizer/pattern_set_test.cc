@@ -1,5 +1,5 @@
 // Patterns that are looked for all at once: what is found where, against looking for one after the other.
-#include "tokenizer/pattern_set.h"
+#include "tokenizer/unicode/pattern_set.h"
 
 #include "tests/support/support.h"
 
