@@ -4,7 +4,6 @@
 #include "c/arguments.h"
 #include "c/handles.h"
 #include "commands/commands.h"
-#include "commands/run_command.h"
 
 #include <nlohmann/json.hpp>
 
@@ -134,13 +133,3 @@ octavo_status octavo_calibrate(const char* checkpoint, const octavo_texts* sampl
     }
   });
 }
-
-const char* octavo_report_json(const octavo_report* report) { return report == nullptr ? "" : report->json.c_str(); }
-
-const char* octavo_report_text(const octavo_report* report) { return report == nullptr ? "" : report->text.c_str(); }
-
-const char* octavo_report_html(const octavo_report* report) { return report == nullptr ? "" : report->html.c_str(); }
-
-void octavo_report_free(octavo_report* report) { delete report; }
-
-int octavo_command(int argc, const char* const* argv) { return octavo::tools::run_command(argc, argv); }

@@ -17,6 +17,7 @@ graph:       kernels base io image tokenizer
 model_file:  graph kernels base io image tokenizer
 runtime:     graph base system image tokenizer
 float:       runtime graph base io
+without_calibration: float engine base commands c
 integer:     runtime graph base kernels
 engine:      float integer runtime graph base system kernels
 tasks:       engine runtime graph base io tokenizer image

@@ -8,7 +8,6 @@
 #include "data/open_model.h"
 #include "data/sample_batches.h"
 #include "report/bench_result.h"
-#include "report/calibration_report.h"
 
 #include "octavo/comparison.h"
 #include "octavo/error.h"

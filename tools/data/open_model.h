@@ -5,6 +5,7 @@
 
 #include "octavo/model.h"
 
+#include <cstdint>
 #include <string>
 
 namespace octavo::tools {
@@ -14,5 +15,8 @@ Model open_model(const std::string& path, const Log& log);
 
 /// Model::from_checkpoint(), likewise.
 Model open_checkpoint(const std::string& directory, const CheckpointOptions& options, const Log& log);
+
+/// Bytes of the weights of a checkpoint directory: model.safetensors, or else all shards, or else what PyTorch wrote.
+std::uintmax_t weight_bytes(const std::string& checkpoint);
 
 }  // namespace octavo::tools

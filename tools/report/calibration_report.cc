@@ -5,7 +5,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include <filesystem>
 
 namespace octavo::tools {
 namespace {
@@ -309,16 +308,6 @@ std::string to_html(const CalibrationReport& report) {
          html_row("calibrate", fixed(report.calibrate_seconds, 1) + " s") +
          html_row("quantize and write", fixed(report.quantize_seconds, 1) + " s") +
          html_row("compare", fixed(report.compare_seconds, 1) + " s") + "</table>\n</html>\n";
-}
-
-std::uintmax_t weight_bytes(const std::string& checkpoint) {
-  const std::filesystem::path whole = std::filesystem::path(checkpoint) / "model.safetensors";
-  if (std::filesystem::exists(whole)) return std::filesystem::file_size(whole);
-  std::uintmax_t bytes = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(checkpoint)) {
-    if (entry.path().extension() == ".safetensors") bytes += entry.file_size();
-  }
-  return bytes;
 }
 
 }  // namespace octavo::tools

@@ -49,7 +49,4 @@ std::string to_html(const CalibrationReport& report);
 /// What the model file keeps: one object, the same whenever the calibration is the same.
 std::string to_stored_json(const CalibrationReport& report);
 
-/// Bytes of the weights of a checkpoint directory: model.safetensors, or else all shards.
-std::uintmax_t weight_bytes(const std::string& checkpoint);
-
 }  // namespace octavo::tools
