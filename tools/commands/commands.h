@@ -15,7 +15,7 @@ struct Command {
 };
 
 extern const Command kAnalyze, kAnswer, kBench, kCalibrate, kClassify, kEmbed, kFill, kGenerate, kInfo, kPerplexity,
-    kRank, kRun, kTag, kTokenize, kSelftest;
+    kRank, kRun, kTag, kTokenize, kSelftest, kManual, kCompletion;
 
 /// All of them, in the order of `octavo --help`.
 std::span<const Command* const> all_commands();
