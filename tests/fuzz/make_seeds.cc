@@ -1,6 +1,8 @@
 // Writes the inputs that fuzzing starts from: make_seeds OUT makes OUT/<target>/<name>.
 #include "io/safetensors.h"
 #include "tests/fuzz/tiny_checkpoints.h"
+#include "tests/support/golden_heads.h"
+#include "tests/support/outliers.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/support/torch_files.h"
 
@@ -66,6 +68,12 @@ void write_models(const path& out) {
   calibrate_and_save(fuzz::tiny_opt(), narrow, out / "opt_narrow");
   calibrate_and_save(fuzz::tiny_vit(), plain, out / "vit");
   calibrate_and_save(fuzz::tiny_beit(), plain, out / "beit");
+  test::TinyBert outliers = fuzz::tiny_bert();
+  test::plant_sum_outlier(outliers, 0, 5);
+  calibrate_and_save(outliers, plain, out / "bert_outliers");
+  const test::GoldenHeads modern("modern_encoders.safetensors");
+  calibrate_and_save(modern.checkpoints.at("ModernBertModel"), plain, out / "modernbert");
+  calibrate_and_save(modern.checkpoints.at("EuroBertModel"), plain, out / "eurobert");
 }
 
 std::string with_files(const std::vector<std::pair<std::string, std::string>>& files) {

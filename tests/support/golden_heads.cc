@@ -1,7 +1,6 @@
-// Reads tiny checkpoints with heads, and compares.
+// Compares tiny checkpoints with heads.
 #include "tests/support/golden_heads.h"
 
-#include "io/safetensors.h"
 #include "tests/support/compare.h"
 #include "tests/support/support.h"
 
@@ -20,24 +19,6 @@ std::vector<float> found(const Engine& engine, std::string_view name, const Toke
 }
 
 }  // namespace
-
-GoldenHeads::GoldenHeads(const std::string& name) {
-  SafetensorsFile file = read_safetensors(source_dir() / "tests/golden" / name);
-  for (const auto& [key, text] : file.metadata) {
-    if (text.starts_with("{")) checkpoints[key].config = nlohmann::json::parse(text);
-  }
-  for (auto& [path, tensor] : file.tensors) {
-    const std::string owner = path.substr(0, path.find('/')), own = path.substr(owner.size() + 1);
-    if (owner == "ids") {
-      const auto ids = tensor.as<std::int32_t>();
-      texts.push_back({{{.ids = {ids.begin(), ids.end()}}}});
-    } else if (own.starts_with("output/")) {
-      outputs[owner].emplace(own.substr(7), tensor);
-    } else {
-      checkpoints.at(owner).tensors.emplace(own, tensor);
-    }
-  }
-}
 
 void GoldenHeads::check_float_outputs(const std::string& name) const {
   const Model model = checkpoints.at(name).model();
