@@ -161,6 +161,7 @@ struct ModelInfo {
                               ///< not sigmoid: "conditional_per_token (linear)", "... (dense, softplus)"
   double gate_scale = 1.0;
   std::int64_t parameters = 0;
+  std::vector<std::string> removed_sublayers = {};        ///< in the order in which they went (octavo/sublayers.h)
   int classes = 0;                                        ///< that the model tells apart; 0: it has no head
   TextTask task = TextTask::none;                         ///< of a model of texts
   ScoreFunction score_function = ScoreFunction::softmax;  ///< of classes, as transformers chooses it

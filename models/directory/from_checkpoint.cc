@@ -11,8 +11,6 @@
 #include "octavo/tokenizer.h"
 
 #include <fstream>
-#include <set>
-#include <utility>
 
 namespace octavo {
 namespace {
@@ -93,10 +91,7 @@ Model Model::from_checkpoint(const std::filesystem::path& directory, const Check
   data.info.task = text_task(data.graph, data.info);
   if (data.info.embedding.sparse && data.info.task != TextTask::masked_language_model)
     throw Error(directory.string() + ": its sparse embeddings need a head that predicts masked tokens, which it lacks");
-  std::set<std::pair<const void*, std::size_t>> counted;  // a tensor that several nodes share once
-  for (const auto& [name, tensor] : data.tensors) {
-    if (counted.emplace(tensor.data(), tensor.bytes()).second) data.info.parameters += tensor.elements();
-  }
+  data.info.parameters = count_elements(data.tensors);
   return Model(std::make_shared<const Data>(std::move(data)));
 }
 

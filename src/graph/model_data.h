@@ -9,6 +9,7 @@
 #include "octavo/model.h"
 #include "octavo/tensor.h"
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -30,6 +31,9 @@ struct Model::Data {
   std::vector<std::string> warnings;      ///< what Model::warnings() gives
   std::string provenance;                 ///< calibration data, method, closeness: a JSON object, or ""
 };
+
+/// Elements of all tensors; what several names share counts once.
+std::int64_t count_elements(const TensorMap& tensors);
 
 /// The tensor of that name. Throws Error naming it when it is absent.
 const Tensor& tensor(const TensorMap& tensors, std::string_view name);

@@ -95,6 +95,7 @@ json info_to_json(const ModelInfo& info) {
   add_embedding(info.embedding, result);
   if (info.max_length != info.max_positions) result["max_length"] = info.max_length;
   if (info.padding_token >= 0) result["padding_token"] = info.padding_token;
+  if (!info.removed_sublayers.empty()) result["removed_sublayers"] = info.removed_sublayers;
   if (info.classes > 0) result["classes"] = info.classes;
   if (info.task == TextTask::sequence_classification) {
     result["score_function"] = name_of(info.score_function);
@@ -136,6 +137,7 @@ ModelInfo info_from_json(const JsonObject& json) {
   if (json.has("score_function")) info.score_function = read_name(json, "score_function", kScoreFunctions);
   if (json.has("pair_function")) info.pair_function = read_name(json, "pair_function", kScoreFunctions);
   info.max_length = json.integer_or("max_length", 1, info.max_positions, info.max_positions);
+  if (json.has("removed_sublayers")) info.removed_sublayers = json.texts("removed_sublayers");
   if (json.has("decoder")) info.decoder = decoder_from_json(json.section("decoder"), info.vocab_size);
   return info;
 }

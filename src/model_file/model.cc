@@ -205,6 +205,7 @@ std::string Model::summary() const {
       << (info.softmax.prune > 0.0 ? ", pruned" : "") << (info.softmax.log_bits > 0 ? " to few levels" : "")
       << ", gate " << info.gate << " scale " << info.gate_scale << ", tokenizer "
       << (has_tokenizer() ? "included" : "none") << "\n";
+  for (const std::string& name : info.removed_sublayers) out << "without " << name << "\n";
   describe_embedding(*data_, out);
   if (!data_->provenance.empty()) out << "calibration " << data_->provenance << "\n";
   for (std::size_t i = 0; i < data_->graph.nodes.size(); ++i) {

@@ -129,4 +129,36 @@ TEST_CASE(
   CHECK(tokens.at("search").at("reached") == true);
 }
 
+TEST_CASE("sublayers that are removed stand in the report and in the file, which is compared with the whole model") {
+  const Scratch scratch;
+  write_inputs(scratch, TinyBert({.layers = 3}));
+  const auto report = [&](const std::vector<std::string>& flags) {
+    std::vector<std::string> words = {"--ablations", "off", "--report", scratch.path("r.json")};
+    words.insert(words.end(), flags.begin(), flags.end());
+    REQUIRE(calibrate(scratch, words) == 0);
+    return nlohmann::json::parse(scratch.read("r.json"));
+  };
+  const nlohmann::json whole = report({}), less = report({"--drop", "2"});
+  CHECK(whole.at("sublayers").is_null());
+  const nlohmann::json removed = less.at("sublayers").at("removed");
+  REQUIRE(removed.size() == 2);
+  CHECK(less.at("sublayers").at("sublayers") == 6);
+  CHECK(less.at("output_bytes") < whole.at("output_bytes"));
+  const double distance = removed[1].at("distance");
+  CHECK(1.0 - less.at("cosine_mean").get<double>() > 0.5 * distance);  // to the whole model, not to what is left of it
+  CHECK(1.0 - whole.at("cosine_mean").get<double>() < 0.1 * distance);
+  CHECK(scratch.read("printed").find("2 of 6 sublayers") != std::string::npos);
+  const Model model = Model::from_file(scratch / "m.octavo");
+  CHECK(model.info().removed_sublayers == std::vector<std::string>{removed[0].at("name"), removed[1].at("name")});
+  CHECK(model.summary().find("without " + removed[1].at("name").get<std::string>()) != std::string::npos);
+
+  // One batch or many, and a bound that both steps fit into: the same choice.
+  CHECK(report({"--drop", "2", "--batch-size", "3"}).at("sublayers").at("removed")[1].at("name") ==
+        removed[1].at("name"));
+  const nlohmann::json until = report({"--drop-until", std::to_string(distance * 1.001)}).at("sublayers");
+  REQUIRE(until.at("removed").size() >= 2);
+  CHECK(until.at("removed")[1] == removed[1]);
+  CHECK_THROWS_WITH(report({"--drop", "6"}), Catch::Contains("one attention stays"));
+}
+
 }  // namespace octavo::test

@@ -245,6 +245,8 @@ const std::vector<Line>& flag_lines() {
         {"calibrate", "ablations", kCalibrate, {"--ablations", "on"}},
         {"calibrate", "extra-bits", kCalibrate, {"--extra-bits", "all"}},
         {"calibrate", "target-cosine", kCalibrate, {"--target-cosine", "0.99999"}},
+        {"calibrate", "drop", kCalibrate, {"--drop", "1"}},
+        {"calibrate", "drop-until", kCalibrate, {"--drop-until", "0.9"}},
         {"calibrate", "memory", kCalibrate, {"--memory", "0"}, Effect::speed},
         {"calibrate",
          "report",

@@ -8,6 +8,7 @@
 #include "commands/calibration_flags.h"
 #include "commands/commands.h"
 #include "commands/common_flags.h"
+#include "commands/drop_sublayers.h"
 #include "commands/method_flags.h"
 #include "commands/top_up.h"
 #include "data/open_model.h"
@@ -20,6 +21,7 @@
 #include "octavo/comparison.h"
 #include "octavo/error.h"
 #include "octavo/memory.h"
+#include "octavo/sublayers.h"
 #include "octavo/tasks.h"
 
 #include <filesystem>
@@ -63,6 +65,7 @@ Syntax syntax() {
       {"json", "print the report as one JSON object"},
   };
   std::vector<Rule> rules = calibration_rules();
+  for (Rule& rule : drop_rules()) rules.push_back(std::move(rule));
   rules.push_back({{"ablations", "attn-prune", "attn-log-bits"}, Rule::When::beside, "paper"});
   rules.push_back({{"seed", "column", "labels", "top-up"}, Rule::When::without, "data"});
   rules.push_back({{"top-up"}, Rule::When::beside, "paper"});
@@ -73,8 +76,8 @@ Syntax syntax() {
           "and prints how\nclose the two are on samples that were held out (up to 64, or an eighth of a small file). "
           "Without -d the samples\nare built in: texts of ten languages, or pictures that octavo makes.",
       .example = "octavo calibrate my-model/ -d sentences.txt -o my-model.octavo",
-      .flags =
-          join({own, calibration_flags(), method_flags(), run_flags("4096"), max_length_flags(), verbosity_flags()}),
+      .flags = join({own, calibration_flags(), drop_flags(), method_flags(), run_flags("4096"), max_length_flags(),
+                     verbosity_flags()}),
       .max_positionals = 1,
       .rules = std::move(rules)};
 }
@@ -107,6 +110,7 @@ struct Settings {
   SampleOptions samples;
   CheckpointOptions method;
   CalibrationOptions calibration;
+  std::optional<SublayerOptions> drop;
   RunOptions run;
   std::optional<std::int64_t> max_length;
   std::int64_t memory = 0;  ///< half of it for float32 weights, half for observations and INT8 weights
@@ -145,6 +149,7 @@ Settings read_settings(const Arguments& arguments) {
       static_cast<std::uint64_t>(*arguments.integer("seed", 0, std::numeric_limits<std::int64_t>::max()));
   settings.method = read_method(arguments);
   settings.calibration = read_calibration(arguments);
+  settings.drop = read_drop(arguments);
   settings.run = read_run_options(arguments);
   settings.max_length = read_max_length(arguments);
   settings.memory =
@@ -192,10 +197,9 @@ class Calibration {
         log_(log),
         model_(open_checkpoint(settings.checkpoint, settings.method, log_)),
         workspace_({.threads = settings.run.threads}),
-        batches_(model_, settings.max_length, settings.run.batch, workspace_.threads(), log),
-        calibrator_(Engine(model_, {.isa = settings.run.isa, .weight_memory = settings.memory / 2}),
-                    settings.calibration, {.bytes = settings.memory / 2, .directory = directory_of(output())}) {
+        batches_(model_, settings.max_length, settings.run.batch, workspace_.threads(), log) {
     check_flags(arguments, model_.info());
+    if (!settings.drop) begin(model_, settings.memory / 2);
     report_.output = output();
     require_creatable(report_.output);
     if (!settings.report.empty()) require_creatable(settings.report);
@@ -203,11 +207,12 @@ class Calibration {
 
   CalibrationReport run() {
     const Samples samples = read_samples(settings_, model_, log_);
+    if (settings_.drop) drop(samples);
     observe(samples);
     look_for_gaps(samples);
     const Calibrated made = quantize();
-    if (calibrator_.spilled() > 0)
-      log_.say(std::to_string(calibrator_.spilled() >> 20) +
+    if (calibrator_->spilled() > 0)
+      log_.say(std::to_string(calibrator_->spilled() >> 20) +
                " MiB of observations and weights lie in temporary files beside the output");
     report_.held_out = !samples.held_out.empty();
     if (report_.held_out)
@@ -228,17 +233,35 @@ class Calibration {
     return directory.empty() ? "." : directory;
   }
 
+  void begin(const Model& model, std::int64_t weight_memory) {
+    calibrator_.emplace(Engine(model, {.isa = settings_.run.isa, .weight_memory = weight_memory}),
+                        settings_.calibration,
+                        MemoryOptions{.bytes = settings_.memory / 2, .directory = directory_of(output())});
+  }
+
+  /// What is calibrated is the model without some sublayers; what it is compared with has all of them.
+  void drop(const Samples& samples) {
+    const std::int64_t weight_memory = settings_.memory / 4;
+    SublayerOptions options = *settings_.drop;
+    options.weight_memory = weight_memory;
+    report_.sublayers = drop_sublayers(model_, options, samples.calibration, batches_, workspace_, log_);
+    begin(without_sublayers(model_, report_.sublayers->names()), weight_memory);
+    whole_.emplace(model_, EngineOptions{.isa = settings_.run.isa, .weight_memory = weight_memory});
+  }
+
+  const Engine& reference() const { return whole_ ? *whole_ : calibrator_->reference(); }
+
   void observe(const Samples& samples) {
     const Stopwatch stopwatch;
     BatchLabels labels(samples.calibration_labels);
     batches_.for_each(samples.calibration, "calibrate",
-                      [&](const auto& batch) { calibrator_.observe(batch, labels.next(batch), workspace_); });
-    if (calibrator_.samples() == 0) throw Error(settings_.data + ": none of its pictures could be read.");
+                      [&](const auto& batch) { calibrator_->observe(batch, labels.next(batch), workspace_); });
+    if (calibrator_->samples() == 0) throw Error(settings_.data + ": none of its pictures could be read.");
     workspace_ = Workspace({.threads = settings_.run.threads});  // gives back what the largest batch took
     report_.calibrate_seconds = stopwatch.seconds();
-    report_.samples = calibrator_.samples();
-    report_.tokens = calibrator_.tokens();
-    report_.convergence = calibrator_.convergence();
+    report_.samples = calibrator_->samples();
+    report_.tokens = calibrator_->tokens();
+    report_.convergence = calibrator_->convergence();
   }
 
   /// Begins anew with built-in samples beside the given ones where these leave gaps.
@@ -246,7 +269,7 @@ class Calibration {
     if (settings_.data.empty()) report_.built_in = report_.samples;
     if (settings_.data.empty() || settings_.calibration.quantizers == QuantizerPlacement::every_value) return;
     const TopUp top_up(model_, settings_.max_length);
-    report_.excess = top_up.excess(calibrator_, batches_, workspace_);
+    report_.excess = top_up.excess(*calibrator_, batches_, workspace_);
     if (!top_up.is_needed(*report_.excess)) return;
     log_.warn("the samples are few or narrow: built-in ones go " + fixed(100.0 * *report_.excess, 0) +
               " % beyond their ranges; " +
@@ -254,7 +277,7 @@ class Calibration {
                                 : "--top-up on would calibrate on these, too"));
     built_in_held_out_ = top_up.held_out();
     if (!settings_.top_up) return;
-    calibrator_.forget();
+    calibrator_->forget();
     observe(top_up.mixed(given));
     report_.built_in = top_up.size();
   }
@@ -265,7 +288,7 @@ class Calibration {
     const Engine integer(made.model, {.isa = settings_.run.isa});
     Comparison comparison;
     batches_.for_each(built_in_held_out_, "compare",
-                      [&](const auto& batch) { comparison.add(calibrator_.reference(), batch, workspace_); });
+                      [&](const auto& batch) { comparison.add(reference(), batch, workspace_); });
     report_.built_in_closeness = comparison.closeness(integer, workspace_);
   }
 
@@ -273,8 +296,8 @@ class Calibration {
     const Stopwatch stopwatch;
     CalibrationOptions options = settings_.calibration;
     std::vector<ExtraBits>& extra_bits = options.precision.extra_bits;
-    if (extra_bits == std::vector<ExtraBits>{{"all", false}}) extra_bits = calibrator_.extra_bits();
-    Calibrated made = calibrator_.quantize(options, workspace_);
+    if (extra_bits == std::vector<ExtraBits>{{"all", false}}) extra_bits = calibrator_->extra_bits();
+    Calibrated made = calibrator_->quantize(options, workspace_);
     report_.probabilities = made.probabilities;
     report_.search = made.precision;
     report_.quantize_seconds = stopwatch.seconds();
@@ -305,13 +328,13 @@ class Calibration {
     TaskComparison task;
     BatchLabels labels(right);
     batches_.for_each(samples, "compare", [&](const auto& batch) {
-      comparison.add(calibrator_.reference(), batch, workspace_);
-      if (has_task) task.add(calibrator_.reference(), batch, workspace_, labels.next(batch));
+      comparison.add(reference(), batch, workspace_);
+      if (has_task) task.add(reference(), batch, workspace_, labels.next(batch));
     });
     report_.closeness = comparison.closeness(integer, workspace_);
     if (has_task) report_.task = task.closeness(integer, workspace_);
     for (const auto& [technique, options] : settings_.ablations ? without_each(made.options) : Variations{}) {
-      const Engine lesser(calibrator_.quantize(options, workspace_).model, {.isa = settings_.run.isa});
+      const Engine lesser(calibrator_->quantize(options, workspace_).model, {.isa = settings_.run.isa});
       report_.without.push_back({technique, comparison.closeness(lesser, workspace_)});
     }
     report_.compare_seconds = stopwatch.seconds();
@@ -322,7 +345,8 @@ class Calibration {
   Model model_;
   Workspace workspace_;
   SampleBatches batches_;
-  Calibrator calibrator_;
+  std::optional<Calibrator> calibrator_;
+  std::optional<Engine> whole_;                 // where sublayers are removed
   std::vector<std::string> built_in_held_out_;  // where given samples are narrow
   CalibrationReport report_;
 };
