@@ -72,7 +72,8 @@ struct AddToS16 {
 /// The 8-bit residual sum of static W8A8 (3), on codes held without zero point in the s16 stream:
 ///   a = clamp(r + zero_point, 0, 255) - zero_point
 ///   stream = clamp((a * product_multiplier + stream * stream_multiplier + 2^19) >> 20, low, high)
-/// |multipliers| <= 2^22, |stream| <= 255 on entry, low = -z, high = 255 - z of the sum's encoding.
+/// |multipliers| <= 2^22, low = -z, high = 255 - z of the sum's encoding. |stream| <= 255 on entry; columns of padding
+/// may hold anything, and wrap.
 struct AddToU8 {
   int32_t zero_point;
   int32_t product_multiplier, stream_multiplier;

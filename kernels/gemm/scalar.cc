@@ -80,8 +80,12 @@ void gemm_add_to_u8(const Gemm& gemm, const AddToU8& to) {
   for_each_result(gemm, [&](int row, int column, int32_t r) {
     int16_t& stream = to.stream[row * to.stride + column];
     const int32_t a = satu8(r + to.zero_point) - to.zero_point;
-    const int32_t sum = a * to.product_multiplier + stream * to.stream_multiplier + (1 << 19);
-    stream = static_cast<int16_t>(clamp(sum >> 20, to.low, to.high));
+    // Sums of codes fit 32 bits. Columns of padding hold anything, and wrap as they do in vectors.
+    const auto term = [](int32_t code, int32_t multiplier) {
+      return static_cast<uint32_t>(code) * static_cast<uint32_t>(multiplier);
+    };
+    const uint32_t sum = term(a, to.product_multiplier) + term(stream, to.stream_multiplier) + (1U << 19);
+    stream = static_cast<int16_t>(clamp(static_cast<int32_t>(sum) >> 20, to.low, to.high));
   });
 }
 

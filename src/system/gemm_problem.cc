@@ -121,6 +121,8 @@ GemmProblem gemm_add_to_u8(const GemmOptions& options, Random& random) {
   constexpr int kMost = 1 << 22;
   GemmProblem problem = random_product(options, random);
   const auto [data, stride] = rows_of<std::int16_t>(problem, -255, 255, random);
+  for (int row = 0; row < problem.gemm.rows; ++row)  // the last column is one of padding
+    data[row * stride + problem.gemm.columns - 1] = static_cast<std::int16_t>(random.integer(-32768, 32767));
   const std::int32_t low = -random.integer(0, 255);
   const kernels::AddToU8 to = {
       .zero_point = random.integer(0, 255),
