@@ -30,7 +30,7 @@ class EmbedSettings:
     normalize: Any = None
     truncate_dim: Any = None
     max_length: Any = None
-    batch_size: Any = 32
+    batch_size: Any = 128
     max_batch_tokens: Any = 16384
 
     def struct(self) -> _native.EmbedOptions:

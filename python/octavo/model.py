@@ -102,7 +102,7 @@ class Model(Answers):
         ranges: Array | None = None,
         output: str = "embedding",
         out: Array | None = None,
-        batch_size: int = 32,
+        batch_size: int = 128,
         max_batch_tokens: int = 16384,
         show_progress: bool = False,
     ) -> Any:
@@ -124,7 +124,7 @@ class Model(Answers):
             output: ``"embedding"``; ``"tokens"``, the vector of each token, a matrix for each text; or ``"sparse"``,
                 a SparseVector for each text (SPLADE).
             out: a float32 array ``[texts, size]`` that gets the embeddings, and is what is returned.
-            batch_size: most texts in a batch. Ctrl-C ends the work between two batches.
+            batch_size: most texts in a batch, which changes no vector. Ctrl-C ends the work between two batches.
             max_batch_tokens: most tokens in a batch of several texts.
             show_progress: show a bar, where tqdm is installed.
         """
