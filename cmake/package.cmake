@@ -46,21 +46,23 @@ set(CPACK_DEBIAN_TOOLS_DESCRIPTION "BERT, OPT and ViT in 8-bit integers - comman
  masked words, rankings and next tokens.")
 set(CPACK_DEBIAN_TOOLS_PACKAGE_SHLIBDEPS ON)
 
-# Each package's copyright and changelog, as Debian's policy wants them.
-string(TIMESTAMP date "%a, %d %b %Y %H:%M:%S +0000" UTC)  # SOURCE_DATE_EPOCH where that is set
-configure_file(cmake/debian_changelog.in changelog @ONLY)
-set(component_runtime liboctavo0)
-set(component_development liboctavo-dev)
-set(component_tools octavo)
-find_program(GZIP gzip)
-foreach(component runtime development tools)
-  set(folder ${CMAKE_INSTALL_DATADIR}/doc/${component_${component}})
-  install(FILES cmake/debian_copyright DESTINATION ${folder} RENAME copyright COMPONENT ${component})
-  if(GZIP)
-    execute_process(COMMAND ${GZIP} -9nc changelog WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}
-                    OUTPUT_FILE changelog.Debian.gz)
-    install(FILES ${CMAKE_CURRENT_BINARY_DIR}/changelog.Debian.gz DESTINATION ${folder} COMPONENT ${component})
-  endif()
-endforeach()
+# Each package's copyright and changelog, as Debian's policy wants them; not in other prefixes.
+if(CMAKE_INSTALL_PREFIX STREQUAL "/usr")
+  string(TIMESTAMP date "%a, %d %b %Y %H:%M:%S +0000" UTC)  # SOURCE_DATE_EPOCH where that is set
+  configure_file(cmake/debian_changelog.in changelog @ONLY)
+  set(component_runtime liboctavo0)
+  set(component_development liboctavo-dev)
+  set(component_tools octavo)
+  find_program(GZIP gzip)
+  foreach(component runtime development tools)
+    set(folder ${CMAKE_INSTALL_DATADIR}/doc/${component_${component}})
+    install(FILES cmake/debian_copyright DESTINATION ${folder} RENAME copyright COMPONENT ${component})
+    if(GZIP)
+      execute_process(COMMAND ${GZIP} -9nc changelog WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}
+                      OUTPUT_FILE changelog.Debian.gz)
+      install(FILES ${CMAKE_CURRENT_BINARY_DIR}/changelog.Debian.gz DESTINATION ${folder} COMPONENT ${component})
+    endif()
+  endforeach()
+endif()
 set(CPACK_COMPONENTS_ALL runtime development tools)
 include(CPack)
