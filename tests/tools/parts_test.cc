@@ -2,8 +2,10 @@
 #include "cli/escaped.h"
 #include "cli/numbers.h"
 #include "cli/progress.h"
+#include "data/open_model.h"
 #include "report/bench_result.h"
 #include "tests/support/support.h"
+#include "tests/support/temporary_directory.h"
 
 #include "octavo/error.h"
 
@@ -22,6 +24,18 @@ std::string number(float value) {
 }
 
 }  // namespace
+
+TEST_CASE("the size of a checkpoint is that of its safetensors files, or else of what PyTorch wrote") {
+  const test::TemporaryDirectory directory;
+  const auto write = [&](const char* name, std::size_t bytes) {
+    test::write_bytes(directory / name, std::string(bytes, 'x'));
+  };
+  write("pytorch_model.bin", 7);
+  CHECK(weight_bytes(directory.path()) == 7);
+  write("model-00001-of-00002.safetensors", 20);
+  write("model-00002-of-00002.safetensors", 10);
+  CHECK(weight_bytes(directory.path()) == 30);
+}
 
 TEST_CASE("text in a column has neither tabs nor line ends, and can be told from what it was escaped to") {
   CHECK(escaped("a b\xc3\xa9") == "a b\xc3\xa9");

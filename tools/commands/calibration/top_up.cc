@@ -1,4 +1,4 @@
-#include "commands/top_up.h"
+#include "commands/calibration/top_up.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "commands/calibration_flags.h"
+#include "commands/calibration/calibration_flags.h"
 
 #include <string_view>
 

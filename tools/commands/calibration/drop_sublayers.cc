@@ -1,4 +1,4 @@
-#include "commands/drop_sublayers.h"
+#include "commands/calibration/drop_sublayers.h"
 
 #include "cli/progress.h"
 
