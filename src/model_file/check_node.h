@@ -43,6 +43,7 @@ class NodeCheck {
   void set_bytes(int of_columns, const Refined& refined = {});
   void set_rows16() { has16_[static_cast<std::size_t>(node_->output)] = true; }
   void set_outliers() { has_outliers_[static_cast<std::size_t>(node_->output)] = true; }
+  bool has_outliers() const { return has_outliers_[static_cast<std::size_t>(node_->output)]; }
   bool has_rows16() const { return has16_[static_cast<std::size_t>(node_->output)]; }
 
   // Tensors: `part` is what follows the node's name and a dot

@@ -6,11 +6,12 @@
 namespace octavo {
 namespace {
 
-/// An output is made in 16 bits, or of logits.
+/// An output is made in 16 bits, all in the same steps, or of logits.
 void check_output(const Graph& graph, NodeCheck& node, const GraphOutput& output) {
   node.at(output.value);
   const bool logits = facts(graph, graph.producer(output.value)).makes == std::vector{Form::s32};
   if (!node.has_rows16() && !logits) node.fail("is the output " + output.name + ", which its constants do not make");
+  if (node.has_outliers()) node.fail("is the output " + output.name + ", expected one without outlier columns");
 }
 
 /// Logits are of classes, of tokens of the vocabulary where the model predicts one, or of neither.

@@ -139,6 +139,12 @@ TEST_CASE("constants that disagree with the graph are refused by the value's nam
     first<QuantizedLinearAdd>(d).eight_bit = true;
   });
   CHECK(complaint(bert(), outliers({0, 47})) == "");
+  refuse(bert(), "expected one without outlier columns", [&](Model::Data& d) {
+    outliers({4})(d);
+    const auto sum =
+        std::ranges::find_if(d.graph.nodes, [](const Node& n) { return std::holds_alternative<LinearAdd>(n.op); });
+    d.graph.outputs.push_back({"sum", sum->output});
+  });
   refuse(bert(), "integer constants are those of another op",
          [](Model::Data& d) { d.integer->ops[1] = QuantizedLinear{}; });
   refuse(bert(), "which is not made in 8 bits",
