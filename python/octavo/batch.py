@@ -17,7 +17,7 @@ import sys
 import time
 import uuid
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 import numpy as np
 
@@ -154,6 +154,16 @@ def prepare(
     }
     _agree(os.path.join(target, "job.json"), facts)
     return job
+
+
+def run(job: Job, work: Callable[[list[int]], object]) -> Summary:
+    """Has an engine embed the shards that are missing: ``work`` gets their numbers, unless there are none."""
+    start = time.perf_counter()
+    rows = _sources.count(job.source)
+    missing = job.missing(rows)
+    if missing:
+        work(missing)
+    return Summary(-(-rows // job.shard_rows), len(missing), rows, time.perf_counter() - start, job.finish(rows))
 
 
 def embed_shard(job: Job, number: int, threads: int) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import time
 from typing import Any
 
 import numpy as np
 
-from .. import _arguments, _sources, batch
+from .. import _arguments, batch
 from ..model import Model
 from ._columns import check_options, embedded
 
@@ -79,14 +78,8 @@ def embed(
     """
     _arguments.integer("num_cpus", num_cpus)
     job = batch.prepare(model, source, folder, **options)
-    start = time.perf_counter()
-    rows = _sources.count(job.source)
-    missing = job.missing(rows)
-    task = ray.remote(num_cpus=num_cpus)(_embed_shard)
-    reference = ray.put(job)
-    ray.get([task.remote(reference, number) for number in missing])
-    shards = -(-rows // job.shard_rows)
-    return batch.Summary(shards, len(missing), rows, time.perf_counter() - start, job.finish(rows))
+    task, reference = ray.remote(num_cpus=num_cpus)(_embed_shard), ray.put(job)
+    return batch.run(job, lambda missing: ray.get([task.remote(reference, number) for number in missing]))
 
 
 def _embed_shard(job: batch.Job, number: int) -> None:

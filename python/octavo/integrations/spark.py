@@ -7,12 +7,11 @@ the file's pages. Paths are those that all machines have.
 from __future__ import annotations
 
 import os
-import time
 from typing import Any, Callable, Iterator
 
 import numpy as np
 
-from .. import _sources, batch
+from .. import batch
 from .._fingerprint import fingerprint
 from ._columns import check_options, embedded
 
@@ -113,17 +112,14 @@ def embed(
         options: of ``octavo.batch.embed``: ``column``, ``shard_rows``, ``format``, and of ``Model.encode``.
     """
     job = batch.prepare(model, source, folder, **options)
-    start = time.perf_counter()
-    rows = _sources.count(job.source)
-    missing = job.missing(rows)
 
-    def embed_shards(batches: Iterator[Any]) -> Iterator[Any]:
-        for one in batches:
-            for place in one.column(0).to_pylist():
-                batch.embed_shard(job, missing[place], task_cpus())
-            yield one
+    def work(missing: list[int]) -> None:
+        def embed_shards(batches: Iterator[Any]) -> Iterator[Any]:
+            for one in batches:
+                for place in one.column(0).to_pylist():
+                    batch.embed_shard(job, missing[place], task_cpus())
+                yield one
 
-    if missing:
         spark.range(0, len(missing), 1, len(missing)).mapInArrow(embed_shards, "id long").collect()
-    shards = -(-rows // job.shard_rows)
-    return batch.Summary(shards, len(missing), rows, time.perf_counter() - start, job.finish(rows))
+
+    return batch.run(job, work)
