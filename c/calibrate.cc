@@ -1,5 +1,5 @@
 // `octavo calibrate` for programs: flags come as a JSON object, samples from memory, the report as an object.
-#include "commands/calibrate.h"
+#include "commands/calibration/calibrate.h"
 
 #include "c/arguments.h"
 #include "c/handles.h"

@@ -35,7 +35,10 @@ set(CPACK_DEBIAN_DEVELOPMENT_DESCRIPTION "BERT, OPT and ViT in 8-bit integers - 
  what CMake and pkg-config need to find them.")
 # What programs are linked with beside the static library.
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS
-    "libdnnl-dev, ocl-icd-opencl-dev, libutf8proc-dev, libonig-dev, libjpeg-dev, libpng-dev, libgif-dev, libtiff-dev, libwebp-dev")
+    "libutf8proc-dev, libonig-dev, libjpeg-dev, libpng-dev, libgif-dev, libtiff-dev, libwebp-dev")
+if(OCTAVO_CALIBRATION)
+  string(PREPEND CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libdnnl-dev, ocl-icd-opencl-dev, ")
+endif()
 set(CPACK_COMPONENT_DEVELOPMENT_DEPENDS runtime)
 
 set(CPACK_DEBIAN_TOOLS_PACKAGE_NAME octavo)

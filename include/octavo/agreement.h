@@ -42,6 +42,7 @@ struct TaskAnswers {
 /// Computes what a model's head answers to a batch; spans have at most 15 tokens. Throws Error when it has no head for
 /// a task; else as Engine::logits().
 TaskAnswers task_answers(const Engine& engine, const TokenBatch& batch, Workspace& workspace);
+/// The same of pictures.
 TaskAnswers task_answers(const Engine& engine, const ImageBatch& batch, Workspace& workspace);
 
 /// How many of two models' answers are the same, and how far their scores are apart.

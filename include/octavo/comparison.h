@@ -33,6 +33,7 @@ bool answers_logits(const ModelInfo& info);
 /// Gives what a model says of a batch, f32 with a row for each sample: logits, of a decoder those after the last
 /// tokens, or embeddings. Throws Error as Engine::logits and embed() do.
 Tensor answer(const Engine& engine, const TokenBatch& batch, Workspace& workspace);
+/// The same of pictures.
 Tensor answer(const Engine& engine, const ImageBatch& batch, Workspace& workspace);
 
 /// What a float32 model answers to some samples, to compare quantized ones with.

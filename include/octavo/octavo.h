@@ -119,6 +119,7 @@ typedef struct octavo_session_options {
   int32_t reserved;
 } octavo_session_options;
 
+/* Starts threads for a model; NULL options are the defaults. One call at a time works in a session. */
 OCTAVO_API octavo_status octavo_session_create(octavo_model* model, const octavo_session_options* options,
                                                octavo_session** session);
 
@@ -181,12 +182,14 @@ OCTAVO_API octavo_status octavo_quantize_embeddings(const float* embeddings, siz
  *
  *                          ids                 scores    labels       texts           starts, ends
  *   octavo_classify        class, candidate    yes       its name
+ *   octavo_classify_images class               yes       its name
  *   octavo_rank            document            yes
  *   octavo_tag                                 yes       entity       what it says    characters
  *   octavo_answer                              yes                    the answer      characters of the context
- *   octavo_fill_mask       token               yes                    the token       number of the masked place, and 1
- * more octavo_classify_images class               yes       its name octavo_tokenize        token the token       bytes
- * of the text octavo_embed_sparse    token               value octavo_embed_tokens    token and octavo_result_vectors()
+ *   octavo_fill_mask       token               yes                    the token       the masked place, from 0, and +1
+ *   octavo_tokenize        token                                      the token       bytes of the text
+ *   octavo_embed_sparse    token               value
+ *   octavo_embed_tokens    token, and octavo_result_vectors()
  */
 typedef struct octavo_result octavo_result;
 
