@@ -80,7 +80,8 @@ struct AttentionRun {
   std::vector<float> sink_shares = {};  // [rows][heads], of probabilities before clipping
 
   void run();
-  void prepare_heads(int stride);
+  void prepare_heads();
+  const HeadProducts& products(int length) const;
   const float* query(int sequence, int head) const;
   const float* key(int sequence, int head) const;
   const float* value(int sequence, int head) const;
@@ -100,7 +101,7 @@ void AttentionRun::run() {
   const int heads_count = op.heads;
   compute_gates();
   set_sinks();
-  prepare_heads(pass.model.columns(node.inputs[0]));
+  prepare_heads();
   std::vector<std::size_t> first_probability{0};
   for (int i = 0; i < pass.batch.sequences(); ++i) {
     const auto length = static_cast<std::size_t>(pass.batch.length(i));
@@ -137,27 +138,33 @@ void AttentionRun::run() {
   if (watched) observe(probabilities, first_probability);
 }
 
-void AttentionRun::prepare_heads(int stride) {
-  const int width = op.heads * op.head_size;
+/// Layers may differ in their heads.
+const HeadProducts& AttentionRun::products(int length) const {
+  return pass.heads.at({length, op.head_size, op.heads, pass.model.columns(node.inputs[0])});
+}
+
+void AttentionRun::prepare_heads() {
+  const int width = op.heads * op.head_size, stride = pass.model.columns(node.inputs[0]);
   for (int i = 0; i < pass.batch.sequences(); ++i) {
     const int length = pass.batch.length(i);
-    if (pass.heads.contains(length)) continue;
-    pass.heads.emplace(length, HeadProducts{FloatMatmul({.rows = length,
-                                                         .columns = length,
-                                                         .depth = op.head_size,
-                                                         .a_row_stride = stride,
-                                                         .a_column_stride = 1,
-                                                         .b_row_stride = 1,
-                                                         .b_column_stride = stride,
-                                                         .c_stride = length}),
-                                            FloatMatmul({.rows = length,
-                                                         .columns = op.head_size,
-                                                         .depth = length,
-                                                         .a_row_stride = length,
-                                                         .a_column_stride = 1,
-                                                         .b_row_stride = stride,
-                                                         .b_column_stride = 1,
-                                                         .c_stride = width})});
+    const std::array key = {length, op.head_size, op.heads, stride};
+    if (pass.heads.contains(key)) continue;
+    pass.heads.emplace(key, HeadProducts{FloatMatmul({.rows = length,
+                                                      .columns = length,
+                                                      .depth = op.head_size,
+                                                      .a_row_stride = stride,
+                                                      .a_column_stride = 1,
+                                                      .b_row_stride = 1,
+                                                      .b_column_stride = stride,
+                                                      .c_stride = length}),
+                                         FloatMatmul({.rows = length,
+                                                      .columns = op.head_size,
+                                                      .depth = length,
+                                                      .a_row_stride = length,
+                                                      .a_column_stride = 1,
+                                                      .b_row_stride = stride,
+                                                      .b_column_stride = 1,
+                                                      .c_stride = width})});
   }
 }
 
@@ -178,7 +185,7 @@ const float* AttentionRun::value(int sequence, int head) const {
 /// Scaled scores [length, length] of one head of one sequence, hidden keys included.
 void AttentionRun::compute_scores(int sequence, int head, float* scores) const {
   const int length = pass.batch.length(sequence);
-  pass.heads.at(length).scores.run(query(sequence, head), key(sequence, head), scores);
+  products(length).scores.run(query(sequence, head), key(sequence, head), scores);
   Row(scores, Eigen::Index{length} * length) *= 1.0f / std::sqrt(static_cast<float>(op.head_size));
   if (!op.bias) return;
   const float* bias = pass.model.bound(op.bias->table).data() + std::ptrdiff_t{head} * op.bias->entries();
@@ -227,7 +234,7 @@ void AttentionRun::compute_context(int sequence, int head, const float* probabil
   const int width = op.heads * op.head_size;
   const Eigen::Index first = pass.batch.start[static_cast<std::size_t>(sequence)], length = pass.batch.length(sequence);
   float* context = pass.at(node.output) + first * width + head * op.head_size;
-  pass.heads.at(static_cast<int>(length)).context.run(probabilities, value(sequence, head), context);
+  products(static_cast<int>(length)).context.run(probabilities, value(sequence, head), context);
   if (!op.gate) return;
   const auto scale = static_cast<float>(op.gate->scale);
   const int columns = gate_columns_of_head();

@@ -9,6 +9,7 @@
 
 #include <Eigen/Core>
 
+#include <array>
 #include <map>
 #include <optional>
 #include <string>
@@ -70,7 +71,7 @@ struct FloatExecutor::Run {
   std::span<const std::int32_t> chosen = {};  // rows of the batch
   std::vector<std::int32_t> all_rows = {};    // where all are chosen
   std::vector<std::byte*> slots = {};
-  std::map<int, HeadProducts> heads = {};  // by length of the sequence
+  std::map<std::array<int, 4>, HeadProducts> heads = {};  // by length of the sequence, size and strides of heads
 
   /// Whose values are taken where rows are chosen.
   void choose(std::span<const std::int32_t> rows);
