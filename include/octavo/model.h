@@ -150,6 +150,8 @@ struct ModelInfo {
   std::string name = {};    ///< directory name of the checkpoint
   std::string family = {};  ///< "bert", "opt", "vit", ...
   int layers = 0, hidden_size = 0, attention_heads = 0, intermediate_size = 0;
+  int matformer_factor = 1;  ///< of a checkpoint: its feed-forward networks hold others of so many times fewer neurons
+                             ///< (octavo/parts.h); 1: they do not
   int vocab_size = 0;
   int type_vocab_size = 0;  ///< 0: no token types
   int max_positions = 0;    ///< longest sequence; of a model of images, the tokens of one

@@ -1,7 +1,7 @@
 // Fewer parts: which attentions and feed-forward networks a float32 model can do without (Zhang et al. 2024, FinerCut).
 #pragma once
 
-#include "octavo/comparison.h"
+#include "octavo/engine.h"
 #include "octavo/memory.h"
 #include "octavo/model.h"
 
@@ -34,10 +34,14 @@ std::vector<Sublayer> sublayers(const Model& model);
 /// there twice, and where no attention would be left.
 Model without_sublayers(const Model& model, std::span<const std::string> names);
 
+/// How far a model is from the whole one: 1 - mean cosine of what both answer (octavo/comparison.h), points that its
+/// task loses (octavo/agreement.h), or whatever a caller measures. 0 is as near as it gets.
+using Distance = std::function<double(const Engine& engine)>;
+
 /// How many sublayers are removed: one of the first two.
 struct SublayerOptions {
   std::optional<int> count = {};                   ///< so many, at least 1
-  std::optional<double> most_distance = {};        ///< above 0 and below 1: as many as leave the model no farther away
+  std::optional<double> most_distance = {};        ///< above 0: as many as leave the model no farther away
   std::optional<std::int64_t> weight_memory = {};  ///< EngineOptions::weight_memory, of each model that is looked at
 
   /// Called after each model that is looked at: how many so far, and which part of all that is, where it is known. What
@@ -48,7 +52,7 @@ struct SublayerOptions {
 /// A step of a search.
 struct RemovedSublayer {
   Sublayer sublayer;
-  double distance = 0.0;  ///< 1 - mean cosine to the whole model, in float32, without it and all that went before
+  double distance = 0.0;  ///< to the whole model, in float32, without it and all that went before
   double work = 1.0;      ///< multiply-adds of products that are left, relative to the whole model
 };
 
@@ -61,10 +65,9 @@ struct SublayerChoice {
   std::vector<std::string> names() const;
 };
 
-/// Removes one sublayer after the other: each time that without which the model is closest to the whole one, by what
-/// both answer to the samples of `whole_answers` (octavo/comparison.h). One attention stays. Throws Error for options
-/// that are out of range, a quantized model, and more sublayers than can be removed; as Engine::run does.
-SublayerChoice choose_sublayers(const Model& whole, const Comparison& whole_answers, const SublayerOptions& options,
-                                Workspace& workspace);
+/// Removes one sublayer after the other: each time that without which the model is closest to the whole one. One
+/// attention stays. Throws Error for options that are out of range, a quantized model, and more sublayers than can be
+/// removed; what `distance` throws.
+SublayerChoice choose_sublayers(const Model& whole, const Distance& distance, const SublayerOptions& options);
 
 }  // namespace octavo

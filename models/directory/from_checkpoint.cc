@@ -80,6 +80,7 @@ Model Model::from_checkpoint(const std::filesystem::path& directory, const Check
   Data data = read_family(folder, config, options);
   data.info.name = std::filesystem::weakly_canonical(directory).filename().string();
   data.info.max_length = data.info.max_positions;
+  data.info.matformer_factor = config.integer_or("matformer_factor", 1, 1024, 1);
   if (data.info.classes > 0) data.labels = read_labels(folder, config, data.info.classes, data.warnings);
   if (!data.info.image) read_tokenizer(folder, data);  // of a tower of texts beside it
   read_generation_config(folder, data);

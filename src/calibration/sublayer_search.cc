@@ -21,9 +21,9 @@ void check(const SublayerOptions& options) {
     throw Error("SublayerOptions: expected either count or most_distance");
   if (options.count && *options.count < 1)
     throw Error("SublayerOptions: count is " + std::to_string(*options.count) + ", expected 1 or more");
-  if (options.most_distance && !(*options.most_distance > 0.0 && *options.most_distance < 1.0))
+  if (options.most_distance && !(*options.most_distance > 0.0))
     throw Error("SublayerOptions: most_distance is " + std::to_string(*options.most_distance) +
-                ", expected a number above 0 and below 1");
+                ", expected a number above 0");
 }
 
 /// All but the last attention.
@@ -70,8 +70,7 @@ std::vector<std::string> SublayerChoice::names() const {
   return result;
 }
 
-SublayerChoice choose_sublayers(const Model& whole, const Comparison& whole_answers, const SublayerOptions& options,
-                                Workspace& workspace) {
+SublayerChoice choose_sublayers(const Model& whole, const Distance& distance, const SublayerOptions& options) {
   require_float(whole);
   check(options);
   std::vector<Sublayer> left = sublayers(whole);
@@ -89,7 +88,7 @@ SublayerChoice choose_sublayers(const Model& whole, const Comparison& whole_answ
     const Model model = without_sublayers(whole, names);
     const Engine engine(model, {.weight_memory = options.weight_memory});
     RemovedSublayer step{.sublayer = sublayer,
-                         .distance = std::max(0.0, 1.0 - whole_answers.closeness(engine, workspace).mean()),
+                         .distance = std::max(0.0, distance(engine)),
                          .work = product_cost(data_of(model).graph) / cost};
     ++done;
     if (options.progress)

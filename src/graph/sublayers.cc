@@ -1,13 +1,13 @@
 #include "graph/sublayers.h"
 
 #include "graph/op_facts.h"
+#include "graph/slices.h"
 
 #include "octavo/error.h"
 
 #include <algorithm>
 #include <numeric>
 #include <optional>
-#include <set>
 
 namespace octavo {
 namespace {
@@ -82,18 +82,6 @@ Graph rewired(const Graph& graph, const std::vector<ValueId>& instead) {
   return result;
 }
 
-/// All tensors that ops read.
-std::set<std::string> tensors_of(const Graph& graph) {
-  std::set<std::string> names;
-  for (const Node& node : graph.nodes) {
-    const OpFacts known = facts(graph, node);
-    names.insert(known.tensors.begin(), known.tensors.end());
-    names.insert(known.words);
-    for (const ProductBlock& block : known.blocks) names.insert({block.rows->weight, block.rows->bias});
-  }
-  return names;
-}
-
 /// Layers of which something is left. One begins with each attention.
 int layers_left(const std::vector<SublayerNodes>& all, const std::vector<bool>& removed) {
   int left = 0;
@@ -152,11 +140,7 @@ Model::Data without_sublayers(const Model::Data& model, std::span<const std::str
 
   Model::Data result = model;
   result.graph = rewired(model.graph, instead);
-  const std::set<std::string> left = tensors_of(result.graph);
-  for (const std::string& name : tensors_of(model.graph)) {
-    if (!left.contains(name)) result.tensors.erase(name);
-  }
-  result.info.parameters = count_elements(result.tensors);
+  drop_unread_tensors(model.graph, result);
   result.info.layers = layers_left(all, removed);
   result.info.removed_sublayers.insert(result.info.removed_sublayers.end(), names.begin(), names.end());
   return result;

@@ -27,7 +27,7 @@ int NodeCheck::require_bytes(std::size_t input) const {
 int NodeCheck::require_rows16(std::size_t input) const {
   const ValueId id = node_->inputs[input];
   if (has_outliers_[static_cast<std::size_t>(id)])
-    fail("reads " + data_.graph.name(id) + ", whose outlier columns a LayerNorm alone can read");
+    fail("reads " + data_.graph.name(id) + ", whose outlier columns a LayerNorm or another such sum alone can read");
   return require_sum(input);
 }
 

@@ -93,6 +93,11 @@ void check_outliers(NodeCheck& node, const QuantizedLinearAdd& constants) {
   if (!columns.empty() && columns.back() >= node.columns()) node.fail("has an outlier column beyond its columns");
   if (!columns.empty() && (constants.eight_bit || constants.stream_shift != 0))
     node.fail("has outlier columns and 8-bit sums or a stream_shift, expected one of them");
+  const auto* before = std::get_if<QuantizedLinearAdd>(&node.input_constants(1));
+  const bool sum_of_sums = before && !before->outlier_columns.empty();
+  if (sum_of_sums && (before->outlier_columns != columns || before->outlier_shifts != shifts))
+    node.fail("is added to a sum with other outlier columns");
+  sum_of_sums ? node.require_sum(1) : node.require_rows16(1);
   if (!columns.empty()) node.set_outliers();
 }
 
@@ -125,7 +130,6 @@ ValueId append(GraphBuilder& g, const ReadNode& node, LinearAdd op, const Quanti
 template <>
 void check(NodeCheck& node, const LinearAdd&, const QuantizedLinearAdd& constants) {
   check_outliers(node, constants);
-  node.require_rows16(1);
   if (constants.eight_bit && constants.stream_shift != 0)
     node.fail("has 8-bit sums and a stream_shift, expected one of them");
   if (constants.block.columns != node.columns()) node.fail("and its block disagree about columns");

@@ -84,10 +84,11 @@ class GraphQuantizer {
   /// a LayerNorm writes is already in the scale of the next sum (fixed-point.md 3), or in its own where the sums are 8
   /// bits or no sum follows. Sums that are added to sums, as in a pre-LayerNorm model, all share one.
   void choose_stream_quantizers();
-  /// Gives outlier columns codes that are worth more, and so the others of a sum finer ones.
-  void separate_outliers(const Node& sum);
-  /// Whether a LayerNorm makes the residual of a sum, for this sum alone, and LayerNorms alone read the sum.
-  bool between_norms(const Node& sum) const;
+  /// Of a run of sums, each added to the one before, and of what the first is added to: gives outlier columns codes
+  /// that are worth more, and so the others finer ones.
+  void separate_outliers(const std::vector<ValueId>& run);
+  /// Whether a LayerNorm makes what the first is added to, for this sum alone, and LayerNorms alone read the last.
+  bool between_norms(const std::vector<ValueId>& run) const;
   bool makes_embeddings(ValueId value) const { return !facts(graph(), graph().producer(value)).words.empty(); }
   /// Scales of each run of sums that are added to sums, and of what it starts from: one for all, or where values grow a
   /// lot, one that doubles as they need it.

@@ -42,33 +42,38 @@ std::vector<double> scales_of(const std::vector<double>& magnitudes) {
 
 }  // namespace
 
-bool GraphQuantizer::between_norms(const Node& sum) const {
+bool GraphQuantizer::between_norms(const std::vector<ValueId>& run) const {
   const auto is_output = [&](ValueId value) {
     return std::ranges::any_of(graph().outputs, [&](const GraphOutput& output) { return output.value == value; });
   };
-  const auto reads = [&](const Node& node, ValueId value) {
-    return std::ranges::find(node.inputs, value) != node.inputs.end();
+  const auto allowed = [&](const Node& reader, std::size_t place) {
+    const auto* norm = std::get_if<LayerNormOp>(&reader.op);
+    if (place + 1 == run.size()) return norm != nullptr && norm->groups == 1;
+    return reader.output == run[place + 1] || (place == 0 && facts(graph(), reader).reads == Form::u8);
   };
-  const ValueId residual = sum.inputs[1];
-  if (is_output(sum.output) || is_output(residual) || !facts(graph(), graph().producer(residual)).normalises)
-    return false;
-  return std::ranges::all_of(graph().nodes, [&](const Node& node) {
-    const auto* norm = std::get_if<LayerNormOp>(&node.op);
-    if (reads(node, sum.output)) return norm != nullptr && norm->groups == 1;
-    return !reads(node, residual) || node.output == sum.output || facts(graph(), node).reads == Form::u8;
-  });
+  if (!facts(graph(), graph().producer(run.front())).normalises) return false;
+  for (std::size_t place = 0; place < run.size(); ++place) {
+    if (is_output(run[place])) return false;
+    for (const Node& node : graph().nodes) {
+      if (std::ranges::find(node.inputs, run[place]) != node.inputs.end() && !allowed(node, place)) return false;
+    }
+  }
+  return true;
 }
 
-void GraphQuantizer::separate_outliers(const Node& sum) {
-  if (eight_bit() || !between_norms(sum)) return;
+void GraphQuantizer::separate_outliers(const std::vector<ValueId>& run) {
+  if (eight_bit() || !between_norms(run)) return;
   std::vector<double> magnitudes;
-  raise(magnitudes, options_.sums, name(sum));
+  for (const ValueId sum : run) raise(magnitudes, options_.sums, graph().name(sum));
   if (magnitudes.empty()) return;
-  raise(magnitudes, options_.statistics, graph().name(sum.inputs[1]));  // a product may take away what it adds to
+  raise(magnitudes, options_.statistics, graph().name(run.front()));  // a product may take away what it adds to
   const std::vector<double> scales = scales_of(magnitudes);
   if (scales.empty()) return;
-  stream(sum.output).scale /= *std::max_element(scales.begin(), scales.end());
-  column_scales_[sum.output] = column_scales_[sum.inputs[1]] = scales;
+  const double scale = stream(run.back()).scale / *std::max_element(scales.begin(), scales.end());
+  for (const ValueId value : run) {
+    stream(value).scale = scale;
+    column_scales_[value] = scales;
+  }
 }
 
 }  // namespace octavo

@@ -63,7 +63,6 @@ void GraphQuantizer::choose_stream_quantizers() {
         throw Error(model_.graph.name(node.output) +
                     ": 8-bit sums need a LayerNorm after the token embeddings, expected a 16-bit residual stream");
       }
-      separate_outliers(node);
       stream(node.inputs[1]) = eight_bit() ? stream_quantizer(node.inputs[1]) : stream(node.output);
     }
   }
@@ -77,7 +76,9 @@ void GraphQuantizer::choose_stream_quantizers() {
 void GraphQuantizer::share_stream_scales() {
   std::vector<ValueId> members;
   const auto share = [&] {
-    if (members.size() > 2 || (!members.empty() && makes_embeddings(members[0]))) scale_run(members);
+    if (members.empty()) return;
+    if (members.size() > 2 || makes_embeddings(members[0])) scale_run(members);
+    separate_outliers(members);
     members.clear();
   };
   for (const Node& node : model_.graph.nodes) {

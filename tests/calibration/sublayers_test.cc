@@ -49,6 +49,10 @@ Comparison answers_of(const Model& model, const TokenBatch& batch) {
   return result;
 }
 
+Distance distance_to(const Comparison& answers) {
+  return [&answers](const Engine& engine) { return 1.0 - answers.closeness(engine, one_thread()).mean(); };
+}
+
 std::size_t file_bytes(const Model& model) {
   const TemporaryDirectory directory;
   model.save(directory / "m.octavo");
@@ -144,7 +148,7 @@ TEST_CASE("sublayers that do nothing are found first, and cost nothing") {
   for (const std::string& module : planted) silence(opt, module);
   const Model model = opt.model();
   const Comparison answers = answers_of(model, random_batch(8, 40, 70));
-  const SublayerChoice found = choose_sublayers(model, answers, {.count = 3}, one_thread());
+  const SublayerChoice found = choose_sublayers(model, distance_to(answers), {.count = 3});
   CHECK(found.sublayers == 6);
   REQUIRE(found.removed.size() == 3);
   Names first = found.names();
@@ -157,7 +161,7 @@ TEST_CASE("sublayers that do nothing are found first, and cost nothing") {
   CHECK(found.removed[1].work < found.removed[0].work);
 
   // A bound takes what does nothing, says what it left, and the figures are those of the models themselves.
-  const SublayerChoice until = choose_sublayers(model, answers, {.most_distance = 1e-9}, one_thread());
+  const SublayerChoice until = choose_sublayers(model, distance_to(answers), {.most_distance = 1e-9});
   CHECK(until.names() == first);
   REQUIRE(until.next);
   CHECK(until.next->sublayer.name == found.removed[2].sublayer.name);
@@ -197,10 +201,10 @@ TEST_CASE("what cannot be removed is an error that says so") {
   CHECK_THROWS_WITH(without_sublayers(model, Names{names[0], names[2]}), Catch::Contains("one attention must be left"));
   CHECK_THROWS_WITH(without_sublayers(quantized_tiny_model(), Names{names[0]}), Catch::Contains("quantized already"));
   const Comparison answers = answers_of(model, random_batch(2, 9, 50));
-  CHECK_THROWS_WITH(choose_sublayers(model, answers, {.count = 4}, one_thread()),
+  CHECK_THROWS_WITH(choose_sublayers(model, distance_to(answers), {.count = 4}),
                     Catch::Contains("one attention stays"));
-  CHECK_THROWS_WITH(choose_sublayers(model, answers, {}, one_thread()), Catch::Contains("either count or"));
-  const Names left = choose_sublayers(model, answers, {.count = 3}, one_thread()).names();
+  CHECK_THROWS_WITH(choose_sublayers(model, distance_to(answers), {}), Catch::Contains("either count or"));
+  const Names left = choose_sublayers(model, distance_to(answers), {.count = 3}).names();
   CHECK(left.size() == 3);  // all but an attention
 }
 

@@ -161,4 +161,42 @@ TEST_CASE("sublayers that are removed stand in the report and in the file, which
   CHECK_THROWS_WITH(calibrate(scratch, {"--drop", "6"}), Catch::Contains("one attention stays"));
 }
 
+TEST_CASE(
+    "heads and neurons that are removed, and neurons apart, stand in the report; samples are chosen in either way") {
+  const Scratch scratch;
+  write_inputs(scratch, TinyBert({.intermediate_size = 192}));
+  const auto report = [&](const std::vector<std::string>& flags) {
+    std::vector<std::string> words = {"--ablations", "off", "--report", scratch.path("r.json")};
+    words.insert(words.end(), flags.begin(), flags.end());
+    REQUIRE(calibrate(scratch, words) == 0);
+    return nlohmann::json::parse(scratch.read("r.json"));
+  };
+  const nlohmann::json whole = report({});
+  CHECK(whole.at("parts").is_null());
+  CHECK(whole.at("outlier_lanes") == 0);
+  const nlohmann::json less = report({"--drop-heads", "0.34", "--drop-neurons", "0.2"}), parts = less.at("parts");
+  CHECK(parts.at("heads") == 6);
+  CHECK(parts.at("neurons") == 384);
+  REQUIRE(parts.at("removed").size() == 3);
+  CHECK(parts.at("removed")[0].at("count") == 1);
+  CHECK(parts.at("removed")[2].at("count") == 64);
+  CHECK(less.at("output_bytes") < whole.at("output_bytes"));
+  CHECK(1.0 - less.at("cosine_mean").get<double>() > 0.5 * parts.at("removed")[2].at("distance").get<double>());
+  CHECK(scratch.read("printed").find("2 of 6 heads and 64 of 384 neurons") != std::string::npos);
+
+  const nlohmann::json lanes = report({"--outlier-lanes", "16"});
+  CHECK(lanes.at("outlier_lanes") == 16);
+  CHECK(lanes.at("cosine_mean") > 0.99);
+  const nlohmann::json target = report({"--target-cosine", "0.9999"});
+  CHECK(target.at("outlier_lanes") == 128);
+  CHECK(target.dump().find(".apart") != std::string::npos);
+  CHECK(report({"--target-cosine", "0.9999", "--outlier-lanes", "0"}).dump().find(".apart") == std::string::npos);
+
+  const nlohmann::json chosen = report({"--sample-choice", "covering", "--samples", "8"});
+  CHECK(chosen.at("samples") == 8);
+  CHECK(report({"--sample-choice", "covering", "--samples", "8"}).at("cosine_mean") == chosen.at("cosine_mean"));
+  CHECK_THROWS_WITH(calibrate(scratch, {"--ffn-width", "0.5"}), Catch::Contains("matformer_factor"));
+  CHECK_THROWS_WITH(calibrate(scratch, {"--drop-heads", "0.9"}), Catch::Contains("some of each sublayer stay"));
+}
+
 }  // namespace octavo::test

@@ -225,15 +225,32 @@ std::optional<std::int64_t> Arguments::integer(const std::string& flag, std::int
   return parse_integer(*value, lowest, highest);
 }
 
-std::vector<std::int64_t> Arguments::integers(const std::string& flag, std::int64_t lowest,
-                                              std::int64_t highest) const {
-  std::vector<std::int64_t> numbers;
+std::vector<Arguments::Value> Arguments::elements(const std::string& flag) const {
+  std::vector<Value> elements;
   for (const Value& list : find_all(flag)) {
     for (std::size_t begin = 0; begin <= list.text.size();) {
       const std::size_t comma = std::min(list.text.find(',', begin), list.text.size());
-      numbers.push_back(parse_integer({list.text.substr(begin, comma - begin), list.source}, lowest, highest));
+      elements.push_back({list.text.substr(begin, comma - begin), list.source});
       begin = comma + 1;
     }
+  }
+  return elements;
+}
+
+std::vector<std::int64_t> Arguments::integers(const std::string& flag, std::int64_t lowest,
+                                              std::int64_t highest) const {
+  std::vector<std::int64_t> numbers;
+  for (const Value& element : elements(flag)) numbers.push_back(parse_integer(element, lowest, highest));
+  return numbers;
+}
+
+std::vector<double> Arguments::numbers(const std::string& flag, double low, double highest) const {
+  std::vector<double> numbers;
+  for (const Value& element : elements(flag)) {
+    const std::optional<double> number = number_in(element.text);
+    if (!number || !(*number > low && *number <= highest))
+      fail(element, "numbers above " + shortest(low) + " and at most " + shortest(highest));
+    numbers.push_back(*number);
   }
   return numbers;
 }

@@ -89,6 +89,9 @@ class Arguments {
   /// All integers given, each from `lowest` to `highest`: a flag may be repeated and hold a list, 1,2.
   std::vector<std::int64_t> integers(const std::string& flag, std::int64_t lowest, std::int64_t highest) const;
 
+  /// All numbers given, each above `low` and at most `highest`, in the same way.
+  std::vector<double> numbers(const std::string& flag, double low, double highest) const;
+
   /// A number from `lowest` to `highest`; nothing when there is no value.
   std::optional<double> number(const std::string& flag, double lowest, double highest) const;
 
@@ -130,6 +133,8 @@ class Arguments {
   const Flag* declared(const std::string& flag) const;
   bool is_set(const std::string& other) const;
   std::vector<Value> find_all(const std::string& flag) const;
+  /// What stands between the commas of all its values.
+  std::vector<Value> elements(const std::string& flag) const;
   std::optional<std::pair<std::size_t, bool>> last_switch(const std::string& flag) const;
   static std::int64_t parse_integer(const Value& value, std::int64_t lowest, std::int64_t highest);
   [[noreturn]] static void fail(const Value& value, const std::string& expected);

@@ -2,7 +2,6 @@
 #include "report/calibration_report.h"
 
 #include "cli/numbers.h"
-#include "report/sublayers_report.h"
 
 #include <nlohmann/json.hpp>
 
@@ -222,7 +221,7 @@ std::string to_text(const CalibrationReport& report) {
   std::string text = report.output + "\n  calibrated on  " + std::to_string(report.samples) + " samples, " +
                      std::to_string(report.tokens) + " tokens" + built_in_text(report) + "\n  cosine         " +
                      mean_and_lowest(report.closeness) + ": INT8 against " +
-                     (report.sublayers ? "the whole model in float32, " : "float32, ") + report.compared + " of " +
+                     (report.parts.less() ? "the whole model in float32, " : "float32, ") + report.compared + " of " +
                      std::to_string(report.closeness.count()) + which + "\n";
   if (report.built_in_closeness) text += "    on built-in     " + mean_and_lowest(*report.built_in_closeness) + "\n";
   for (const Ablation& each : report.without) {
@@ -232,7 +231,7 @@ std::string to_text(const CalibrationReport& report) {
   if (report.task) text += task_text(*report.task);
   if (report.probabilities) text += probabilities_text(*report.probabilities);
   if (report.search) text += search_text(*report.search);
-  if (report.sublayers) text += to_text(*report.sublayers);
+  text += to_text(report.parts);
   return text + "  convergence    " + verdict(report.convergence) + "\n  size           " +
          megabytes(report.output_bytes) + ", checkpoint " + megabytes(report.checkpoint_bytes) +
          "\n  time           calibrate " + fixed(report.calibrate_seconds, 1) + " s, quantize and write " +
@@ -240,7 +239,7 @@ std::string to_text(const CalibrationReport& report) {
 }
 
 std::string to_json(const CalibrationReport& report) {
-  const Json object = {
+  Json object = {
       {"output", report.output},
       {"samples", report.samples},
       {"tokens", report.tokens},
@@ -255,7 +254,6 @@ std::string to_json(const CalibrationReport& report) {
       {"ablations", ablations(report)},
       {"probabilities", probabilities_json(report)},
       {"search", search_json(report)},
-      {"sublayers", report.sublayers ? to_json(*report.sublayers) : Json(nullptr)},
       {"convergence", convergence_json(report.convergence)},
       {"output_bytes", report.output_bytes},
       {"checkpoint_bytes", report.checkpoint_bytes},
@@ -263,6 +261,7 @@ std::string to_json(const CalibrationReport& report) {
       {"quantize_seconds", report.quantize_seconds},
       {"compare_seconds", report.compare_seconds},
   };
+  add_json(object, report.parts, true);
   return dump(object) + "\n";
 }
 
@@ -275,7 +274,7 @@ std::string to_stored_json(const CalibrationReport& report) {
                  {"search", search_json(report)},
                  {"convergence", convergence_json(report.convergence)}};
   if (report.task) object["task"] = task_json(report.task);
-  if (report.sublayers) object["sublayers"] = to_json(*report.sublayers);
+  add_json(object, report.parts, false);
   return dump(object);
 }
 
@@ -307,12 +306,7 @@ std::string to_html(const CalibrationReport& report) {
     for (const FrontierPoint& point : report.search->frontier)
       page += html_row(point_text(point), measured_text(point));
   }
-  if (report.sublayers) {
-    page += "</table>\n<h2>Without " + sublayers_text(*report.sublayers) +
-            "</h2>\n<table><tr><th>on calibration samples</th><th>1 - cosine</th><th>multiply-adds</th></tr>\n";
-    for (const RemovedSublayer& step : report.sublayers->removed)
-      page += html_row(sublayer_text(step.sublayer), fixed(step.distance, 6), fixed(step.work, 2) + " x");
-  }
+  page += to_html(report.parts);
   return page + "</table>\n<h2>Size and time</h2>\n<table>" + html_row("INT8 file", megabytes(report.output_bytes)) +
          html_row("checkpoint", megabytes(report.checkpoint_bytes)) +
          html_row("calibrate", fixed(report.calibrate_seconds, 1) + " s") +

@@ -1,9 +1,10 @@
 // What `octavo calibrate` tells at its end.
 #pragma once
 
+#include "report/parts_report.h"
+
 #include "octavo/calibration.h"
 #include "octavo/comparison.h"
-#include "octavo/sublayers.h"
 
 #include <cstdint>
 #include <optional>
@@ -32,7 +33,7 @@ struct CalibrationReport {
   std::vector<Ablation> without;
   std::optional<ProbabilityChoice> probabilities;  ///< how --probabilities auto was decided
   std::optional<PrecisionChoice> search;           ///< what --target-cosine or --max-drop found
-  std::optional<SublayerChoice> sublayers;         ///< what --drop or --drop-until removed
+  PartsReport parts;                               ///< what the model does without, or has apart
   Convergence convergence;
   std::uintmax_t output_bytes = 0;
   std::uintmax_t checkpoint_bytes = 0;  ///< of its weights

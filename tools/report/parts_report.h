@@ -1,23 +1,33 @@
-// What a report says of sublayers that a model can do without.
+// What a report says of parts that a model does without, or has apart.
 #pragma once
 
+#include "octavo/parts.h"
 #include "octavo/sublayers.h"
 
 #include <nlohmann/json.hpp>
 
+#include <optional>
 #include <string>
 
 namespace octavo::tools {
 
-/// Lines of a table: the frontier, a line for each sublayer that went.
-std::string to_text(const SublayerChoice& choice);
+struct PartsReport {
+  std::optional<SublayerChoice> sublayers = {};  ///< what --drop or --drop-until removed
+  std::optional<PartChoice> parts = {};          ///< what --drop-heads and --drop-neurons removed
+  bool by_points = false;                        ///< distances are points that the task loses, not 1 - cosine
+  int outlier_lanes = 0;
 
-nlohmann::ordered_json to_json(const SublayerChoice& choice);
+  /// Whether what is calibrated answers other than the checkpoint in float32.
+  bool less() const { return sublayers || parts; }
+};
 
-/// "2 of 12 sublayers".
-std::string sublayers_text(const SublayerChoice& choice);
+/// Lines of a table: the frontier, a line for each step; "" where nothing was removed.
+std::string to_text(const PartsReport& report);
 
-/// "attention of layer 4, encoder.layer.4.attention.output.dense".
-std::string sublayer_text(const Sublayer& sublayer);
+/// Adds "sublayers", "parts" and "outlier_lanes" to an object: all, with null, or what there is.
+void add_json(nlohmann::ordered_json& object, const PartsReport& report, bool all);
+
+/// Tables of a page, behind one that is open.
+std::string to_html(const PartsReport& report);
 
 }  // namespace octavo::tools

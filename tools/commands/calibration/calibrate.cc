@@ -6,7 +6,8 @@
 #include "cli/progress.h"
 #include "cli/stopwatch.h"
 #include "commands/calibration/calibration_flags.h"
-#include "commands/calibration/drop_sublayers.h"
+#include "commands/calibration/covering_samples.h"
+#include "commands/calibration/fewer_parts.h"
 #include "commands/calibration/top_up.h"
 #include "commands/commands.h"
 #include "commands/common_flags.h"
@@ -21,7 +22,6 @@
 #include "octavo/comparison.h"
 #include "octavo/error.h"
 #include "octavo/memory.h"
-#include "octavo/sublayers.h"
 #include "octavo/tasks.h"
 
 #include <filesystem>
@@ -49,6 +49,10 @@ Syntax syntax() {
        "N"},
       {"samples", "samples to calibrate on, chosen at random from the whole file", "N", "512"},
       {"s,seed", "seed of that choice", "N", "0"},
+      {"sample-choice",
+       "random, or covering: of eight times as many those that cover lengths and what the layers of the model make of "
+       "them",
+       "NAME", "random"},
       {"top-up",
        "where samples are so few or narrow that built-in ones go beyond their ranges by over 5.5 % of these (pictures: "
        "5 %), calibrate on 128 of those, too (pictures: 64): on, off",
@@ -65,9 +69,9 @@ Syntax syntax() {
       {"json", "print the report as one JSON object"},
   };
   std::vector<Rule> rules = calibration_rules();
-  for (Rule& rule : drop_rules()) rules.push_back(std::move(rule));
+  for (Rule& rule : part_rules()) rules.push_back(std::move(rule));
   rules.push_back({{"ablations", "attn-prune", "attn-log-bits"}, Rule::When::beside, "paper"});
-  rules.push_back({{"seed", "column", "labels", "top-up"}, Rule::When::without, "data"});
+  rules.push_back({{"seed", "sample-choice", "column", "labels", "top-up"}, Rule::When::without, "data"});
   rules.push_back({{"top-up"}, Rule::When::beside, "paper"});
   return {
       .usage = "CHECKPOINT [-d FILE] [-o OUT.octavo] [OPTION...]",
@@ -76,7 +80,7 @@ Syntax syntax() {
           "and prints how\nclose the two are on samples that were held out (up to 64, or an eighth of a small file). "
           "Without -d the samples\nare built in: texts of ten languages, or pictures that octavo makes.",
       .example = "octavo calibrate my-model/ -d sentences.txt -o my-model.octavo",
-      .flags = join({own, calibration_flags(), drop_flags(), method_flags(), run_flags("4096"), max_length_flags(),
+      .flags = join({own, calibration_flags(), part_flags(), method_flags(), run_flags("4096"), max_length_flags(),
                      verbosity_flags()}),
       .max_positionals = 1,
       .rules = std::move(rules)};
@@ -110,11 +114,11 @@ struct Settings {
   SampleOptions samples;
   CheckpointOptions method;
   CalibrationOptions calibration;
-  std::optional<SublayerOptions> drop;
+  PartSettings parts;
   RunOptions run;
   std::optional<std::int64_t> max_length;
   std::int64_t memory = 0;  ///< half of it for float32 weights, half for observations and INT8 weights
-  bool ablations = true, top_up = true;
+  bool ablations = true, top_up = true, covering = false;
 };
 
 /// --output, which must be a file: what is written is read again.
@@ -149,21 +153,25 @@ Settings read_settings(const Arguments& arguments) {
       static_cast<std::uint64_t>(*arguments.integer("seed", 0, std::numeric_limits<std::int64_t>::max()));
   settings.method = read_method(arguments);
   settings.calibration = read_calibration(arguments);
-  settings.drop = read_drop(arguments);
+  settings.parts = read_parts(arguments);
   settings.run = read_run_options(arguments);
   settings.max_length = read_max_length(arguments);
   settings.memory =
       arguments.bytes("memory").value_or(free_memory() / 3);  // batches need some, and so does the system to read files
+  settings.covering = *arguments.choice<bool>("sample-choice", {{"random", false}, {"covering", true}});
   settings.top_up = *arguments.choice<bool>("top-up", {{"on", true}, {"off", false}});
   settings.ablations = *arguments.choice<bool>("ablations", {{"on", true}, {"off", false}});
   return settings;
 }
 
 Samples read_samples(const Settings& settings, const Model& model, const Log& log) {
-  Samples samples = choose(settings.data, settings.samples, model, settings.max_length, settings.labels);
+  SampleOptions options = settings.samples;
+  if (settings.covering) options.count *= kPool;
+  Samples samples = choose(settings.data, options, model, settings.max_length, settings.labels);
   const std::string name = settings.data == "-" ? "standard input" : settings.data;
   log.say((name.empty() ? "built in" : name) + ": " + std::to_string(samples.usable) + " samples, of which " +
-          std::to_string(samples.calibration.size()) + " to calibrate on and " +
+          std::to_string(samples.calibration.size()) +
+          (settings.covering ? " to choose from and " : " to calibrate on and ") +
           std::to_string(samples.held_out.size()) + " held out" +
           (samples.empty > 0 ? "; " + std::to_string(samples.empty) + " empty skipped" : ""));
   if (samples.held_out.empty()) log.warn("too few samples to hold any out: closeness is measured on the same ones");
@@ -199,15 +207,20 @@ class Calibration {
         workspace_({.threads = settings.run.threads}),
         batches_(model_, settings.max_length, settings.run.batch, workspace_.threads(), log) {
     check_flags(arguments, model_.info());
-    if (!settings.drop) begin(model_, settings.memory / 2);
+    if (!settings.parts.any()) begin(model_, settings.memory / 2);
     report_.output = output();
     require_creatable(report_.output);
     if (!settings.report.empty()) require_creatable(settings.report);
   }
 
   CalibrationReport run() {
-    const Samples samples = read_samples(settings_, model_, log_);
-    if (settings_.drop) drop(samples);
+    Samples samples = read_samples(settings_, model_, log_);
+    if (settings_.covering) {
+      samples = covering(std::move(samples), settings_.samples.count, settings_.samples.seed,
+                         Engine(model_, {.isa = settings_.run.isa, .weight_memory = settings_.memory / 4}), batches_,
+                         workspace_);
+    }
+    if (settings_.parts.any()) choose_parts(samples);
     observe(samples);
     look_for_gaps(samples);
     const Calibrated made = quantize();
@@ -239,14 +252,12 @@ class Calibration {
                         MemoryOptions{.bytes = settings_.memory / 2, .directory = directory_of(output())});
   }
 
-  /// What is calibrated is the model without some sublayers; what it is compared with has all of them.
-  void drop(const Samples& samples) {
+  /// What is calibrated may have fewer parts; what it is compared with has all of them.
+  void choose_parts(const Samples& samples) {
     const std::int64_t weight_memory = settings_.memory / 4;
-    SublayerOptions options = *settings_.drop;
-    options.weight_memory = weight_memory;
-    report_.sublayers = drop_sublayers(model_, options, samples.calibration, batches_, workspace_, log_);
-    begin(without_sublayers(model_, report_.sublayers->names()), weight_memory);
     whole_.emplace(model_, EngineOptions{.isa = settings_.run.isa, .weight_memory = weight_memory});
+    FewerParts parts(*whole_, settings_.parts, weight_memory, workspace_);
+    begin(parts.choose(samples, batches_, log_, report_.parts), weight_memory);
   }
 
   const Engine& reference() const { return whole_ ? *whole_ : calibrator_->reference(); }
@@ -346,7 +357,7 @@ class Calibration {
   Workspace workspace_;
   SampleBatches batches_;
   std::optional<Calibrator> calibrator_;
-  std::optional<Engine> whole_;                 // where sublayers are removed
+  std::optional<Engine> whole_;                 // where parts are removed or set apart
   std::vector<std::string> built_in_held_out_;  // where given samples are narrow
   CalibrationReport report_;
 };

@@ -1,17 +1,22 @@
-#include "commands/calibration/drop_sublayers.h"
+#include "commands/calibration/fewer_parts.h"
 
 #include "cli/progress.h"
 
+#include "octavo/agreement.h"
+#include "octavo/comparison.h"
 #include "octavo/engine.h"
 #include "octavo/error.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 namespace octavo::tools {
 namespace {
 
 constexpr std::int64_t kSamples = 64, kTokens = 4096;  // that models are compared on: about so many at most
+constexpr std::int64_t kLabelled = 512;                // samples, where they have labels, and where parts are observed
+constexpr std::int64_t kLanes = 128;                   // where a search gives extra bits
 
 /// The samples that models are compared on, the same however they come in batches: one of the two is empty.
 struct FirstSamples {
@@ -41,53 +46,132 @@ struct FirstSamples {
   }
 };
 
-Comparison answers(const Engine& whole, const std::vector<std::string>& samples, SampleBatches& batches,
-                   Workspace& workspace) {
+std::vector<std::string> first_of(const std::vector<std::string>& samples, std::int64_t count) {
+  return {samples.begin(), samples.begin() + std::min(count, std::ssize(samples))};
+}
+
+/// 1 - mean cosine of what both answer.
+Distance by_cosine(const Engine& whole, const Samples& samples, SampleBatches& batches, Workspace& workspace) {
   FirstSamples first;
-  batches.for_each({samples.begin(), samples.begin() + std::min(kSamples, std::ssize(samples))}, "read",
+  batches.for_each(first_of(samples.calibration, kSamples), "read",
                    [&](const auto& batch) { first.add(batch, whole.model().info()); });
-  Comparison result;
-  if (!first.texts.sequences.empty()) result.add(whole, first.texts, workspace);
-  if (!first.pictures.images.empty()) result.add(whole, first.pictures, workspace);
-  if (first.tokens == 0) throw Error("none of the first samples could be read, by which sublayers are chosen");
-  return result;
+  Comparison answers;
+  if (!first.texts.sequences.empty()) answers.add(whole, first.texts, workspace);
+  if (!first.pictures.images.empty()) answers.add(whole, first.pictures, workspace);
+  if (first.tokens == 0) throw Error("none of the first samples could be read, by which parts are chosen");
+  return [answers, &workspace](const Engine& engine) { return 1.0 - answers.closeness(engine, workspace).mean(); };
+}
+
+/// Points that the task loses; what is equal in that is told apart by scores.
+Distance by_points(const Engine& whole, const Samples& samples, SampleBatches& batches, Workspace& workspace) {
+  constexpr double kScores = 1e-3;
+  TaskComparison answers;
+  BatchLabels labels(samples.calibration_labels);
+  batches.for_each(first_of(samples.calibration, kLabelled), "read",
+                   [&](const auto& batch) { answers.add(whole, batch, workspace, labels.next(batch)); });
+  return [answers, &workspace](const Engine& engine) {
+    const TaskCloseness found = answers.closeness(engine, workspace);
+    return std::max(0.0, found.drop()) + kScores * found.agreement.mean_difference;
+  };
 }
 
 }  // namespace
 
-Flags drop_flags() {
+Flags part_flags() {
   return {
       {"drop",
        "removes so many sublayers, attentions and feed-forward networks: one after the other, each time that without "
-       "which float32 is closest to the whole model",
+       "which float32 is closest to the whole model, or with --labels answers best",
        "N"},
-      {"drop-until", "removes as many sublayers as leave float32 at most 1 - cosine = D away from the whole model",
+      {"drop-until",
+       "removes as many sublayers as leave float32 at most 1 - cosine = D away from the whole model, or with --labels "
+       "so many points worse",
        "D"},
+      {"drop-heads", "share of all attention heads to remove, chosen in the same way", "S"},
+      {"drop-neurons", "share of all neurons of feed-forward networks to remove, chosen in the same way", "S"},
+      {"ffn-width",
+       "of a checkpoint that holds narrower feed-forward networks (matformer_factor), what share of their neurons to "
+       "keep: one for all, or one for each",
+       "F,..."},
+      {"outlier-lanes",
+       "neurons of each feed-forward network, those of the largest values, that get scales of their own (default: 0, "
+       "or "
+       "128 with --target-cosine or --max-drop, which may give them extra bits apart from the others)",
+       "K"},
   };
 }
 
-std::vector<Rule> drop_rules() {
+std::vector<Rule> part_rules() {
   return {{{"drop-until"}, Rule::When::beside, "drop"},
           {{"target-cosine", "max-drop"}, Rule::When::beside, "drop"},
-          {{"target-cosine", "max-drop"}, Rule::When::beside, "drop-until"}};
+          {{"target-cosine", "max-drop"}, Rule::When::beside, "drop-until"},
+          {{"target-cosine", "max-drop"}, Rule::When::beside, "drop-heads"},
+          {{"target-cosine", "max-drop"}, Rule::When::beside, "drop-neurons"},
+          {{"drop-neurons"}, Rule::When::beside, "ffn-width"},
+          {{"outlier-lanes"}, Rule::When::beside, "paper"}};
 }
 
-std::optional<SublayerOptions> read_drop(const Arguments& arguments) {
+PartSettings read_parts(const Arguments& arguments) {
+  PartSettings settings;
   SublayerOptions options;
   if (const auto count = arguments.integer("drop", 1, 1999)) options.count = static_cast<int>(*count);
-  options.most_distance = arguments.number_between("drop-until", 0.0, 1.0);
-  if (!options.count && !options.most_distance) return {};
-  return options;
+  options.most_distance = arguments.number_between("drop-until", 0.0, arguments.text("labels") ? 100.0 : 1.0);
+  if (options.count || options.most_distance) settings.sublayers = options;
+  settings.heads = arguments.number_between("drop-heads", 0.0, 1.0).value_or(0.0);
+  settings.neurons = arguments.number_between("drop-neurons", 0.0, 1.0).value_or(0.0);
+  settings.ffn_widths = arguments.numbers("ffn-width", 0.0, 1.0);
+  const bool target = arguments.text("target-cosine") || arguments.text("max-drop");
+  settings.outlier_lanes = static_cast<int>(arguments.integer("outlier-lanes", 0, 16384).value_or(target ? kLanes : 0));
+  return settings;
 }
 
-SublayerChoice drop_sublayers(const Model& whole, SublayerOptions options, const std::vector<std::string>& samples,
-                              SampleBatches& batches, Workspace& workspace, const Log& log) {
-  const Comparison whole_answers =
-      answers(Engine(whole, {.weight_memory = options.weight_memory}), samples, batches, workspace);
+Distance FewerParts::distance(const Samples& samples, SampleBatches& batches) {
+  return samples.calibration_labels.empty() ? by_cosine(whole_, samples, batches, workspace_)
+                                            : by_points(whole_, samples, batches, workspace_);
+}
+
+Model FewerParts::without_sublayers_of(const Distance& distance, const Log& log, PartsReport& found) {
   Progress progress("drop", log);
   progress.update(0, 0.0);
+  SublayerOptions options = *settings_.sublayers;
+  options.weight_memory = weight_memory_;
   options.progress = [&](std::int64_t done, std::optional<double> fraction) { progress.update(done, fraction); };
-  return choose_sublayers(whole, whole_answers, options, workspace);
+  found.sublayers = choose_sublayers(whole_.model(), distance, options);
+  return without_sublayers(whole_.model(), found.sublayers->names());
+}
+
+PartObserver FewerParts::observe(const Model& model, const Samples& samples, SampleBatches& batches) {
+  PartObserver observed(Engine(model, {.weight_memory = weight_memory_}));
+  batches.for_each(first_of(samples.calibration, kLabelled), "observe",
+                   [&](const auto& batch) { observed.observe(batch, workspace_); });
+  return observed;
+}
+
+Model FewerParts::without_heads_and_neurons(const PartObserver& observed, const Distance& distance, const Log& log,
+                                            PartsReport& found) {
+  Progress progress("drop", log);
+  std::int64_t done = 0;
+  progress.update(0, 0.0);
+  found.parts = choose_parts(observed, distance,
+                             {.heads = settings_.heads,
+                              .neurons = settings_.neurons,
+                              .weight_memory = weight_memory_,
+                              .progress = [&](double fraction) { progress.update(++done, fraction); }});
+  return with_parts(observed, found.parts->left);
+}
+
+Model FewerParts::choose(const Samples& samples, SampleBatches& batches, const Log& log, PartsReport& found) {
+  Model model = whole_.model();
+  const bool search = settings_.heads > 0.0 || settings_.neurons > 0.0;
+  const Distance measured = search || settings_.sublayers ? distance(samples, batches) : Distance{};
+  found.by_points = !samples.calibration_labels.empty();
+  if (settings_.sublayers) model = without_sublayers_of(measured, log, found);
+  if (search) model = without_heads_and_neurons(observe(model, samples, batches), measured, log, found);
+  if (!settings_.ffn_widths.empty()) model = with_ffn_widths(model, settings_.ffn_widths);
+  if (settings_.outlier_lanes > 0)
+    model = with_outlier_lanes(observe(model, samples, batches), settings_.outlier_lanes);
+  found.outlier_lanes = settings_.outlier_lanes;
+  return model;
 }
 
 }  // namespace octavo::tools

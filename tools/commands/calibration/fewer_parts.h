@@ -1,25 +1,53 @@
-// --drop and --drop-until: which sublayers a calibration leaves out.
+// --drop, --drop-until, --drop-heads, --drop-neurons, --ffn-width, --outlier-lanes: the model that is calibrated in the
+// checkpoint's place.
 #pragma once
 
 #include "cli/options.h"
 #include "data/sample_batches.h"
+#include "report/parts_report.h"
 
+#include "octavo/parts.h"
 #include "octavo/sublayers.h"
 
+#include <cstdint>
 #include <optional>
-#include <string>
 #include <vector>
 
 namespace octavo::tools {
 
-Flags drop_flags();
-std::vector<Rule> drop_rules();
+struct PartSettings {
+  std::optional<SublayerOptions> sublayers = {};
+  double heads = 0.0, neurons = 0.0;    ///< shares that are removed
+  std::vector<double> ffn_widths = {};  ///< shares of nested networks, one or one for each
+  int outlier_lanes = 0;                ///< neurons of each network that are set apart
 
-/// Nothing where no sublayer is to be removed.
-std::optional<SublayerOptions> read_drop(const Arguments& arguments);
+  bool any() const { return sublayers || heads > 0.0 || neurons > 0.0 || !ffn_widths.empty() || outlier_lanes > 0; }
+};
 
-/// Chooses by what the model answers to the first samples.
-SublayerChoice drop_sublayers(const Model& whole, SublayerOptions options, const std::vector<std::string>& samples,
-                              SampleBatches& batches, Workspace& workspace, const Log& log);
+Flags part_flags();
+std::vector<Rule> part_rules();
+PartSettings read_parts(const Arguments& arguments);
+
+/// The model without what the settings remove, chosen by the first samples: by what the model answers or, with labels,
+/// by how well.
+class FewerParts {
+ public:
+  FewerParts(const Engine& whole, const PartSettings& settings, std::int64_t weight_memory, Workspace& workspace)
+      : whole_(whole), settings_(settings), weight_memory_(weight_memory), workspace_(workspace) {}
+
+  Model choose(const Samples& samples, SampleBatches& batches, const Log& log, PartsReport& found);
+
+ private:
+  Distance distance(const Samples& samples, SampleBatches& batches);
+  Model without_sublayers_of(const Distance& distance, const Log& log, PartsReport& found);
+  Model without_heads_and_neurons(const PartObserver& observed, const Distance& distance, const Log& log,
+                                  PartsReport& found);
+  PartObserver observe(const Model& model, const Samples& samples, SampleBatches& batches);
+
+  const Engine& whole_;
+  const PartSettings& settings_;
+  std::int64_t weight_memory_;
+  Workspace& workspace_;
+};
 
 }  // namespace octavo::tools
