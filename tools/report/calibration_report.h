@@ -4,6 +4,7 @@
 #include "octavo/calibration.h"
 #include "octavo/comparison.h"
 #include "octavo/sublayers.h"
+#include "octavo/token_reduction.h"
 
 #include <cstdint>
 #include <optional>
@@ -33,6 +34,7 @@ struct CalibrationReport {
   std::optional<ProbabilityChoice> probabilities;  ///< how --probabilities auto was decided
   std::optional<PrecisionChoice> search;           ///< what --target-cosine or --max-drop found
   std::optional<SublayerChoice> sublayers;         ///< what --drop or --drop-until removed
+  std::optional<TokenChoice> token_reduction;      ///< what --token-prune and --token-merge removed
   Convergence convergence;
   std::uintmax_t output_bytes = 0;
   std::uintmax_t checkpoint_bytes = 0;  ///< of its weights

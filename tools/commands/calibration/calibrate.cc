@@ -7,6 +7,7 @@
 #include "cli/stopwatch.h"
 #include "commands/calibration/calibration_flags.h"
 #include "commands/calibration/drop_sublayers.h"
+#include "commands/calibration/fewer_tokens.h"
 #include "commands/calibration/top_up.h"
 #include "commands/commands.h"
 #include "commands/common_flags.h"
@@ -23,6 +24,7 @@
 #include "octavo/memory.h"
 #include "octavo/sublayers.h"
 #include "octavo/tasks.h"
+#include "octavo/token_reduction.h"
 
 #include <filesystem>
 #include <limits>
@@ -66,6 +68,7 @@ Syntax syntax() {
   };
   std::vector<Rule> rules = calibration_rules();
   for (Rule& rule : drop_rules()) rules.push_back(std::move(rule));
+  for (Rule& rule : token_rules()) rules.push_back(std::move(rule));
   rules.push_back({{"ablations", "attn-prune", "attn-log-bits"}, Rule::When::beside, "paper"});
   rules.push_back({{"seed", "column", "labels", "top-up"}, Rule::When::without, "data"});
   rules.push_back({{"top-up"}, Rule::When::beside, "paper"});
@@ -76,8 +79,8 @@ Syntax syntax() {
           "and prints how\nclose the two are on samples that were held out (up to 64, or an eighth of a small file). "
           "Without -d the samples\nare built in: texts of ten languages, or pictures that octavo makes.",
       .example = "octavo calibrate my-model/ -d sentences.txt -o my-model.octavo",
-      .flags = join({own, calibration_flags(), drop_flags(), method_flags(), run_flags("4096"), max_length_flags(),
-                     verbosity_flags()}),
+      .flags = join({own, calibration_flags(), drop_flags(), token_flags(), method_flags(), run_flags("4096"),
+                     max_length_flags(), verbosity_flags()}),
       .max_positionals = 1,
       .rules = std::move(rules)};
 }
@@ -95,6 +98,8 @@ void check_flags(const Arguments& arguments, const ModelInfo& info) {
   if (arguments.given("labels") && info.task != TextTask::sequence_classification)
     throw UsageError("--labels has no effect on " + info.name + ", which does not classify texts");
   refuse("max-length", !info.image);
+  refuse("token-prune", info.image.has_value());
+  refuse("token-merge", info.image.has_value());
   if (!arguments.text("max-drop")) return;
   const AnswerKind kind = answer_kind(info);
   if (kind == AnswerKind::none)
@@ -111,6 +116,7 @@ struct Settings {
   CheckpointOptions method;
   CalibrationOptions calibration;
   std::optional<SublayerOptions> drop;
+  std::optional<TokenSettings> tokens;
   RunOptions run;
   std::optional<std::int64_t> max_length;
   std::int64_t memory = 0;  ///< half of it for float32 weights, half for observations and INT8 weights
@@ -150,6 +156,7 @@ Settings read_settings(const Arguments& arguments) {
   settings.method = read_method(arguments);
   settings.calibration = read_calibration(arguments);
   settings.drop = read_drop(arguments);
+  settings.tokens = read_tokens(arguments);
   settings.run = read_run_options(arguments);
   settings.max_length = read_max_length(arguments);
   settings.memory =
@@ -199,7 +206,7 @@ class Calibration {
         workspace_({.threads = settings.run.threads}),
         batches_(model_, settings.max_length, settings.run.batch, workspace_.threads(), log) {
     check_flags(arguments, model_.info());
-    if (!settings.drop) begin(model_, settings.memory / 2);
+    if (!settings.drop && !settings.tokens) begin(model_, settings.memory / 2);
     report_.output = output();
     require_creatable(report_.output);
     if (!settings.report.empty()) require_creatable(settings.report);
@@ -208,6 +215,7 @@ class Calibration {
   CalibrationReport run() {
     const Samples samples = read_samples(settings_, model_, log_);
     if (settings_.drop) drop(samples);
+    if (settings_.tokens) reduce(samples);
     observe(samples);
     look_for_gaps(samples);
     const Calibrated made = quantize();
@@ -246,6 +254,17 @@ class Calibration {
     options.weight_memory = weight_memory;
     report_.sublayers = drop_sublayers(model_, options, samples.calibration, batches_, workspace_, log_);
     begin(without_sublayers(model_, report_.sublayers->names()), weight_memory);
+    whole_.emplace(model_, EngineOptions{.isa = settings_.run.isa, .weight_memory = weight_memory});
+  }
+
+  /// The same of tokens. Where all stay, nothing differs from a calibration without the flags.
+  void reduce(const Samples& samples) {
+    const std::int64_t weight_memory = settings_.memory / 4;
+    const TokenChoice choice =
+        reduce_tokens(model_, *settings_.tokens, weight_memory, samples.calibration, batches_, workspace_, log_);
+    if (!choice.candidates.empty()) report_.token_reduction = choice;
+    if (choice.chosen < 0) return begin(model_, settings_.memory / 2);
+    begin(with_fewer_tokens(model_, choice.reductions()), weight_memory);
     whole_.emplace(model_, EngineOptions{.isa = settings_.run.isa, .weight_memory = weight_memory});
   }
 
@@ -346,7 +365,7 @@ class Calibration {
   Workspace workspace_;
   SampleBatches batches_;
   std::optional<Calibrator> calibrator_;
-  std::optional<Engine> whole_;                 // where sublayers are removed
+  std::optional<Engine> whole_;                 // where sublayers or tokens are removed
   std::vector<std::string> built_in_held_out_;  // where given samples are narrow
   CalibrationReport report_;
 };
