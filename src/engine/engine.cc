@@ -92,7 +92,7 @@ Tensor Engine::Data::value(ValueId value, const RaggedBatch& batch, Workspace& w
   const Value& described = data_of(model).graph.value(value);
   return part_by_part(batch, workspace.threads(), [&](const RaggedBatch& part) {
     const OutputCodes codes = integer.run(value, part, data_of(workspace));
-    const std::int64_t rows = part.rows(described.rows, 0);
+    const std::int64_t rows = part.rows(described, 0);
     return codes.s32.empty() ? dequantize(codes.s16, integer.scale(value), rows, described.columns)
                              : dequantize(codes.s32, integer.scale(value), rows, described.columns);
   });
@@ -117,6 +117,7 @@ Tensor Engine::Data::output(std::string_view name, const RaggedBatch& batch, Wor
 Tensor Engine::Data::pool(const RaggedBatch& batch, const std::vector<Pooling>& pooling, Workspace& workspace) const {
   if (pooling.empty()) throw Error("there is no pooling, expected at least one kind");
   const ValueId hidden = data_of(model).graph.hidden();
+  if (data_of(model).graph.value(hidden).removed > 0) return pool_fewer(batch, pooling, workspace);
   const auto* integer = std::get_if<IntegerExecutor>(&executor);
   if (integer && pooling == std::vector{Pooling::mean} && batch.prompts.empty()) {
     return part_by_part(batch, workspace.threads(), [&](const RaggedBatch& part) {
@@ -126,6 +127,18 @@ Tensor Engine::Data::pool(const RaggedBatch& batch, const std::vector<Pooling>& 
     });
   }
   return pool_rows(value(hidden, batch, workspace), batch, pooling);
+}
+
+Tensor Engine::Data::pool_fewer(const RaggedBatch& batch, const std::vector<Pooling>& pooling,
+                                Workspace& workspace) const {
+  const Value& hidden = data_of(model).graph.value(data_of(model).graph.hidden());
+  for (const Pooling kind : pooling) {
+    if (kind != Pooling::cls)
+      throw Error(model.info().name + " has removed " + std::to_string(hidden.removed) +
+                  " tokens of a picture; pooling is " + std::string(name_of(kind)) + ", expected cls");
+  }
+  return pool_rows(value(data_of(model).graph.hidden(), batch, workspace), without_tokens(batch, hidden.removed),
+                   pooling);
 }
 
 Tensor Engine::run(const TokenBatch& batch, Workspace& workspace) const {

@@ -29,6 +29,8 @@ struct Engine::Data {
   /// An output by name; of tokens that can be chosen, all.
   Tensor output(std::string_view name, const RaggedBatch& batch, Workspace& workspace) const;
   Tensor pool(const RaggedBatch& batch, const std::vector<Pooling>& pooling, Workspace& workspace) const;
+  /// Where tokens were removed, only class tokens are what they are.
+  Tensor pool_fewer(const RaggedBatch& batch, const std::vector<Pooling>& pooling, Workspace& workspace) const;
 
   /// A value of chosen tokens, one row after the other: `rows` are those of the batch.
   void visit_chosen(ValueId value, const RaggedBatch& batch, std::span<const std::int32_t> rows, Workspace& workspace,

@@ -45,8 +45,8 @@ float activated(float x, GateActivation activation) {
 void rotate(FloatExecutor::Run& pass, const QkvProduct& op, const Node& node) {
   const ConstRow table = pass.model.bound(op.rotary->table);
   const Eigen::Index size = op.head_size, half = size / 2, stride = pass.model.columns(node.output);
-  for (Eigen::Index row = 0; row < pass.batch.rows(); ++row) {
-    const Eigen::Index position = pass.batch.positions[static_cast<std::size_t>(row)];
+  for (Eigen::Index row = 0; row < pass.batch().rows(); ++row) {
+    const Eigen::Index position = pass.batch().positions[static_cast<std::size_t>(row)];
     const auto cosine = table.segment(position * size, half), sine = table.segment(position * size + half, half);
     for (int head = 0; head < op.heads + op.key_value_heads(); ++head) {  // of Q, then of K
       Row x(pass.at(node.output) + row * stride + head * size, half), y(x.data() + half, half);
@@ -87,6 +87,7 @@ struct AttentionRun {
   const float* value(int sequence, int head) const;
   void set_sinks();
   void compute_scores(int sequence, int head, float* scores) const;
+  void add_log_sizes(int sequence, float* scores) const;
   void compute_probabilities(int sequence, int head, float* scores);
   void change_scores(std::vector<float>& scores);
   void compute_context(int sequence, int head, const float* probabilities) const;
@@ -103,16 +104,16 @@ void AttentionRun::run() {
   set_sinks();
   prepare_heads();
   std::vector<std::size_t> first_probability{0};
-  for (int i = 0; i < pass.batch.sequences(); ++i) {
-    const auto length = static_cast<std::size_t>(pass.batch.length(i));
+  for (int i = 0; i < pass.batch().sequences(); ++i) {
+    const auto length = static_cast<std::size_t>(pass.batch().length(i));
     first_probability.push_back(first_probability.back() + static_cast<std::size_t>(heads_count) * length * length);
   }
   const bool watched = pass.observer && pass.stages == ObserveStages::all, keep = watched || pass.transform;
   std::vector<float> probabilities(keep ? first_probability.back() : 0);
   const auto for_heads = [&](auto&& work) {
-    pass.workspace.pool.run(pass.batch.sequences() * heads_count, [&](int index, int) {
+    pass.workspace.pool.run(pass.batch().sequences() * heads_count, [&](int index, int) {
       const int sequence = index / heads_count, head = index % heads_count;
-      const auto length = static_cast<std::size_t>(pass.batch.length(sequence));
+      const auto length = static_cast<std::size_t>(pass.batch().length(sequence));
       std::vector<float> own(keep ? 0 : length * length);
       float* scores = keep ? probabilities.data() + first_probability[static_cast<std::size_t>(sequence)] +
                                  static_cast<std::size_t>(head) * length * length
@@ -145,8 +146,8 @@ const HeadProducts& AttentionRun::products(int length) const {
 
 void AttentionRun::prepare_heads() {
   const int width = op.heads * op.head_size, stride = pass.model.columns(node.inputs[0]);
-  for (int i = 0; i < pass.batch.sequences(); ++i) {
-    const int length = pass.batch.length(i);
+  for (int i = 0; i < pass.batch().sequences(); ++i) {
+    const int length = pass.batch().length(i);
     const std::array key = {length, op.head_size, op.heads, stride};
     if (pass.heads.contains(key)) continue;
     pass.heads.emplace(key, HeadProducts{FloatMatmul({.rows = length,
@@ -170,7 +171,7 @@ void AttentionRun::prepare_heads() {
 
 /// The query of one head of one sequence; keys of all heads follow, then values.
 const float* AttentionRun::query(int sequence, int head) const {
-  const Eigen::Index first = pass.batch.start[static_cast<std::size_t>(sequence)];
+  const Eigen::Index first = pass.batch().start[static_cast<std::size_t>(sequence)];
   return pass.at(node.inputs[0]) + first * pass.model.columns(node.inputs[0]) + head * op.head_size;
 }
 
@@ -184,13 +185,23 @@ const float* AttentionRun::value(int sequence, int head) const {
 
 /// Scaled scores [length, length] of one head of one sequence, hidden keys included.
 void AttentionRun::compute_scores(int sequence, int head, float* scores) const {
-  const int length = pass.batch.length(sequence);
+  const int length = pass.batch().length(sequence);
   products(length).scores.run(query(sequence, head), key(sequence, head), scores);
   Row(scores, Eigen::Index{length} * length) *= 1.0f / std::sqrt(static_cast<float>(op.head_size));
+  if (!pass.batch().sizes.empty()) add_log_sizes(sequence, scores);
   if (!op.bias) return;
   const float* bias = pass.model.bound(op.bias->table).data() + std::ptrdiff_t{head} * op.bias->entries();
   for (int i = 0; i < length; ++i) {
     for (int j = 0; j < length; ++j) *scores++ += bias[op.bias->entry(i, j)];
+  }
+}
+
+/// A key of n tokens counts as n of them: log n more.
+void AttentionRun::add_log_sizes(int sequence, float* scores) const {
+  const int length = pass.batch().length(sequence);
+  const auto first = pass.batch().sizes.begin() + pass.batch().start[static_cast<std::size_t>(sequence)];
+  for (int i = 0; i < length; ++i) {
+    for (int j = 0; j < length; ++j) *scores++ += std::log(static_cast<float>(first[j]));
   }
 }
 
@@ -202,7 +213,7 @@ void AttentionRun::set_sinks() {
     const ConstRow learned = pass.model.bound(op.sink);
     sinks.assign(learned.begin(), learned.end());
   }
-  if (!sinks.empty()) sink_shares.resize(static_cast<std::size_t>(pass.batch.rows()) * heads);
+  if (!sinks.empty()) sink_shares.resize(static_cast<std::size_t>(pass.batch().rows()) * heads);
 }
 
 /// Learned sinks are scores, too, and stand behind all others.
@@ -215,7 +226,8 @@ void AttentionRun::change_scores(std::vector<float>& scores) {
 }
 
 void AttentionRun::compute_probabilities(int sequence, int head, float* scores) {
-  const Eigen::Index first = pass.batch.start[static_cast<std::size_t>(sequence)], length = pass.batch.length(sequence);
+  const Eigen::Index first = pass.batch().start[static_cast<std::size_t>(sequence)],
+                     length = pass.batch().length(sequence);
   const std::optional<float> sink = sinks.empty() ? std::nullopt : std::optional(sinks[static_cast<std::size_t>(head)]);
   for (Eigen::Index i = 0; i < length; ++i) {
     const Eigen::Index begin = op.window > 0 ? std::max<Eigen::Index>(i - op.window, 0) : 0;
@@ -232,7 +244,8 @@ void AttentionRun::compute_probabilities(int sequence, int head, float* scores) 
 
 void AttentionRun::compute_context(int sequence, int head, const float* probabilities) const {
   const int width = op.heads * op.head_size;
-  const Eigen::Index first = pass.batch.start[static_cast<std::size_t>(sequence)], length = pass.batch.length(sequence);
+  const Eigen::Index first = pass.batch().start[static_cast<std::size_t>(sequence)],
+                     length = pass.batch().length(sequence);
   float* context = pass.at(node.output) + first * width + head * op.head_size;
   products(static_cast<int>(length)).context.run(probabilities, value(sequence, head), context);
   if (!op.gate) return;
@@ -252,8 +265,8 @@ void AttentionRun::compute_context(int sequence, int head, const float* probabil
 void AttentionRun::compute_gates() {
   if (!op.gate) return;
   const int columns = op.heads * gate_columns_of_head();
-  gates.resize(static_cast<std::size_t>(pass.batch.rows()) * static_cast<std::size_t>(columns));
-  for (Eigen::Index i = 0; i < pass.batch.rows(); ++i) {
+  gates.resize(static_cast<std::size_t>(pass.batch().rows()) * static_cast<std::size_t>(columns));
+  for (Eigen::Index i = 0; i < pass.batch().rows(); ++i) {
     for (int j = 0; j < columns; ++j) gates[static_cast<std::size_t>(i * columns + j)] = logit(i, j);
   }
   if (op.gate->type == GateType::conditional_per_head) average_over_tokens();
@@ -276,9 +289,9 @@ float AttentionRun::logit(Eigen::Index row, int column) const {
 
 /// Each token's logits become the mean of its sequence's.
 void AttentionRun::average_over_tokens() {
-  Rows all(gates.data(), pass.batch.rows(), op.heads);
-  for (int i = 0; i < pass.batch.sequences(); ++i) {
-    auto own = all.middleRows(pass.batch.start[static_cast<std::size_t>(i)], pass.batch.length(i));
+  Rows all(gates.data(), pass.batch().rows(), op.heads);
+  for (int i = 0; i < pass.batch().sequences(); ++i) {
+    auto own = all.middleRows(pass.batch().start[static_cast<std::size_t>(i)], pass.batch().length(i));
     const Eigen::Array<float, 1, Eigen::Dynamic> mean = own.colwise().mean();
     own.rowwise() = mean;
   }
@@ -286,13 +299,13 @@ void AttentionRun::average_over_tokens() {
 
 void AttentionRun::observe(const std::vector<float>& probabilities, const std::vector<std::size_t>& first) const {
   const std::string& name = pass.model.name(node.output);
-  for (int i = 0; i < pass.batch.sequences(); ++i) {
+  for (int i = 0; i < pass.batch().sequences(); ++i) {
     pass.observe(stage_name(name, Stage::probs), probabilities.data() + first[static_cast<std::size_t>(i)],
-                 Eigen::Index{op.heads} * pass.batch.length(i), pass.batch.length(i));
+                 Eigen::Index{op.heads} * pass.batch().length(i), pass.batch().length(i));
   }
   if (op.gate)
-    pass.observe(stage_name(name, Stage::gate), gates.data(), pass.batch.rows(), op.heads * gate_columns_of_head());
-  if (!sinks.empty()) pass.observe(stage_name(name, Stage::sink), sink_shares.data(), pass.batch.rows(), op.heads);
+    pass.observe(stage_name(name, Stage::gate), gates.data(), pass.batch().rows(), op.heads * gate_columns_of_head());
+  if (!sinks.empty()) pass.observe(stage_name(name, Stage::sink), sink_shares.data(), pass.batch().rows(), op.heads);
 }
 
 }  // namespace

@@ -26,19 +26,19 @@ void normalised_patches(const EmbedPatches& op, const RaggedBatch& batch, int im
 
 template <>
 void FloatExecutor::Run::execute(const EmbedPatches& op, const Node& node) {
-  const int columns = op.projection.columns, inputs = op.inputs(), count = batch.sequences() * op.patches();
+  const int columns = op.projection.columns, inputs = op.inputs(), count = batch().sequences() * op.patches();
   auto* pixels = workspace.get<float>("float.pixels", padded_rows(count) * static_cast<std::size_t>(inputs));
   auto* patches = workspace.get<float>("float.patches", padded_rows(count) * static_cast<std::size_t>(columns));
-  for (int i = 0; i < batch.sequences(); ++i)
-    normalised_patches(op, batch, i, pixels + std::ptrdiff_t{i} * op.patches() * inputs);
+  for (int i = 0; i < batch().sequences(); ++i)
+    normalised_patches(op, batch(), i, pixels + std::ptrdiff_t{i} * op.patches() * inputs);
   model.products.of(node)->run(workspace.pool, count, pixels, patches);
   if (op.norm) {
     observe(stage_name(model.name(node.output), Stage::product), patches, count, columns);
     normalise(*op.norm, patches, patches, count, columns);
   }
   const ConstRow positions = model.bound(op.position);
-  for (int i = 0; i < batch.sequences(); ++i) {
-    float* out = at(node.output) + std::ptrdiff_t{batch.start[static_cast<std::size_t>(i)]} * columns;
+  for (int i = 0; i < batch().sequences(); ++i) {
+    float* out = at(node.output) + std::ptrdiff_t{batch().start[static_cast<std::size_t>(i)]} * columns;
     for (const PrefixRows& rows : op.prefix) {
       Row all(out, std::ptrdiff_t{rows.rows} * columns);
       all = model.bound(rows.token);
@@ -54,14 +54,14 @@ void FloatExecutor::Run::execute(const EmbedPatches& op, const Node& node) {
 template <>
 void FloatExecutor::Run::execute(const SelectRows& op, const Node& node) {
   const Eigen::Index columns = model.columns(node.inputs[0]);
-  const ConstRows tokens(at(node.inputs[0]), batch.rows(), columns);
+  const ConstRows tokens(at(node.inputs[0]), batch().rows(), columns);
   Rows out = rows(node.output);
   for (Eigen::Index i = 0; i < out.rows(); ++i) {
     if (op.selection == Selection::chosen) {
       out.row(i) = tokens.row(chosen[static_cast<std::size_t>(i)]);
       continue;
     }
-    const auto own = tokens.middleRows(batch.start[static_cast<std::size_t>(i)], batch.length(static_cast<int>(i)));
+    const auto own = tokens.middleRows(batch().start[static_cast<std::size_t>(i)], batch().length(static_cast<int>(i)));
     const int first = op.selection == Selection::first ? op.count : op.side_by_side() - 1;
     for (int row = 0; row < first; ++row) out.row(i).segment(row * columns, columns) = own.row(row);
     if (op.selection != Selection::first)

@@ -39,14 +39,14 @@ void FloatExecutor::Run::execute(const EmbedTokens& op, const Node& node) {
   };
   const auto rows_count = static_cast<std::size_t>(out.rows());
   for (std::size_t token = 0; token < rows_count; ++token) {
-    const Tensor values = model.word(op.word, batch.ids[token]);
+    const Tensor values = model.word(op.word, batch().ids[token]);
     const ConstRow word(values.as<float>().data(), values.elements());
     row_of(token) = op.projection.empty() ? word : projected(model.bound(op.projection), word, out.cols());
-    if (!op.type.empty()) add(row_of(token), op.type, batch.types[token]);
+    if (!op.type.empty()) add(row_of(token), op.type, batch().types[token]);
   }
   change(node, Stage::partial);
   for (std::size_t token = 0; token < rows_count && !op.position.empty(); ++token)
-    add(row_of(token), op.position, batch.positions[token]);
+    add(row_of(token), op.position, batch().positions[token]);
   change(node);
 }
 

@@ -33,23 +33,26 @@ void FloatExecutor::Run::observe_product(const Node& node) const {
 
 FloatExecutor::Run::Run(const Impl& impl, const RaggedBatch& ragged, Workspace::Data& data, const FloatHooks& hooks)
     : model(impl),
-      batch(ragged),
+      whole(ragged),
       workspace(data),
       observer(hooks.observer),
       stages(hooks.stages),
       transform(hooks.transform),
       editor(hooks.editor) {
+  for (const Value& value : model.data->graph.values) {
+    if (value.removed > 0) fewer.try_emplace(value.removed, without_tokens(whole, value.removed));
+  }
   choose({});
 }
 
 void FloatExecutor::Run::choose(std::span<const std::int32_t> rows) {
   chosen = rows;
-  slots = workspace.buffers_of(model.plan, {padded_rows(batch.rows()), padded_rows(batch.sequences()),
+  slots = workspace.buffers_of(model.plan, {padded_rows(whole.rows()), padded_rows(whole.sequences()),
                                             padded_rows(static_cast<int>(chosen.size()))});
 }
 
 void FloatExecutor::Run::choose_all() {
-  all_rows.resize(static_cast<std::size_t>(batch.rows()));
+  all_rows.resize(static_cast<std::size_t>(whole.rows()));
   std::iota(all_rows.begin(), all_rows.end(), 0);
   choose(all_rows);
 }
@@ -58,6 +61,7 @@ void FloatExecutor::Run::run(const std::vector<bool>& needed) {
   for (std::size_t i = 0; i < needed.size(); ++i) {
     if (!needed[i]) continue;
     const Node& node = model.data->graph.nodes[i];
+    removed = node.inputs.empty() ? 0 : model.data->graph.value(node.inputs[0]).removed;
     workspace.node(model.data->graph, i, [&] { std::visit([&](const auto& op) { execute(op, node); }, node.op); });
     observe(model.name(node.output), at(node.output), rows_of(node.output), model.columns(node.output));
   }

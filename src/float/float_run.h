@@ -62,7 +62,9 @@ struct FloatExecutor::Run {
   Run(const Impl& impl, const RaggedBatch& ragged, Workspace::Data& data, const FloatHooks& hooks);
 
   const Impl& model;
-  const RaggedBatch& batch;
+  const RaggedBatch& whole;
+  std::map<int, RaggedBatch> fewer = {};  // of values whose sequences have lost so many tokens
+  int removed = 0;                        // from what the node that runs reads
   Workspace::Data& workspace;
   const Observer& observer;
   const ObserveStages stages;
@@ -88,7 +90,11 @@ struct FloatExecutor::Run {
   template <typename Op>
   void execute(const Op& op, const Node& node);
 
-  int rows_of(ValueId value) const { return batch.rows(model.data->graph.value(value).rows, chosen.size()); }
+  /// The batch as it is where so many tokens are gone.
+  const RaggedBatch& batch_without(int tokens) const { return tokens == 0 ? whole : fewer.at(tokens); }
+  /// The same for the node that runs.
+  const RaggedBatch& batch() const { return batch_without(removed); }
+  int rows_of(ValueId value) const { return whole.rows(model.data->graph.value(value), chosen.size()); }
   float* at(ValueId value) const {
     return reinterpret_cast<float*>(
         slots[static_cast<std::size_t>(model.plan.slot_of[static_cast<std::size_t>(value)])]);

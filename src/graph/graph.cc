@@ -5,6 +5,9 @@
 #include "octavo/error.h"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
+#include <variant>
 
 namespace octavo {
 namespace {
@@ -55,6 +58,30 @@ void check_gate(const std::string& name, const QkvProduct& op, int inputs) {
   if (std::int64_t{columns} * op.heads > kMaxColumns)
     throw Error(name + ": its gate has more than " + std::to_string(kMaxColumns) + " hidden units");
 }
+
+/// Tokens of an image that a graph takes, and those of them that are no patches; none of a text.
+std::optional<std::pair<int, int>> image_tokens(const Graph& graph) {
+  const auto* patches = graph.nodes.empty() ? nullptr : std::get_if<EmbedPatches>(&graph.nodes.front().op);
+  if (!patches) return std::nullopt;
+  return std::pair{patches->prefix_rows() + patches->patches(), patches->prefix_rows()};
+}
+
+/// Why an op needs all tokens of a sequence, each in its place; "" when it does not.
+struct NeedsAllTokens {
+  std::string operator()(const QkvProduct& op) const { return op.rotary ? "rotary positions" : ""; }
+  std::string operator()(const AttentionOp& op) const {
+    if (op.bias) return "a bias of scores by place";
+    if (op.window > 0) return "a window of keys";
+    return op.mask == AttentionMask::causal ? "a causal mask" : "";
+  }
+  std::string operator()(const SelectRows& op) const {
+    return op.selection == Selection::first ? "" : "the mean of patches, or tokens that a caller chooses";
+  }
+  template <typename Op>
+  std::string operator()(const Op&) const {
+    return "";
+  }
+};
 
 const char* text_of(Form form) { return form == Form::u8 ? "8 bits" : form == Form::s16 ? "16 bits" : "32 bits"; }
 
@@ -124,10 +151,35 @@ ValueId GraphBuilder::append(Value value, Op op, std::vector<ValueId> inputs) {
   const auto used = [&](const Value& other) { return other.name == value.name; };
   if (std::any_of(graph_.values.begin(), graph_.values.end(), used))
     throw Error("two values of the graph are named " + value.name);
+  for (const ValueId x : inputs) require_fewer_do(value.name, op, x);
   const auto id = static_cast<ValueId>(graph_.values.size());
   graph_.values.push_back(std::move(value));
   graph_.nodes.push_back({std::move(op), std::move(inputs), id});
   return id;
+}
+
+Value GraphBuilder::like(ValueId x, const std::string& name, int columns) const {
+  Value result = graph_.value(x);
+  result.name = name;
+  result.columns = columns;
+  return result;
+}
+
+void GraphBuilder::require_fewer_do(const std::string& name, const Op& op, ValueId x) const {
+  if (graph_.value(x).removed == 0) return;
+  const std::string why = std::visit(NeedsAllTokens{}, op);
+  if (!why.empty()) throw Error(name + " has " + why + ", for which no tokens may be removed before");
+}
+
+ValueId GraphBuilder::copy(const Value& value, const Node& node, std::vector<ValueId> inputs) {
+  Value own = value;
+  for (const ValueId x : inputs) {
+    const Value &rows = graph_.value(x), &first = graph_.value(inputs[0]);
+    if (rows.removed != first.removed || rows.merged != first.merged)
+      throw Error(value.name + " reads " + first.name + " and " + rows.name + ", of which one has fewer tokens");
+  }
+  if (!inputs.empty() && value.rows == RowKind::token) own = like(inputs[0], value.name, value.columns);
+  return append(std::move(own), node.op, std::move(inputs));
 }
 
 void GraphBuilder::require_form(const std::string& reader, ValueId x, Form form) const {
@@ -150,7 +202,7 @@ ValueId GraphBuilder::qkv(const std::string& name, ValueId x, QkvProduct op) {
     throw Error(name + " has rotary positions and heads of " + std::to_string(op.head_size) +
                 " columns, expected an even number");
   const int columns = op.query.columns + 2 * op.key.columns + gate_columns(op);
-  return append({name, columns, graph_.value(x).rows}, std::move(op), {x});
+  return append(like(x, name, columns), std::move(op), {x});
 }
 
 ValueId GraphBuilder::linear(const std::string& name, ValueId x, Linear op) {
@@ -162,7 +214,7 @@ ValueId GraphBuilder::linear(const std::string& name, ValueId x, Linear op) {
                     (op.makes == Form::u8 && op.activation != Activation::tanh);
   if (!fits) throw Error(name + " has an activation that is not there for what it makes");
   const int columns = op.weights.columns;
-  return append({name, columns, graph_.value(x).rows}, std::move(op), {x});
+  return append(like(x, name, columns), std::move(op), {x});
 }
 
 ValueId GraphBuilder::linear_add(const std::string& name, ValueId x, ValueId stream, LinearAdd op) {
@@ -170,9 +222,10 @@ ValueId GraphBuilder::linear_add(const std::string& name, ValueId x, ValueId str
   require_form(name, stream, Form::s16);
   const int columns = op.weights.columns;
   require_columns(graph_, name, stream, columns);
-  if (graph_.value(x).rows != graph_.value(stream).rows)
+  const Value &added = graph_.value(x), &to = graph_.value(stream);
+  if (added.rows != to.rows || added.removed != to.removed || added.merged != to.merged)
     throw Error(name + " adds " + graph_.name(x) + " to " + graph_.name(stream) + ", whose rows are other ones");
-  return append({name, columns, graph_.value(x).rows}, std::move(op), {x, stream});
+  return append(like(x, name, columns), std::move(op), {x, stream});
 }
 
 ValueId GraphBuilder::glu_product(const std::string& name, ValueId x, GluProduct op) {
@@ -181,13 +234,13 @@ ValueId GraphBuilder::glu_product(const std::string& name, ValueId x, GluProduct
     throw Error(name + " has " + std::to_string(op.gate.columns) + " gates for " + std::to_string(op.up.columns) +
                 " columns");
   const int columns = op.gate.columns + op.up.columns;
-  return append({name, columns, graph_.value(x).rows}, std::move(op), {x});
+  return append(like(x, name, columns), std::move(op), {x});
 }
 
 ValueId GraphBuilder::glu(const std::string& name, ValueId product, GluOp op) {
   const auto* branches = std::get_if<GluProduct>(&graph_.producer(product).op);
   if (!branches) throw Error(name + " reads " + graph_.name(product) + ", which has no branches");
-  return append({name, branches->gate.columns, graph_.value(product).rows}, op, {product});
+  return append(like(product, name, branches->gate.columns), op, {product});
 }
 
 ValueId GraphBuilder::layer_norm(const std::string& name, ValueId x, NormWeights weights, int groups) {
@@ -196,8 +249,7 @@ ValueId GraphBuilder::layer_norm(const std::string& name, ValueId x, NormWeights
   if (groups < 1 || columns % groups != 0)
     throw Error(name + ": " + std::to_string(columns) + " columns do not divide into " + std::to_string(groups) +
                 " groups");
-  return append({name, columns, graph_.value(x).rows}, LayerNormOp{.weights = std::move(weights), .groups = groups},
-                {x});
+  return append(like(x, name, columns), LayerNormOp{.weights = std::move(weights), .groups = groups}, {x});
 }
 
 ValueId GraphBuilder::attention(const std::string& name, ValueId qkv, AttentionOp op) {
@@ -216,7 +268,7 @@ ValueId GraphBuilder::attention(const std::string& name, ValueId qkv, AttentionO
   if (op.heads != product->heads || op.head_size != product->head_size)
     throw Error(name + " has " + heads_text(op.heads, op.head_size) + ", its input " + graph_.name(qkv) + " " +
                 heads_text(product->heads, product->head_size));
-  return append({name, op.heads * op.head_size, graph_.value(qkv).rows}, std::move(op), {qkv});
+  return append(like(qkv, name, op.heads * op.head_size), std::move(op), {qkv});
 }
 
 ValueId GraphBuilder::embed_patches(const std::string& name, int columns, EmbedPatches op) {
@@ -236,6 +288,33 @@ ValueId GraphBuilder::select_rows(const std::string& name, ValueId x, SelectRows
     throw Error(name + " selects " + std::to_string(op.count) + " rows, expected 1 to 1024");
   const RowKind rows = op.selection == Selection::chosen ? RowKind::chosen_token : RowKind::sequence;
   return append({name, graph_.columns(x) * op.side_by_side(), rows}, op, {x});
+}
+
+ValueId GraphBuilder::reduce_tokens(const std::string& name, ValueId stream, ValueId qkv, ReduceTokens op) {
+  require_form(name, stream, Form::s16);
+  const Value &rows = graph_.value(stream), &chosen_by = graph_.value(qkv);
+  const auto tokens = image_tokens(graph_);
+  if (!tokens || rows.rows != RowKind::token)
+    throw Error(name + " removes rows of " + rows.name + ", which has none of patches");
+  if (!std::holds_alternative<QkvProduct>(graph_.producer(qkv).op) || chosen_by.removed != rows.removed ||
+      chosen_by.merged != rows.merged)
+    throw Error(name + " chooses tokens by " + chosen_by.name + ", expected queries and keys of the same tokens");
+  const auto more = [&](const Value& value) { return value.removed > rows.removed; };
+  if (std::any_of(graph_.values.begin(), graph_.values.end(), more))
+    throw Error(name + " removes tokens of " + rows.name + ", of which others have already been removed elsewhere");
+  const auto [all, prefix] = *tokens;
+  const int patches = all - prefix - rows.removed, most = op.how == Reduction::merge ? patches / 2 : patches;
+  if (op.removed < 1 || op.removed > most)
+    throw Error(name + " removes " + std::to_string(op.removed) + " of " + std::to_string(patches) +
+                " patches, expected 1 to " + std::to_string(most));
+  if (op.how == Reduction::prune && op.removed < patches && (prefix == 0 || rows.merged))
+    throw Error(name + " prunes tokens by what a class token reads, " +
+                (rows.merged ? "of which some are merged" : "and there is none"));
+  if (prefix == 0 && op.removed == patches) throw Error(name + " leaves no tokens");
+  Value result = like(stream, name, rows.columns);
+  result.removed += op.removed;
+  result.merged |= op.how == Reduction::merge;
+  return append(std::move(result), op, {stream, qkv});
 }
 
 void GraphBuilder::output(std::string_view name, ValueId value) {

@@ -26,6 +26,8 @@ struct Value {
   std::string name;  ///< the checkpoint's name of the module that makes it: "encoder.layer.0.attention.output.dense"
   int columns = 0;
   RowKind rows = RowKind::token;  ///< what one row stands for
+  int removed = 0;                ///< of rows of tokens: how many each sequence has fewer than tokens (ReduceTokens)
+  bool merged = false;            ///< some of these rows stand for several tokens
 };
 
 /// How the codes of a value are held: one byte for the next product, 16 bits for sums and for what heads read, 32 bits
@@ -231,11 +233,25 @@ struct SelectRows {
   }
 };
 
+/// Which tokens ReduceTokens does without.
+enum class Reduction {
+  prune,  ///< those that the class token reads least are dropped
+  merge,  ///< those most like another one become the mean of both, which attention reads as often as tokens are in it
+};
+
+/// Fewer tokens from here on: input 0 is the residual stream, input 1 the product of Q, K and V by which they are
+/// chosen. Each sequence loses as many patches, of those that are left the order stays, and class, distillation and
+/// register tokens stay always.
+struct ReduceTokens {
+  Reduction how = Reduction::prune;
+  int removed = 1;  ///< of each sequence
+};
+
 /// A new op is a struct here and its constants in quantized.h, an overload for each in op_facts.cc, and one file in
 /// each of float/, integer/, quantize/ and model_file/: until all of them have answered for it, nothing compiles or
 /// links.
 using Op = std::variant<EmbedTokens, QkvProduct, Linear, LinearAdd, LayerNormOp, AttentionOp, EmbedPatches, SelectRows,
-                        GluProduct, GluOp>;
+                        GluProduct, GluOp, ReduceTokens>;
 
 struct Node {
   Op op;
@@ -291,6 +307,10 @@ class GraphBuilder {
   ValueId attention(const std::string& name, ValueId qkv, AttentionOp op);
   ValueId embed_patches(const std::string& name, int columns, EmbedPatches op);
   ValueId select_rows(const std::string& name, ValueId x, SelectRows op);
+  ValueId reduce_tokens(const std::string& name, ValueId stream, ValueId qkv, ReduceTokens op);
+
+  /// Appends a node with everything it has, as it stands in another graph, but for its inputs.
+  ValueId copy(const Value& value, const Node& node, std::vector<ValueId> inputs);
 
   /// Gives a value a name that callers ask for.
   void output(std::string_view name, ValueId value);
@@ -302,6 +322,10 @@ class GraphBuilder {
 
  private:
   ValueId append(Value value, Op op, std::vector<ValueId> inputs);
+  /// A value with as many rows as x.
+  Value like(ValueId x, const std::string& name, int columns) const;
+  /// Throws Error unless the op can do with fewer tokens than the picture has.
+  void require_fewer_do(const std::string& name, const Op& op, ValueId x) const;
   /// Throws Error unless the value is made in this form.
   void require_form(const std::string& reader, ValueId x, Form form) const;
 

@@ -33,6 +33,7 @@ inline constexpr char kU8Output[] = ".bytes", kS16Output[] = ".stream", kGain[] 
 inline constexpr char kGate[] = ".gate", kGateOutput[] = ".gate_output";
 inline constexpr char kExponential[] = ".exponential", kColumnScale[] = ".column_scale", kRows[] = ".rows";
 inline constexpr char kScoreBias[] = ".score_bias", kSink[] = ".sink", kCosine[] = ".cosine", kSine[] = ".sine";
+inline constexpr char kLogSize[] = ".log_size";
 }  // namespace part
 
 /// The multipliers of the rows of an embedding table: tensor `table` + this.

@@ -12,8 +12,9 @@ namespace octavo {
 namespace {
 
 /// By place in Op.
-constexpr std::string_view kNames[] = {"EmbedTokens", "QkvProduct",   "Linear",     "LinearAdd",  "LayerNorm",
-                                       "Attention",   "EmbedPatches", "SelectRows", "GluProduct", "Glu"};
+constexpr std::string_view kNames[] = {"EmbedTokens", "QkvProduct", "Linear",       "LinearAdd",
+                                       "LayerNorm",   "Attention",  "EmbedPatches", "SelectRows",
+                                       "GluProduct",  "Glu",        "ReduceTokens"};
 static_assert(std::size(kNames) == std::variant_size_v<Op>);
 
 std::vector<std::string> without_empty(std::vector<std::string> names) {
@@ -109,6 +110,9 @@ struct Facts {
     return result;
   }
   OpFacts operator()(const SelectRows&) const { return {.makes = {Form::s16}, .reads = Form::s16}; }
+  OpFacts operator()(const ReduceTokens&) const {
+    return {.makes = {Form::s16}, .reads = Form::s16, .keeps_codes = true};
+  }
 };
 
 std::string describe(const Encoding& encoding, const char* type) {
@@ -184,6 +188,7 @@ struct OfConstants {
   ConstantsFacts operator()(const QuantizedAttention& c) const { return {.values = {bytes(c.context, c.refined)}}; }
   ConstantsFacts operator()(const QuantizedEmbedPatches& c) const { return {.output = c.stream}; }
   ConstantsFacts operator()(const QuantizedSelectRows& c) const { return {.output = c.encoding}; }
+  ConstantsFacts operator()(const QuantizedReduceTokens& c) const { return {.output = c.encoding}; }
 };
 
 /// One overload per op.
@@ -221,6 +226,7 @@ struct Describe {
   std::string operator()(const QuantizedAttention& c) const { return describe(c.context, "u8") + describe(c.refined); }
   std::string operator()(const QuantizedEmbedPatches& c) const { return describe(c.stream, "s16"); }
   std::string operator()(const QuantizedSelectRows& c) const { return describe(c.encoding, "s16"); }
+  std::string operator()(const QuantizedReduceTokens& c) const { return describe(c.encoding, "s16"); }
 };
 
 /// The op at this place of Op.
@@ -235,14 +241,18 @@ Op op_at(std::size_t place, std::index_sequence<places...>) {
 
 OpFacts facts(const Graph& graph, const Node& node) { return std::visit(Facts{graph, node}, node.op); }
 
+AttentionFacts heads_of(const Graph& graph, ValueId product) {
+  const auto& op = std::get<QkvProduct>(graph.producer(product).op);
+  return {.heads = op.heads, .head_size = op.head_size, .key_value_heads = op.key_value_heads()};
+}
+
 std::optional<AttentionFacts> attention_facts(const Graph& graph, const Node& node) {
   const auto* op = std::get_if<AttentionOp>(&node.op);
   if (!op) return std::nullopt;
-  return AttentionFacts{.heads = op->heads,
-                        .head_size = op->head_size,
-                        .key_value_heads = std::get<QkvProduct>(graph.producer(node.inputs[0]).op).key_value_heads(),
-                        .mask = op->mask,
-                        .gate = op->gate};
+  AttentionFacts result = heads_of(graph, node.inputs[0]);
+  result.mask = op->mask;
+  result.gate = op->gate;
+  return result;
 }
 
 std::string_view op_name(const Op& op) { return kNames[op.index()]; }

@@ -47,6 +47,7 @@ struct OpFacts {
   bool passes_column_scales =
       false;                  ///< gives sums or products of the last value of what makes its input, column by column: a
                               ///< scale of each column passes through it from V or from a gated unit's `up`
+  bool keeps_codes = false;   ///< gives rows of its first input, or means of them, in that one's steps
   bool normalises = false;    ///< LayerNorm, whose gain and bias can take up a scale and a shift of each column
   bool reads_pixels = false;  ///< begins a graph of images
   std::string words = {};     ///< f32 table that it reads row by row; "" for none
@@ -65,6 +66,9 @@ struct OpFacts {
 };
 
 OpFacts facts(const Graph& graph, const Node& node);
+
+/// Heads of a product of Q, K and V.
+AttentionFacts heads_of(const Graph& graph, ValueId product);
 
 /// Its part of facts() alone, for whoever asks each time that a model is run.
 std::optional<AttentionFacts> attention_facts(const Graph& graph, const Node& node);

@@ -170,6 +170,7 @@ struct QuantizedAttention {
   Refined refined = {};  ///< of the context; with fine codes `multiplier` and `shift` are of 8 times its codes
 };  // with a bias: tensor "<value>.score_bias" s32 [heads, 2 * reach + 1] in steps of the scores, S_q S_k /
     // sqrt(head_size).
+    // Behind merged tokens: tensor "<value>.log_size" s32 [tokens of an image], in the same steps.
     // With sinks: tensor "<value>.sink" s32 [heads], in the same steps; in the paper's setting codes of scores.
     // With an unconditional gate: tensor "<value>.gate" s16 [heads], logits in steps of 2^-11, or with softplus gates
     // in Q12. With equalized V and context: tensor "<value>.column_scale" f32 [columns], by which their columns were
@@ -189,6 +190,13 @@ struct QuantizedEmbedPatches {
 
 /// Copies and means need no constants; the codes keep their scale.
 struct QuantizedSelectRows {
+  Encoding encoding;  ///< of the rows
+};
+
+/// How many tokens go is the op's. Pruning takes the softmax of the class token's scores, by constants of attention;
+/// merging compares keys, whose codes need none.
+struct QuantizedReduceTokens {
+  int score_multiplier = 1 << 15, score_shift = 0;
   Encoding encoding;  ///< of the rows
 };
 
@@ -234,6 +242,10 @@ struct ConstantsOf<GluProduct> {
 template <>
 struct ConstantsOf<GluOp> {
   using type = QuantizedGlu;
+};
+template <>
+struct ConstantsOf<ReduceTokens> {
+  using type = QuantizedReduceTokens;
 };
 template <typename Op>
 using Constants = typename ConstantsOf<Op>::type;

@@ -64,7 +64,12 @@ BoundGraph bind_graph(const Model::Data& data) {
   BoundGraph result;
   Binder binder(data, result);
   for (std::size_t i = 0; i < data.graph.nodes.size(); ++i) binder.bind(data.graph.nodes[i], data.integer->ops[i]);
-  for (const Value& value : data.graph.values) result.rows.push_back(value.rows);
+  for (const Node& node : data.graph.nodes) {
+    const Value& value = data.graph.value(node.output);
+    result.rows.push_back(value.rows);
+    result.removed.push_back(value.removed);
+    result.removed_before.push_back(node.inputs.empty() ? 0 : data.graph.value(node.inputs[0]).removed);
+  }
   result.plan = plan_buffers(data.graph, binder.needs());
   return result;
 }

@@ -92,6 +92,8 @@ struct BoundGraph {
   std::vector<std::unique_ptr<const BoundOp>> ops = {};  ///< by node
   std::vector<ValueBuffers> values = {};                 ///< by node
   std::vector<RowKind> rows = {};                        ///< by node: what its value's rows stand for
+  std::vector<int> removed = {}, removed_before = {};    ///< by node: tokens that its value's sequences have lost, and
+                                                         ///< those of its first input
   BufferPlan plan = {};
   int attentions = 0;
   int largest_head_size = 4;
@@ -119,6 +121,9 @@ class Binder {
 
   /// The place of an attention among those of the graph.
   std::size_t add_attention(int head_size);
+  /// Heads of an input that is a product of Q, K and V.
+  AttentionFacts heads_of_input(std::size_t i) const { return heads_of(data_.graph, node_->inputs[i]); }
+  const Value& input_value(std::size_t i) const { return data_.graph.value(node_->inputs[i]); }
   /// Of the node, which is an attention.
   AttentionFacts attention() const { return attention_facts(data_.graph, *node_).value(); }
 

@@ -91,8 +91,10 @@ class BoundAttention : public BoundOp {
   void attend_in_window(const IntegerPass& pass, const Attention& whole, int query, int queries) const;
   void set_grid_bias(Attention& call, int head, std::int32_t* rows) const;
   void activate_gates(IntegerPass& pass) const;
+  const std::int32_t* size_bias(const IntegerPass& pass) const;
   void set_gate(const IntegerPass& pass, int sequence, int head, Attention& call) const;
   Attention call_of(const IntegerPass& pass, const AttentionConstants& constants, int sequence, int head) const;
+  std::ptrdiff_t size_stride(const RaggedBatch& batch) const { return round_up(batch.length(0), 32); }
 
   QkvRows in_;
   Rows8 out_;
@@ -106,6 +108,7 @@ class BoundAttention : public BoundOp {
   std::optional<ScoreBias> grid_ = {};               // of a bias by place in a picture, and
   const std::int32_t* grid_bias_ = nullptr;          // its table
   std::size_t grid_rows_size_ = 0;                   // of the rows of all queries of a head
+  const std::int32_t* log_size_ = nullptr;           // of keys of 1, 2, ... tokens, where some are merged
   const std::int32_t* sink_ = nullptr;               // of each head
   std::vector<std::int32_t> zeros_ = {};             // sinks of softmax-1 in files of before
   const std::int16_t* unconditional_ = nullptr;      // logits of a gate per head
@@ -148,6 +151,7 @@ BoundAttention::BoundAttention(const AttentionOp& op, const QuantizedAttention& 
                                        .offset = static_w8a8.offset,
                                        .most = static_w8a8.most};
   }
+  if (binder.input_value(0).merged) log_size_ = binder.get<std::int32_t>(part::kLogSize);
   if (constants.softmax1) zeros_.resize(static_cast<std::size_t>(facts_.heads));
   if (constants.softmax1) sink_ = zeros_.data();
   if (constants.sink) sink_ = binder.get<std::int32_t>(part::kSink);
@@ -224,6 +228,22 @@ void BoundAttention::set_grid_bias(Attention& call, int head, std::int32_t* rows
   }
   call.bias = rows;
   call.bias_stride = stride;
+}
+
+/// What is added to the scores of each key of each sequence, whatever the query and the head: bias_stride is 0.
+/// Sequences of a picture are equally long.
+const std::int32_t* BoundAttention::size_bias(const IntegerPass& pass) const {
+  const RaggedBatch& batch = pass.batch();
+  const std::ptrdiff_t stride = size_stride(batch);
+  auto* rows = pass.workspace().get<std::int32_t>(
+      "size_bias", static_cast<std::size_t>(batch.sequences()) * static_cast<std::size_t>(stride));
+  for (int i = 0; i < batch.sequences(); ++i) {
+    const std::int32_t* sizes = batch.sizes.data() + batch.start[static_cast<std::size_t>(i)];
+    std::int32_t* row = rows + i * stride;
+    for (int key = 0; key < batch.length(i); ++key) row[key] = log_size_[sizes[key] - 1];
+    std::fill(row + batch.length(i), row + stride, 0);
+  }
+  return rows;
 }
 
 /// The whole call of one head of one sequence: its keys and values lie in its cache where it has one, else in the
@@ -324,6 +344,7 @@ NodeCodes BoundAttention::run(IntegerPass& pass, RowKind) const {
   const bool observed = pass.observed() && !static_w8a8_ && batch.caches.empty() && window_ == 0;
   const ObservedProbabilities seen =
       observed ? ObservedProbabilities(batch, pass.workspace(), facts_.heads) : ObservedProbabilities();
+  const std::int32_t* sizes = log_size_ ? size_bias(pass) : nullptr;
   auto* grid_rows =
       pass.workspace().get<std::int32_t>("score_bias", static_cast<std::size_t>(pool.threads()) * grid_rows_size_);
   const int shares =
@@ -331,6 +352,7 @@ NodeCodes BoundAttention::run(IntegerPass& pass, RowKind) const {
   if (shares > 1) {
     attend_by_shares(pass.table(), batch, pool, facts_.heads, shares, [&](int sequence, int head) {
       Attention call = call_of(pass, constants, sequence, head);
+      if (sizes) call.bias = sizes + sequence * size_stride(batch);
       call.scratch = pass.attention_scratch(sequence * facts_.heads + head);
       return call;
     });
@@ -338,6 +360,7 @@ NodeCodes BoundAttention::run(IntegerPass& pass, RowKind) const {
     const auto scalar = observed ? table_for(Isa::scalar).attention : nullptr;
     for_heads(pool, batch, facts_.heads, [&](int sequence, int head, int query, int queries, int thread) {
       Attention call = call_of(pass, constants, sequence, head);
+      if (sizes) call.bias = sizes + sequence * size_stride(batch);
       call.first_query = query;
       call.queries = queries;
       call.scratch = pass.attention_scratch(thread);

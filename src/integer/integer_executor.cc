@@ -49,7 +49,7 @@ OutputCodes IntegerExecutor::run(ValueId value, const RaggedBatch& batch, Worksp
   IntegerPass pass(impl_->bound, impl_->table, batch, workspace);
   if (observer) pass.observe();
   impl_->run(pass, workspace, graph.needed_for(value), observer, context);
-  return impl_->codes_of(pass, value, batch.rows(graph.value(value).rows, 0));
+  return impl_->codes_of(pass, value, batch.rows(graph.value(value), 0));
 }
 
 void IntegerExecutor::visit_chosen(ValueId value, const RaggedBatch& batch, std::span<const std::int32_t> rows,

@@ -18,6 +18,9 @@ IntegerPass::IntegerPass(const BoundGraph& graph, const KernelTable& table, cons
   attention_scratch_bytes_ = (kernels::attention_scratch_bytes(longest, graph.largest_head_size) + 63) / 64 * 64;
   attention_scratch_ = workspace.get<std::uint8_t>(
       "attention", attention_scratch_bytes_ * static_cast<std::size_t>(workspace.pool.threads()));
+  for (const int removed : graph.removed) {
+    if (removed > 0) fewer_.try_emplace(removed, without_tokens(batch, removed));
+  }
   choose({});
 }
 
@@ -29,7 +32,10 @@ void IntegerPass::choose(std::span<const std::int32_t> rows) {
   for (const int slot : graph_.plan.slot_of) buffers_.push_back(slots[static_cast<std::size_t>(slot)]);
 }
 
-NodeCodes IntegerPass::run(std::size_t node) { return graph_.ops[node]->run(*this, graph_.rows[node]); }
+NodeCodes IntegerPass::run(std::size_t node) {
+  removed_ = graph_.removed_before[node];
+  return graph_.ops[node]->run(*this, graph_.rows[node]);
+}
 
 std::span<const std::int16_t> IntegerPass::packed_rows(const Rows16& rows, int count) {
   std::int16_t* first = rows_at(rows);

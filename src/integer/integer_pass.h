@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <span>
 #include <vector>
 
@@ -59,7 +60,11 @@ class IntegerPass {
 
   // What ops work with.
   const kernels::KernelTable& table() const { return table_; }
-  const RaggedBatch& batch() const { return batch_; }
+  /// As it is for the node that runs, which reads values whose sequences may have lost tokens.
+  const RaggedBatch& batch() const { return batch_without(removed_); }
+  const RaggedBatch& batch_without(int tokens) const { return tokens == 0 ? batch_ : fewer_.at(tokens); }
+  /// Tokens that each row stands for where so many are gone; for who merges them to fill.
+  std::vector<std::int32_t>& sizes_without(int tokens) { return fewer_.at(tokens).sizes; }
   Workspace::Data& workspace() const { return workspace_; }
   std::span<const std::int32_t> chosen() const { return chosen_; }
   bool observed() const { return observed_; }
@@ -82,7 +87,7 @@ class IntegerPass {
   /// Coarse codes of a value, where it has them.
   void write_coarse(const Rows8& rows, const RowBlock& block) const;
 
-  int rows_of(RowKind kind) const { return batch_.rows(kind, chosen_.size()); }
+  int rows_of(RowKind kind) const { return batch().rows(kind, chosen_.size()); }
   RowBlock block_of(RowKind kind) const {
     const int rows = rows_of(kind);
     if (kind != RowKind::token || block_.count < 0) return {.first = 0, .count = rows};
@@ -109,6 +114,8 @@ class IntegerPass {
   const BoundGraph& graph_;
   const kernels::KernelTable& table_;
   const RaggedBatch& batch_;
+  std::map<int, RaggedBatch> fewer_ = {};  // by how many tokens each sequence has lost
+  int removed_ = 0;                        // from what the node that runs reads
   Workspace::Data& workspace_;
   std::span<const std::int32_t> chosen_ = {};
   std::vector<std::byte*> buffers_ = {};  // by BufferId

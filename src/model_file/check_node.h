@@ -26,6 +26,7 @@ class NodeCheck {
   const ModelInfo& info() const { return data_.info; }
   int columns() const { return data_.graph.columns(node_->output); }
   bool is_first() const { return node_ == &data_.graph.nodes.front(); }
+  const Value& input_value(std::size_t i) const { return data_.graph.value(node_->inputs[i]); }
   const Op& input_op(std::size_t i) const { return data_.graph.producer(node_->inputs[i]).op; }
   const QuantizedOp& input_constants(std::size_t i) const {
     return data_.integer->ops[static_cast<std::size_t>(node_->inputs[i])];

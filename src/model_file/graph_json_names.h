@@ -22,6 +22,7 @@ inline constexpr Name<Selection> kSelections[] = {{Selection::first, "first"},
                                                   {Selection::mean, "mean"},
                                                   {Selection::first_and_mean, "first_and_mean"},
                                                   {Selection::chosen, "chosen"}};
+inline constexpr Name<Reduction> kReductions[] = {{Reduction::prune, "prune"}, {Reduction::merge, "merge"}};
 inline constexpr Name<GateKind> kGateKinds[] = {{GateKind::linear, "linear"},
                                                 {GateKind::mlp, "mlp"},
                                                 {GateKind::all_heads, "all_heads"},

@@ -212,6 +212,8 @@ std::string Model::summary() const {
     const Node& node = data_->graph.nodes[i];
     out << "  " << op_name(node.op) << " " << data_->graph.name(node.output) << " ["
         << data_->graph.columns(node.output) << "]";
+    const int removed = data_->graph.value(node.output).removed;
+    if (removed > 0) out << " of " << info.max_positions - removed << " tokens";
     if (is_quantized()) out << ": " << describe_encodings(data_->integer->ops[i]);
     out << "\n";
   }

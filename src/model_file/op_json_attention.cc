@@ -215,6 +215,10 @@ void check(NodeCheck& node, const AttentionOp& op, const QuantizedAttention& con
     node.get_within<std::int32_t>("score_bias", {op.heads, op.bias->entries()}, -kernels::kLargestScoreBias,
                                   kernels::kLargestScoreBias);
   }
+  if (node.input_value(0).merged) {
+    if (constants.static_w8a8) node.fail("reads merged tokens, which the paper's setting is without");
+    node.get_within<std::int32_t>("log_size", {node.info().max_positions}, 0, kernels::kLargestScoreBias);
+  }
   const bool elements = op.gate && op.gate->type == GateType::conditional_per_element;
   if (constants.gate_fraction > 0 && (!elements || !constants.levels.edges.empty()))
     node.fail("has a gate_fraction without a gate per element, or beside levels");

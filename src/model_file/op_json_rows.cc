@@ -48,10 +48,38 @@ ValueId append(GraphBuilder& g, const ReadNode& node, SelectRows op, const Quant
 template <>
 void check(NodeCheck& node, const SelectRows& op, const QuantizedSelectRows&) {
   node.require_rows16(0);
-  const int rows = node.info().image ? node.info().max_positions : 1;  // a text may have one token
+  const int removed = node.input_value(0).removed;
+  const int rows = node.info().image ? node.info().max_positions - removed : 1;  // a text may have one token
   const bool fits =
       op.selection == Selection::chosen || (op.selection == Selection::first ? op.count <= rows : op.count < rows);
   if (!fits) node.fail("selects more rows than a sequence has");
+  node.set_rows16();
+}
+
+template <>
+void describe(Fields& node, ReduceTokens& op, QuantizedReduceTokens& constants) {
+  node.name("how", op.how, kReductions);
+  node.integer("removed", op.removed, 1, 65536);
+  node.section("integer", [&](Fields& integer) {
+    if (integer.has("score_multiplier", op.how == Reduction::prune)) {
+      integer.integer("score_multiplier", constants.score_multiplier, 1 << 15, (1 << 16) - 1);
+      integer.integer("score_shift", constants.score_shift, -8, 23);
+    }
+    describe(integer, "encoding", constants.encoding, 0, 0);
+  });
+}
+
+template <>
+ValueId append(GraphBuilder& g, const ReadNode& node, ReduceTokens op, const QuantizedReduceTokens&) {
+  const std::vector<ValueId>& inputs = node.inputs(2);
+  return g.reduce_tokens(node.name(), inputs[0], inputs[1], op);
+}
+
+template <>
+void check(NodeCheck& node, const ReduceTokens&, const QuantizedReduceTokens&) {
+  node.require_rows16(0);
+  if (std::get<QuantizedQkv>(node.input_constants(1)).asymmetric)
+    node.fail("compares keys with zero points, as the paper's setting has them, expected none");
   node.set_rows16();
 }
 

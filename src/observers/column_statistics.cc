@@ -111,9 +111,13 @@ void ColumnObserver::raise_halves(ColumnStatistics& statistics, std::span<const 
   const std::size_t columns = statistics.columns();
   const std::int32_t whole[] = {0, static_cast<std::int32_t>(values.size() / columns)};
   const std::span<const std::int32_t> start = samples_.start.empty() ? whole : samples_.start;
-  for (std::size_t i = 0; i + 1 < start.size(); ++i) {
+  // Where values have fewer rows than there are tokens, each sample has lost as many.
+  const std::size_t samples = start.size() - 1,
+                    lost = (static_cast<std::size_t>(start.back()) - values.size() / columns) / samples;
+  for (std::size_t i = 0; i < samples; ++i) {
     const std::size_t half = (static_cast<std::size_t>(samples_.first) + i) % 2;
-    const auto first = static_cast<std::size_t>(start[i]), rows = static_cast<std::size_t>(start[i + 1]) - first;
+    const std::size_t first = static_cast<std::size_t>(start[i]) - i * lost,
+                      rows = static_cast<std::size_t>(start[i + 1] - start[i]) - lost;
     raise(statistics.half_highest[half], values.subspan(first * columns, rows * columns));
     statistics.half_rows[half] += static_cast<std::int64_t>(rows);
   }

@@ -53,6 +53,8 @@ class GraphQuantizer {
   /// What codes of the columns of a sum, and of the residual that is added in it, are worth in its scale; empty: one.
   const std::vector<double>& column_scales(ValueId value) { return column_scales_[value]; }
   bool in_sum(ValueId value) const;
+  /// Of rows that ops have passed on in their codes, what these were made as.
+  ValueId made_by(ValueId value) const;
   /// Whether somebody reads the value in 8 bits, or in 16.
   bool feeds_product(ValueId value) const;
   bool feeds_stream(ValueId value) const;

@@ -57,13 +57,14 @@ void GraphQuantizer::choose_stream_quantizers() {
   for (const Node& node : model_.graph.nodes) {
     if (facts(graph(), node).adds) {
       stream(node.output) = stream_quantizer(node.output);
-      const OpFacts residual = facts(graph(), graph().producer(node.inputs[1]));
+      const ValueId added_to = made_by(node.inputs[1]);
+      const OpFacts residual = facts(graph(), graph().producer(added_to));
       const bool projected = residual.reads == Form::s16 && residual.depth > 0;
-      if (eight_bit() && (projected || (!options_.static_w8a8 && makes_embeddings(node.inputs[1])))) {
+      if (eight_bit() && (projected || (!options_.static_w8a8 && makes_embeddings(added_to)))) {
         throw Error(model_.graph.name(node.output) +
                     ": 8-bit sums need a LayerNorm after the token embeddings, expected a 16-bit residual stream");
       }
-      stream(node.inputs[1]) = eight_bit() ? stream_quantizer(node.inputs[1]) : stream(node.output);
+      stream(added_to) = eight_bit() ? stream_quantizer(added_to) : stream(node.output);
     }
   }
   if (!eight_bit()) share_stream_scales();
@@ -83,9 +84,10 @@ void GraphQuantizer::share_stream_scales() {
   };
   for (const Node& node : model_.graph.nodes) {
     if (!facts(graph(), node).adds) continue;
-    if (members.empty() || members.back() != node.inputs[1]) {
+    const ValueId added_to = made_by(node.inputs[1]);
+    if (members.empty() || members.back() != added_to) {
       share();
-      members.push_back(node.inputs[1]);
+      members.push_back(added_to);
     }
     members.push_back(node.output);
   }
@@ -122,7 +124,12 @@ Quantizer GraphQuantizer::stream_quantizer(ValueId value) const {
 
 bool GraphQuantizer::in_sum(ValueId value) const {
   return std::any_of(model_.graph.nodes.begin(), model_.graph.nodes.end(),
-                     [&](const Node& node) { return node.inputs.size() > 1 && node.inputs[1] == value; });
+                     [&](const Node& node) { return facts(graph(), node).adds && node.inputs[1] == value; });
+}
+
+ValueId GraphQuantizer::made_by(ValueId value) const {
+  while (facts(graph(), graph().producer(value)).keeps_codes) value = graph().producer(value).inputs[0];
+  return value;
 }
 
 bool GraphQuantizer::feeds_product(ValueId value) const {

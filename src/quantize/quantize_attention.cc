@@ -79,7 +79,8 @@ void add_gate(GraphQuantizer& q, const QkvProduct& op, const Node& node, WeightP
 }
 
 /// m16 and k: f * 2^27 * 2^k in [2^15, 2^16), f = score_scale / sqrt(d) * log2(e).
-void set_score_constants(QuantizedAttention& result, double score_scale, int head_size, const std::string& name) {
+template <typename Constants>
+void set_score_constants(Constants& result, double score_scale, int head_size, const std::string& name) {
   const double f =
       score_scale / std::sqrt(static_cast<double>(head_size)) * std::log2(std::numbers::e) * 2048.0 * 65536.0;
   int exponent = 0;
@@ -187,6 +188,14 @@ std::vector<std::int32_t> in_steps(const std::vector<float>& values, double step
 Tensor score_bias(const std::vector<float>& bias, double step, int heads, const std::string& name) {
   const std::vector<std::int32_t> codes = in_steps(bias, step, name + ": a bias");
   return to_tensor(codes, {heads, static_cast<std::int64_t>(codes.size()) / heads});
+}
+
+/// What attention reads tokens that are merged by: log n, of each n, is added to the scores of the key of n tokens, as
+/// if all of them were there (Bolya et al. 2023, ToMe, eq. 1).
+Tensor log_sizes(const ModelInfo& info, double step, const std::string& name) {
+  std::vector<float> values;
+  for (int n = 1; n <= info.max_positions; ++n) values.push_back(std::log(static_cast<float>(n)));
+  return to_tensor(in_steps(values, step, name + ": a logarithm of a number of tokens"));
 }
 
 /// Of each head. Softmax-1 is a sink of 0.
@@ -319,6 +328,10 @@ QuantizedAttention quantize_op(GraphQuantizer& q, const AttentionOp& op, const N
     const double step = query.scale * key.scale / std::sqrt(static_cast<double>(op.head_size));
     q.put(name + part::kScoreBias, score_bias(q.floats(op.bias->table), step, op.heads, name));
   }
+  if (q.graph().value(node.output).merged) {
+    const double step = query.scale * key.scale / std::sqrt(static_cast<double>(op.head_size));
+    q.put(name + part::kLogSize, log_sizes(q.model().info, step, name));
+  }
   const bool sink = op.softmax.softmax1 || op.softmax.sink;
   if (!q.options().static_w8a8) {
     QuantizedAttention result =
@@ -353,6 +366,18 @@ QuantizedAttention quantize_op(GraphQuantizer& q, const AttentionOp& op, const N
   q.put(name + part::kExponential, std::move(static_w8a8.exponential));
   static_w8a8.constants.sink = sink;
   return static_w8a8.constants;
+}
+
+template <>
+QuantizedReduceTokens quantize_op(GraphQuantizer& q, const ReduceTokens& op, const Node& node) {
+  const auto& [query, key, value] = q.qkv(node.inputs[1]);
+  QuantizedReduceTokens result;
+  if (op.how == Reduction::prune)
+    set_score_constants(result, query.scale * key.scale, heads_of(q.graph(), node.inputs[1]).head_size, q.name(node));
+  const Quantizer& in = q.stream(node.inputs[0]);
+  q.stream(node.output) = in;
+  result.encoding = {.scale = static_cast<float>(in.scale)};
+  return result;
 }
 
 }  // namespace octavo

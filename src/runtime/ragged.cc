@@ -122,6 +122,12 @@ RaggedBatch make_ragged(const ImageBatch& batch, const ModelInfo& info) {
   return ragged;
 }
 
+RaggedBatch without_tokens(const RaggedBatch& batch, int removed) {
+  RaggedBatch result{.start = batch.start, .prefix = batch.prefix, .image_width = batch.image_width};
+  for (std::size_t i = 0; i < result.start.size(); ++i) result.start[i] -= static_cast<std::int32_t>(i) * removed;
+  return result;
+}
+
 RaggedBatch sequences_of(const RaggedBatch& batch, int first, int count) {
   const auto start = batch.start.begin() + first;
   RaggedBatch part{.prefix = batch.prefix, .image_width = batch.image_width};

@@ -21,6 +21,7 @@ struct RaggedBatch {
   std::vector<std::int32_t> prompts = {};   ///< first rows of each sequence that pooling leaves out; empty: none
   int prefix = 0;                           ///< first rows of each image that a mean leaves out
   int image_width = 0;                      ///< pixels
+  std::vector<std::int32_t> sizes = {};     ///< tokens that each row stands for; empty: one
 
   int rows() const { return start.back(); }
   int sequences() const { return static_cast<int>(start.size()) - 1; }
@@ -28,6 +29,10 @@ struct RaggedBatch {
   /// Rows of a value whose rows are of this kind, where `chosen` tokens are.
   int rows(RowKind kind, std::size_t chosen) const {
     return kind == RowKind::token ? rows() : kind == RowKind::sequence ? sequences() : static_cast<int>(chosen);
+  }
+  /// The same of a value, whose sequences may have lost tokens that the batch has.
+  int rows(const Value& value, std::size_t chosen) const {
+    return rows(value.rows, chosen) - value.removed * sequences();
   }
   std::ptrdiff_t image_stride() const { return std::ptrdiff_t{3} * image_width; }
   const std::uint8_t* pixel(int image, int x, int y) const {
@@ -51,5 +56,8 @@ RaggedBatch make_ragged(const ImageBatch& batch, const ModelInfo& info);
 
 /// `count` sequences of a batch without caches, from `first` on; images' pixels are not copied.
 RaggedBatch sequences_of(const RaggedBatch& batch, int first, int count);
+
+/// The places of rows where each image has lost so many tokens; what was read of the images is not there.
+RaggedBatch without_tokens(const RaggedBatch& batch, int removed);
 
 }  // namespace octavo

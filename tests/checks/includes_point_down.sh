@@ -37,7 +37,7 @@ c:           commands report data cli tasks engine runtime graph image base syst
 public='
 error base   version base   tensor base   memory base   system system   image image   tokenizer tokenizer   model graph
 batch runtime   workspace runtime   kv_cache runtime   quantization quantize   engine engine
-calibration calibration   sublayers calibration   parts calibration   sample_cover calibration   analysis analysis   tasks tasks   comparison tasks   agreement tasks   generate tasks   sampling tasks
+calibration calibration   sublayers calibration   parts calibration   token_reduction calibration   sample_cover calibration   analysis analysis   tasks tasks   comparison tasks   agreement tasks   generate tasks   sampling tasks
 text_preprocessor tasks   session tasks   text_encoder tasks   image_classifier tasks   text_generator tasks
 text_tasks tasks   masking tasks   embedding_precision tasks   samples samples   octavo c
 '

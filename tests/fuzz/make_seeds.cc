@@ -7,6 +7,7 @@
 #include "tests/support/torch_files.h"
 
 #include "octavo/calibration.h"
+#include "octavo/token_reduction.h"
 
 #include <iostream>
 
@@ -17,11 +18,13 @@ namespace {
 using std::filesystem::path;
 
 void calibrate_and_save(const test::TinyCheckpoint& checkpoint, const CalibrationOptions& options, const path& file,
-                        std::string_view tokenizer = "", bool with_extra_bits = false) {
+                        std::string_view tokenizer = "", bool with_extra_bits = false,
+                        const std::vector<TokenReduction>& reductions = {}) {
   const test::TemporaryDirectory directory;
   checkpoint.write(directory.path());
   if (!tokenizer.empty()) test::write_bytes(directory / "tokenizer.json", tokenizer);
-  const Model model = Model::from_checkpoint(directory.path());
+  const Model whole = Model::from_checkpoint(directory.path()),
+              model = reductions.empty() ? whole : with_fewer_tokens(whole, reductions);
   Calibrator calibrator(model, options);
   Workspace workspace({.threads = 1});
   if (model.info().image) {
@@ -67,6 +70,10 @@ void write_models(const path& out) {
   narrow.activations.residual = ResidualType::int16;
   calibrate_and_save(fuzz::tiny_opt(), narrow, out / "opt_narrow");
   calibrate_and_save(fuzz::tiny_vit(), plain, out / "vit");
+  const test::TinyVit two_layers(
+      {.layers = 2, .hidden_size = 12, .heads = 3, .intermediate_size = 8, .classes = 3, .patch = 4, .image = 8});
+  calibrate_and_save(two_layers, plain, out / "vit_merged", "", false, {{0, TokenReductionKind::merge, 2}});
+  calibrate_and_save(two_layers, plain, out / "vit_pruned", "", false, {{0, TokenReductionKind::prune, 1}});
   calibrate_and_save(fuzz::tiny_beit(), plain, out / "beit");
   test::TinyBert outliers = fuzz::tiny_bert();
   test::plant_sum_outlier(outliers, 0, 5);

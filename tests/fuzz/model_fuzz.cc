@@ -20,8 +20,9 @@ void run_on_images(const Engine& engine, Workspace& workspace) {
   for (int i = 0; i < 3 * width * height; ++i) image.pixels.push_back(static_cast<std::uint8_t>(i * 37));
   const ImageBatch batch{{image, image}};
   engine.run(batch, workspace);
-  embed(engine, batch, workspace, {.pooling = {Pooling::mean}});
   if (info.classes > 0) classify(engine, batch, workspace);
+  embed(engine, batch, workspace, {.pooling = {Pooling::cls}});
+  embed(engine, batch, workspace, {.pooling = {Pooling::mean}});
 }
 
 void run_on_tokens(const Engine& engine, Workspace& workspace) {

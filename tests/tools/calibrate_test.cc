@@ -4,6 +4,7 @@
 #include "tests/support/golden_tasks.h"
 #include "tests/support/outliers.h"
 #include "tests/support/tiny_bert.h"
+#include "tests/support/tiny_vit.h"
 #include "tests/support/tokenizer_support.h"
 #include "tests/tools/support.h"
 
@@ -31,14 +32,19 @@ void write_inputs(const Scratch& scratch, const TinyBert& bert) {
   scratch.write("texts.txt", texts);
 }
 
-int calibrate(const Scratch& scratch, const std::vector<std::string>& flags) {
-  std::vector<std::string> words = {"calibrate", scratch.path("bert"),    "-d", scratch.path("texts.txt"), "-q",
-                                    "-o",        scratch.path("m.octavo")};
-  words.insert(words.end(), flags.begin(), flags.end());
+int calibrate_words(const Scratch& scratch, std::vector<std::string> words) {
+  words.insert(words.begin(), "calibrate");
   std::vector<const char*> pointers;
   for (const std::string& word : words) pointers.push_back(word.c_str());
   const Redirect out(STDOUT_FILENO, scratch.path("printed"));
   return kCalibrate.run(parse(kCalibrate.syntax(), static_cast<int>(pointers.size()), pointers.data()));
+}
+
+int calibrate(const Scratch& scratch, const std::vector<std::string>& flags) {
+  std::vector<std::string> words = {scratch.path("bert"),    "-d", scratch.path("texts.txt"), "-q", "-o",
+                                    scratch.path("m.octavo")};
+  words.insert(words.end(), flags.begin(), flags.end());
+  return calibrate_words(scratch, words);
 }
 
 /// The samples that the command takes from the file, observed as a program would.
@@ -197,6 +203,50 @@ TEST_CASE(
   CHECK(report({"--sample-choice", "covering", "--samples", "8"}).at("cosine_mean") == chosen.at("cosine_mean"));
   CHECK_THROWS_WITH(calibrate(scratch, {"--ffn-width", "0.5"}), Catch::Contains("matformer_factor"));
   CHECK_THROWS_WITH(calibrate(scratch, {"--drop-heads", "0.9"}), Catch::Contains("some of each sublayer stay"));
+}
+
+TEST_CASE("tokens that are removed stand in the report and in the file, and where all stay nothing differs") {
+  const Scratch scratch;
+  std::filesystem::create_directory(scratch / "vit");
+  TinyVit({.layers = 4}).write(scratch / "vit");
+  const auto file = [&](const std::vector<std::string>& flags) {
+    std::vector<std::string> words = {scratch.path("vit"),
+                                      "-o",
+                                      scratch.path("m.octavo"),
+                                      "-q",
+                                      "--ablations",
+                                      "off",
+                                      "--report",
+                                      scratch.path("r.json"),
+                                      "--samples",
+                                      "24"};
+    words.insert(words.end(), flags.begin(), flags.end());
+    REQUIRE(calibrate_words(scratch, words) == 0);
+    return scratch.read("m.octavo");
+  };
+  const auto report = [&] { return nlohmann::json::parse(scratch.read("r.json")).at("tokens_removed"); };
+  const std::string whole = file({});
+  CHECK(report().is_null());
+  CHECK(file({"--token-prune", "1,1@0,2"}) == whole);
+  CHECK(report().is_null());
+
+  CHECK(file({"--token-merge", "4,4@0,1", "--token-prune", "0@3"}) != whole);
+  const nlohmann::json chosen = report().at("chosen");
+  CHECK(report().at("max_points_lost").is_null());
+  CHECK(chosen.at("reductions").dump() ==
+        R"([{"kind":"merge","layer":0,"removed":4},{"kind":"merge","layer":1,"removed":4},)"
+        R"({"kind":"prune","layer":3,"removed":8}])");
+  CHECK(chosen.at("work") < 0.8);
+  const Model model = Model::from_file(scratch / "m.octavo");
+  CHECK(model.summary().find("ReduceTokens blocks.1.attn.proj.tokens [48] of 9 tokens") != std::string::npos);
+  CHECK(scratch.read("printed").find("merges 4 behind layer 0") != std::string::npos);
+
+  file({"--token-merge", "auto:100", "--token-prune", "auto:100"});
+  const nlohmann::json search = report();
+  CHECK(search.at("max_points_lost") == 100.0);
+  CHECK(search.at("candidates").size() > 4);
+  CHECK(search.at("chosen") == search.at("candidates").back());
+  CHECK_THROWS_WITH(file({"--token-merge", "9@0"}), Catch::Contains("removes 9 of 16 patches"));
 }
 
 }  // namespace octavo::test

@@ -247,6 +247,8 @@ const std::vector<Line>& flag_lines() {
         {"calibrate", "target-cosine", kCalibrate, {"--target-cosine", "0.99999"}},
         {"calibrate", "drop", kCalibrate, {"--drop", "1"}},
         {"calibrate", "drop-until", kCalibrate, {"--drop-until", "0.9"}},
+        {"calibrate", "token-prune", kCalibratePictures, {"--token-prune", "0.5@0"}},
+        {"calibrate", "token-merge", kCalibratePictures, {"--token-merge", "2"}},
         {"calibrate", "memory", kCalibrate, {"--memory", "0"}, Effect::speed},
         {"calibrate",
          "report",

@@ -2,6 +2,7 @@
 #include "report/calibration_report.h"
 
 #include "cli/numbers.h"
+#include "report/tokens_report.h"
 
 #include <nlohmann/json.hpp>
 
@@ -221,8 +222,8 @@ std::string to_text(const CalibrationReport& report) {
   std::string text = report.output + "\n  calibrated on  " + std::to_string(report.samples) + " samples, " +
                      std::to_string(report.tokens) + " tokens" + built_in_text(report) + "\n  cosine         " +
                      mean_and_lowest(report.closeness) + ": INT8 against " +
-                     (report.parts.less() ? "the whole model in float32, " : "float32, ") + report.compared + " of " +
-                     std::to_string(report.closeness.count()) + which + "\n";
+                     (report.parts.less() || report.token_reduction ? "the whole model in float32, " : "float32, ") +
+                     report.compared + " of " + std::to_string(report.closeness.count()) + which + "\n";
   if (report.built_in_closeness) text += "    on built-in     " + mean_and_lowest(*report.built_in_closeness) + "\n";
   for (const Ablation& each : report.without) {
     text += "    without " + each.technique + std::string(16 - std::min<std::size_t>(16, each.technique.size()), ' ') +
@@ -232,6 +233,7 @@ std::string to_text(const CalibrationReport& report) {
   if (report.probabilities) text += probabilities_text(*report.probabilities);
   if (report.search) text += search_text(*report.search);
   text += to_text(report.parts);
+  if (report.token_reduction) text += to_text(*report.token_reduction);
   return text + "  convergence    " + verdict(report.convergence) + "\n  size           " +
          megabytes(report.output_bytes) + ", checkpoint " + megabytes(report.checkpoint_bytes) +
          "\n  time           calibrate " + fixed(report.calibrate_seconds, 1) + " s, quantize and write " +
@@ -254,6 +256,7 @@ std::string to_json(const CalibrationReport& report) {
       {"ablations", ablations(report)},
       {"probabilities", probabilities_json(report)},
       {"search", search_json(report)},
+      {"tokens_removed", report.token_reduction ? to_json(*report.token_reduction) : Json(nullptr)},
       {"convergence", convergence_json(report.convergence)},
       {"output_bytes", report.output_bytes},
       {"checkpoint_bytes", report.checkpoint_bytes},
@@ -275,6 +278,7 @@ std::string to_stored_json(const CalibrationReport& report) {
                  {"convergence", convergence_json(report.convergence)}};
   if (report.task) object["task"] = task_json(report.task);
   add_json(object, report.parts, false);
+  if (report.token_reduction) object["tokens_removed"] = to_json(*report.token_reduction);
   return dump(object);
 }
 
@@ -307,6 +311,12 @@ std::string to_html(const CalibrationReport& report) {
       page += html_row(point_text(point), measured_text(point));
   }
   page += to_html(report.parts);
+  if (report.token_reduction) {
+    page += "</table>\n<h2>" + escaped(reductions_text(report.token_reduction->reductions())) +
+            "</h2>\n<table><tr><th>on calibration samples</th><th>points lost</th><th>multiply-adds</th></tr>\n";
+    for (const TokenCandidate& each : report.token_reduction->candidates)
+      page += html_row(reductions_text(each.reductions), fixed(each.points_lost, 2), fixed(each.work, 2) + " x");
+  }
   return page + "</table>\n<h2>Size and time</h2>\n<table>" + html_row("INT8 file", megabytes(report.output_bytes)) +
          html_row("checkpoint", megabytes(report.checkpoint_bytes)) +
          html_row("calibrate", fixed(report.calibrate_seconds, 1) + " s") +

@@ -5,6 +5,7 @@
 
 #include "octavo/calibration.h"
 #include "octavo/comparison.h"
+#include "octavo/token_reduction.h"
 
 #include <cstdint>
 #include <optional>
@@ -34,6 +35,7 @@ struct CalibrationReport {
   std::optional<ProbabilityChoice> probabilities;  ///< how --probabilities auto was decided
   std::optional<PrecisionChoice> search;           ///< what --target-cosine or --max-drop found
   PartsReport parts;                               ///< what the model does without, or has apart
+  std::optional<TokenChoice> token_reduction;      ///< what --token-prune and --token-merge removed
   Convergence convergence;
   std::uintmax_t output_bytes = 0;
   std::uintmax_t checkpoint_bytes = 0;  ///< of its weights

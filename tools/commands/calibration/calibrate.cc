@@ -8,6 +8,7 @@
 #include "commands/calibration/calibration_flags.h"
 #include "commands/calibration/covering_samples.h"
 #include "commands/calibration/fewer_parts.h"
+#include "commands/calibration/fewer_tokens.h"
 #include "commands/calibration/top_up.h"
 #include "commands/commands.h"
 #include "commands/common_flags.h"
@@ -23,6 +24,7 @@
 #include "octavo/error.h"
 #include "octavo/memory.h"
 #include "octavo/tasks.h"
+#include "octavo/token_reduction.h"
 
 #include <filesystem>
 #include <limits>
@@ -70,6 +72,7 @@ Syntax syntax() {
   };
   std::vector<Rule> rules = calibration_rules();
   for (Rule& rule : part_rules()) rules.push_back(std::move(rule));
+  for (Rule& rule : token_rules()) rules.push_back(std::move(rule));
   rules.push_back({{"ablations", "attn-prune", "attn-log-bits"}, Rule::When::beside, "paper"});
   rules.push_back({{"seed", "sample-choice", "column", "labels", "top-up"}, Rule::When::without, "data"});
   rules.push_back({{"top-up"}, Rule::When::beside, "paper"});
@@ -80,8 +83,8 @@ Syntax syntax() {
           "and prints how\nclose the two are on samples that were held out (up to 64, or an eighth of a small file). "
           "Without -d the samples\nare built in: texts of ten languages, or pictures that octavo makes.",
       .example = "octavo calibrate my-model/ -d sentences.txt -o my-model.octavo",
-      .flags = join({own, calibration_flags(), part_flags(), method_flags(), run_flags("4096"), max_length_flags(),
-                     verbosity_flags()}),
+      .flags = join({own, calibration_flags(), part_flags(), token_flags(), method_flags(), run_flags("4096"),
+                     max_length_flags(), verbosity_flags()}),
       .max_positionals = 1,
       .rules = std::move(rules)};
 }
@@ -99,6 +102,8 @@ void check_flags(const Arguments& arguments, const ModelInfo& info) {
   if (arguments.given("labels") && info.task != TextTask::sequence_classification)
     throw UsageError("--labels has no effect on " + info.name + ", which does not classify texts");
   refuse("max-length", !info.image);
+  refuse("token-prune", info.image.has_value());
+  refuse("token-merge", info.image.has_value());
   if (!arguments.text("max-drop")) return;
   const AnswerKind kind = answer_kind(info);
   if (kind == AnswerKind::none)
@@ -115,6 +120,7 @@ struct Settings {
   CheckpointOptions method;
   CalibrationOptions calibration;
   PartSettings parts;
+  std::optional<TokenSettings> tokens;
   RunOptions run;
   std::optional<std::int64_t> max_length;
   std::int64_t memory = 0;  ///< half of it for float32 weights, half for observations and INT8 weights
@@ -154,6 +160,7 @@ Settings read_settings(const Arguments& arguments) {
   settings.method = read_method(arguments);
   settings.calibration = read_calibration(arguments);
   settings.parts = read_parts(arguments);
+  settings.tokens = read_tokens(arguments);
   settings.run = read_run_options(arguments);
   settings.max_length = read_max_length(arguments);
   settings.memory =
@@ -207,7 +214,7 @@ class Calibration {
         workspace_({.threads = settings.run.threads}),
         batches_(model_, settings.max_length, settings.run.batch, workspace_.threads(), log) {
     check_flags(arguments, model_.info());
-    if (!settings.parts.any()) begin(model_, settings.memory / 2);
+    if (!settings.parts.any() && !settings.tokens) begin(model_, settings.memory / 2);
     report_.output = output();
     require_creatable(report_.output);
     if (!settings.report.empty()) require_creatable(settings.report);
@@ -221,6 +228,7 @@ class Calibration {
                          workspace_);
     }
     if (settings_.parts.any()) choose_parts(samples);
+    if (settings_.tokens) reduce(samples);
     observe(samples);
     look_for_gaps(samples);
     const Calibrated made = quantize();
@@ -258,6 +266,17 @@ class Calibration {
     whole_.emplace(model_, EngineOptions{.isa = settings_.run.isa, .weight_memory = weight_memory});
     FewerParts parts(*whole_, settings_.parts, weight_memory, workspace_);
     begin(parts.choose(samples, batches_, log_, report_.parts), weight_memory);
+  }
+
+  /// The same of tokens. Where all stay, nothing differs from a calibration without the flags.
+  void reduce(const Samples& samples) {
+    const std::int64_t weight_memory = settings_.memory / 4;
+    const TokenChoice choice =
+        reduce_tokens(model_, *settings_.tokens, weight_memory, samples.calibration, batches_, workspace_, log_);
+    if (!choice.candidates.empty()) report_.token_reduction = choice;
+    if (choice.chosen < 0) return begin(model_, settings_.memory / 2);
+    begin(with_fewer_tokens(model_, choice.reductions()), weight_memory);
+    whole_.emplace(model_, EngineOptions{.isa = settings_.run.isa, .weight_memory = weight_memory});
   }
 
   const Engine& reference() const { return whole_ ? *whole_ : calibrator_->reference(); }
@@ -357,7 +376,7 @@ class Calibration {
   Workspace workspace_;
   SampleBatches batches_;
   std::optional<Calibrator> calibrator_;
-  std::optional<Engine> whole_;                 // where parts are removed or set apart
+  std::optional<Engine> whole_;                 // where parts or tokens are removed, or neurons apart
   std::vector<std::string> built_in_held_out_;  // where given samples are narrow
   CalibrationReport report_;
 };
