@@ -61,6 +61,12 @@ Model with_parts(const PartObserver& observed, const LeftParts& left);
 /// shares, another number of them, and a checkpoint that was not trained for it.
 Model with_ffn_widths(const Model& model, std::span<const double> widths);
 
+/// Gives the model in whose attentions of these layers, from 0, a query sees only the `most_keys` keys of its largest
+/// scores, and those equal to the last of them: the hard attention of AxFormer (Nagarajan et al. 2021). It costs time,
+/// and gains where attention to many keys is noise. Throws Error for a quantized model, fewer keys than 1, layers that
+/// there are not, and attentions with a window.
+Model with_hard_attention(const Model& model, int most_keys, std::span<const int> layers);
+
 /// What part of a model is removed.
 struct PartOptions {
   double heads = 0.0;                              ///< of all heads of K and V, from 0 to below 1

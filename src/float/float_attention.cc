@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <limits>
 #include <optional>
 
 namespace octavo {
@@ -66,6 +68,16 @@ void for_blocks(Rows rows, const std::vector<const LinearBlock*>& blocks, const 
     FloatMatrix copy = columns;
     if (visit(*block, copy)) columns = copy;
     first += block->columns;
+  }
+}
+
+/// Leaves the so many largest scores, and those equal to the last of them.
+void hide_small(std::span<float> scores, int most) {
+  std::vector<float> sorted(scores.begin(), scores.end());
+  std::nth_element(sorted.begin(), sorted.begin() + most - 1, sorted.end(), std::greater<>());
+  const float least = sorted[static_cast<std::size_t>(most) - 1];
+  for (float& score : scores) {
+    if (score < least) score = -std::numeric_limits<float>::infinity();
   }
 }
 
@@ -235,6 +247,7 @@ void AttentionRun::compute_probabilities(int sequence, int head, float* scores) 
                              : op.window > 0                  ? std::min<Eigen::Index>(i + op.window + 1, length)
                                                               : length;
     float* row = scores + i * length;
+    if (op.most_keys > 0 && op.most_keys < end - begin) hide_small({row + begin, row + end}, op.most_keys);
     const float share = clipped_softmax(Row(row + begin, end - begin), op.softmax, sink);
     if (sink) sink_shares[static_cast<std::size_t>((first + i) * op.heads + head)] = share;
     Row(row, begin).setZero();

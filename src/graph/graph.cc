@@ -265,6 +265,8 @@ ValueId GraphBuilder::attention(const std::string& name, ValueId qkv, AttentionO
     throw Error(name + " has a bias of scores of no distances");
   if (op.window < 0 || (op.window > 0 && (op.mask == AttentionMask::causal || (op.bias && op.bias->on_grid()))))
     throw Error(name + " has a window of keys, which only attention in both directions has, without a grid");
+  if (op.most_keys < 0 || (op.most_keys > 0 && op.window > 0))
+    throw Error(name + " sees " + std::to_string(op.most_keys) + " keys in a window, expected one or the other");
   if (op.heads != product->heads || op.head_size != product->head_size)
     throw Error(name + " has " + heads_text(op.heads, op.head_size) + ", its input " + graph_.name(qkv) + " " +
                 heads_text(product->heads, product->head_size));

@@ -211,6 +211,8 @@ struct AttentionOp {
   std::optional<ScoreBias> bias = {};
   std::string sink = {};  ///< f32 [heads]; "" for none
   int window = 0;         ///< most places between a query and a key that it sees, on either side; 0: it sees all
+  int most_keys = 0;      ///< of these it sees those of the so many largest scores, and those equal to the last of
+                          ///< them: hard attention; 0: all
 };
 
 /// Which rows of tokens SelectRows takes.

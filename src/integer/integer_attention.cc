@@ -1,5 +1,6 @@
 // Attention in integers, over the keys of the batch or of caches.
 #include "graph/names.h"
+#include "integer/hard_attention.h"
 #include "integer/integer_pass.h"
 
 #include <cstdlib>
@@ -103,6 +104,8 @@ class BoundAttention : public BoundOp {
   std::optional<AttentionLevels> levels_ = {};
   std::optional<StaticW8A8Attention> static_w8a8_ = {};
   int window_;                                       // of keys on either side of a query; 0: all
+  int most_keys_;                                    // that a query sees; 0: all
+  std::size_t hard_rows_size_ = 0;                   // of what hides the others from the queries of a head
   std::vector<std::int32_t> bias_ = {};              // [heads][of all distances, in order]
   std::ptrdiff_t bias_width_ = 0, bias_centre_ = 0;  // of a head, 0 where heads share one; its distance 0
   std::optional<ScoreBias> grid_ = {};               // of a bias by place in a picture, and
@@ -136,6 +139,7 @@ BoundAttention::BoundAttention(const AttentionOp& op, const QuantizedAttention& 
                  .levels = nullptr,
                  .u16_probabilities = constants.u16_probabilities},
       window_(op.window),
+      most_keys_(op.most_keys),
       layer_(binder.add_attention(op.head_size)) {
   binder.made().u8 = out_;
   if (!constants.levels.edges.empty()) levels_ = attention_levels(constants.levels);
@@ -151,6 +155,7 @@ BoundAttention::BoundAttention(const AttentionOp& op, const QuantizedAttention& 
                                        .offset = static_w8a8.offset,
                                        .most = static_w8a8.most};
   }
+  if (most_keys_ > 0) hard_rows_size_ = hard_attention_elements(binder.max_positions(), binder.max_positions());
   if (binder.input_value(0).merged) log_size_ = binder.get<std::int32_t>(part::kLogSize);
   if (constants.softmax1) zeros_.resize(static_cast<std::size_t>(facts_.heads));
   if (constants.softmax1) sink_ = zeros_.data();
@@ -347,8 +352,11 @@ NodeCodes BoundAttention::run(IntegerPass& pass, RowKind) const {
   const std::int32_t* sizes = log_size_ ? size_bias(pass) : nullptr;
   auto* grid_rows =
       pass.workspace().get<std::int32_t>("score_bias", static_cast<std::size_t>(pool.threads()) * grid_rows_size_);
-  const int shares =
-      static_w8a8_ || observed || grid_ || window_ > 0 ? 1 : key_shares(batch, facts_.heads, pool.threads());
+  auto* hard_rows =
+      pass.workspace().get<std::int32_t>("hard_rows", static_cast<std::size_t>(pool.threads()) * hard_rows_size_);
+  const int shares = static_w8a8_ || observed || grid_ || window_ > 0 || most_keys_ > 0
+                         ? 1
+                         : key_shares(batch, facts_.heads, pool.threads());
   if (shares > 1) {
     attend_by_shares(pass.table(), batch, pool, facts_.heads, shares, [&](int sequence, int head) {
       Attention call = call_of(pass, constants, sequence, head);
@@ -365,6 +373,8 @@ NodeCodes BoundAttention::run(IntegerPass& pass, RowKind) const {
       call.queries = queries;
       call.scratch = pass.attention_scratch(thread);
       if (grid_) set_grid_bias(call, head, grid_rows + static_cast<std::size_t>(thread) * grid_rows_size_);
+      if (most_keys_ > 0)
+        hide_small_scores(call, most_keys_, hard_rows + static_cast<std::size_t>(thread) * hard_rows_size_);
       call.probabilities = seen.of(sequence, head);
       if (window_ > 0)
         attend_in_window(pass, call, query, queries);

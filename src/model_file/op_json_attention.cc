@@ -189,6 +189,7 @@ void describe(Fields& node, AttentionOp& op, QuantizedAttention& constants) {
   });
   if (biased) op.bias = bias;
   node.integer_or("window", op.window, 0, kWidestReach, 0);
+  node.integer_or("most_keys", op.most_keys, 0, kWidestReach, 0);
   node.section("integer", [&](Fields& integer) { describe_constants(integer, constants); });
 }
 
@@ -229,8 +230,9 @@ void check(NodeCheck& node, const AttentionOp& op, const QuantizedAttention& con
     node.get_within<std::int32_t>("sink", {op.heads}, codes ? 0 : -kernels::kLargestScoreBias,
                                   codes ? 255 : kernels::kLargestScoreBias);
   }
-  if (op.window > 0 && (constants.static_w8a8 || constants.score_shift > kernels::kLargestMaskedShift))
-    node.fail("has a window of keys and constants that do not go with it");
+  const bool hides = op.window > 0 || op.most_keys > 0;
+  if (hides && (constants.static_w8a8 || constants.score_shift > kernels::kLargestMaskedShift))
+    node.fail("has a window of keys or hard attention, and constants that do not go with it");
   if (op.gate && op.gate->type == GateType::unconditional_per_head) node.get<std::int16_t>("gate", {op.heads});
   if (node.has("column_scale")) {
     for (const float scale : node.get<float>("column_scale", {op.heads * op.head_size})) {

@@ -321,8 +321,9 @@ QuantizedAttention quantize_op(GraphQuantizer& q, const AttentionOp& op, const N
   if (op.gate && op.gate->type == GateType::unconditional_per_head) {
     q.put(name + part::kGate, unconditional_gate(q.floats(op.gate->logits), op.gate->activation));
   }
-  if (op.window > 0 && q.options().static_w8a8)
-    throw Error(name + ": has a window of keys, which the paper's setting is without");
+  if (q.options().static_w8a8 && (op.window > 0 || op.most_keys > 0))
+    throw Error(name + ": has " + (op.window > 0 ? "a window of keys" : "hard attention") +
+                ", which the paper's setting is without");
   if (op.bias) {
     if (q.options().static_w8a8) throw Error(name + ": has a bias of scores, which the paper's setting is without");
     const double step = query.scale * key.scale / std::sqrt(static_cast<double>(op.head_size));
@@ -336,9 +337,9 @@ QuantizedAttention quantize_op(GraphQuantizer& q, const AttentionOp& op, const N
   if (!q.options().static_w8a8) {
     QuantizedAttention result =
         attention_constants(op, query.scale * key.scale, value.scale, finer(context, refined.fine_bits), name);
-    if (op.window > 0 && result.score_shift > kernels::kLargestMaskedShift)
+    if ((op.window > 0 || op.most_keys > 0) && result.score_shift > kernels::kLargestMaskedShift)
       throw Error(name + ": one step of its scores is " + std::to_string(query.scale * key.scale) +
-                  ", too little for a window of keys");
+                  ", too little for a window of keys or hard attention");
     result.context = stored(context);
     result.refined = refined;
     result.sink = sink;

@@ -12,6 +12,7 @@
 
 #include "octavo/comparison.h"
 #include "octavo/error.h"
+#include "octavo/kv_cache.h"
 
 #include <algorithm>
 #include <cmath>
@@ -262,6 +263,41 @@ TEST_CASE("a sum with outlier columns keeps them where neurons stand apart") {
   const Model plain = calibrated_on_random_tokens(model), with_lanes = calibrated_on_random_tokens(lanes);
   CHECK(error(with_lanes, model, batch) < 2.0 * error(plain, model, batch));
   check_integers(lanes, batch, 0.99);
+}
+
+TEST_CASE("hard attention sees the keys of the largest scores, and with room for all it is what attention was") {
+  const auto check = [](const Model& model, int vocab_size) {
+    const TokenBatch batch = random_batch(8, 40, vocab_size);
+    const std::vector<int> layers = {0, 1}, second = {1};
+    const Tensor whole = Engine(calibrated_on_random_tokens(model)).run(batch, one_thread());
+    CHECK(equal_bytes(
+        Engine(calibrated_on_random_tokens(with_hard_attention(model, 64, layers))).run(batch, one_thread()), whole));
+    const Model hard = with_hard_attention(model, 3, second);
+    CHECK(largest_difference(Engine(hard).run(batch, one_thread()).as<float>(),
+                             Engine(model).run(batch, one_thread()).as<float>()) > 1e-2);
+    check_integers(hard, batch, 0.98);
+    // One key is all of the probability: the context is its value.
+    check_integers(with_hard_attention(model, 1, second), batch, 0.95);
+  };
+  SECTION("BERT") { check(tiny_model({.gate = false}), 50); }
+  SECTION("OPT") { check(TinyOpt({.gate = false}).model(), 70); }
+  SECTION("gates and sinks") { check(tiny_model({.sink = true}), 50); }
+  SECTION("what it is not for") {
+    const Model model = tiny_model();
+    CHECK_THROWS_WITH(with_hard_attention(model, 0, std::vector{0}), Catch::Contains("expected 1 or more"));
+    CHECK_THROWS_WITH(with_hard_attention(model, 4, std::vector{2}), Catch::Contains("no attention of layer 2"));
+  }
+}
+
+TEST_CASE("a decoder with hard attention continues from a cache") {
+  const Model quantized = calibrated_on_random_tokens(with_hard_attention(TinyOpt().model(), 3, std::vector{0, 1}));
+  const Engine engine(quantized);
+  const Tokens text{.ids = {2, 5, 9, 30, 41, 7, 12}}, first{.ids = {2, 5, 9, 30, 41, 7}}, last{.ids = {12}};
+  const Tensor whole = engine.logits(TokenBatch{{text}}, one_thread());
+  KvCache cache(quantized);
+  std::vector<KvCache*> caches = {&cache};
+  engine.decode(TokenBatch{{first}}, caches, one_thread());
+  CHECK(equal_bytes(engine.decode(TokenBatch{{last}}, caches, one_thread()), whole));
 }
 
 TEST_CASE("parts that are not there, and shares that are none, are errors that say so") {

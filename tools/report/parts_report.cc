@@ -93,6 +93,9 @@ std::string to_text(const PartsReport& report) {
     for (const RemovedParts& step : report.parts->removed)
       text += line(step.distance, step.work, "without " + step_text(step));
   }
+  if (report.hard_attention_keys > 0)
+    text += "  hard attention " + std::to_string(report.hard_attention_keys) + " keys in " +
+            std::to_string(report.hard_attention_layers.size()) + " layers\n";
   if (report.outlier_lanes > 0)
     text += "  outlier lanes  " + std::to_string(report.outlier_lanes) + " neurons of each feed-forward network\n";
   return text;
@@ -101,6 +104,12 @@ std::string to_text(const PartsReport& report) {
 void add_json(Json& object, const PartsReport& report, bool all) {
   if (all || report.sublayers) object["sublayers"] = report.sublayers ? to_json(*report.sublayers) : Json(nullptr);
   if (all || report.parts) object["parts"] = report.parts ? to_json(*report.parts) : Json(nullptr);
+  if (all || !report.ffn_widths.empty())
+    object["ffn_widths"] = report.ffn_widths.empty() ? Json(nullptr) : Json(report.ffn_widths);
+  if (all || report.hard_attention_keys > 0)
+    object["hard_attention"] = report.hard_attention_keys > 0 ? Json{{"keys", report.hard_attention_keys},
+                                                                     {"layers", report.hard_attention_layers}}
+                                                              : Json(nullptr);
   if (all || report.outlier_lanes > 0) object["outlier_lanes"] = report.outlier_lanes;
 }
 

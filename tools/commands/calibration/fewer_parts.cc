@@ -8,7 +8,9 @@
 #include "octavo/error.h"
 
 #include <algorithm>
+#include <charconv>
 #include <memory>
+#include <string_view>
 #include <utility>
 
 namespace octavo::tools {
@@ -93,6 +95,9 @@ Flags part_flags() {
        "of a checkpoint that holds narrower feed-forward networks (matformer_factor), what share of their neurons to "
        "keep: one for all, or one for each",
        "F,..."},
+      {"hard-attention",
+       "in these layers, from 0, queries see only the K keys of their largest scores, which takes longer",
+       "K@LAYER,..."},
       {"outlier-lanes",
        "neurons of each feed-forward network, those of the largest values, that get scales of their own (default: 0, "
        "or "
@@ -108,8 +113,35 @@ std::vector<Rule> part_rules() {
           {{"target-cosine", "max-drop"}, Rule::When::beside, "drop-heads"},
           {{"target-cosine", "max-drop"}, Rule::When::beside, "drop-neurons"},
           {{"drop-neurons"}, Rule::When::beside, "ffn-width"},
+          {{"hard-attention"}, Rule::When::beside, "paper"},
           {{"outlier-lanes"}, Rule::When::beside, "paper"}};
 }
+
+namespace {
+
+/// "32@3,5": so many keys in these layers.
+void read_hard_attention(const std::string& text, PartSettings& settings) {
+  const auto fail = [&] {
+    throw UsageError("--hard-attention is '" + text +
+                     "', expected a number of keys, @, and layers with commas between them");
+  };
+  const auto number = [&](std::string_view digits, int lowest) {
+    int value = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    if (error != std::errc() || end != digits.data() + digits.size() || value < lowest) fail();
+    return value;
+  };
+  const std::size_t at = text.find('@');
+  if (at == std::string::npos) fail();
+  settings.hard_attention_keys = number(std::string_view(text).substr(0, at), 1);
+  for (std::size_t begin = at + 1; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    settings.hard_attention_layers.push_back(number(std::string_view(text).substr(begin, end - begin), 0));
+    begin = end + 1;
+  }
+}
+
+}  // namespace
 
 PartSettings read_parts(const Arguments& arguments) {
   PartSettings settings;
@@ -119,6 +151,7 @@ PartSettings read_parts(const Arguments& arguments) {
   if (options.count || options.most_distance) settings.sublayers = options;
   settings.heads = arguments.number_between("drop-heads", 0.0, 1.0).value_or(0.0);
   settings.neurons = arguments.number_between("drop-neurons", 0.0, 1.0).value_or(0.0);
+  if (const auto hard = arguments.text("hard-attention")) read_hard_attention(*hard, settings);
   settings.ffn_widths = arguments.numbers("ffn-width", 0.0, 1.0);
   const bool target = arguments.text("target-cosine") || arguments.text("max-drop");
   settings.outlier_lanes = static_cast<int>(arguments.integer("outlier-lanes", 0, 16384).value_or(target ? kLanes : 0));
@@ -167,10 +200,15 @@ Model FewerParts::choose(const Samples& samples, SampleBatches& batches, const L
   found.by_points = !samples.calibration_labels.empty();
   if (settings_.sublayers) model = without_sublayers_of(measured, log, found);
   if (search) model = without_heads_and_neurons(observe(model, samples, batches), measured, log, found);
+  if (settings_.hard_attention_keys > 0)
+    model = with_hard_attention(model, settings_.hard_attention_keys, settings_.hard_attention_layers);
   if (!settings_.ffn_widths.empty()) model = with_ffn_widths(model, settings_.ffn_widths);
   if (settings_.outlier_lanes > 0)
     model = with_outlier_lanes(observe(model, samples, batches), settings_.outlier_lanes);
   found.outlier_lanes = settings_.outlier_lanes;
+  found.hard_attention_keys = settings_.hard_attention_keys;
+  found.hard_attention_layers = settings_.hard_attention_layers;
+  found.ffn_widths = settings_.ffn_widths;
   return model;
 }
 

@@ -1,5 +1,5 @@
-// --drop, --drop-until, --drop-heads, --drop-neurons, --ffn-width, --outlier-lanes: the model that is calibrated in the
-// checkpoint's place.
+// --drop, --drop-until, --drop-heads, --drop-neurons, --ffn-width, --hard-attention, --outlier-lanes: the model that is
+// calibrated in the checkpoint's place.
 #pragma once
 
 #include "cli/options.h"
@@ -19,9 +19,14 @@ struct PartSettings {
   std::optional<SublayerOptions> sublayers = {};
   double heads = 0.0, neurons = 0.0;    ///< shares that are removed
   std::vector<double> ffn_widths = {};  ///< shares of nested networks, one or one for each
-  int outlier_lanes = 0;                ///< neurons of each network that are set apart
+  int hard_attention_keys = 0;          ///< that queries see in
+  std::vector<int> hard_attention_layers = {};
+  int outlier_lanes = 0;  ///< neurons of each network that are set apart
 
-  bool any() const { return sublayers || heads > 0.0 || neurons > 0.0 || !ffn_widths.empty() || outlier_lanes > 0; }
+  bool any() const {
+    return sublayers || heads > 0.0 || neurons > 0.0 || !ffn_widths.empty() || hard_attention_keys > 0 ||
+           outlier_lanes > 0;
+  }
 };
 
 Flags part_flags();

@@ -131,8 +131,8 @@ Flags token_flags() {
 std::vector<Rule> token_rules() {
   std::vector<Rule> result;
   for (const char* flag : {"token-prune", "token-merge"})
-    result.push_back({{"drop", "drop-until", "drop-heads", "drop-neurons", "ffn-width", "outlier-lanes",
-                       "target-cosine", "max-drop"},
+    result.push_back({{"drop", "drop-until", "drop-heads", "drop-neurons", "ffn-width", "hard-attention",
+                       "outlier-lanes", "target-cosine", "max-drop"},
                       Rule::When::beside,
                       flag});
   return result;
