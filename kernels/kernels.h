@@ -226,6 +226,14 @@ struct StaticW8A8Attention {
 };
 
 /// The constants of one output of a LayerNorm (4): out = clamp((mulhi32(n, gain[j]) + offset[j]) >> shift, low, high),
+/// Attention whose probabilities are multiplied by a factor of the key's distance (5 h), with 16-bit probabilities e:
+///   w_j = mulhrs(e_j, factor[j - i]),  sum = (sum_j w_j v_j + 128) >> 8
+/// in place of theirs; the row's multiplier still divides by sum_j e_j. `factor` is that of distance 0 of a call
+/// without tokens of the past: Q15, -32767..32767, readable from distance 1 - length to length - 1.
+struct AttentionFactors {
+  const int16_t* factor;
+};
+
 /// n the normalised value in Q22. Zero point and rounding are inside `offset`.
 struct NormConstants {
   const int32_t* gain;    ///< [columns]; null: the output does not exist
@@ -308,6 +316,7 @@ struct KernelTable {
   void (*column_sum)(const ColumnSum&);
   void (*attention_static_w8a8)(const Attention&, const StaticW8A8Attention&);
   void (*embedding_sum_static_w8a8)(const EmbeddingSum&, const StaticW8A8EmbeddingSum&);
+  void (*attention_by_distance)(const Attention&, const AttentionFactors&);
   // rows.h
   void (*split_s16)(const SplitS16&);
   void (*join_to_s32)(const JoinedRow&, int32_t* out);

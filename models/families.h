@@ -26,6 +26,9 @@ struct Family {
 
   /// Graph, tensors, facts and warnings. Throws Error naming the key or tensor.
   Model::Data (*read)(Checkpoint checkpoint);
+
+  /// The key of config.json that counts its layers, where these are alike and may run several times (layer_loop.h).
+  const char* layers_key = nullptr;
 };
 
 /// BERT encoders: post-LayerNorm, absolute positions, GELU or ReLU, with their heads.

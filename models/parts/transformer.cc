@@ -51,7 +51,8 @@ ValueId attention(GraphBuilder& g, ValueId x, const LayerNames& names, const Lay
                       .gate = gate.settings,
                       .bias = config.bias,
                       .sink = take_sink(modules.tensors(), names.attention + ".", method, config.heads),
-                      .window = config.window});
+                      .window = config.window,
+                      .factors = take_factors(modules.tensors(), names.attention + ".", method, config.heads)});
 }
 
 /// The hidden units of a feed-forward network.

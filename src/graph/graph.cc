@@ -213,6 +213,11 @@ ValueId GraphBuilder::attention(const std::string& name, ValueId qkv, AttentionO
     throw Error(name + " has a bias of scores of no distances");
   if (op.window < 0 || (op.window > 0 && (op.mask == AttentionMask::causal || (op.bias && op.bias->on_grid()))))
     throw Error(name + " has a window of keys, which only attention in both directions has, without a grid");
+  const ClippedSoftmax& softmax = op.softmax;
+  const bool ordinary = softmax.gamma == 0.0 && softmax.zeta == 1.0 && !softmax.softmax1 && !softmax.sink &&
+                        softmax.prune == 0.0 && op.window == 0;
+  if (op.factors && (op.factors->reach < 0 || !ordinary))
+    throw Error(name + " has factors of distances, expected an ordinary softmax of all keys beside them");
   if (op.heads != product->heads || op.head_size != product->head_size)
     throw Error(name + " has " + heads_text(op.heads, op.head_size) + ", its input " + graph_.name(qkv) + " " +
                 heads_text(product->heads, product->head_size));

@@ -198,9 +198,16 @@ struct ScoreBias {
   int entry(int query, int key) const;
 };
 
-/// softmax(Q K^T / sqrt(head_size) + bias), clipped, times V, times the gate. Where softmax.sink says so, the softmax
-/// has one key more, without a value, whose scaled score is the head's own. Input: the value of a QkvProduct, which
-/// makes the logits of a conditional gate.
+/// What probabilities are multiplied by, by head and by how far the key stands behind the query (Luo et al. 2022, URPE,
+/// eq. 9: a Toeplitz matrix). Keys that are farther away than `reach` have the factor at the end.
+struct DistanceFactors {
+  std::string table;  ///< f32 [heads, 2 * reach + 1]
+  int reach = 0;
+};
+
+/// softmax(Q K^T / sqrt(head_size) + bias), clipped, times factors, times V, times the gate. Where softmax.sink says
+/// so, the softmax has one key more, without a value, whose scaled score is the head's own. Input: the value of a
+/// QkvProduct, which makes the logits of a conditional gate.
 struct AttentionOp {
   int heads = 0, head_size = 0;
   AttentionMask mask = AttentionMask::none;
@@ -237,6 +244,7 @@ struct SelectRows {
 using Op = std::variant<EmbedTokens, QkvProduct, Linear, LinearAdd, LayerNormOp, AttentionOp, EmbedPatches, SelectRows,
                         GluProduct, GluOp>;
 
+  std::optional<DistanceFactors> factors = {};  ///< of an ordinary softmax
 struct Node {
   Op op;
   std::vector<ValueId> inputs;

@@ -96,6 +96,7 @@ struct Facts {
     if (op.bias) result.tensors.push_back(op.bias->table);
     if (!op.sink.empty()) result.tensors.push_back(op.sink);
     return result;
+    if (op.factors) result.tensors.push_back(op.factors->table);
   }
   OpFacts operator()(const EmbedPatches& op) const {
     OpFacts result{.makes = {Form::s16},

@@ -161,6 +161,7 @@ struct QuantizedAttention {
   bool softmax1 = false;  ///< a sink of 0 as files of before have it: codes are relative to 32767 at least
   bool sink = false;
   bool u16_probabilities = false;  ///< probabilities of 16 bits; not with `clipped`
+  bool by_distance = false;        ///< the same, multiplied by factors of distances; nothing else beside them
   std::int64_t theta = 0, cap = 0, prune = 0;
   QuantizedLevels levels = {};
   int multiplier = 0, shift = 0;
@@ -171,6 +172,8 @@ struct QuantizedAttention {
 };  // with a bias: tensor "<value>.score_bias" s32 [heads, 2 * reach + 1] in steps of the scores, S_q S_k /
     // sqrt(head_size).
     // With sinks: tensor "<value>.sink" s32 [heads], in the same steps; in the paper's setting codes of scores.
+    // With factors of distances: tensor "<value>.factors" s16 [heads, 2 * reach + 1], parts of the largest in Q15;
+    // `multiplier` and `shift` are of the context times that one.
     // With an unconditional gate: tensor "<value>.gate" s16 [heads], logits in steps of 2^-11, or with softplus gates
     // in Q12. With equalized V and context: tensor "<value>.column_scale" f32 [columns], by which their columns were
     // divided; analyses alone read it

@@ -88,6 +88,7 @@ class BoundAttention : public BoundOp {
 
  private:
   void spread_bias(const ScoreBias* bias, const std::int32_t* table, int longest);
+  void spread_factors(const DistanceFactors& factors, const std::int16_t* table, int longest);
   void attend_in_window(const IntegerPass& pass, const Attention& whole, int query, int queries) const;
   void set_grid_bias(Attention& call, int head, std::int32_t* rows) const;
   void activate_gates(IntegerPass& pass) const;
@@ -106,6 +107,8 @@ class BoundAttention : public BoundOp {
   std::optional<ScoreBias> grid_ = {};               // of a bias by place in a picture, and
   const std::int32_t* grid_bias_ = nullptr;          // its table
   std::size_t grid_rows_size_ = 0;                   // of the rows of all queries of a head
+  std::vector<std::int16_t> factors_ = {};           // [heads][of all distances, in order]
+  std::ptrdiff_t factors_centre_ = 0;                // distance 0 of a head
   const std::int32_t* sink_ = nullptr;               // of each head
   std::vector<std::int32_t> zeros_ = {};             // sinks of softmax-1 in files of before
   const std::int16_t* unconditional_ = nullptr;      // logits of a gate per head
@@ -164,6 +167,7 @@ BoundAttention::BoundAttention(const AttentionOp& op, const QuantizedAttention& 
   } else if (window_ > 0) {
     spread_bias(nullptr, nullptr, binder.max_positions());
   }
+  if (op.factors) spread_factors(*op.factors, binder.get<std::int16_t>(part::kFactors), binder.max_positions());
   if (op.gate && op.gate->type == GateType::unconditional_per_head)
     unconditional_ = binder.get<std::int16_t>(part::kGate);
 }
@@ -184,6 +188,16 @@ void BoundAttention::spread_bias(const ScoreBias* bias, const std::int32_t* tabl
           : bias ? table[head * (2 * bias->reach + 1) + std::clamp(distance, -bias->reach, bias->reach) + bias->reach]
                  : 0);
     }
+  }
+}
+
+/// Every distance that a call has.
+void BoundAttention::spread_factors(const DistanceFactors& factors, const std::int16_t* table, int longest) {
+  const int reach = factors.reach;
+  factors_centre_ = longest - 1;
+  for (int head = 0; head < facts_.heads; ++head) {
+    for (int distance = 1 - longest; distance < longest; ++distance)
+      factors_.push_back(table[head * (2 * reach + 1) + std::clamp(distance, -reach, reach) + reach]);
   }
 }
 
@@ -326,8 +340,9 @@ NodeCodes BoundAttention::run(IntegerPass& pass, RowKind) const {
       observed ? ObservedProbabilities(batch, pass.workspace(), facts_.heads) : ObservedProbabilities();
   auto* grid_rows =
       pass.workspace().get<std::int32_t>("score_bias", static_cast<std::size_t>(pool.threads()) * grid_rows_size_);
-  const int shares =
-      static_w8a8_ || observed || grid_ || window_ > 0 ? 1 : key_shares(batch, facts_.heads, pool.threads());
+  const int shares = static_w8a8_ || observed || grid_ || window_ > 0 || !factors_.empty()
+                         ? 1
+                         : key_shares(batch, facts_.heads, pool.threads());
   if (shares > 1) {
     attend_by_shares(pass.table(), batch, pool, facts_.heads, shares, [&](int sequence, int head) {
       Attention call = call_of(pass, constants, sequence, head);
@@ -345,6 +360,9 @@ NodeCodes BoundAttention::run(IntegerPass& pass, RowKind) const {
       call.probabilities = seen.of(sequence, head);
       if (window_ > 0)
         attend_in_window(pass, call, query, queries);
+      else if (!factors_.empty())
+        pass.table().attention_by_distance(
+            call, {.factor = factors_.data() + head * (2 * factors_centre_ + 1) + factors_centre_});
       else if (static_w8a8_)
         pass.table().attention_static_w8a8(call, *static_w8a8_);
       else
