@@ -190,9 +190,27 @@ struct QuantizedEmbedPatches {
   QuantizedNormOutput norm;
 };
 
-/// Copies and means need no constants; the codes keep their scale.
+/// Copies and means need no constants; the codes keep their scale. Of weighted means how far a score lies from the
+/// largest, as attention has it (fixed-point.md 5).
 struct QuantizedSelectRows {
   Encoding encoding;  ///< of the rows
+  int score_multiplier = 0, score_shift = 0;
+};
+
+/// A convolution's product over rows of windows, which hold of each of their places all channels. It makes u8 codes
+/// without zero point for the next one, the last one 16-bit codes of the stream. Tensors: the product's, of layer i
+/// "<value>.i.weight", ".bias", ".multiplier".
+struct QuantizedConvolution {
+  int depth = 0;
+  QuantizedBlock block;
+};
+
+/// Tensor ".rows" s16 [tokens, columns]: positions in steps of the stream.
+struct QuantizedEmbedConvolutions {
+  std::vector<QuantizedConvolution> layers;
+  std::vector<int> outside = {};  ///< of each channel the pixel that stands for 0, outside the picture
+  Encoding stream;
+  int low = -32768, high = 32767;  ///< of the stream's codes
 };
 
 /// The integer constants of an op of the graph.
@@ -237,6 +255,10 @@ struct ConstantsOf<GluProduct> {
 template <>
 struct ConstantsOf<GluOp> {
   using type = QuantizedGlu;
+};
+template <>
+struct ConstantsOf<EmbedConvolutions> {
+  using type = QuantizedEmbedConvolutions;
 };
 template <typename Op>
 using Constants = typename ConstantsOf<Op>::type;

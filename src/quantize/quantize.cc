@@ -122,7 +122,7 @@ Quantizer GraphQuantizer::stream_quantizer(ValueId value) const {
 
 bool GraphQuantizer::in_sum(ValueId value) const {
   return std::any_of(model_.graph.nodes.begin(), model_.graph.nodes.end(),
-                     [&](const Node& node) { return node.inputs.size() > 1 && node.inputs[1] == value; });
+                     [&](const Node& node) { return facts(graph(), node).adds && node.inputs[1] == value; });
 }
 
 bool GraphQuantizer::feeds_product(ValueId value) const {
