@@ -9,6 +9,7 @@
 
 #include "kernels/isa.h"
 #include "kernels/layout.h"
+#include "kernels/pooling.h"
 #include "kernels/rows.h"
 
 #include <stddef.h>
@@ -225,6 +226,14 @@ struct StaticW8A8Attention {
   int32_t most;                              ///< code of probability 1, at most 255
 };
 
+/// Attention whose probabilities are multiplied by a factor of the key's distance (5 h), with 16-bit probabilities e:
+///   w_j = mulhrs(e_j, factor[j - i]),  sum = (sum_j w_j v_j + 128) >> 8
+/// in place of theirs; the row's multiplier still divides by sum_j e_j. `factor` is that of distance 0 of a call
+/// without tokens of the past: Q15, -32767..32767, readable from distance 1 - length to length - 1.
+struct AttentionFactors {
+  const int16_t* factor;
+};
+
 /// The constants of one output of a LayerNorm (4): out = clamp((mulhi32(n, gain[j]) + offset[j]) >> shift, low, high),
 /// n the normalised value in Q22. Zero point and rounding are inside `offset`.
 struct NormConstants {
@@ -307,6 +316,7 @@ struct KernelTable {
   void (*embedding_sum)(const EmbeddingSum&);
   void (*column_sum)(const ColumnSum&);
   void (*attention_static_w8a8)(const Attention&, const StaticW8A8Attention&);
+  void (*attention_by_distance)(const Attention&, const AttentionFactors&);
   void (*embedding_sum_static_w8a8)(const EmbeddingSum&, const StaticW8A8EmbeddingSum&);
   // rows.h
   void (*split_s16)(const SplitS16&);
@@ -326,6 +336,10 @@ struct KernelTable {
   void (*copy_patch)(const CopyPatch&);
   void (*add_patch)(const AddPatch&);
   void (*copy_u8_row)(const CopyU8Row&);
+  // pooling.h
+  void (*copy_window)(const CopyWindow&);
+  void (*largest_of_window)(const LargestOfWindow&);
+  void (*weighted_mean)(const WeightedMean&);
 };
 
 /// The kernels to use when the choice is limited to `isa` and what it builds on (isas.inc). `isa` must be available;

@@ -26,6 +26,9 @@ struct Family {
 
   /// Graph, tensors, facts and warnings. Throws Error naming the key or tensor.
   Model::Data (*read)(Checkpoint checkpoint);
+
+  /// The key of config.json that counts its layers, where these are alike and may run several times (layer_loop.h).
+  const char* layers_key = nullptr;
 };
 
 /// BERT encoders: post-LayerNorm, absolute positions, GELU or ReLU, with their heads.
@@ -52,6 +55,8 @@ extern const Family kJinaBert;
 extern const Family kEuroBert;
 /// OPT decoders of any size: pre- or post-LayerNorm, ReLU or GELU.
 extern const Family kOpt;
+/// Compact Transformers for images: CCT, CVT and ViT-Lite, with their classifier.
+extern const Family kCompact;
 /// ViT and DeiT image encoders, under timm's names or Hugging Face's.
 extern const Family kVit;
 /// DINOv2 image encoders, with their classifier.
@@ -66,6 +71,6 @@ extern const Family kBeit;
 /// A new family is a file with a `const Family`, and its place here.
 inline constexpr const Family* kFamilies[] = {&kBert,       &kDistilBert, &kRoberta, &kElectra,  &kAlbert,   &kMpnet,
                                               &kModernBert, &kNomicBert,  &kGte,     &kJinaBert, &kEuroBert, &kOpt,
-                                              &kVit,        &kDinov2,     &kClip,    &kSiglip,   &kBeit};
+                                              &kCompact,    &kVit,        &kDinov2,  &kClip,     &kSiglip,   &kBeit};
 
 }  // namespace octavo

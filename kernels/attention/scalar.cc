@@ -235,6 +235,32 @@ void attention(const Attention& attention) {
   }
 }
 
+// (5 h) Exponentials are the probabilities, as in (5 e), and of either sign once they are multiplied.
+void attention_by_distance(const Attention& attention, const AttentionFactors& factors) {
+  Row row = {};
+  row.score = static_cast<int32_t*>(attention.scratch);
+  row.exponential = reinterpret_cast<int16_t*>(row.score + attention.length);
+  row.probability = reinterpret_cast<uint8_t*>(row.exponential + attention.length);
+  const int head_size = attention.constants->head_size;
+  for (int query = attention.first_query; query < attention.first_query + attention.queries; ++query) {
+    row.keys = keys_seen(attention, query);
+    if (attention.probabilities != nullptr)
+      row.probability = attention.probabilities + ptrdiff_t{query} * attention.length;
+    compute_scores(attention, query, row, 0, row.keys);
+    compute_exponentials(attention, &row);
+    Multiplier multiplier = compute_u16_probabilities(*attention.constants, row);
+    apply_gate(attention, query, &multiplier);
+    const int16_t* factor = factors.factor - attention.past - query;
+    int64_t sums[256] = {};
+    for (int key = 0; key < row.keys; ++key) {
+      const int32_t weight = mulhrs(row.exponential[key], factor[key]);
+      const int8_t* value = attention.v + key * attention.key_stride;
+      for (int d = 0; d < head_size; ++d) sums[d] += weight * value[d];
+    }
+    for (int d = 0; d < head_size; ++d) store_context(attention, query, d, {.high = 0, .low = sums[d]}, multiplier);
+  }
+}
+
 // What the splits of a call have in common, of each of its queries.
 struct Shared {
   explicit Shared(const Attention& attention) : head_size(attention.constants->head_size) {
@@ -354,6 +380,7 @@ void install_attention_scalar(KernelTable& table) {
   table.attention = attention;
   table.attention_split = attention_split;
   table.attention_static_w8a8 = attention_static_w8a8;
+  table.attention_by_distance = attention_by_distance;
 }
 
 }  // namespace octavo::kernels

@@ -6,6 +6,7 @@
 #include "models/directory/sentence_transformers.h"
 #include "models/directory/task_config.h"
 #include "models/families.h"
+#include "models/parts/layer_loop.h"
 
 #include "octavo/error.h"
 #include "octavo/tokenizer.h"
@@ -46,7 +47,8 @@ Model::Data read_family(const std::filesystem::path& directory, const JsonObject
       std::vector<std::string> warnings;
       const TaskConfig task = read_task_config(config, warnings);
       const std::optional<JsonObject> image_processor = read_image_processor(directory);
-      Model::Data data = family->read({config, image_processor, std::move(tensors), options});
+      const JsonObject unrolled = unroll_layers(config, family->layers_key, tensors);
+      Model::Data data = family->read({unrolled, image_processor, std::move(tensors), options});
       add_task_config(task, data.info);
       data.warnings.insert(data.warnings.begin(), warnings.begin(), warnings.end());
       return data;

@@ -154,7 +154,7 @@ GateSettings settings_of(GateType type, GateKind kind, const AttentionMethod& me
 
 AttentionMethod read_attention_method(const JsonObject& config, const CheckpointOptions& options) {
   const JsonObject section = config.section("attention_method");
-  section.allow_only({"softmax", "gate"});
+  section.allow_only({"softmax", "gate", "urpe"});
   const JsonObject softmax = section.section("softmax");
   softmax.allow_only({"gamma", "zeta", "softmax1", "sink"});
   AttentionMethod method;
@@ -167,7 +167,19 @@ AttentionMethod read_attention_method(const JsonObject& config, const Checkpoint
   method.softmax.log_bits = options.attention_log_bits;
   method.softmax = checked(method.softmax);
   read_gate(section.section("gate"), options, method);
+  method.factors = section.flag_or("urpe", false);
   return method;
+}
+
+int head_size_of(const CheckpointTensors& tensors, const std::string& weight, int heads,
+                 const AttentionMethod& method) {
+  const Tensor::Shape& shape = tensors.shape(weight);
+  const std::int64_t all = std::int64_t{heads} * (method.gate_in_query ? 2 : 1);  // or their gates
+  if (shape.size() != 2 || shape[0] <= 0 || shape[0] % all != 0 || shape[0] / all > 256 || shape[0] / all % 4 != 0) {
+    throw Error("tensor " + weight + " does not divide into num_attention_heads = " + std::to_string(heads) +
+                " heads whose size is a multiple of 4, at most 256");
+  }
+  return static_cast<int>(shape[0] / all);
 }
 
 LayerGate take_gate(CheckpointTensors& tensors, const std::string& prefix, const AttentionMethod& method,
@@ -244,6 +256,28 @@ std::string take_sink(CheckpointTensors& tensors, const std::string& prefix, con
   if (tensors.has(name))
     throw Error("the checkpoint has sinks " + name + ", but config.json does not say attention_method.softmax.sink");
   return "";
+}
+
+std::optional<DistanceFactors> take_factors(CheckpointTensors& tensors, const std::string& prefix,
+                                            const AttentionMethod& method, int heads) {
+  const std::string name = prefix + "urpe";
+  if (!method.factors) {
+    if (tensors.has(name))
+      throw Error("the checkpoint has factors of distances " + name +
+                  ", but config.json does not say attention_method.urpe");
+    return {};
+  }
+  const ClippedSoftmax& softmax = method.softmax;
+  if (softmax.gamma != 0.0 || softmax.zeta != 1.0 || softmax.softmax1 || softmax.sink || softmax.prune > 0.0)
+    throw Error(
+        "attention_method.urpe is true and the softmax is clipped, pruned or has a sink, expected the ordinary "
+        "one");
+  const Tensor::Shape& shape = tensors.shape(name);
+  if (shape.size() != 2 || shape[1] % 2 != 1 || shape[1] > 2 * 65535 + 1)
+    throw Error("tensor " + name +
+                " does not hold factors of distances [heads, 2 * reach + 1] with a reach of at most "
+                "65535");
+  return DistanceFactors{.table = tensors.take(name, {heads, shape[1]}), .reach = static_cast<int>(shape[1] / 2)};
 }
 
 void describe_method(const Graph& graph, const AttentionMethod& method, ModelInfo& info) {

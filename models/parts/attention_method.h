@@ -19,6 +19,7 @@ struct AttentionMethod {
   GateActivation gate_activation = GateActivation::sigmoid;
   int gate_hidden = 0;  ///< hidden units of an mlp gate; 0: as its tensors have them
   double gate_scale = 1.0;
+  bool factors = false;  ///< probabilities are multiplied by a factor of the key's distance (URPE)
   bool no_gate = false;  ///< config.json says in words that there is none
 };
 
@@ -35,6 +36,10 @@ struct LayerGate {
 struct AttentionSizes {
   int heads = 0, head_size = 0, columns = 0;
 };
+
+/// Width of a head by the rows of a query's weight, or of that and its gate: it need not be hidden_size / heads. Throws
+/// Error that names the tensor unless that is a size that attention takes.
+int head_size_of(const CheckpointTensors& tensors, const std::string& weight, int heads, const AttentionMethod& method);
 
 /// Takes the tensors under `prefix`alpha, whose names and shapes tell the kind of gate:
 ///   alpha [heads]                                          unconditional_per_head
@@ -59,6 +64,12 @@ QueryAndGate take_gated_query(CheckpointTensors& tensors, const std::string& nam
 /// Takes the learned sinks of one attention layer, `prefix`sink [heads]; "" where `method` has none. Throws Error when
 /// the checkpoint and `method` contradict each other.
 std::string take_sink(CheckpointTensors& tensors, const std::string& prefix, const AttentionMethod& method, int heads);
+
+/// Takes the factors of distances of one attention layer, `prefix`urpe [heads, 2 * reach + 1]; nothing where `method`
+/// has none. Throws Error when the checkpoint and `method` contradict each other, or the softmax is not the ordinary
+/// one.
+std::optional<DistanceFactors> take_factors(CheckpointTensors& tensors, const std::string& prefix,
+                                            const AttentionMethod& method, int heads);
 
 /// Puts softmax and gate of a graph's first attention into `info`.
 void describe_method(const Graph& graph, const AttentionMethod& method, ModelInfo& info);

@@ -51,7 +51,8 @@ ValueId attention(GraphBuilder& g, ValueId x, const LayerNames& names, const Lay
                       .gate = gate.settings,
                       .bias = config.bias,
                       .sink = take_sink(modules.tensors(), names.attention + ".", method, config.heads),
-                      .window = config.window});
+                      .window = config.window,
+                      .factors = take_factors(modules.tensors(), names.attention + ".", method, config.heads)});
 }
 
 /// The hidden units of a feed-forward network.
@@ -92,6 +93,7 @@ ValueId transformer_layer(GraphBuilder& g, ValueId x, const LayerNames& names, c
   x = g.linear_add(names.attention_output, y, x,
                    {modules.scaled(modules.dense(names.attention_output, size, width), names.attention_scale)});
   x = normalised(x, names.attention_norm, !config.norm_before);
+  x = normalised(x, names.sum_norm, true);
   y = normalised(x, names.output_norm, config.norm_before);
   y = hidden_units(g, y, names, config, modules);
   x = g.linear_add(names.output, y, x,

@@ -20,6 +20,7 @@ struct LayerNames {
   std::string hidden = {};                 ///< of a feed-forward network without a gate, or
   std::string glu_gate = {}, glu_up = {};  ///< both branches of one with a gate: modules of their own, or
   std::string glu = {};                    ///< halves of this one
+  std::string sum_norm = {};               ///< behind attention's sum, whose result is the stream (CCT); no norm: ""
   std::string output, output_norm;
   std::string output_scale = {};  ///< the same of the feed-forward network
 };

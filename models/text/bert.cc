@@ -71,6 +71,7 @@ Model::Data read(Checkpoint checkpoint) {
 const Family kBert = {
     .model_types = "bert",
     .reads = [](const JsonObject& config) { return model_type(config) == "bert" && !has_alibi(config); },
-    .read = read};
+    .read = read,
+    .layers_key = "num_hidden_layers"};
 
 }  // namespace octavo

@@ -29,19 +29,6 @@ BertBody::BertBody(const BertConfig& config, const AttentionMethod& method, Chec
                    Modules& modules)
     : config_(config), method_(method), tensors_(tensors), modules_(modules) {}
 
-/// Width of a head: config.json does not carry it, the query's rows do; it need not be hidden_size / heads.
-int BertBody::head_size() const {
-  const std::string name = "encoder.layer.0.attention.self.query.weight";
-  const Tensor::Shape& shape = tensors_.shape(name);
-  const std::int64_t heads = std::int64_t{config_.heads} * (method_.gate_in_query ? 2 : 1);  // or their gates
-  if (shape.size() != 2 || shape[0] <= 0 || shape[0] % heads != 0 || shape[0] / heads > 256 ||
-      shape[0] / heads % 4 != 0) {
-    throw Error("tensor " + name + " does not divide into num_attention_heads = " + std::to_string(config_.heads) +
-                " heads whose size is a multiple of 4, at most 256");
-  }
-  return static_cast<int>(shape[0] / heads);
-}
-
 EmbeddingTables BertBody::tables(int size) {
   const std::string types = "embeddings.token_type_embeddings.weight";
   return {.word = tensors_.take("embeddings.word_embeddings.weight", {config_.vocab_size, size}),
@@ -56,11 +43,12 @@ ValueId BertBody::embeddings(GraphBuilder& g, const EmbeddingTables& tables, Mod
 }
 
 ValueId BertBody::layers(GraphBuilder& g, ValueId x) {
-  const LayerConfig config{.hidden_size = config_.hidden_size,
-                           .heads = config_.heads,
-                           .head_size = head_size(),
-                           .intermediate_size = config_.intermediate_size,
-                           .activation = config_.activation};
+  const LayerConfig config{
+      .hidden_size = config_.hidden_size,
+      .heads = config_.heads,
+      .head_size = head_size_of(tensors_, "encoder.layer.0.attention.self.query.weight", config_.heads, method_),
+      .intermediate_size = config_.intermediate_size,
+      .activation = config_.activation};
   for (int i = 0; i < config_.layers; ++i) {
     const std::string layer = "encoder.layer." + std::to_string(i) + ".", self = layer + "attention.self";
     x = transformer_layer(g, x,

@@ -42,8 +42,6 @@ class BertBody {
   ValueId layers(GraphBuilder& g, ValueId x);
 
  private:
-  int head_size() const;
-
   const BertConfig& config_;
   const AttentionMethod& method_;
   CheckpointTensors& tensors_;

@@ -129,6 +129,7 @@ Model::Data read(Checkpoint checkpoint) {
 
 const Family kDistilBert = {.model_types = "distilbert",
                             .reads = [](const JsonObject& config) { return model_type(config) == "distilbert"; },
-                            .read = read};
+                            .read = read,
+                            .layers_key = "n_layers"};
 
 }  // namespace octavo

@@ -96,6 +96,7 @@ Model::Data read(Checkpoint checkpoint) {
 
 const Family kElectra = {.model_types = "electra",
                          .reads = [](const JsonObject& config) { return model_type(config) == "electra"; },
-                         .read = read};
+                         .read = read,
+                         .layers_key = "num_hidden_layers"};
 
 }  // namespace octavo

@@ -150,6 +150,7 @@ Model::Data read(Checkpoint checkpoint) {
 
 const Family kMpnet = {.model_types = "mpnet",
                        .reads = [](const JsonObject& config) { return model_type(config) == "mpnet"; },
-                       .read = read};
+                       .read = read,
+                       .layers_key = "num_hidden_layers"};
 
 }  // namespace octavo

@@ -13,7 +13,7 @@ constexpr int kPositionOffset = 2;  // rows of the position table that no token 
 constexpr double kEpsilon = 1e-5;   // of every LayerNorm: torch.nn.LayerNorm's own
 
 struct OptConfig {
-  int layers, hidden_size, heads, head_size, intermediate_size, vocab_size, word_size, max_positions;
+  int layers, hidden_size, heads, intermediate_size, vocab_size, word_size, max_positions;
   Activation activation;
   bool norm_before;   ///< pre-LayerNorm; OPT-350m normalises after each sum instead
   bool final_norm;    ///< a LayerNorm after the last layer
@@ -32,7 +32,6 @@ OptConfig read_config(const JsonObject& config) {
   return {.layers = config.integer_or("num_hidden_layers", 1, 1000, 12),
           .hidden_size = hidden,
           .heads = heads,
-          .head_size = read_head_size(config, "num_attention_heads", hidden, heads),
           .intermediate_size = config.integer_or("ffn_dim", 1, kMaxColumns, 3072),
           .vocab_size = vocabulary,
           .word_size = config.integer_or("word_embed_proj_dim", 1, 8192, hidden),
@@ -95,7 +94,7 @@ class Opt {
                            .output_norm = layer + "final_layer_norm"};
     const LayerConfig config{.hidden_size = config_.hidden_size,
                              .heads = config_.heads,
-                             .head_size = config_.head_size,
+                             .head_size = head_size_of(tensors_, self + ".q_proj.weight", config_.heads, method_),
                              .intermediate_size = config_.intermediate_size,
                              .activation = config_.activation,
                              .mask = AttentionMask::causal,
@@ -159,7 +158,9 @@ Model::Data read(Checkpoint checkpoint) {
 
 }  // namespace
 
-const Family kOpt = {
-    .model_types = "opt", .reads = [](const JsonObject& config) { return model_type(config) == "opt"; }, .read = read};
+const Family kOpt = {.model_types = "opt",
+                     .reads = [](const JsonObject& config) { return model_type(config) == "opt"; },
+                     .read = read,
+                     .layers_key = "num_hidden_layers"};
 
 }  // namespace octavo

@@ -83,6 +83,7 @@ Model::Data read(Checkpoint checkpoint) {
 const Family kRoberta = {
     .model_types = "roberta, xlm-roberta, camembert",
     .reads = [](const JsonObject& config) { return std::ranges::find(kTypes, model_type(config)) != std::end(kTypes); },
-    .read = read};
+    .read = read,
+    .layers_key = "num_hidden_layers"};
 
 }  // namespace octavo

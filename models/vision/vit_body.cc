@@ -199,8 +199,9 @@ ValueId VitBody::layers(GraphBuilder& g, ValueId x, const std::vector<ScoreBias>
                            .attention_norm = own + names_.norm1,
                            .attention_scale = named(names_.attention_scale),
                            .hidden = own + names_.hidden,
+                           .sum_norm = named(names_.sum_norm),
                            .output = own + names_.output,
-                           .output_norm = own + names_.norm2,
+                           .output_norm = named(names_.norm2),
                            .output_scale = named(names_.output_scale)},
                           config, modules_, method_);
   }

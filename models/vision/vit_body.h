@@ -18,7 +18,8 @@ struct VitNames {
   std::string class_token, distillation_token = {}, registers = {}, positions;
   std::string norm_pre = {};                     ///< of the rows of embeddings, where the checkpoint has it
   std::string layer;                             ///< "blocks.", followed by the layer's index
-  std::string norm1, norm2;                      ///< within a layer, as all below
+  std::string norm1, norm2;                      ///< within a layer, as all below; the second may be "", then
+  std::string sum_norm = {};                     ///< is that of attention's sum, whose result is the stream
   std::string qkv = {};                          ///< one tensor of three blocks of rows
   std::string query = {}, key = {}, value = {};  ///< or three tensors
   std::string attention, attention_output, hidden, output;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 namespace octavo {
 
@@ -42,6 +43,23 @@ Multiplier make_multiplier(double real) {
     --shift;
   }
   return {.multiplier = static_cast<std::int32_t>(m), .shift = shift};
+}
+
+Log2Multiplier make_log2_multiplier(double step, const std::string& name) {
+  const double f = step * std::log2(std::numbers::e) * 2048.0 * 65536.0;
+  int exponent = 0;
+  std::frexp(f, &exponent);
+  Log2Multiplier result{.multiplier = 1 << 15, .shift = 16 - exponent};
+  double m = std::floor(std::ldexp(f, result.shift) + 0.5);
+  if (m == 65536.0) {
+    m = 32768.0;
+    --result.shift;
+  }
+  if (result.shift < -8)
+    throw Error(name + ": its attention scores are too coarse, one step is " + std::to_string(step));
+  result.multiplier = static_cast<int>(m);
+  result.shift = std::min(result.shift, 23);  // finer scores than that are all equal in Q11
+  return result;
 }
 
 Multipliers make_multipliers(std::span<const double> real, const std::string& name) {

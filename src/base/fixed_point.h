@@ -35,6 +35,14 @@ struct Multiplier {
 };
 Multiplier make_multiplier(double real);
 
+/// From differences of codes to powers of two in Q5.11 (fixed-point.md 5): multiplier in [2^15, 2^16), shift -8..23.
+struct Log2Multiplier {
+  int multiplier = 1 << 15, shift = 0;
+};
+
+/// `step` is what a difference of 1 is worth in an exponent of e. Throws Error that names `name` when it is too large.
+Log2Multiplier make_log2_multiplier(double step, const std::string& name);
+
 /// One common shift for all, from the largest: multiplier[i] in [0, 2^31). Below 33 the kernels shift accumulators up
 /// first.
 struct Multipliers {

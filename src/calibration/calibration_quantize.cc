@@ -21,7 +21,9 @@ ProbabilityType set_probabilities(QuantizedGraph& graph, ProbabilityType type) {
   auto found = ProbabilityType::uint8;
   for (QuantizedOp& op : graph.ops) {
     auto* attention = std::get_if<QuantizedAttention>(&op);
-    if (!attention || attention->clipped || attention->static_w8a8 || attention->shift < kSmallestU16Shift) continue;
+    if (!attention || attention->clipped || attention->by_distance || attention->static_w8a8 ||
+        attention->shift < kSmallestU16Shift)
+      continue;
     attention->u16_probabilities = type == ProbabilityType::uint16;
     found = type;
   }

@@ -20,6 +20,8 @@ Model with_hard_attention(const Model& model, int most_keys, std::span<const int
     const ValueId context = attentions[static_cast<std::size_t>(layer)].context;
     auto& op = std::get<AttentionOp>(data.graph.nodes[static_cast<std::size_t>(context)].op);
     if (op.window > 0) throw Error(data.graph.name(context) + " has a window of keys, which hard attention is without");
+    if (op.factors)
+      throw Error(data.graph.name(context) + " has factors of distances, which hard attention is without");
     op.most_keys = most_keys;
   }
   return Access::make<Model>(std::make_shared<const Model::Data>(std::move(data)));

@@ -102,6 +102,7 @@ struct AttentionRun {
   void add_log_sizes(int sequence, float* scores) const;
   void compute_probabilities(int sequence, int head, float* scores);
   void change_scores(std::vector<float>& scores);
+  void multiply_by_factors(int head, Eigen::Index length, float* probabilities) const;
   void compute_context(int sequence, int head, const float* probabilities) const;
   void compute_gates();
   int gate_columns_of_head() const { return op.gate->type == GateType::conditional_per_element ? op.head_size : 1; }
@@ -255,11 +256,26 @@ void AttentionRun::compute_probabilities(int sequence, int head, float* scores) 
   }
 }
 
+/// Of probabilities [length, length] of one head.
+void AttentionRun::multiply_by_factors(int head, Eigen::Index length, float* probabilities) const {
+  const Eigen::Index reach = op.factors->reach;
+  const ConstRow factors(pass.model.bound(op.factors->table).data() + head * (2 * reach + 1), 2 * reach + 1);
+  for (Eigen::Index i = 0; i < length; ++i) {
+    for (Eigen::Index j = 0; j < length; ++j) *probabilities++ *= factors[std::clamp(j - i, -reach, reach) + reach];
+  }
+}
+
 void AttentionRun::compute_context(int sequence, int head, const float* probabilities) const {
   const int width = op.heads * op.head_size;
   const Eigen::Index first = pass.batch().start[static_cast<std::size_t>(sequence)],
                      length = pass.batch().length(sequence);
   float* context = pass.at(node.output) + first * width + head * op.head_size;
+  std::vector<float> multiplied;
+  if (op.factors) {
+    multiplied.assign(probabilities, probabilities + length * length);
+    multiply_by_factors(head, length, multiplied.data());
+    probabilities = multiplied.data();
+  }
   products(static_cast<int>(length)).context.run(probabilities, value(sequence, head), context);
   if (!op.gate) return;
   const auto scale = static_cast<float>(op.gate->scale);

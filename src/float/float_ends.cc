@@ -61,6 +61,14 @@ void FloatExecutor::Run::execute(const SelectRows& op, const Node& node) {
       out.row(i) = tokens.row(chosen[static_cast<std::size_t>(i)]);
       continue;
     }
+    if (op.selection == Selection::weighted) {
+      const Eigen::Index first = batch().start[static_cast<std::size_t>(i)],
+                         length = batch().length(static_cast<int>(i));
+      const ConstRow scores(at(node.inputs[1]) + first, length);
+      const Eigen::ArrayXf weights = (scores - scores.maxCoeff()).exp();
+      out.row(i) = (weights.matrix().transpose() * tokens.middleRows(first, length).matrix()).array() / weights.sum();
+      continue;
+    }
     const auto own = tokens.middleRows(batch().start[static_cast<std::size_t>(i)], batch().length(static_cast<int>(i)));
     const int first = op.selection == Selection::first ? op.count : op.side_by_side() - 1;
     for (int row = 0; row < first; ++row) out.row(i).segment(row * columns, columns) = own.row(row);

@@ -55,6 +55,7 @@ class Narrowing {
     if (attention_.gate && !attention_.gate->logits.empty()) by_head(attention_.gate->logits, ".gate_logits");
     if (attention_.bias) by_head(attention_.bias->table, ".score_bias");
     if (!attention_.sink.empty()) by_head(attention_.sink, ".sink");
+    if (attention_.factors) by_head(attention_.factors->table, ".factors");
     product_.heads = attention_.heads = static_cast<int>(heads_.size());
     columns(nodes.context) = product_.query.columns;
     columns(nodes.product) = product_.query.columns + 2 * product_.key.columns + gate_columns(product_);

@@ -71,6 +71,7 @@ struct NeedsAllTokens {
   std::string operator()(const QkvProduct& op) const { return op.rotary ? "rotary positions" : ""; }
   std::string operator()(const AttentionOp& op) const {
     if (op.bias) return "a bias of scores by place";
+    if (op.factors) return "factors of distances";
     if (op.window > 0) return "a window of keys";
     return op.mask == AttentionMask::causal ? "a causal mask" : "";
   }
@@ -267,6 +268,11 @@ ValueId GraphBuilder::attention(const std::string& name, ValueId qkv, AttentionO
     throw Error(name + " has a window of keys, which only attention in both directions has, without a grid");
   if (op.most_keys < 0 || (op.most_keys > 0 && op.window > 0))
     throw Error(name + " sees " + std::to_string(op.most_keys) + " keys in a window, expected one or the other");
+  const ClippedSoftmax& softmax = op.softmax;
+  const bool ordinary = softmax.gamma == 0.0 && softmax.zeta == 1.0 && !softmax.softmax1 && !softmax.sink &&
+                        softmax.prune == 0.0 && op.window == 0 && op.most_keys == 0;
+  if (op.factors && (op.factors->reach < 0 || !ordinary))
+    throw Error(name + " has factors of distances, expected an ordinary softmax of all keys beside them");
   if (op.heads != product->heads || op.head_size != product->head_size)
     throw Error(name + " has " + heads_text(op.heads, op.head_size) + ", its input " + graph_.name(qkv) + " " +
                 heads_text(product->heads, product->head_size));
@@ -282,8 +288,57 @@ ValueId GraphBuilder::embed_patches(const std::string& name, int columns, EmbedP
   return append({name, columns}, std::move(op), {});
 }
 
+int EmbedConvolutions::grid_width(std::size_t count) const {
+  int edge = width;
+  for (std::size_t i = 0; i < count; ++i) edge = layers[i].pooled(edge);
+  return edge;
+}
+
+int EmbedConvolutions::grid_height(std::size_t count) const {
+  int edge = height;
+  for (std::size_t i = 0; i < count; ++i) edge = layers[i].pooled(edge);
+  return edge;
+}
+
+ValueId GraphBuilder::embed_convolutions(const std::string& name, EmbedConvolutions op) {
+  if (op.layers.empty()) throw Error(name + " has no convolutions");
+  for (std::size_t i = 0; i < op.layers.size(); ++i) {
+    const Convolution& layer = op.layers[i];
+    const int width = op.grid_width(i), height = op.grid_height(i);
+    const auto within = [](int value, int low, int high) { return low <= value && value <= high; };
+    // A padding is less than a window, so that each window has something of the picture.
+    const bool fits = within(layer.kernel, 1, 32) && within(layer.window, 1, 32) && within(layer.stride, 1, 32) &&
+                      within(layer.window_stride, 1, 32) && within(layer.padding, 0, layer.kernel - 1) &&
+                      within(layer.window_padding, 0, layer.window / 2) && within(width, 1, 4096) &&
+                      within(height, 1, 4096) && width + 2 * layer.padding >= layer.kernel &&
+                      height + 2 * layer.padding >= layer.kernel &&
+                      layer.convolved(width) + 2 * layer.window_padding >= layer.window &&
+                      layer.convolved(height) + 2 * layer.window_padding >= layer.window;
+    if (!fits)
+      throw Error(layer.weights.name + " has windows that do not fit what it reads, " + std::to_string(width) + " x " +
+                  std::to_string(height) + " places");
+    if (!within(layer.weights.columns, 1, kMaxColumns) || op.inputs(i) > kMaxColumns)
+      throw Error(layer.weights.name + " reads " + std::to_string(op.inputs(i)) + " columns and makes " +
+                  std::to_string(layer.weights.columns) + ", expected at most " + std::to_string(kMaxColumns));
+  }
+  const int columns = op.layers.back().weights.columns;
+  return append({name, columns}, std::move(op), {});
+}
+
+ValueId GraphBuilder::weighted_rows(const std::string& name, ValueId x, ValueId scores) {
+  require_form(name, x, Form::s16);
+  require_form(name, scores, Form::s16);
+  require_columns(graph_, name, scores, 1);
+  if (graph_.value(x).rows != RowKind::token || graph_.value(scores).rows != RowKind::token)
+    throw Error(name + " weighs rows of " + graph_.name(x) + " by " + graph_.name(scores) +
+                ", expected a row per token of both");
+  return append({name, graph_.columns(x), RowKind::sequence}, SelectRows{.selection = Selection::weighted, .count = 0},
+                {x, scores});
+}
+
 ValueId GraphBuilder::select_rows(const std::string& name, ValueId x, SelectRows op) {
   require_form(name, x, Form::s16);
+  if (op.selection == Selection::weighted) throw Error(name + " has no scores to weigh rows by");
   if (graph_.value(x).rows != RowKind::token)
     throw Error(name + " selects rows of " + graph_.name(x) + ", which has no row per token");
   if (op.count < (op.selection == Selection::first ? 1 : 0) || op.count > 1024)

@@ -173,6 +173,34 @@ struct EmbedPatches {
   int inputs() const { return 3 * patch_size * patch_size; }
 };
 
+/// One convolution of a picture, then ReLU, then the largest value of each window (Hassani et al. 2021, CCT, eq. 2).
+/// What lies outside the picture is 0. Windows of one value leave it as it is.
+struct Convolution {
+  LinearBlock weights;  ///< f32 [columns, channels, kernel, kernel]
+  int kernel = 3, stride = 1, padding = 1;
+  int window = 3, window_stride = 2, window_padding = 1;
+
+  /// Edges of what the convolution and then the windows make of one edge; 0 or less where nothing is left.
+  int convolved(int edge) const { return (edge + 2 * padding - kernel) / stride + 1; }
+  int pooled(int edge) const { return (convolved(edge) + 2 * window_padding - window) / window_stride + 1; }
+};
+
+/// 8-bit RGB pixels -> residual stream: what one or more convolutions make of x = (pixel / 255 - mean) / deviation, a
+/// token for each place, row by row, + its position.
+struct EmbedConvolutions {
+  int width = 0, height = 0;  ///< of a picture
+  std::vector<Convolution> layers;
+  std::string position;  ///< f32 [..., tokens, columns]; "" for none
+  std::array<double, 3> mean = {}, deviation = {1.0, 1.0, 1.0};
+
+  /// Edges of the grid of tokens, or of what layer `layers` reads.
+  int grid_width(std::size_t layers) const;
+  int grid_height(std::size_t layers) const;
+  int tokens() const { return grid_width(layers.size()) * grid_height(layers.size()); }
+  int channels(std::size_t layer) const { return layer == 0 ? 3 : layers[layer - 1].weights.columns; }
+  int inputs(std::size_t layer) const { return channels(layer) * layers[layer].kernel * layers[layer].kernel; }
+};
+
 enum class AttentionMask { none, causal };
 
 struct GateSettings {
@@ -200,9 +228,16 @@ struct ScoreBias {
   int entry(int query, int key) const;
 };
 
-/// softmax(Q K^T / sqrt(head_size) + bias), clipped, times V, times the gate. Where softmax.sink says so, the softmax
-/// has one key more, without a value, whose scaled score is the head's own. Input: the value of a QkvProduct, which
-/// makes the logits of a conditional gate.
+/// What probabilities are multiplied by, by head and by how far the key stands behind the query (Luo et al. 2022, URPE,
+/// eq. 9: a Toeplitz matrix). Keys that are farther away than `reach` have the factor at the end.
+struct DistanceFactors {
+  std::string table;  ///< f32 [heads, 2 * reach + 1]
+  int reach = 0;
+};
+
+/// softmax(Q K^T / sqrt(head_size) + bias), clipped, times factors, times V, times the gate. Where softmax.sink says
+/// so, the softmax has one key more, without a value, whose scaled score is the head's own. Input: the value of a
+/// QkvProduct, which makes the logits of a conditional gate.
 struct AttentionOp {
   int heads = 0, head_size = 0;
   AttentionMask mask = AttentionMask::none;
@@ -213,6 +248,7 @@ struct AttentionOp {
   int window = 0;         ///< most places between a query and a key that it sees, on either side; 0: it sees all
   int most_keys = 0;      ///< of these it sees those of the so many largest scores, and those equal to the last of
                           ///< them: hard attention; 0: all
+  std::optional<DistanceFactors> factors = {};  ///< of an ordinary softmax
 };
 
 /// Which rows of tokens SelectRows takes.
@@ -222,6 +258,8 @@ enum class Selection {
   first_and_mean,  ///< the first row of each sequence, beside it the mean of all but the first `count`: one row per
                    ///< sequence
   chosen,          ///< those that whoever runs the model asks for: one row each
+  weighted,  ///< the mean of all rows of each sequence by the softmax of a score each, the second input (Hassani et
+             ///< al. 2021, CCT, eq. 3 to 5): one row per sequence
 };
 
 /// Rows of a 16-bit value with a row per token, for a head to read.
@@ -253,7 +291,7 @@ struct ReduceTokens {
 /// each of float/, integer/, quantize/ and model_file/: until all of them have answered for it, nothing compiles or
 /// links.
 using Op = std::variant<EmbedTokens, QkvProduct, Linear, LinearAdd, LayerNormOp, AttentionOp, EmbedPatches, SelectRows,
-                        GluProduct, GluOp, ReduceTokens>;
+                        GluProduct, GluOp, ReduceTokens, EmbedConvolutions>;
 
 struct Node {
   Op op;
@@ -308,11 +346,15 @@ class GraphBuilder {
   ValueId layer_norm(const std::string& name, ValueId x, NormWeights weights, int groups = 1);
   ValueId attention(const std::string& name, ValueId qkv, AttentionOp op);
   ValueId embed_patches(const std::string& name, int columns, EmbedPatches op);
+  ValueId embed_convolutions(const std::string& name, EmbedConvolutions op);
   ValueId select_rows(const std::string& name, ValueId x, SelectRows op);
   ValueId reduce_tokens(const std::string& name, ValueId stream, ValueId qkv, ReduceTokens op);
 
   /// Appends a node with everything it has, as it stands in another graph, but for its inputs.
   ValueId copy(const Value& value, const Node& node, std::vector<ValueId> inputs);
+
+  /// Selection::weighted.
+  ValueId weighted_rows(const std::string& name, ValueId x, ValueId scores);
 
   /// Gives a value a name that callers ask for.
   void output(std::string_view name, ValueId value);

@@ -32,7 +32,8 @@ inline constexpr char kActivation[] = ".activation";
 inline constexpr char kU8Output[] = ".bytes", kS16Output[] = ".stream", kGain[] = ".gain", kOffset[] = ".offset";
 inline constexpr char kGate[] = ".gate", kGateOutput[] = ".gate_output";
 inline constexpr char kExponential[] = ".exponential", kColumnScale[] = ".column_scale", kRows[] = ".rows";
-inline constexpr char kScoreBias[] = ".score_bias", kSink[] = ".sink", kCosine[] = ".cosine", kSine[] = ".sine";
+inline constexpr char kScoreBias[] = ".score_bias", kFactors[] = ".factors", kSink[] = ".sink", kCosine[] = ".cosine",
+                      kSine[] = ".sine";
 inline constexpr char kLogSize[] = ".log_size";
 }  // namespace part
 

@@ -14,7 +14,7 @@ namespace {
 /// By place in Op.
 constexpr std::string_view kNames[] = {"EmbedTokens", "QkvProduct", "Linear",       "LinearAdd",
                                        "LayerNorm",   "Attention",  "EmbedPatches", "SelectRows",
-                                       "GluProduct",  "Glu",        "ReduceTokens"};
+                                       "GluProduct",  "Glu",        "ReduceTokens", "EmbedConvolutions"};
 static_assert(std::size(kNames) == std::variant_size_v<Op>);
 
 std::vector<std::string> without_empty(std::vector<std::string> names) {
@@ -96,6 +96,7 @@ struct Facts {
     if (op.gate) result.tensors = without_empty({op.gate->logits});
     if (op.bias) result.tensors.push_back(op.bias->table);
     if (!op.sink.empty()) result.tensors.push_back(op.sink);
+    if (op.factors) result.tensors.push_back(op.factors->table);
     return result;
   }
   OpFacts operator()(const EmbedPatches& op) const {
@@ -107,6 +108,16 @@ struct Facts {
                    .rounded = {op.projection.weight}};
     for (const PrefixRows& rows : op.prefix) result.tensors.push_back(rows.token);
     if (op.norm) result.tensors.insert(result.tensors.end(), {op.norm->gain, op.norm->bias});
+    return result;
+  }
+  OpFacts operator()(const EmbedConvolutions& op) const {
+    OpFacts result{.makes = {Form::s16}, .reads_pixels = true};
+    for (const Convolution& layer : op.layers) {
+      result.tensors.insert(result.tensors.end(), {layer.weights.weight, layer.weights.bias});
+      result.rounded.push_back(layer.weights.weight);
+    }
+    result.tensors.push_back(op.position);
+    result.tensors = without_empty(std::move(result.tensors));
     return result;
   }
   OpFacts operator()(const SelectRows&) const { return {.makes = {Form::s16}, .reads = Form::s16}; }
@@ -189,6 +200,7 @@ struct OfConstants {
   ConstantsFacts operator()(const QuantizedEmbedPatches& c) const { return {.output = c.stream}; }
   ConstantsFacts operator()(const QuantizedSelectRows& c) const { return {.output = c.encoding}; }
   ConstantsFacts operator()(const QuantizedReduceTokens& c) const { return {.output = c.encoding}; }
+  ConstantsFacts operator()(const QuantizedEmbedConvolutions& c) const { return {.output = c.stream}; }
 };
 
 /// One overload per op.
@@ -227,6 +239,7 @@ struct Describe {
   std::string operator()(const QuantizedEmbedPatches& c) const { return describe(c.stream, "s16"); }
   std::string operator()(const QuantizedSelectRows& c) const { return describe(c.encoding, "s16"); }
   std::string operator()(const QuantizedReduceTokens& c) const { return describe(c.encoding, "s16"); }
+  std::string operator()(const QuantizedEmbedConvolutions& c) const { return describe(c.stream, "s16"); }
 };
 
 /// The op at this place of Op.

@@ -161,6 +161,7 @@ struct QuantizedAttention {
   bool softmax1 = false;  ///< a sink of 0 as files of before have it: codes are relative to 32767 at least
   bool sink = false;
   bool u16_probabilities = false;  ///< probabilities of 16 bits; not with `clipped`
+  bool by_distance = false;        ///< the same, multiplied by factors of distances; nothing else beside them
   std::int64_t theta = 0, cap = 0, prune = 0;
   QuantizedLevels levels = {};
   int multiplier = 0, shift = 0;
@@ -172,6 +173,8 @@ struct QuantizedAttention {
     // sqrt(head_size).
     // Behind merged tokens: tensor "<value>.log_size" s32 [tokens of an image], in the same steps.
     // With sinks: tensor "<value>.sink" s32 [heads], in the same steps; in the paper's setting codes of scores.
+    // With factors of distances: tensor "<value>.factors" s16 [heads, 2 * reach + 1], parts of the largest in Q15;
+    // `multiplier` and `shift` are of the context times that one.
     // With an unconditional gate: tensor "<value>.gate" s16 [heads], logits in steps of 2^-11, or with softplus gates
     // in Q12. With equalized V and context: tensor "<value>.column_scale" f32 [columns], by which their columns were
     // divided; analyses alone read it
@@ -188,9 +191,27 @@ struct QuantizedEmbedPatches {
   QuantizedNormOutput norm;
 };
 
-/// Copies and means need no constants; the codes keep their scale.
+/// Copies and means need no constants; the codes keep their scale. Of weighted means how far a score lies from the
+/// largest, as attention has it (fixed-point.md 5).
 struct QuantizedSelectRows {
   Encoding encoding;  ///< of the rows
+  int score_multiplier = 0, score_shift = 0;
+};
+
+/// A convolution's product over rows of windows, which hold of each of their places all channels. It makes u8 codes
+/// without zero point for the next one, the last one 16-bit codes of the stream. Tensors: the product's, of layer i
+/// "<value>.i.weight", ".bias", ".multiplier".
+struct QuantizedConvolution {
+  int depth = 0;
+  QuantizedBlock block;
+};
+
+/// Tensor ".rows" s16 [tokens, columns]: positions in steps of the stream.
+struct QuantizedEmbedConvolutions {
+  std::vector<QuantizedConvolution> layers;
+  std::vector<int> outside = {};  ///< of each channel the pixel that stands for 0, outside the picture
+  Encoding stream;
+  int low = -32768, high = 32767;  ///< of the stream's codes
 };
 
 /// How many tokens go is the op's. Pruning takes the softmax of the class token's scores, by constants of attention;
@@ -246,6 +267,10 @@ struct ConstantsOf<GluOp> {
 template <>
 struct ConstantsOf<ReduceTokens> {
   using type = QuantizedReduceTokens;
+};
+template <>
+struct ConstantsOf<EmbedConvolutions> {
+  using type = QuantizedEmbedConvolutions;
 };
 template <typename Op>
 using Constants = typename ConstantsOf<Op>::type;

@@ -89,6 +89,7 @@ class BoundAttention : public BoundOp {
 
  private:
   void spread_bias(const ScoreBias* bias, const std::int32_t* table, int longest);
+  void spread_factors(const DistanceFactors& factors, const std::int16_t* table, int longest);
   void attend_in_window(const IntegerPass& pass, const Attention& whole, int query, int queries) const;
   void set_grid_bias(Attention& call, int head, std::int32_t* rows) const;
   void activate_gates(IntegerPass& pass) const;
@@ -112,6 +113,8 @@ class BoundAttention : public BoundOp {
   const std::int32_t* grid_bias_ = nullptr;          // its table
   std::size_t grid_rows_size_ = 0;                   // of the rows of all queries of a head
   const std::int32_t* log_size_ = nullptr;           // of keys of 1, 2, ... tokens, where some are merged
+  std::vector<std::int16_t> factors_ = {};           // [heads][of all distances, in order]
+  std::ptrdiff_t factors_centre_ = 0;                // distance 0 of a head
   const std::int32_t* sink_ = nullptr;               // of each head
   std::vector<std::int32_t> zeros_ = {};             // sinks of softmax-1 in files of before
   const std::int16_t* unconditional_ = nullptr;      // logits of a gate per head
@@ -173,6 +176,7 @@ BoundAttention::BoundAttention(const AttentionOp& op, const QuantizedAttention& 
   } else if (window_ > 0) {
     spread_bias(nullptr, nullptr, binder.max_positions());
   }
+  if (op.factors) spread_factors(*op.factors, binder.get<std::int16_t>(part::kFactors), binder.max_positions());
   if (op.gate && op.gate->type == GateType::unconditional_per_head)
     unconditional_ = binder.get<std::int16_t>(part::kGate);
 }
@@ -193,6 +197,16 @@ void BoundAttention::spread_bias(const ScoreBias* bias, const std::int32_t* tabl
           : bias ? table[head * (2 * bias->reach + 1) + std::clamp(distance, -bias->reach, bias->reach) + bias->reach]
                  : 0);
     }
+  }
+}
+
+/// Every distance that a call has.
+void BoundAttention::spread_factors(const DistanceFactors& factors, const std::int16_t* table, int longest) {
+  const int reach = factors.reach;
+  factors_centre_ = longest - 1;
+  for (int head = 0; head < facts_.heads; ++head) {
+    for (int distance = 1 - longest; distance < longest; ++distance)
+      factors_.push_back(table[head * (2 * reach + 1) + std::clamp(distance, -reach, reach) + reach]);
   }
 }
 
@@ -354,7 +368,7 @@ NodeCodes BoundAttention::run(IntegerPass& pass, RowKind) const {
       pass.workspace().get<std::int32_t>("score_bias", static_cast<std::size_t>(pool.threads()) * grid_rows_size_);
   auto* hard_rows =
       pass.workspace().get<std::int32_t>("hard_rows", static_cast<std::size_t>(pool.threads()) * hard_rows_size_);
-  const int shares = static_w8a8_ || observed || grid_ || window_ > 0 || most_keys_ > 0
+  const int shares = static_w8a8_ || observed || grid_ || window_ > 0 || most_keys_ > 0 || !factors_.empty()
                          ? 1
                          : key_shares(batch, facts_.heads, pool.threads());
   if (shares > 1) {
@@ -378,6 +392,9 @@ NodeCodes BoundAttention::run(IntegerPass& pass, RowKind) const {
       call.probabilities = seen.of(sequence, head);
       if (window_ > 0)
         attend_in_window(pass, call, query, queries);
+      else if (!factors_.empty())
+        pass.table().attention_by_distance(
+            call, {.factor = factors_.data() + head * (2 * factors_centre_ + 1) + factors_centre_});
       else if (static_w8a8_)
         pass.table().attention_static_w8a8(call, *static_w8a8_);
       else

@@ -89,9 +89,14 @@ NodeCodes BoundEmbedPatches::run(IntegerPass& pass, RowKind kind) const {
 
 class BoundSelectRows : public BoundOp {
  public:
-  BoundSelectRows(const SelectRows& op, Binder& binder)
+  BoundSelectRows(const SelectRows& op, const QuantizedSelectRows& constants, Binder& binder)
       : op_(op), in_(binder.input(0).s16), out_(binder.need_rows16(binder.columns())) {
     binder.made().s16 = out_;
+    if (op.selection == Selection::weighted) {
+      scores_ = binder.input(1).s16;
+      constants_ = constants;
+      sums_ = binder.need_scratch(sizeof(std::int64_t) * static_cast<std::size_t>(binder.columns()));
+    }
     if (op.selection == Selection::mean || op.selection == Selection::first_and_mean)
       sums_ = binder.need_scratch(sizeof(std::int32_t) * static_cast<std::size_t>(binder.columns()));
   }
@@ -102,6 +107,8 @@ class BoundSelectRows : public BoundOp {
 
   SelectRows op_;
   Rows16 in_, out_;
+  Rows16 scores_ = {};
+  QuantizedSelectRows constants_ = {};
   BufferId sums_ = -1;  // scratch
 };
 
@@ -120,6 +127,19 @@ void BoundSelectRows::select_sequence(IntegerPass& pass, int sequence) const {
   const RaggedBatch& batch = pass.batch();
   const int first = batch.start[static_cast<std::size_t>(sequence)], width = in_.columns, skip = op_.count;
   std::int16_t* out = pass.rows_at(out_, sequence);
+  if (op_.selection == Selection::weighted) {
+    pass.table().weighted_mean({.rows = batch.length(sequence),
+                                .columns = width,
+                                .in = pass.rows_at(in_, first),
+                                .stride = in_.stride,
+                                .score = pass.rows_at(scores_, first),
+                                .score_stride = scores_.stride,
+                                .score_multiplier = static_cast<std::uint16_t>(constants_.score_multiplier),
+                                .score_shift = constants_.score_shift,
+                                .sums = pass.at<std::int64_t>(sums_) + std::ptrdiff_t{sequence} * width,
+                                .out = out});
+    return;
+  }
   const int copied = op_.selection == Selection::first ? op_.count : op_.side_by_side() - 1;
   for (int row = 0; row < copied; ++row, out += width) std::copy_n(pass.rows_at(in_, first + row), width, out);
   if (op_.selection == Selection::first) return;
@@ -138,8 +158,8 @@ std::unique_ptr<const BoundOp> bind_op(const EmbedPatches& op, const QuantizedEm
 }
 
 template <>
-std::unique_ptr<const BoundOp> bind_op(const SelectRows& op, const QuantizedSelectRows&, Binder& binder) {
-  return std::make_unique<const BoundSelectRows>(op, binder);
+std::unique_ptr<const BoundOp> bind_op(const SelectRows& op, const QuantizedSelectRows& constants, Binder& binder) {
+  return std::make_unique<const BoundSelectRows>(op, constants, binder);
 }
 
 }  // namespace octavo

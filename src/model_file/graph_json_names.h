@@ -21,7 +21,8 @@ inline constexpr Name<Form> kForms[] = {{Form::u8, "u8"}, {Form::s16, "s16"}, {F
 inline constexpr Name<Selection> kSelections[] = {{Selection::first, "first"},
                                                   {Selection::mean, "mean"},
                                                   {Selection::first_and_mean, "first_and_mean"},
-                                                  {Selection::chosen, "chosen"}};
+                                                  {Selection::chosen, "chosen"},
+                                                  {Selection::weighted, "weighted"}};
 inline constexpr Name<Reduction> kReductions[] = {{Reduction::prune, "prune"}, {Reduction::merge, "merge"}};
 inline constexpr Name<GateKind> kGateKinds[] = {{GateKind::linear, "linear"},
                                                 {GateKind::mlp, "mlp"},

@@ -137,6 +137,10 @@ void describe_constants(Fields& integer, QuantizedAttention& constants) {
   integer.flag_or_false("wide", constants.u16_probabilities);
   integer.require(!constants.u16_probabilities || (!clipped && !static_w8a8 && constants.shift >= kSmallestU16Shift),
                   "wide", "false with clipped, in the paper's setting, and with a shift below 27");
+  integer.flag_or_false("by_distance", constants.by_distance);
+  integer.require(!constants.by_distance || (!clipped && !static_w8a8 && !constants.u16_probabilities &&
+                                             constants.shift >= kSmallestU16Shift),
+                  "by_distance", "false with clipped or wide, in the paper's setting, and with a shift below 27");
   integer.integer_or("prune", constants.prune, 0, kInt32Max, std::int64_t{0});
   const bool levels = integer.section_if("levels", !constants.levels.edges.empty(),
                                          [&](Fields& fields) { describe_levels(fields, constants.levels); });
@@ -190,6 +194,10 @@ void describe(Fields& node, AttentionOp& op, QuantizedAttention& constants) {
   if (biased) op.bias = bias;
   node.integer_or("window", op.window, 0, kWidestReach, 0);
   node.integer_or("most_keys", op.most_keys, 0, kWidestReach, 0);
+  DistanceFactors factors = op.factors.value_or(DistanceFactors{});
+  if (node.section_if("factors", op.factors.has_value(),
+                      [&](Fields& fields) { fields.integer("reach", factors.reach, 0, kWidestReach); }))
+    op.factors = factors;
   node.section("integer", [&](Fields& integer) { describe_constants(integer, constants); });
 }
 
@@ -220,6 +228,9 @@ void check(NodeCheck& node, const AttentionOp& op, const QuantizedAttention& con
     if (constants.static_w8a8) node.fail("reads merged tokens, which the paper's setting is without");
     node.get_within<std::int32_t>("log_size", {node.info().max_positions}, 0, kernels::kLargestScoreBias);
   }
+  if (op.factors.has_value() != constants.by_distance)
+    node.fail("has factors of distances by its op or by its integers alone");
+  if (op.factors) node.get_within<std::int16_t>("factors", {op.heads, 2 * op.factors->reach + 1}, -32767, 32767);
   const bool elements = op.gate && op.gate->type == GateType::conditional_per_element;
   if (constants.gate_fraction > 0 && (!elements || !constants.levels.edges.empty()))
     node.fail("has a gate_fraction without a gate per element, or beside levels");

@@ -37,21 +37,31 @@ template <>
 void describe(Fields& node, SelectRows& op, QuantizedSelectRows& constants) {
   node.name("selection", op.selection, kSelections);
   node.integer("count", op.count, 0, 1024);
-  node.section("integer", [&](Fields& integer) { describe(integer, "encoding", constants.encoding, 0, 0); });
+  node.section("integer", [&](Fields& integer) {
+    describe(integer, "encoding", constants.encoding, 0, 0);
+    if (op.selection != Selection::weighted) return;
+    integer.integer("score_multiplier", constants.score_multiplier, 1 << 15, (1 << 16) - 1);
+    integer.integer("score_shift", constants.score_shift, -8, 23);
+  });
 }
 
 template <>
 ValueId append(GraphBuilder& g, const ReadNode& node, SelectRows op, const QuantizedSelectRows&) {
+  if (op.selection == Selection::weighted) {
+    const std::vector<ValueId>& both = node.inputs(2);
+    return g.weighted_rows(node.name(), both[0], both[1]);
+  }
   return g.select_rows(node.name(), node.input(), op);
 }
 
 template <>
 void check(NodeCheck& node, const SelectRows& op, const QuantizedSelectRows&) {
   node.require_rows16(0);
+  if (op.selection == Selection::weighted) node.require_rows16(1);
   const int removed = node.input_value(0).removed;
   const int rows = node.info().image ? node.info().max_positions - removed : 1;  // a text may have one token
-  const bool fits =
-      op.selection == Selection::chosen || (op.selection == Selection::first ? op.count <= rows : op.count < rows);
+  const bool fits = op.selection == Selection::chosen || op.selection == Selection::weighted ||
+                    (op.selection == Selection::first ? op.count <= rows : op.count < rows);
   if (!fits) node.fail("selects more rows than a sequence has");
   node.set_rows16();
 }

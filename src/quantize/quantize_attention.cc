@@ -78,23 +78,28 @@ void add_gate(GraphQuantizer& q, const QkvProduct& op, const Node& node, WeightP
   q.put_weights(output, second);
 }
 
-/// m16 and k: f * 2^27 * 2^k in [2^15, 2^16), f = score_scale / sqrt(d) * log2(e).
+/// In Q15 of the largest, which is given as well; that of zeros alone is 1.
+struct CodedFactors {
+  Tensor codes;
+  double largest = 1.0;
+};
+CodedFactors coded_factors(const std::vector<float>& factors, int heads) {
+  double largest = 0.0;
+  for (const float factor : factors) largest = std::max(largest, std::abs(static_cast<double>(factor)));
+  if (largest == 0.0) largest = 1.0;
+  std::vector<std::int16_t> codes;
+  for (const float factor : factors)
+    codes.push_back(static_cast<std::int16_t>(std::nearbyint(static_cast<double>(factor) / largest * 32767.0)));
+  // A code of 32767 is all of it but a 32768th, which the multiplier makes up for.
+  return {to_tensor(codes, {heads, static_cast<std::int64_t>(codes.size()) / heads}), largest * 32768.0 / 32767.0};
+}
+
+/// m16 and k of scores in steps of `score_scale` times the square root of the head size.
 template <typename Constants>
 void set_score_constants(Constants& result, double score_scale, int head_size, const std::string& name) {
-  const double f =
-      score_scale / std::sqrt(static_cast<double>(head_size)) * std::log2(std::numbers::e) * 2048.0 * 65536.0;
-  int exponent = 0;
-  std::frexp(f, &exponent);
-  result.score_shift = 16 - exponent;
-  double m = std::floor(std::ldexp(f, result.score_shift) + 0.5);
-  if (m == 65536.0) {
-    m = 32768.0;
-    --result.score_shift;
-  }
-  if (result.score_shift < -8)
-    throw Error(name + ": its attention scores are too coarse, one step is " + std::to_string(score_scale));
-  result.score_multiplier = static_cast<int>(m);
-  result.score_shift = std::min(result.score_shift, 23);  // finer scores than that are all equal in Q11
+  const Log2Multiplier score = make_log2_multiplier(score_scale / std::sqrt(static_cast<double>(head_size)), name);
+  result.score_multiplier = score.multiplier;
+  result.score_shift = score.shift;
 }
 
 std::int64_t to_q31(double part) {
@@ -141,7 +146,8 @@ double gate_scale(const AttentionOp& op) {
   return op.gate->scale * (op.gate->activation == GateActivation::softplus ? 8.0 : 1.0);
 }
 
-/// Softmax, clipping, gate and context constants (fixed-point.md 5, 6). `score_scale` = S_q S_k.
+/// Softmax, clipping, gate and context constants (fixed-point.md 5, 6). `score_scale` = S_q S_k; `value_scale` is S_v,
+/// times the largest factor of distances.
 QuantizedAttention attention_constants(const AttentionOp& op, double score_scale, double value_scale,
                                        const Quantizer& context, const std::string& name) {
   QuantizedAttention result;
@@ -154,7 +160,8 @@ QuantizedAttention attention_constants(const AttentionOp& op, double score_scale
   const double scale = gate_scale(op) * value_scale / context.scale;
   const Multiplier m = make_multiplier((result.clipped ? width / 255.0 : 1.0) * scale);
   // A row adds 7 or more to the shift (clipped: -1 or more), and at most 8 + log2(keys) = 24.
-  const int smallest = result.clipped ? 34 : 26, largest = 38;
+  result.by_distance = op.factors.has_value();
+  const int smallest = result.clipped ? 34 : result.by_distance ? kSmallestU16Shift : 26, largest = 38;
   if (m.shift < smallest || m.shift > largest + (result.clipped ? 8 : 0)) {
     throw Error(name + ": its context range does not fit its values, V steps are " + std::to_string(value_scale) +
                 ", context steps " + std::to_string(context.scale));
@@ -333,10 +340,17 @@ QuantizedAttention quantize_op(GraphQuantizer& q, const AttentionOp& op, const N
     const double step = query.scale * key.scale / std::sqrt(static_cast<double>(op.head_size));
     q.put(name + part::kLogSize, log_sizes(q.model().info, step, name));
   }
+  double value_scale = value.scale;
+  if (op.factors) {
+    if (q.options().static_w8a8) throw Error(name + ": has factors of distances, which the paper's setting is without");
+    CodedFactors factors = coded_factors(q.floats(op.factors->table), op.heads);
+    q.put(name + part::kFactors, factors.codes);
+    value_scale *= factors.largest;
+  }
   const bool sink = op.softmax.softmax1 || op.softmax.sink;
   if (!q.options().static_w8a8) {
     QuantizedAttention result =
-        attention_constants(op, query.scale * key.scale, value.scale, finer(context, refined.fine_bits), name);
+        attention_constants(op, query.scale * key.scale, value_scale, finer(context, refined.fine_bits), name);
     if ((op.window > 0 || op.most_keys > 0) && result.score_shift > kernels::kLargestMaskedShift)
       throw Error(name + ": one step of its scores is " + std::to_string(query.scale * key.scale) +
                   ", too little for a window of keys or hard attention");

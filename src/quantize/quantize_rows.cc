@@ -162,10 +162,16 @@ QuantizedLayerNorm quantize_op(GraphQuantizer& q, const LayerNormOp& op, const N
 }
 
 template <>
-QuantizedSelectRows quantize_op(GraphQuantizer& q, const SelectRows&, const Node& node) {
+QuantizedSelectRows quantize_op(GraphQuantizer& q, const SelectRows& op, const Node& node) {
   const Quantizer& in = q.stream(node.inputs[0]);
   q.stream(node.output) = in;
-  return {.encoding = {.scale = static_cast<float>(in.scale)}};
+  QuantizedSelectRows result{.encoding = {.scale = static_cast<float>(in.scale)}};
+  if (op.selection == Selection::weighted) {
+    const Log2Multiplier score = make_log2_multiplier(q.stream(node.inputs[1]).scale, q.name(node));
+    result.score_multiplier = score.multiplier;
+    result.score_shift = score.shift;
+  }
+  return result;
 }
 
 }  // namespace octavo

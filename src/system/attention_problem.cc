@@ -174,6 +174,21 @@ void AttentionProblem::use_splits(int splits, Random& random) {
   };
 }
 
+void AttentionProblem::use_factors(Random& random) {
+  constants.clipped = constants.u16_probabilities = false;
+  constants.levels = nullptr;
+  args.sink = nullptr;
+  const int bits = std::bit_width(std::uint64_t{32767} * static_cast<std::uint64_t>(args.length));
+  constants.shift = random.integer(27, 71 - bits);
+  auto& table = array<std::int16_t>(static_cast<std::size_t>(2 * args.length - 1));
+  factors = {table.data(), table.size()};
+  for (std::int16_t& each : factors)
+    each = static_cast<std::int16_t>(random.one_of({0, 32767, -32767, random.integer(-32767, 32767)}));
+  call = [state = state_, factor = table.data() + args.length - 1](const KernelTable& kernels) {
+    kernels.attention_by_distance(state->args, {.factor = factor});
+  };
+}
+
 AttentionProblem random_attention(const AttentionOptions& options, Random& random) {
   const int length = options.length.value_or(random.integer(1, 130));
   const int head_size = options.head_size.value_or(random.one_of({32, 64, 20, 80, 128}));
@@ -219,7 +234,12 @@ AttentionProblem random_attention(const AttentionOptions& options, Random& rando
 
 std::span<const Kernel> attention_kernels() {
   static constexpr Kernel kKernels[] = {
-      {"attention", 300, [](Random& random) -> Problem { return random_attention({}, random); }}};
+      {"attention", 300, [](Random& random) -> Problem { return random_attention({}, random); }},
+      {"attention_by_distance", 50, [](Random& random) -> Problem {
+         AttentionProblem problem = random_attention({.splits = 0}, random);
+         problem.use_factors(random);
+         return problem;
+       }}};
   return kKernels;
 }
 

@@ -42,6 +42,9 @@ class AttentionProblem : public Problem {
   /// Lets `call` go through all phases of so many splits of the keys, in any order within a phase.
   void use_splits(int splits, Random& random);
 
+  /// Lets `call` multiply probabilities by factors of distances, with constants that go with them.
+  void use_factors(Random& random);
+
  private:
   struct State {
     kernels::AttentionConstants constants;
@@ -64,6 +67,7 @@ class AttentionProblem : public Problem {
   std::span<std::int32_t> bias = {};          ///< all of the table, zeros at first; empty: none
   std::span<std::int16_t> element_gate = {};  ///< [rows][head_size], zeros at first; empty: none
   std::span<std::int32_t> sink = {};          ///< one score, 0 at first; empty: none
+  std::span<std::int16_t> factors = {};       ///< of distances 1 - length to length - 1; empty: none
 };
 
 /// What is asked of a random problem. What is left out is chosen at random.

@@ -90,5 +90,6 @@ std::span<const Kernel> gemm_kernels();
 std::span<const Kernel> attention_kernels();
 std::span<const Kernel> rowwise_kernels();
 std::span<const Kernel> small_row_kernels();  ///< of kernels/rows.h
+std::span<const Kernel> pooling_kernels();    ///< of kernels/pooling.h
 
 }  // namespace octavo::problems

@@ -35,7 +35,7 @@ std::vector<SelfTestResult> self_test(unsigned seed) {
   const KernelTable scalar = kernels::table_for(kernels::Isa::scalar);
   std::vector<Contender> all = contenders();
   for (const auto& kernels : {problems::gemm_kernels(), problems::attention_kernels(), problems::rowwise_kernels(),
-                              problems::small_row_kernels()}) {
+                              problems::small_row_kernels(), problems::pooling_kernels()}) {
     for (const problems::Kernel& kernel : all.empty() ? std::span<const problems::Kernel>() : kernels) {
       for (Contender& each : all) each.results.push_back({each.isa, kernel.name, kernel.cases, 0});
       for (int i = 0; i < kernel.cases; ++i) {

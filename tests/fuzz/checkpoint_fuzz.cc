@@ -1,7 +1,7 @@
 // Any files of a checkpoint but safetensors make a model that runs, or an Error.
 //
 // An input is the files one behind the other, each after a line "--- NAME"; the weights are its pytorch_model.bin, or
-// else those of a tiny BERT, OPT, ViT or BEiT, whichever config.json speaks of.
+// else those of a tiny BERT, OPT, ViT, BEiT or CCT, whichever config.json speaks of.
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/mutate.h"
 #include "tests/fuzz/tiny_checkpoints.h"
@@ -74,9 +74,10 @@ const fuzz::CheckpointFolder& folder_for(const Files& files) {
   const auto own = files.find("config.json");
   const std::string config = own == files.end() ? "" : own->second;
   static const fuzz::CheckpointFolder bert(fuzz::tiny_bert()), opt(fuzz::tiny_opt()), timm(fuzz::tiny_vit()),
-      vit(fuzz::tiny_vit(test::VitNames::hugging_face)), beit(fuzz::tiny_beit());
+      vit(fuzz::tiny_vit(test::VitNames::hugging_face)), beit(fuzz::tiny_beit()), cct(fuzz::TinyCct{});
   if (config.find("\"opt\"") != std::string::npos) return opt;
   if (config.find("\"beit\"") != std::string::npos) return beit;
+  if (config.find("\"cct_") != std::string::npos) return cct;
   if (config.find("architecture") != std::string::npos) return timm;
   return config.find("\"vit\"") != std::string::npos ? vit : bert;
 }

@@ -75,6 +75,8 @@ void write_models(const path& out) {
   calibrate_and_save(two_layers, plain, out / "vit_merged", "", false, {{0, TokenReductionKind::merge, 2}});
   calibrate_and_save(two_layers, plain, out / "vit_pruned", "", false, {{0, TokenReductionKind::prune, 1}});
   calibrate_and_save(fuzz::tiny_beit(), plain, out / "beit");
+  calibrate_and_save(fuzz::TinyCct(), plain, out / "cct");
+  calibrate_and_save(fuzz::tiny_urpe(), plain, out / "bert_urpe");
   test::TinyBert outliers = fuzz::tiny_bert();
   test::plant_sum_outlier(outliers, 0, 5);
   calibrate_and_save(outliers, plain, out / "bert_outliers");
@@ -141,6 +143,10 @@ void write_checkpoints(const path& out) {
                                 {"preprocessor_config.json", preprocessor}}));
   test::write_bytes(out / "beit", with_files({{"config.json", fuzz::tiny_beit().config.dump()},
                                               {"preprocessor_config.json", preprocessor}}));
+  test::write_bytes(out / "cct", with_files({{"config.json", fuzz::TinyCct().config.dump()}}));
+  nlohmann::json loop = fuzz::tiny_bert().config;
+  loop["layer_loop"] = {{"first", 0}, {"layers", 1}, {"times", 3}};
+  test::write_bytes(out / "bert_loop", with_files({{"config.json", loop.dump()}}));
 }
 
 void write_safetensors_files(const path& out) {

@@ -9,6 +9,7 @@
 
 #include <string>
 #include <string_view>
+#include <tuple>
 
 namespace octavo::fuzz {
 
@@ -59,6 +60,47 @@ inline test::TinyVit tiny_beit() {
   beit.config["use_relative_position_bias"] = true;
   beit.config.erase("attention_method");
   return beit;
+}
+
+/// A Compact Transformer of two convolutions.
+struct TinyCct : test::TinyCheckpoint {
+  TinyCct() : TinyCheckpoint(3) {
+    constexpr int kSize = 8;
+    config = {{"architecture", "cct_1_3x2_8"},
+              {"num_classes", 3},
+              {"model_args", {{"num_heads", 2}}},
+              {"pretrained_cfg", {{"input_size", {3, 8, 8}}, {"mean", {0.5, 0.5, 0.5}}, {"std", {0.5, 0.5, 0.5}}}}};
+    add("tokenizer.conv_layers.0.0.weight", {4, 3, 3, 3}, 0.3f);
+    add("tokenizer.conv_layers.1.0.weight", {kSize, 4, 3, 3}, 0.3f);
+    add("classifier.positional_emb", {1, 4, kSize}, 0.3f);
+    const std::string block = "classifier.blocks.0.";
+    for (const char* name : {"pre_norm", "norm1"}) norm(block + name, kSize);
+    norm("classifier.norm", kSize);
+    matrix(block + "self_attn.qkv", 3 * kSize, kSize, 1.5f);
+    for (const auto& [name, columns, inputs] : {std::tuple{block + "self_attn.proj", kSize, kSize},
+                                                {block + "linear1", 2 * kSize, kSize},
+                                                {block + "linear2", kSize, 2 * kSize},
+                                                {std::string("classifier.attention_pool"), 1, kSize},
+                                                {std::string("classifier.fc"), 3, kSize}}) {
+      matrix(name, columns, inputs, 1.5f);
+      add(name + ".bias", {columns}, 0.2f);
+    }
+  }
+};
+
+/// A BERT whose probabilities are multiplied by factors of distances.
+inline test::TinyBert tiny_urpe() {
+  test::TinyBert bert = test::TinyBert({.layers = 1,
+                                        .hidden_size = 12,
+                                        .heads = 2,
+                                        .head_size = 4,
+                                        .intermediate_size = 8,
+                                        .vocab_size = 20,
+                                        .positions = 24,
+                                        .gate = false});
+  bert.add("encoder.layer.0.attention.self.urpe", {2, 9}, 1.0f);
+  bert.config["attention_method"] = {{"urpe", true}};
+  return bert;
 }
 
 /// A directory with the weights of a tiny model, or none, whose other files come and go.

@@ -1,6 +1,7 @@
 // check_quantized(): a model that breaks a contract of a kernel is refused before it runs, by the name of what does.
 #include "model_file/check_quantized.h"
 
+#include "tests/fuzz/tiny_checkpoints.h"
 #include "tests/support/support.h"
 #include "tests/support/tiny_opt.h"
 #include "tests/support/tiny_vit.h"
@@ -222,6 +223,57 @@ TEST_CASE("sinks and gates per element that kernels do not take are refused by n
              Catch::Contains("by its softmax or by its integers alone"));
   CHECK_THAT(complaint(bert(), [](Model::Data& d) { first<QuantizedAttention>(d).gate_fraction = 1; }),
              Catch::Contains("gate_fraction without a gate per element"));
+}
+
+TEST_CASE("convolutions of other pictures, products and tokens, and scores that are not there, are refused by name") {
+  static const Model cct = [] {
+    const fuzz::TinyCct tiny;
+    const Model model = tiny.model();
+    Calibrator calibrator(model);
+    Workspace workspace({.threads = 1});
+    calibrator.observe(random_images(4, 8), workspace);
+    return calibrator.quantize().model;
+  }();
+  const auto refuse = [](const std::string& message, const std::function<void(Model::Data&)>& damage) {
+    CHECK_THAT(complaint(cct, damage), Catch::Contains(message));
+  };
+  const auto op = [](Model::Data& d) -> EmbedConvolutions& { return std::get<EmbedConvolutions>(d.graph.nodes[0].op); };
+  CHECK(complaint(cct, [](Model::Data&) {}) == "");
+  refuse("does not fit the images", [](Model::Data& d) { d.info.image->width = 9; });
+  refuse("expected max_positions", [](Model::Data& d) { d.info.max_positions = 5; });
+  refuse("expected max_positions", [&](Model::Data& d) { op(d).layers[0].window_stride = 1; });
+  refuse("whose product does not fit its windows", [&](Model::Data& d) {
+    op(d).layers[1].kernel = 5;
+    op(d).layers[1].padding = 2;
+  });
+  refuse("whose product does not fit its windows",
+         [](Model::Data& d) { first<QuantizedEmbedConvolutions>(d).layers[1].depth = 128; });
+  refuse("whose product does not fit its windows",
+         [](Model::Data& d) { first<QuantizedEmbedConvolutions>(d).layers[0].block.first_column = 32; });
+  refuse("embeddings.1.weight", [](Model::Data& d) {
+    d.tensors["embeddings.1.weight"] = Tensor(DType::s8, {32, 128});
+  });
+  refuse("embeddings.rows", [](Model::Data& d) { d.tensors["embeddings.rows"] = Tensor(DType::s16, {3, 8}); });
+  refuse("embeddings.0.bias", [](Model::Data& d) { d.tensors.erase("embeddings.0.bias"); });
+}
+
+TEST_CASE("factors of distances are there by op and integers, as many as distances, and in Q15") {
+  const auto urpe = [](const std::function<void(Model::Data&)>& damage) {
+    static const Model model = [] {
+      const Model checkpoint = fuzz::tiny_urpe().model();
+      Calibrator calibrator(checkpoint);
+      Workspace workspace({.threads = 1});
+      calibrator.observe(random_batch(8, 20, 20), workspace);
+      return calibrator.quantize().model;
+    }();
+    return complaint(model, damage);
+  };
+  const std::string factors = "encoder.layer.0.attention.self.factors";
+  CHECK(urpe([](Model::Data&) {}) == "");
+  CHECK_THAT(urpe([](Model::Data& d) { first<QuantizedAttention>(d).by_distance = false; }),
+             Catch::Contains("by its op or by its integers alone"));
+  CHECK_THAT(urpe([&](Model::Data& d) { d.tensors[factors] = Tensor(DType::s16, {2, 7}); }), Catch::Contains(factors));
+  CHECK_THAT(urpe([&](Model::Data& d) { set<std::int16_t>(d, factors, 3, -32768); }), Catch::Contains(factors));
 }
 
 }  // namespace octavo::test

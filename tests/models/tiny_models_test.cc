@@ -129,7 +129,8 @@ TEST_CASE("hidden states and logits of a tiny OPT in float32 are within 1e-4 of 
 }
 
 TEST_CASE("every output of tiny vision transformers in float32 is within 1e-4 of the original's, and in INT8 close") {
-  for (const char* name : {"vit", "vit_sink", "deit3", "dinov2", "clip", "siglip", "beit"}) {
+  for (const char* name :
+       {"vit", "vit_sink", "deit3", "dinov2", "clip", "siglip", "beit", "cct", "cct_two", "cvt", "vit_lite"}) {
     INFO(name);
     compare_pictures(TinyGolden(name));
   }
