@@ -18,6 +18,9 @@ IntegerPass::IntegerPass(const BoundGraph& graph, const KernelTable& table, cons
   attention_scratch_bytes_ = (kernels::attention_scratch_bytes(longest, graph.largest_head_size) + 63) / 64 * 64;
   attention_scratch_ = workspace.get<std::uint8_t>(
       "attention", attention_scratch_bytes_ * static_cast<std::size_t>(workspace.pool.threads()));
+  if (graph.four_bit_scratch_bytes > 0)
+    four_bit_scratch_ = workspace.get<std::int8_t>(
+        "four_bit", graph.four_bit_scratch_bytes * static_cast<std::size_t>(workspace.pool.threads()));
   choose({});
 }
 

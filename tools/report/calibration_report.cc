@@ -174,6 +174,16 @@ std::string probabilities_text(const ProbabilityChoice& choice) {
          fixed(choice.uint8_error, 6) + " with uint8, " + fixed(choice.uint16_error, 6) + " with uint16\n";
 }
 
+Json vocabulary_json(const VocabularyChoice& choice) {
+  return {{"bits", choice.bits}, {"four_bit_cosine", choice.four_bit_cosine}};
+}
+
+std::string vocabulary_text(const VocabularyChoice& choice) {
+  return "  vocabulary     " + std::to_string(choice.bits) +
+         "-bit weights: mean cosine of logits on calibration samples is " + fixed(choice.four_bit_cosine, 5) +
+         " with 4\n";
+}
+
 Json convergence_json(const Convergence& convergence) {
   return {{"samples_before", convergence.samples_before},
           {"ranges", convergence.values},
@@ -231,6 +241,7 @@ std::string to_text(const CalibrationReport& report) {
   }
   if (report.task) text += task_text(*report.task);
   if (report.probabilities) text += probabilities_text(*report.probabilities);
+  if (report.vocabulary) text += vocabulary_text(*report.vocabulary);
   if (report.search) text += search_text(*report.search);
   if (report.sublayers) text += to_text(*report.sublayers);
   return text + "  convergence    " + verdict(report.convergence) + "\n  size           " +
@@ -254,6 +265,7 @@ std::string to_json(const CalibrationReport& report) {
       {"task", task_json(report.task)},
       {"ablations", ablations(report)},
       {"probabilities", probabilities_json(report)},
+      {"vocabulary", report.vocabulary ? vocabulary_json(*report.vocabulary) : Json(nullptr)},
       {"search", search_json(report)},
       {"sublayers", report.sublayers ? to_json(*report.sublayers) : Json(nullptr)},
       {"convergence", convergence_json(report.convergence)},
@@ -275,6 +287,7 @@ std::string to_stored_json(const CalibrationReport& report) {
                  {"search", search_json(report)},
                  {"convergence", convergence_json(report.convergence)}};
   if (report.task) object["task"] = task_json(report.task);
+  if (report.vocabulary) object["vocabulary"] = vocabulary_json(*report.vocabulary);
   if (report.sublayers) object["sublayers"] = to_json(*report.sublayers);
   return dump(object);
 }
