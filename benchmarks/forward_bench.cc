@@ -78,9 +78,13 @@ double multiply_adds(const ModelInfo& info, const Shape& shape) {
   return info.layers * tokens * (4 * hidden * hidden + 2 * hidden * info.intermediate_size + 2 * keys * hidden);
 }
 
-/// Bytes of weights that a step of decoding reads: every weight but those of the positions is one byte.
-double weight_bytes(const ModelInfo& info) {
-  return static_cast<double>(info.parameters) - 1.0 * info.hidden_size * info.max_positions;
+/// Bytes of weights that a step of decoding reads: every weight but those of the positions is one byte, or with 4 bits
+/// half a one, and a byte for 32.
+double weight_bytes(const Model& model) {
+  const ModelInfo& info = model.info();
+  const bool four_bit = model.summary_json().find("\"four_bit_weights\"") != std::string::npos;
+  return (static_cast<double>(info.parameters) - 1.0 * info.hidden_size * info.max_positions) *
+         (four_bit ? 17.0 / 32.0 : 1.0);
 }
 
 /// One row of the table.
@@ -93,7 +97,10 @@ class Case {
     } else {
       tokens_ = tokens_of(shape.batch, shape.length, info.vocab_size);
     }
-    if (shape.decode) cache_.emplace(engine.model());
+    if (shape.decode) {
+      cache_.emplace(engine.model());
+      weight_bytes_ = weight_bytes(engine.model());
+    }
     prepare();
     run();
   }
@@ -102,7 +109,7 @@ class Case {
     prepare();
     const double before = limit(stream), seconds = run(), limit_now = std::max(before, limit(stream));
     const ModelInfo& info = engine_.model().info();
-    const double done = shape_.decode ? kSteps * weight_bytes(info) : multiply_adds(info, shape_);
+    const double done = shape_.decode ? kSteps * weight_bytes_ : multiply_adds(info, shape_);
     limits_.push_back(1e-9 * limit_now);
     milliseconds_.push_back(1e3 * seconds / (shape_.decode ? kSteps : 1));
     if (limit_now > 0) shares_.push_back(100 * done / seconds / limit_now);
@@ -150,6 +157,7 @@ class Case {
   const Engine& engine_;
   Shape shape_;
   int threads_;
+  double weight_bytes_ = 0.0;
   Workspace workspace_{{.threads = threads_}};
   TokenBatch tokens_ = {};
   ImageBatch images_ = {};

@@ -27,10 +27,11 @@ using problems::GemmProblem;
 using problems::GemmShape;
 using Product = GemmProblem (*)(const GemmOptions&, problems::Random&);
 
-void run(benchmark::State& state, const IsaStatus& isa, Product product, GemmShape shape) {
+void run(benchmark::State& state, const IsaStatus& isa, Product product, GemmShape shape, bool four_bit) {
   const KernelTable table = table_for(isa.isa);
   problems::Random random(1);
-  const GemmOptions options = {.shape = shape, .a = kUniform, .b = kUniform, .bias = kUniform, .typical = true};
+  const GemmOptions options = {
+      .shape = shape, .a = kUniform, .b = kUniform, .bias = kUniform, .four_bit = four_bit, .typical = true};
   GemmProblem problem = product(options, random);
   const double macs = 1.0 * shape.rows * shape.columns * shape.depth;
   const int repeats = std::max(1, static_cast<int>(1e8 / macs));
@@ -57,6 +58,7 @@ void register_all(const IsaStatus& status) {
     const char* name;
     Product product;
     GemmShape shape;
+    bool four_bit = false;
   };
   const std::vector<Case> cases = {{"to_bytes", problems::gemm_to_u8, {128, 768, 768}},
                                    {"to_bytes", problems::gemm_to_u8, {128, 1152, 384}},
@@ -70,6 +72,11 @@ void register_all(const IsaStatus& status) {
                                    {"to_bytes", problems::gemm_to_u8, {9, 384, 384}},
                                    {"to_bytes", problems::gemm_to_u8, {4, 768, 768}},
                                    {"to_bytes", problems::gemm_to_u8, {1, 768, 768}},
+                                   {"four_bit", problems::gemm_to_u8, {128, 768, 768}, true},
+                                   {"four_bit", problems::gemm_to_u8, {4, 768, 768}, true},
+                                   {"four_bit", problems::gemm_to_u8, {1, 768, 768}, true},
+                                   {"logits", problems::gemm_to_s32, {2, 50272, 768}},
+                                   {"four_bit_logits", problems::gemm_to_s32, {2, 50272, 768}, true},
                                    {"gelu", problems::gemm_gelu, {128, 1536, 384}},
                                    {"gelu", problems::gemm_gelu, {128, 3072, 768}},
                                    {"add_to_stream", problems::gemm_add_to_s16, {128, 384, 1536}},
@@ -79,7 +86,7 @@ void register_all(const IsaStatus& status) {
                              "x" + std::to_string(c.shape.columns) + "x" + std::to_string(c.shape.depth);
     const auto body = [status, c](benchmark::State& state) {
       if (status.available) {
-        run(state, status, c.product, c.shape);
+        run(state, status, c.product, c.shape, c.four_bit);
       } else {
         state.SkipWithError(status.missing);
       }

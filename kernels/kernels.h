@@ -17,6 +17,18 @@
 
 namespace octavo::kernels {
 
+/// Weights of 4 bits (12): b[k][j] = (code[k][j] - 8) * multiplier[group of k][j], which an s8 holds. Codes are 0..15,
+/// a group is 32 steps of depth.
+struct FourBitWeights {
+  const uint8_t* codes = nullptr;      ///< two in a byte, 64-byte aligned: [columns / 32][depth / 4][64]; see
+                                       ///< code_index()
+  const int8_t* multiplier = nullptr;  ///< -15..16: [columns / 32][depth / 32][32]
+  int8_t* scratch = nullptr;           ///< 64-byte aligned, four_bit_scratch_bytes() long
+};
+
+/// Scratch that a product of 4-bit weights needs: a panel of s8 weights, which kernels of many rows multiply by.
+constexpr size_t four_bit_scratch_bytes(int depth) { return static_cast<size_t>(depth) * kPanelColumns; }
+
 /// The integer product that every linear layer is made of (2):
 ///   accumulator[i][j] = bias[j] + sum over k of a[i][k] * b[k][j], exact in s32.
 /// Rows up to the next multiple of 16 must be readable in `a` and writable in the outputs; what is written in rows
@@ -26,11 +38,13 @@ struct Gemm {
   int columns;       ///< multiple of 32: whole panels
   int depth;         ///< multiple of 64, at most 32768
   const uint8_t* a;  ///< tile order, 64-byte aligned: [ceil(rows / 16)][depth / 64][16][64]
-  const int8_t* b;   ///< packed panels, 64-byte aligned: [columns / 32][depth / 64][2][16][16 x 4]; see packed_index()
-  const int32_t* bias;        ///< [columns], zero points folded in, |bias| <= 2^30
-  const int32_t* multiplier;  ///< [columns], in [0, 2^31)
-  int shift;                  ///< 33..62, common to the layer
-  int pre_shift = 0;          ///< 0..15; above 0 for real multipliers of 1/4 and more, where shift is 33
+  const int8_t* b;   ///< packed panels, 64-byte aligned: [columns / 32][depth / 64][2][16][16 x 4]; see packed_index().
+                     ///< Not read where the weights have 4 bits
+  const int32_t* bias;           ///< [columns], zero points folded in, |bias| <= 2^30
+  const int32_t* multiplier;     ///< [columns], in [0, 2^31)
+  int shift;                     ///< 33..62, common to the layer
+  int pre_shift = 0;             ///< 0..15; above 0 for real multipliers of 1/4 and more, where shift is 33
+  FourBitWeights four_bit = {};  ///< in place of `b`, where it has codes
 };
 
 /// The one requantization rule (2): with p = pre_shift and acc = clamp(accumulator, -2^(31-p), 2^(31-p) - 1) << p,

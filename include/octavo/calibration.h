@@ -48,11 +48,18 @@ struct ProbabilityChoice {
   double uint8_error = 0.0, uint16_error = 0.0;
 };
 
+/// How WeightOptions::vocabulary_bits was decided.
+struct VocabularyChoice {
+  int bits = 8;
+  double four_bit_cosine = 0.0;  ///< mean cosine of logits to float32 with 4
+};
+
 /// A quantized model and what was decided on the way to it.
 struct Calibrated {
   Model model;
   CalibrationOptions options;  ///< as they took effect: nothing automatic, and extra bits in place of a target
   std::optional<ProbabilityChoice> probabilities = {};  ///< none where the options or the attention left no choice
+  std::optional<VocabularyChoice> vocabulary = {};      ///< likewise
   std::optional<PrecisionChoice> precision = {};        ///< none without a target
 };
 

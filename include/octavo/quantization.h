@@ -44,7 +44,7 @@ enum class EqualizeMethod {
   power_of_two,  ///< SmoothQuant's scales, rounded up to powers of two
 };
 
-/// How weights become 8-bit codes.
+/// How weights become codes.
 enum class WeightRounding {
   nearest,
   compensated,  ///< a column's rounding error is made up for by the columns still to be rounded
@@ -75,8 +75,16 @@ struct RangeOptions {
   bool operator==(const RangeOptions&) const = default;
 };
 
-/// How weights become 8-bit codes.
+/// How weights become codes.
 struct WeightOptions {
+  /// 8; or 4, which halves what products read of memory: 4-bit codes times a whole number for each 32 inputs of a
+  /// channel (docs/fixed-point.md 12). It is of the products of the body: heads, patches of pictures, tables of
+  /// embeddings and products of values with extra bits keep 8. Needs per-channel scales.
+  int bits = 8;
+
+  /// Of a decoder with 4 bits, those of the head over the vocabulary: 4 or 8. Without a value 4 where logits of the
+  /// first 32 samples then keep a mean cosine of 0.99 to float32.
+  std::optional<int> vocabulary_bits = {};
   WeightScales scales = WeightScales::per_channel;
   WeightRounding rounding = WeightRounding::compensated;
   bool bias_correction = true;  ///< biases make up for what rounding takes from the outputs' means

@@ -123,16 +123,15 @@ struct Chunk {
   int first_step, steps;
 };
 
-// A chunk of a block of kTiles row tiles. What the tiles held before goes to `before`; the output that is pending is
-// made.
+// A chunk of a block of kTiles row tiles, times `panel`. What the tiles held before goes to `before`; the output that
+// is pending is made.
 template <int kTiles, class Epilogue>
-void block(const Gemm& gemm, int column, int row, Chunk chunk, Start start, Ahead ahead, Sums* before,
+void block(const Gemm& gemm, const int8_t* panel, int row, Chunk chunk, Start start, Ahead ahead, Sums* before,
            const Pending<Epilogue>& output) {
   Pending<Epilogue> pending = output;  // a copy of its own, which the compiler keeps in registers
   const ptrdiff_t row_tile = static_cast<ptrdiff_t>(gemm.depth) * kTileRows;
   const uint8_t* a = gemm.a + row / kTileRows * row_tile + chunk.first_step * kTileBytes;
-  const int8_t* panel =
-      gemm.b + static_cast<ptrdiff_t>(column) * gemm.depth + chunk.first_step * (kColumnTiles * kTileBytes);
+  panel += chunk.first_step * (kColumnTiles * kTileBytes);
   load_operands<kTiles>(a, row_tile, panel);
   first_product<0>(start, before);
   first_product<1>(start, before);
@@ -199,8 +198,10 @@ class Product {
   }
 
   void multiply_panel(int column, int first, int end) {
-    const int blocks = (end - first + kRows - 1) / kRows, lines = (kStepLines + blocks - 1) / blocks;
-    Ahead ahead = {gemm_.b + static_cast<ptrdiff_t>(column + kPanelColumns) * gemm_.depth, lines};
+    const int8_t* panel = panel_of(gemm_, column);
+    const int blocks = (end - first + kRows - 1) / kRows,
+              lines = gemm_.four_bit.codes ? 0 : (kStepLines + blocks - 1) / blocks;
+    Ahead ahead = {panel + static_cast<ptrdiff_t>(kPanelColumns) * gemm_.depth, lines};
     for (int i = 0; i < chunks_; ++i) {
       const int first_step = steps_ * i / chunks_;
       const Chunk chunk = {first_step, steps_ * (i + 1) / chunks_ - first_step};
@@ -209,9 +210,9 @@ class Product {
         const Start start = i == 0 ? start_with(gemm_.bias + column) : start_with(*own);
         const bool whole = end - row > kTileRows;
         if (whole)
-          block<2>(gemm_, column, row, chunk, start, ahead, before_, pending_);
+          block<2>(gemm_, panel, row, chunk, start, ahead, before_, pending_);
         else
-          block<1>(gemm_, column, row, chunk, start, ahead, before_, pending_);
+          block<1>(gemm_, panel, row, chunk, start, ahead, before_, pending_);
         before_ = own;
         if (i == chunks_ - 1)
           pending_.start(*own, column, row, whole ? kRows : kTileRows);

@@ -6,7 +6,7 @@
 //
 // A block is 4 rows x 16 columns: 8 accumulators, four registers of widened weights, two of activations. The
 // activations of 4 rows are widened once for 128 columns.
-#include "kernels/gemm/epilogues.h"
+#include "kernels/gemm/four_bit_256.h"
 
 namespace octavo::kernels {
 namespace {
@@ -171,7 +171,9 @@ struct Products {
     Epilogue epilogue(gemm, output);
     for (int first = 0; first < gemm.columns; first += kColumnsPerPass) {
       const int last = first + kColumnsPerPass < gemm.columns ? first + kColumnsPerPass : gemm.columns;
-      if (gemm.depth <= WidenedRows::kDepth) {
+      if (gemm.four_bit.codes) {
+        four_bit_columns(gemm, first, last, epilogue);
+      } else if (gemm.depth <= WidenedRows::kDepth) {
         columns<WidenedRows>(gemm, first, last, epilogue);
       } else {
         columns<TileRows>(gemm, first, last, epilogue);

@@ -4,7 +4,8 @@
 // A block is 6 rows x 16 columns: 12 accumulators, enough to hide the latency of vpdpbusd, and two registers of
 // weights. Of the 16 rows of a tile two blocks take 6 and one takes 4. The weights of 16 columns stay in the cache
 // while all rows pass them.
-#include "kernels/gemm/epilogues.h"
+#include "kernels/gemm/four_bit_256.h"
+#include "kernels/gemm/four_bit_panel.h"
 
 namespace octavo::kernels {
 namespace {
@@ -51,21 +52,27 @@ void block(const Gemm& gemm, const int8_t* weights, Row bias, int row, const Epi
   for (int i = 0; i < kRows; i += 2) epilogue.store(row + i, sum[i], sum[i + 1]);
 }
 
-// All rows but the one or two last ones of a batch, by 16 columns. The last rows that are no whole block take the
-// smallest block that holds them: a tile's rows all exist.
+// 16 columns of rows, whose weights are every second tile from `weights`. The last rows that are no whole block take
+// the smallest block that holds them: a tile's rows all exist.
+template <class Epilogue>
+void block_of_columns(const Gemm& gemm, const int8_t* weights, int column, int rows, Epilogue& epilogue) {
+  const Row bias = {load(gemm.bias + column), load(gemm.bias + column + 8)};
+  epilogue.start_columns(column);
+  for (int first = 0; first < rows; first += kTileRows) {
+    const int count = rows - first;
+    block<6>(gemm, weights, bias, first, epilogue);
+    if (count > 6) block<6>(gemm, weights, bias, first + 6, epilogue);
+    if (count > 12) block<4>(gemm, weights, bias, first + 12, epilogue);
+  }
+}
+
+// All rows but the one or two last ones of a batch, by 16 columns.
 template <class Epilogue>
 void blocks(const Gemm& gemm, int rows, Epilogue& epilogue) {
   for (int column = 0; column < gemm.columns; column += kRowColumns) {
     const int panel_column = column / kPanelColumns * kPanelColumns, tile = column % kPanelColumns / kRowColumns;
     const int8_t* weights = gemm.b + static_cast<ptrdiff_t>(panel_column) * gemm.depth + tile * kTileBytes;
-    const Row bias = {load(gemm.bias + column), load(gemm.bias + column + 8)};
-    epilogue.start_columns(column);
-    for (int first = 0; first < rows; first += kTileRows) {
-      const int count = rows - first;
-      block<6>(gemm, weights, bias, first, epilogue);
-      if (count > 6) block<6>(gemm, weights, bias, first + 6, epilogue);
-      if (count > 12) block<4>(gemm, weights, bias, first + 12, epilogue);
-    }
+    block_of_columns(gemm, weights, column, rows, epilogue);
   }
 }
 
@@ -118,10 +125,22 @@ void last_rows(const Gemm& gemm, int row, int column, Epilogue& epilogue) {
   }
 }
 
+// 4-bit weights: few rows read the codes as they are, more rows a panel of s8 weights.
+template <class Epilogue>
+void four_bit_product(const Gemm& gemm, Epilogue& epilogue) {
+  if (gemm.rows <= kFourBitRows) return four_bit_columns(gemm, 0, gemm.columns, epilogue);
+  for (int column = 0; column < gemm.columns; column += kPanelColumns) {
+    const int8_t* panel = unpacked_panel(gemm, column);
+    for (int tile = 0; tile < 2; ++tile)
+      block_of_columns(gemm, panel + tile * kTileBytes, column + tile * kRowColumns, gemm.rows, epilogue);
+  }
+}
+
 struct Products {
   template <class Epilogue, class Output>
   static void product(const Gemm& gemm, const Output& output) {
     Epilogue epilogue(gemm, output);
+    if (gemm.four_bit.codes) return four_bit_product(gemm, epilogue);
     const int few = gemm.rows % kTileRows <= 2 ? gemm.rows % kTileRows : 0, row = gemm.rows - few;
     blocks(gemm, row, epilogue);
     for (int column = 0; few > 0 && column < gemm.columns; column += kPanelColumns) {

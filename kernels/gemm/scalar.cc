@@ -11,6 +11,13 @@ int32_t sat16(int32_t value) { return clamp(value, -32768, 32767); }
 int32_t satu8(int32_t value) { return clamp(value, 0, 255); }
 int32_t mulhrs(int32_t a, int32_t b) { return (a * b + (1 << 14)) >> 15; }
 
+// A weight whose code has 4 bits.
+int32_t weight(const Gemm& gemm, int column, int k) {
+  const auto n = static_cast<size_t>(column), step = static_cast<size_t>(k), depth = static_cast<size_t>(gemm.depth);
+  const int32_t both = gemm.four_bit.codes[code_index(n, step, depth)];
+  return ((in_high_half(n) ? both >> 4 : both & 15) - 8) * gemm.four_bit.multiplier[group_index(n, step, depth)];
+}
+
 // Calls epilogue(row, column, accumulator) for every element of the product.
 template <class Epilogue>
 void for_each_accumulator(const Gemm& gemm, Epilogue epilogue) {
@@ -19,8 +26,12 @@ void for_each_accumulator(const Gemm& gemm, Epilogue epilogue) {
     const ptrdiff_t panel = column / kPanelColumns, tile = column % kPanelColumns / 16;
     for (int row = 0; row < gemm.rows; ++row) {
       int32_t accumulator = gemm.bias[column];
-      for (ptrdiff_t chunk = 0; chunk < chunks; ++chunk) {
-        const uint8_t* a = gemm.a + (row / kTileRows * chunks + chunk) * 1024 + row % kTileRows * kTileDepth;
+      for (int chunk = 0; chunk < chunks; ++chunk) {
+        const uint8_t* a = gemm.a + (ptrdiff_t{row / kTileRows} * chunks + chunk) * 1024 + row % kTileRows * kTileDepth;
+        if (gemm.four_bit.codes) {
+          for (int k = 0; k < kTileDepth; ++k) accumulator += a[k] * weight(gemm, column, chunk * kTileDepth + k);
+          continue;
+        }
         const int8_t* b = gemm.b + ((panel * chunks + chunk) * 2 + tile) * 1024 + column % 16 * 4;
         for (int k = 0; k < kTileDepth; ++k) accumulator += a[k] * b[k / 4 * 64 + k % 4];
       }

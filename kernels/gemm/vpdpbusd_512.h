@@ -8,6 +8,7 @@
 #pragma once
 
 #include "kernels/gemm/epilogues.h"
+#include "kernels/gemm/four_bit_panel.h"
 
 namespace octavo::kernels {
 namespace {
@@ -100,14 +101,80 @@ void last_rows(const Gemm& gemm, const int8_t* panel, Row bias, int row, const E
   epilogue.store(static_cast<unsigned>(row), sum[0], sum[kRows - 1]);
 }
 
+// From the low and the high halves of codes, columns 0-7, 16-23 and 8-15, 24-31 of a panel, to its left and its right
+// tile; and back.
+Row swap_middle_columns(Row halves) {
+  return {_mm512_shuffle_i64x2(halves.left, halves.right, 0b01000100),
+          _mm512_shuffle_i64x2(halves.left, halves.right, 0b11101110)};
+}
+
+// One or two rows of one panel of 4-bit weights: the codes are read as they are, once and in order; the sums of a
+// group, of magnitude up to 32 * 255 * 8, are multiplied at its end.
+template <int kRows, class Epilogue>
+void four_bit_rows(const Gemm& gemm, int column, Row bias, int row, const Epilogue& epilogue) {
+  constexpr int kSteps = kGroupDepth / 4, kTileGroups = kTileDepth / kGroupDepth;
+  const ptrdiff_t panel = static_cast<ptrdiff_t>(column) * gemm.depth;
+  const uint8_t* codes = gemm.four_bit.codes + panel / 2;
+  const int8_t* multiplier = gemm.four_bit.multiplier + panel / kGroupDepth;
+  const uint8_t* a = first_activations(gemm, row);
+  const __m512i low_half = _mm512_set1_epi8(15), zero_code = _mm512_set1_epi8(8);
+  Row sum[kRows] = {};
+  for (int group = 0; group < gemm.depth / kGroupDepth; ++group, multiplier += kPanelColumns) {
+    const uint8_t* own =
+        a + static_cast<ptrdiff_t>(group / kTileGroups) * kTileBytes + group % kTileGroups * kGroupDepth;
+    Row part[kRows] = {};
+#pragma GCC unroll 8
+    for (int step = 0; step < kSteps; ++step, codes += 64) {
+      _mm_prefetch(reinterpret_cast<const char*>(codes + kPrefetch / 2), _MM_HINT_T0);
+      const __m512i both = load(codes);
+      const __m512i left = _mm512_sub_epi8(_mm512_and_si512(both, low_half), zero_code),
+                    right = _mm512_sub_epi8(_mm512_and_si512(_mm512_srli_epi16(both, 4), low_half), zero_code);
+#pragma GCC unroll 2
+      for (int i = 0; i < kRows; ++i) {
+        const __m512i activations = four(own + i * kTileDepth + step * 4);
+        part[i].left = _mm512_dpbusd_epi32(part[i].left, activations, left);
+        part[i].right = _mm512_dpbusd_epi32(part[i].right, activations, right);
+      }
+    }
+    const auto multipliers = [&](int first) {
+      return _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(multiplier + first)));
+    };
+    const Row by = swap_middle_columns({multipliers(0), multipliers(16)});
+#pragma GCC unroll 2
+    for (int i = 0; i < kRows; ++i) {
+      sum[i].left = _mm512_add_epi32(sum[i].left, _mm512_mullo_epi32(part[i].left, by.left));
+      sum[i].right = _mm512_add_epi32(sum[i].right, _mm512_mullo_epi32(part[i].right, by.right));
+    }
+  }
+#pragma GCC unroll 2
+  for (int i = 0; i < kRows; ++i) {
+    const Row own = swap_middle_columns(sum[i]);
+    sum[i] = {_mm512_add_epi32(bias.left, own.left), _mm512_add_epi32(bias.right, own.right)};
+  }
+  epilogue.store(static_cast<unsigned>(row), sum[0], sum[kRows - 1]);
+}
+
+// The s8 weights of a panel.
+const int8_t* panel_of(const Gemm& gemm, int column) {
+  if (gemm.four_bit.codes) return unpacked_panel(gemm, column);
+  return gemm.b + static_cast<ptrdiff_t>(column) * gemm.depth;
+}
+
 // The last rows of a batch that are no whole block take the smallest block that holds them.
 template <class Epilogue, class Output>
 void vpdpbusd_product(const Gemm& gemm, const Output& output) {
   Epilogue epilogue(gemm, output);
   for (int column = 0; column < gemm.columns; column += kPanelColumns) {
-    const int8_t* panel = gemm.b + static_cast<ptrdiff_t>(column) * gemm.depth;
     const Row bias = {load(gemm.bias + column), load(gemm.bias + column + 16)};
     epilogue.start_columns(column);
+    if (gemm.four_bit.codes && gemm.rows <= 2) {
+      if (gemm.rows == 1)
+        four_bit_rows<1>(gemm, column, bias, 0, epilogue);
+      else
+        four_bit_rows<2>(gemm, column, bias, 0, epilogue);
+      continue;
+    }
+    const int8_t* panel = panel_of(gemm, column);
     int row = 0;
     if (gemm.rows > kBlockRows / 2) {
       block<8, true>(gemm, panel, bias, 0, epilogue);

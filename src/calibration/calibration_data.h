@@ -74,6 +74,7 @@ struct Calibrator::Data {
   Calibrated decide(const CalibrationOptions& open, Workspace& workspace);
   ProbabilityChoice choose_probabilities(const Model& plain, const Model& u16_probabilities,
                                          Workspace& workspace) const;
+  VocabularyChoice choose_vocabulary_bits(const Model& with_four, Workspace& workspace) const;
   std::vector<ExtraBits> candidates() const;
   PrecisionChoice choose_extra_bits(const PrecisionOptions& wanted, const CalibrationOptions& chosen,
                                     Workspace& workspace);

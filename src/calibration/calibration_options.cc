@@ -28,6 +28,8 @@ nlohmann::json named(const CalibrationOptions& options) {
   const auto& [quantizers, ranges, weights, activations, precision] = options;
   return {{"ranges.method", name_of(ranges.method)},
           {"ranges.percentile", ranges.percentile},
+          {"weights.bits", weights.bits},
+          {"weights.vocabulary_bits", weights.vocabulary_bits.value_or(0)},
           {"weights.scales", name_of(weights.scales)},
           {"weights.rounding", name_of(weights.rounding)},
           {"weights.bias_correction", weights.bias_correction},
@@ -83,6 +85,15 @@ void check_options(const CalibrationOptions& options) {
   if (options.ranges.method != RangeMethod::percentile && percentile != RangeOptions().percentile) {
     refuse(options, "ranges.percentile", "which has no effect beside " + std::string(name_of(options.ranges.method)));
   }
+  if (options.weights.bits != 4 && options.weights.bits != 8) refuse(options, "weights.bits", "expected 4 or 8");
+  if (options.weights.vocabulary_bits) {
+    if (options.weights.bits != 4)
+      refuse(options, "weights.vocabulary_bits", "which has no effect without weights.bits 4");
+    if (*options.weights.vocabulary_bits != 4 && *options.weights.vocabulary_bits != 8)
+      refuse(options, "weights.vocabulary_bits", "expected 4 or 8");
+  }
+  if (options.weights.bits == 4 && options.weights.scales == WeightScales::per_tensor)
+    refuse(options, "weights.bits", "which needs weights.scales per-channel");
   if (options.activations.channel_splits < 0) refuse(options, "activations.channel_splits", "expected 0 or more");
   const auto& [extra_bits, target, max_drop] = options.precision;
   if (max_drop) {

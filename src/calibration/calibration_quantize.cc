@@ -13,8 +13,9 @@
 namespace octavo {
 namespace {
 
-constexpr std::size_t kProbabilitySamples = 32;  // by which ProbabilityType::automatic judges
+constexpr std::size_t kProbabilitySamples = 32;  // by which types of probabilities and bits of vocabularies are judged
 constexpr double kWorthwhile = 0.85;             // of the error that is left with 16 bits
+constexpr double kLeastVocabularyCosine = 0.99;  // of logits, with 4-bit weights of the vocabulary
 
 /// Wherever attention can have them; gives what there then is.
 ProbabilityType set_probabilities(QuantizedGraph& graph, ProbabilityType type) {
@@ -63,23 +64,24 @@ Model Calibrator::Data::make(const CalibrationOptions& chosen, const Ranges& cho
     for (const int count : counts) added += count - 1;
   }
   const auto& [quantizers, methods, weights, activations, precision] = chosen;
-  quantized.provenance =
-      nlohmann::json{
-          {"samples", samples},
-          {"tokens", tokens},
-          {"method", name_of(methods.method)},
-          {"weights", name_of(weights.scales)},
-          {"residual", name_of(activations.residual)},
-          {"head", name_of(activations.head)},
-          {"equalize", name_of(activations.equalize)},
-          {"added_columns", added},
-          {"extra_bits", precision.extra_bits.size()},
-          {"probabilities", name_of(probabilities)},
-          {"bias_correction", weights.bias_correction},
-          {"compensated_rounding", compensates(chosen)},
-          {"paper", every_value(chosen)},
-      }
-          .dump();
+  nlohmann::json provenance = nlohmann::json{
+      {"samples", samples},
+      {"tokens", tokens},
+      {"method", name_of(methods.method)},
+      {"weights", name_of(weights.scales)},
+      {"residual", name_of(activations.residual)},
+      {"head", name_of(activations.head)},
+      {"equalize", name_of(activations.equalize)},
+      {"added_columns", added},
+      {"extra_bits", precision.extra_bits.size()},
+      {"probabilities", name_of(probabilities)},
+      {"bias_correction", weights.bias_correction},
+      {"compensated_rounding", compensates(chosen)},
+      {"paper", every_value(chosen)},
+  };
+  if (weights.bits != 8) provenance["weight_bits"] = weights.bits;
+  if (weights.vocabulary_bits) provenance["vocabulary_bits"] = *weights.vocabulary_bits;
+  quantized.provenance = provenance.dump();
   return Access::make<Model>(std::make_shared<const Model::Data>(std::move(quantized)));
 }
 
@@ -91,6 +93,8 @@ QuantizeOptions Calibrator::Data::settle(const CalibrationOptions& chosen, Range
   }
   columns.finish(pool);
   QuantizeOptions result{.weights = chosen.weights.scales,
+                         .weight_bits = chosen.weights.bits,
+                         .vocabulary_bits = chosen.weights.vocabulary_bits.value_or(8),
                          .residual = chosen.activations.residual,
                          .head = chosen.activations.head,
                          .static_w8a8 = every_value(chosen),
@@ -147,13 +151,28 @@ ProbabilityChoice Calibrator::Data::choose_probabilities(const Model& plain, con
   return choice;
 }
 
+/// By the logits of a decoder whose vocabulary has 4 bits, on samples that were calibrated on.
+VocabularyChoice Calibrator::Data::choose_vocabulary_bits(const Model& with_four, Workspace& workspace) const {
+  const Comparison comparison = kept.answers(reference, kProbabilitySamples, workspace);
+  VocabularyChoice choice{.four_bit_cosine = comparison.closeness(engine_of(with_four), workspace).mean()};
+  if (choice.four_bit_cosine >= kLeastVocabularyCosine) choice.bits = 4;
+  return choice;
+}
+
 Calibrated Calibrator::Data::decide(const CalibrationOptions& open, Workspace& workspace) {
   CalibrationOptions decided = open;
   decided.precision.target_cosine.reset();
   decided.precision.max_drop.reset();
   ProbabilityType& probabilities = decided.activations.probabilities;
   if (open.activations.probabilities == ProbabilityType::automatic) probabilities = ProbabilityType::uint8;
+  const bool open_vocabulary = model->info.decoder && open.weights.bits == 4 && !open.weights.vocabulary_bits;
+  if (open_vocabulary) decided.weights.vocabulary_bits = 4;
   Calibrated result{.model = quantize(decided, workspace), .options = {}};
+  if (open_vocabulary) {
+    result.vocabulary = choose_vocabulary_bits(result.model, workspace);
+    decided.weights.vocabulary_bits = result.vocabulary->bits;
+    if (result.vocabulary->bits == 8) result.model = quantize(decided, workspace);
+  }
   if (open.activations.probabilities == ProbabilityType::automatic) {
     if (const std::optional<Model> u16_probabilities = with_u16_probabilities(result.model)) {
       result.probabilities = choose_probabilities(result.model, *u16_probabilities, workspace);

@@ -4,6 +4,7 @@
 #include "graph/names.h"
 #include "graph/op_facts.h"
 #include "quantize/float_rows.h"
+#include "quantize/four_bit_weights.h"
 #include "quantize/quantized_tables.h"
 
 #include <algorithm>
@@ -83,10 +84,17 @@ TensorMap PrecisionSearch::rounded_weights(const Node& reader, const Equalizatio
     FloatRows rows = block_rows(model_, *block, static_cast<int>(inputs));
     const auto scale_of = [&](std::size_t k) { return e ? e->scale[k] : 1.0f; };
     for (std::size_t i = 0; i < rows.weight.size(); ++i) rows.weight[i] *= scale_of(i % inputs);
-    const std::vector<float> scales = weight_scales(rows, options_.weights, 1.0);
+    if (options_.weight_bits == 4) {
+      const InputCodes codes{.quantizer = {.scale = 1.0}, .columns = rows.inputs};
+      rows = with_group_multipliers(std::move(rows), codes, {}, nullptr);
+    } else {
+      rows.scales = weight_scales(rows, options_.weights, 1.0);
+    }
     for (std::size_t i = 0; i < rows.weight.size(); ++i) {
-      const float scale = scales[i / inputs];
-      rows.weight[i] = std::nearbyint(rows.weight[i] / scale) * scale / scale_of(i % inputs);
+      const std::size_t row = i / inputs, input = i % inputs;
+      const float scale = rows.scales[row];
+      rows.weight[i] = rounded_code(rows, static_cast<int>(row), static_cast<int>(input), rows.weight[i], scale) *
+                       scale / scale_of(input);
     }
     tensors.insert_or_assign(block->weight, to_tensor(rows.weight, tensor(model_.tensors, block->weight).shape()));
   }
@@ -114,7 +122,7 @@ ExtraBitsGain PrecisionSearch::gain(const ExtraBits& bits, const Tensor& exact, 
   for (const Node& reader : nodes) {
     if (!reads(graph, reader, made->output)) continue;
     result.cost += cost_of_reading(graph, reader);
-    if (bits.of_weights)
+    if (bits.of_weights || options_.weight_bits == 4)  // which extra bits of either kind make 8
       changed = changed.with_tensors(static_cast<std::size_t>(&reader - nodes.data()),
                                      rounded_weights(reader, equalization(bits.value)));
   }

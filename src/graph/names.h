@@ -26,6 +26,7 @@ inline std::string stage_name(std::string_view value, Stage stage) {
 /// What follows a value's name in the names of its tensors.
 namespace part {
 inline constexpr char kWeight[] = ".weight", kBias[] = ".bias", kMultiplier[] = ".multiplier";
+inline constexpr char kGroupMultiplier[] = ".group_multiplier";
 inline constexpr char kWord[] = ".word", kPosition[] = ".position", kType[] = ".type", kWordFine[] = ".word_fine";
 inline constexpr char kGeluBase[] = ".gelu_base", kGeluSlope[] = ".gelu_slope", kGeluOffset[] = ".gelu_offset";
 inline constexpr char kActivation[] = ".activation";

@@ -31,11 +31,18 @@ Rows8 Binder::need_rows8(int of_columns, const Refined& refined) {
   return {.buffer = buffer, .columns = of_columns, .refined = refined};
 }
 
-Product Binder::product(int depth, const std::string& of) const {
-  return {.weight = get<std::int8_t>(of + part::kWeight),
-          .bias = get<std::int32_t>(of + part::kBias),
-          .multiplier = get<std::int32_t>(of + part::kMultiplier),
-          .depth = depth};
+Product Binder::product(int depth, const std::string& of) {
+  Product result{.bias = get<std::int32_t>(of + part::kBias),
+                 .multiplier = get<std::int32_t>(of + part::kMultiplier),
+                 .depth = depth};
+  if (data_.tensors.contains(data_.graph.name(node_->output) + of + part::kGroupMultiplier)) {
+    result.four_bit_codes = get<std::uint8_t>(of + part::kWeight);
+    result.group_multiplier = get<std::int8_t>(of + part::kGroupMultiplier);
+    result_.four_bit_scratch_bytes = std::max(result_.four_bit_scratch_bytes, four_bit_scratch_bytes(depth));
+  } else {
+    result.weight = get<std::int8_t>(of + part::kWeight);
+  }
+  return result;
 }
 
 NormConstants Binder::norm_constants(const std::string& of, const QuantizedNormOutput& constants) const {

@@ -60,19 +60,26 @@ struct Product {
   const std::int8_t* weight = nullptr;
   const std::int32_t *bias = nullptr, *multiplier = nullptr;
   int depth = 0;
+  const std::uint8_t* four_bit_codes = nullptr;  ///< in place of `weight`, where that is null
+  const std::int8_t* group_multiplier = nullptr;
 
   /// The kernel's arguments for one part of a block.
   kernels::Gemm part(const QuantizedBlock& block, const std::uint8_t* a, const Part& part) const {
     const int column = block.first_column + part.column;
+    const std::ptrdiff_t first = static_cast<std::ptrdiff_t>(column) * depth;
     return {.rows = part.rows,
             .columns = part.columns,
             .depth = depth,
             .a = a + static_cast<std::ptrdiff_t>(part.row) * depth,
-            .b = weight + static_cast<std::ptrdiff_t>(column) * depth,
+            .b = weight ? weight + first : nullptr,
             .bias = bias + column,
             .multiplier = multiplier + column,
             .shift = std::max(block.shift, 33),
-            .pre_shift = std::max(33 - block.shift, 0)};
+            .pre_shift = std::max(33 - block.shift, 0),
+            .four_bit = weight ? kernels::FourBitWeights{}
+                               : kernels::FourBitWeights{.codes = four_bit_codes + first / 2,
+                                                         .multiplier = group_multiplier + first / kernels::kGroupDepth,
+                                                         .scratch = part.scratch}};
   }
 };
 
@@ -97,6 +104,7 @@ struct BoundGraph {
   BufferPlan plan = {};
   int attentions = 0;
   int largest_head_size = 4;
+  std::size_t four_bit_scratch_bytes = 0;  ///< that each thread needs; 0: no weights have 4 bits
 };
 
 /// The graph must have passed check_quantized(). Pointers are into the model's tensors.
@@ -147,7 +155,7 @@ class Binder {
   const T* get_of(const std::string& name) const {
     return tensor(data_.tensors, name).template as<T>().data();
   }
-  Product product(int depth, const std::string& of = "") const;
+  Product product(int depth, const std::string& of = "");
   kernels::NormConstants norm_constants(const std::string& of, const QuantizedNormOutput& constants) const;
   /// Without rows, places and lanes.
   static kernels::LayerNorm layer_norm(int of_columns, std::int64_t epsilon, std::ptrdiff_t stride);

@@ -21,6 +21,9 @@ IntegerPass::IntegerPass(const BoundGraph& graph, const KernelTable& table, cons
   for (const int removed : graph.removed) {
     if (removed > 0) fewer_.try_emplace(removed, without_tokens(batch, removed));
   }
+  if (graph.four_bit_scratch_bytes > 0)
+    four_bit_scratch_ = workspace.get<std::int8_t>(
+        "four_bit", graph.four_bit_scratch_bytes * static_cast<std::size_t>(workspace.pool.threads()));
   choose({});
 }
 

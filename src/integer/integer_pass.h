@@ -101,6 +101,8 @@ class IntegerPass {
         workspace_.pool, rows.count, columns, depth,
         [&](Part part) {
           part.row += rows.first;
+          if (four_bit_scratch_)
+            part.scratch = four_bit_scratch_ + static_cast<std::size_t>(part.thread) * graph_.four_bit_scratch_bytes;
           task(part);
         },
         products);
@@ -123,6 +125,7 @@ class IntegerPass {
   bool observed_ = false;
   std::uint8_t* attention_scratch_ = nullptr;
   std::size_t attention_scratch_bytes_ = 0;  // of each thread
+  std::int8_t* four_bit_scratch_ = nullptr;
 };
 
 }  // namespace octavo

@@ -1,4 +1,4 @@
-// Fewer tokens in integers (docs/fixed-point.md 12): which patches go, by what the class token reads or by how alike
+// Fewer tokens in integers (docs/fixed-point.md 13): which patches go, by what the class token reads or by how alike
 // their keys are, and the rows that stay.
 #include "graph/names.h"
 #include "integer/integer_pass.h"

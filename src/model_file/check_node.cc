@@ -56,7 +56,12 @@ void NodeCheck::fail_range(const std::string& part, std::int64_t value, std::int
 }
 
 void NodeCheck::check_weights(const std::string& prefix, int of_columns, int depth) const {
-  get<std::int8_t>(prefix + "weight", {of_columns, depth});
+  if (has(prefix + "group_multiplier")) {
+    get<std::uint8_t>(prefix + "weight", {of_columns, depth / 2});
+    get_within<std::int8_t>(prefix + "group_multiplier", {of_columns, depth / kernels::kGroupDepth}, -15, 16);
+  } else {
+    get<std::int8_t>(prefix + "weight", {of_columns, depth});
+  }
   get_within<std::int32_t>(prefix + "bias", {of_columns}, -(1 << 30), 1 << 30);
   get_within<std::int32_t>(prefix + "multiplier", {of_columns}, 0, 2147483647);
 }

@@ -2,6 +2,7 @@
 
 #include "graph/check_modules.h"
 #include "graph/model_data.h"
+#include "graph/names.h"
 #include "graph/op_facts.h"
 #include "graph/text_task.h"
 #include "io/safetensors.h"
@@ -115,6 +116,20 @@ std::string heads_text(const Model::Data& data) {
   return text;
 }
 
+/// Whether a node's product has 4-bit weights.
+bool has_four_bit_weights(const Model::Data& data, const Node& node) {
+  return data.tensors.contains(data.graph.name(node.output) + part::kGroupMultiplier);
+}
+
+/// Names of the values whose products have 4-bit weights.
+std::vector<std::string> four_bit_products(const Model::Data& data) {
+  std::vector<std::string> names;
+  for (const Node& node : data.graph.nodes) {
+    if (has_four_bit_weights(data, node)) names.push_back(data.graph.name(node.output));
+  }
+  return names;
+}
+
 }  // namespace
 
 Model::Model(std::shared_ptr<const Data> data) : data_(std::move(data)) {}
@@ -180,6 +195,7 @@ std::string Model::summary_json() const {
   if (!info().image) result["max_length"] = info().max_length;
   result["precision"] = is_quantized() ? "int8" : "float32";
   result["tensor_bytes"] = total_bytes(data_->tensors);
+  if (const auto names = four_bit_products(*data_); !names.empty()) result["four_bit_weights"] = names;
   if (is_quantized()) result["nodes"] = nodes_to_json(data_->graph, *data_->integer);
   if (!data_->provenance.empty()) result["calibration"] = json::parse(data_->provenance);
   return result.dump();
@@ -196,8 +212,10 @@ std::string Model::summary() const {
   } else {
     out << ", vocabulary " << info.vocab_size << ", at most " << info.max_positions << " tokens\n";
   }
-  out << "precision " << (is_quantized() ? "int8" : "float32") << ", " << info.parameters << " parameters, "
-      << (total_bytes(data_->tensors) + 50'000) / 100'000 / 10.0 << " MB of tensors\n"
+  const std::size_t four_bit = four_bit_products(*data_).size();
+  out << "precision " << (is_quantized() ? "int8" : "float32")
+      << (four_bit > 0 ? ", 4-bit weights in " + std::to_string(four_bit) + " products" : "") << ", " << info.parameters
+      << " parameters, " << (total_bytes(data_->tensors) + 50'000) / 100'000 / 10.0 << " MB of tensors\n"
       << (info.softmax.softmax1 ? "softmax-1"
           : info.softmax.sink   ? "softmax with sinks"
                                 : "softmax")
@@ -215,6 +233,7 @@ std::string Model::summary() const {
     const int removed = data_->graph.value(node.output).removed;
     if (removed > 0) out << " of " << info.max_positions - removed << " tokens";
     if (is_quantized()) out << ": " << describe_encodings(data_->integer->ops[i]);
+    if (has_four_bit_weights(*data_, node)) out << ", 4-bit weights";
     out << "\n";
   }
   return out.str();

@@ -16,10 +16,6 @@ using RowMajor = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::Row
 constexpr int kRowsAtATime = 128;  // of a product, in one task
 constexpr double kDamping = 0.01;  // of the mean second moment, on the diagonal
 
-float code_of(float weight, float scale, float steps) {
-  return std::clamp(std::nearbyint(weight / scale), -127.0f * steps, 127.0f * steps);
-}
-
 }  // namespace
 
 GptqSolver::GptqSolver(ThreadPool& pool, const ColumnStatistics& statistics, const InputCodes& codes,
@@ -27,7 +23,7 @@ GptqSolver::GptqSolver(ThreadPool& pool, const ColumnStatistics& statistics, con
     : pool_(pool),
       refinement_(refinement),
       step_(std::ldexp(codes.quantizer.scale, -codes.refined.fine_bits)),
-      steps_(static_cast<float>(weight_steps(codes.refined))) {
+      steps_(weight_steps(codes.refined)) {
   if (refinement.correct_bias) find_means(statistics, codes);
   if (refinement.compensate) factorize(statistics);
 }
@@ -58,7 +54,10 @@ void GptqSolver::factorize(const ColumnStatistics& statistics) {
   std::iota(order_.begin(), order_.end(), 0);
   std::sort(order_.begin(), order_.end(), [&](int a, int b) { return moment(a, a) < moment(b, b); });
   double diagonal = 0.0;
-  for (int i = 0; i < columns; ++i) diagonal += moment(i, i);
+  for (int i = 0; i < columns; ++i) {
+    importance_.push_back(static_cast<float>(moment(i, i)));
+    diagonal += moment(i, i);
+  }
   const double added = step_ * step_ / 12.0 + kDamping * (diagonal / static_cast<double>(columns)) + 1e-30;
   Eigen::MatrixXd sorted(columns,
                          columns);  // the largest thing that quantizing holds: the triangle below is never read
@@ -101,7 +100,8 @@ void GptqSolver::compensate(FloatRows& rows, int first, int count) const {
         target.noalias() += error.middleCols(k + 1, later) * factor.row(k).segment(k + 1, later).transpose();
       target = weight.col(column) + target / factor(k, k);
       for (int n = 0; n < count; ++n) {
-        const float scale = scales[n] / steps_, rounded = code_of(target[n], scale, steps_) * scale;
+        const float scale = scales[n] / static_cast<float>(steps_),
+                    rounded = rounded_code(rows, first + n, static_cast<int>(column), target[n], scale, steps_) * scale;
         error(n, k) = weight(n, column) - rounded;
         weight(n, column) = rounded;
       }
@@ -121,8 +121,9 @@ void GptqSolver::correct_bias(FloatRows& rows, const std::vector<float>& exact) 
     double lost = 0.0;
     for (std::size_t k = 0; k < columns; ++k) {
       const std::size_t index = n * columns + k;
-      const float scale = rows.scales[n] / steps_;
-      const double rounded = static_cast<double>(code_of(rows.weight[index], scale, steps_) * scale);
+      const float scale = rows.scales[n] / static_cast<float>(steps_);
+      const double rounded = static_cast<double>(
+          rounded_code(rows, static_cast<int>(n), static_cast<int>(k), rows.weight[index], scale, steps_) * scale);
       lost += mean_[k] * static_cast<double>(exact[index]) - rounded_mean_[k] * rounded;
     }
     rows.bias[n] += static_cast<float>(lost);

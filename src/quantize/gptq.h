@@ -7,6 +7,7 @@
 #include "quantize/float_rows.h"
 #include "quantize/quantized_weights.h"
 
+#include <span>
 #include <vector>
 
 namespace octavo {
@@ -30,6 +31,9 @@ class GptqSolver {
   /// weights are rounded.
   void refine(FloatRows& rows) const;
 
+  /// Second moments of the inputs, where they were observed.
+  std::span<const float> importance() const { return importance_; }
+
  private:
   void find_means(const ColumnStatistics& statistics, const InputCodes& codes);
   void factorize(const ColumnStatistics& statistics);
@@ -40,8 +44,9 @@ class GptqSolver {
   ThreadPool& pool_;
   Refinement refinement_;
   double step_;  // of the input
-  float steps_;  // of the weights, in a scale
+  int steps_;    // of the weights, in a scale
   std::vector<double> mean_, rounded_mean_;
+  std::vector<float> importance_;
   std::vector<int> order_;     // of columns: the last one is rounded first
   std::vector<float> factor_;  // upper triangle R, R^T R = second moments in that order
 };

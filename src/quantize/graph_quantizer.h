@@ -45,6 +45,8 @@ class GraphQuantizer {
   void put(const std::string& name, const Tensor& tensor) {
     tensors_.insert_or_assign(name, options_.memory ? moved_to(options_.memory, tensor) : tensor);
   }
+  /// Bits of the weights of the product of a value.
+  int weight_bits(ValueId input) const;
   bool eight_bit() const { return options_.residual == ResidualType::int8; }
   /// Rows of heads have 16 bits always; 8-bit sums keep their codes without zero point in the s16 stream.
   Quantizer stream_quantizer(ValueId value) const;

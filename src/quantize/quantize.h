@@ -31,6 +31,8 @@ struct Refinements {
 
 struct QuantizeOptions {
   WeightScales weights = WeightScales::per_channel;
+  int weight_bits = 8;      ///< 4: of products of the body; those of values with extra bits have 8
+  int vocabulary_bits = 8;  ///< of the weights of a head over a vocabulary
   ResidualType residual = ResidualType::int16;
   HeadType head = HeadType::int16;
   bool static_w8a8 =

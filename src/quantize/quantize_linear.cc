@@ -2,6 +2,7 @@
 #include "base/fixed_point.h"
 #include "graph/names.h"
 #include "quantize/float_rows.h"
+#include "quantize/four_bit_weights.h"
 #include "quantize/graph_quantizer.h"
 #include "quantize/quantized_heads.h"
 
@@ -29,15 +30,23 @@ FloatRows rows_over_copies(GraphQuantizer& q, const LinearBlock& block, ValueId 
 }
 
 /// A head's rows, compensated where the columns of what they read were observed.
-FloatRows head_rows(const GraphQuantizer& q, const LinearBlock& block, ValueId input, const Quantizer& codes) {
+FloatRows head_rows(const GraphQuantizer& q, const LinearBlock& block, ValueId input, const Quantizer& codes,
+                    bool four_bit) {
   const int inputs = q.graph().columns(input);
+  const InputCodes read{.quantizer = codes, .columns = inputs};
   FloatRows rows = block_rows(q.model(), block, inputs);
-  if (q.options().statistics == nullptr || !q.options().compensated_rounding) return rows;
-  const auto observed = q.options().statistics->find(q.graph().name(input));
-  if (observed == q.options().statistics->end()) return rows;
-  rows.scales = weight_scales(rows, WeightScales::per_channel, codes.scale);
-  GptqSolver(*q.options().pool, observed->second, {.quantizer = codes, .columns = inputs}, {.compensate = true})
-      .refine(rows);
+  const ColumnStatistics* observed = nullptr;
+  if (q.options().statistics != nullptr && q.options().compensated_rounding) {
+    const auto found = q.options().statistics->find(q.graph().name(input));
+    if (found != q.options().statistics->end()) observed = &found->second;
+  }
+  if (!observed) return four_bit ? with_group_multipliers(std::move(rows), read, {}, q.options().pool) : rows;
+  const GptqSolver solver(*q.options().pool, *observed, read, {.compensate = true});
+  if (four_bit)
+    rows = with_group_multipliers(std::move(rows), read, solver.importance(), q.options().pool);
+  else
+    rows.scales = weight_scales(rows, WeightScales::per_channel, codes.scale);
+  solver.refine(rows);
   return rows;
 }
 
@@ -66,7 +75,7 @@ QuantizedLinear quantize_rows16(GraphQuantizer& q, const Linear& op, const Node&
   const Quantizer codes = bytes ? asymmetric_u8(read.low, read.high) : split_input(scale);
   QuantizedLinear result;
   if (bytes) result.bytes = bytes_of_stream(scale, codes);
-  FloatRows weights = head_rows(q, op.weights, x, codes);
+  FloatRows weights = head_rows(q, op.weights, x, codes, vocabulary && q.options().vocabulary_bits == 4);
   if (!bytes) std::for_each(weights.bias.begin(), weights.bias.end(), [](float& b) { b /= kSplitBias; });
   WeightPacker packer(weights.inputs, codes, WeightScales::per_channel);
   if (op.makes == Form::s32) {

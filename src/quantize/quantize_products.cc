@@ -1,6 +1,7 @@
 // What products are made of: rows of weights as they will be packed, and the codes that they read.
 #include "graph/names.h"
 #include "quantize/equalize.h"
+#include "quantize/four_bit_weights.h"
 #include "quantize/graph_quantizer.h"
 
 #include "octavo/error.h"
@@ -13,11 +14,22 @@ FloatRows GraphQuantizer::rows(const LinearBlock& block, ValueId input) {
   return prepared(block_rows(model_, block, model_.graph.columns(input)), input);
 }
 
+int GraphQuantizer::weight_bits(ValueId input) const {
+  return codes_[static_cast<std::size_t>(input)].refined.times() > 1 ? 8 : options_.weight_bits;
+}
+
 FloatRows GraphQuantizer::prepared(FloatRows rows, ValueId input) {
   if (const Equalization* e = equalization(input)) fold(*e, rows);
-  if (!refines_weights()) return rows;
-  rows.scales = weight_scales(rows, options_.weights, codes_[static_cast<std::size_t>(input)].quantizer.scale);
-  gptq(input).refine(rows);
+  if (!refines_weights() && weight_bits(input) == 8) return rows;
+  const GptqSolver* solver = refines_weights() ? &gptq(input) : nullptr;
+  const InputCodes& codes = codes_[static_cast<std::size_t>(input)];
+  if (weight_bits(input) == 4) {
+    rows = with_group_multipliers(std::move(rows), codes, solver ? solver->importance() : std::span<const float>{},
+                                  options_.pool);
+  } else {
+    rows.scales = weight_scales(rows, options_.weights, codes.quantizer.scale);
+  }
+  if (solver) solver->refine(rows);
   return rows;
 }
 
@@ -83,6 +95,7 @@ void GraphQuantizer::put_weights(const std::string& name, const WeightPacker& pa
   put(name + part::kWeight, packer.weight());
   put(name + part::kBias, packer.bias());
   put(name + part::kMultiplier, packer.multiplier());
+  if (packer.has_four_bits()) put(name + part::kGroupMultiplier, packer.group_multiplier());
 }
 
 }  // namespace octavo

@@ -38,7 +38,9 @@ ActivationTable activation_table(Activation activation, const Quantizer& input) 
 double logit_step(const FloatRows& weights, const Quantizer& input) {
   float largest = 0.0f;
   for (const float w : weights.weight) largest = std::max(largest, std::abs(w));
-  return std::max(static_cast<double>(largest) / 127.0 * input.scale, 1e-12);
+  const double scale = weights.four_bit ? static_cast<double>(*std::ranges::max_element(weights.scales))
+                                        : static_cast<double>(largest) / 127.0;
+  return std::max(scale * input.scale, 1e-12);
 }
 
 }  // namespace octavo

@@ -176,12 +176,18 @@ GeluConstants gelu_constants(Activation activation, const Quantizer& out, const 
 
 FloatRows repeat_rows(const FloatRows& rows, const std::vector<int>& channel_splits) {
   FloatRows result{.name = rows.name, .columns = 0, .inputs = rows.inputs, .weight = {}, .bias = {}};
+  if (rows.four_bit)
+    result.four_bit = {.groups = rows.four_bit->groups, .group = rows.four_bit->group, .multiplier = {}};
   for (int n = 0; n < rows.columns; ++n) {
     const auto first = rows.weight.begin() + static_cast<std::ptrdiff_t>(n) * rows.inputs;
     for (int i = 0; i < channel_splits.at(static_cast<std::size_t>(n)); ++i) {
       result.weight.insert(result.weight.end(), first, first + rows.inputs);
       result.bias.push_back(rows.bias[static_cast<std::size_t>(n)]);
       if (!rows.scales.empty()) result.scales.push_back(rows.scales[static_cast<std::size_t>(n)]);
+      if (rows.four_bit) {
+        const auto own = rows.four_bit->multiplier.begin() + static_cast<std::ptrdiff_t>(n) * rows.four_bit->groups;
+        result.four_bit->multiplier.insert(result.four_bit->multiplier.end(), own, own + rows.four_bit->groups);
+      }
       ++result.columns;
     }
   }
@@ -192,6 +198,10 @@ FloatRows repeat_columns(const FloatRows& rows, const std::vector<int>& channel_
   FloatRows result{
       .name = rows.name, .columns = rows.columns, .inputs = 0, .weight = {}, .bias = rows.bias, .scales = rows.scales};
   for (const int r : channel_splits) result.inputs += r;
+  if (rows.four_bit) {
+    result.four_bit = {.groups = rows.four_bit->groups, .group = {}, .multiplier = rows.four_bit->multiplier};
+    for (int k = 0; k < result.inputs; ++k) result.four_bit->group.push_back(k / kernels::kGroupDepth);
+  }
   for (int n = 0; n < rows.columns; ++n) {
     for (int k = 0; k < rows.inputs; ++k) {
       const float weight = rows.weight[static_cast<std::size_t>(n) * static_cast<std::size_t>(rows.inputs) +

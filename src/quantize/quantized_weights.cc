@@ -3,6 +3,7 @@
 #include "base/vector_tensor.h"
 #include "graph/refined_rows.h"
 #include "kernels/kernels.h"
+#include "quantize/four_bit_weights.h"
 
 #include "octavo/error.h"
 
@@ -30,6 +31,15 @@ float scale_for_bias(const float* bias, std::size_t count, double input_scale) {
 }
 
 }  // namespace
+
+float rounded_code(const FloatRows& rows, int row, int input, float weight, float scale, int steps) {
+  if (rows.four_bit) {
+    const auto multiplier = static_cast<float>(rows.multiplier(row, input));
+    return std::clamp(std::nearbyint(weight / (scale * multiplier)), -8.0f, 7.0f) * multiplier;
+  }
+  const auto most = static_cast<float>(127 * steps);
+  return std::clamp(std::nearbyint(weight / scale), -most, most);
+}
 
 std::vector<float> weight_scales(const FloatRows& rows, WeightScales scales, double input_scale) {
   const auto inputs = static_cast<std::size_t>(rows.inputs);
@@ -103,7 +113,7 @@ void WeightPacker::pack_row(int column, const FloatRows& rows, int row, float sc
   double lost = 0.0;
   for (int k = 0; k < inputs_; ++k) {
     const auto input = static_cast<std::size_t>(k);
-    const double code = std::clamp(std::nearbyint(weight[k] / scale), -127.0f, 127.0f);
+    const double code = rounded_code(rows, row, k, weight[k], scale);
     const double rest =
         steps == 1 ? 0.0 : std::clamp(std::nearbyint(steps * (weight[k] / scale - code)), -127.0, 127.0);
     const double whole = code + rest / steps, fine = std::nearbyint(std::ldexp(whole, -fine_bits));
@@ -133,10 +143,17 @@ std::vector<double> WeightPacker::pack_block(int first_column, const BlockRows& 
   if (rows.inputs != inputs_) {
     throw Error(rows.name + " has " + std::to_string(rows.inputs) + " inputs, expected " + std::to_string(inputs_));
   }
+  if (!bias_.empty() && rows.four_bit.has_value() != has_four_bits())
+    throw Error(rows.name + ": its weights and those before it differ in bits");
   const std::size_t columns = bias_.size() + static_cast<std::size_t>(round_up(rows.columns, kernels::kPanelColumns));
   packed_.resize(columns * static_cast<std::size_t>(depth_), 0);
   bias_.resize(columns, 0);
   multiplier_.resize(columns, 0);
+  if (rows.four_bit) {
+    const auto depth = static_cast<std::size_t>(depth_);
+    group_multiplier_.resize(columns * depth / kernels::kGroupDepth, 0);
+    put_group_multipliers(rows, static_cast<std::size_t>(first_column), depth, group_multiplier_);
+  }
 
   const std::vector<float> scales =
       rows.scales.empty() ? weight_scales(rows, scales_, input_.quantizer.scale) : rows.scales;
@@ -171,7 +188,15 @@ std::vector<QuantizedBlock> WeightPacker::add(const std::vector<BlockRows>& bloc
   return result;
 }
 
-Tensor WeightPacker::weight() const { return to_tensor(packed_, {static_cast<std::int64_t>(bias_.size()), depth_}); }
+Tensor WeightPacker::weight() const {
+  const auto columns = static_cast<std::int64_t>(bias_.size());
+  if (!has_four_bits()) return to_tensor(packed_, {columns, depth_});
+  return four_bit_codes(packed_, group_multiplier_, bias_.size(), static_cast<std::size_t>(depth_));
+}
+
+Tensor WeightPacker::group_multiplier() const {
+  return to_tensor(group_multiplier_, {static_cast<std::int64_t>(bias_.size()), depth_ / kernels::kGroupDepth});
+}
 
 Tensor WeightPacker::bias() const { return to_tensor(bias_, {static_cast<std::int64_t>(bias_.size())}); }
 

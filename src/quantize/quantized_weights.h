@@ -33,6 +33,10 @@ struct InputCodes {
 /// Steps of the weights: with coarse codes there are eight in a scale.
 inline int weight_steps(const Refined& refined) { return refined.coarse ? 1 << kCoarseShift : 1; }
 
+/// The nearest weight that codes stand for, in steps of `scale`: with `steps` in a scale, or a whole multiple of the
+/// 4-bit code's group.
+float rounded_code(const FloatRows& rows, int row, int input, float weight, float scale, int steps = 1);
+
 /// Weight scales of a block's rows: absmax / 127, of each row or of all; larger where a bias would not fit.
 std::vector<float> weight_scales(const FloatRows& rows, WeightScales scales, double input_scale);
 
@@ -44,7 +48,8 @@ struct BlockRows {
   std::vector<double> column_scales = {};  ///< a column's code is worth that many output scales; empty: one
 };
 
-/// Collects the blocks of a product of one u8 input.
+/// Collects the blocks of a product of one u8 input. Its weights have 4 bits where the rows have group multipliers: all
+/// blocks' or none.
 class WeightPacker {
  public:
   WeightPacker(InputCodes input, WeightScales scales);
@@ -58,8 +63,12 @@ class WeightPacker {
 
   int depth() const { return depth_; }
 
-  /// s8 [columns, depth] packed, s32 [columns], s32 [columns]; columns padded to panels.
+  bool has_four_bits() const { return !group_multiplier_.empty(); }
+
+  /// s8 [columns, depth] packed, s32 [columns], s32 [columns]; columns padded to panels. Of 4 bits u8 [columns, depth /
+  /// 2], two codes in a byte, and s8 [columns, depth / 32].
   Tensor weight() const;
+  Tensor group_multiplier() const;
   Tensor bias() const;
   Tensor multiplier() const;
 
@@ -74,6 +83,7 @@ class WeightPacker {
   WeightScales scales_;
   std::vector<bool> carries_zero_point_;  // by input: the later ones of channel splits do not
   std::vector<std::int8_t> packed_;
+  std::vector<std::int8_t> group_multiplier_;  // of 4 bits
   std::vector<std::int32_t> bias_, multiplier_;
 };
 

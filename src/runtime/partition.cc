@@ -56,13 +56,14 @@ void for_parts(ThreadPool& pool, int rows, int columns, int depth, const std::fu
   const bool by_rows = rows >= thread_rows(columns, depth) * threads;
   const Runs row_runs(rows, kTileRows, by_rows ? tasks_for(threads, rows, kTaskRows) : 1);
   const Runs column_runs(padded, kColumnUnit, by_rows ? 1 : tasks_for(threads, work, kTaskProducts));
-  pool.run(row_runs.count() * column_runs.count() * products, [&](int index, int) {
+  pool.run(row_runs.count() * column_runs.count() * products, [&](int index, int thread) {
     const int run = index / products, row = by_rows ? run : 0, column = by_rows ? 0 : run;
     task({.row = row_runs.begin(row),
           .rows = row_runs.length(row),
           .column = column_runs.begin(column),
           .columns = column_runs.length(column),
-          .product = index % products});
+          .product = index % products,
+          .thread = thread});
   });
 }
 

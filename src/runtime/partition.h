@@ -13,6 +13,8 @@ struct Part {
   int row, rows;
   int column, columns;
   int product = 0;
+  int thread = 0;                  ///< of the pool, that works on it
+  std::int8_t* scratch = nullptr;  ///< of that thread, where weights have 4 bits
 };
 
 /// Cuts products [rows, columns] of the same rows and the given depth: by rows when there are many, else by panels;

@@ -26,6 +26,12 @@ GemmProblem random_product(const GemmOptions& options, Random& random) {
   const std::int64_t multiplier = random.one_of({kMostS32, kMostS32, std::int64_t{1} << 22});
   fill(problem.a, options.a, 0, 255, random);
   fill(problem.b, options.b, -largest_weight - random.integer(0, 1), largest_weight, random);
+  if (options.four_bit.value_or(!options.typical && random.one_in(2))) {
+    problem.use_four_bits();
+    const int lowest = random.one_of({0, 0, 0x88}), highest = random.one_of({255, 255, 0x88});
+    fill(*problem.codes, options.b, lowest, highest, random);
+    fill(*problem.group_multiplier, options.b == Fill::any ? Fill::uniform : options.b, -15, 16, random);
+  }
   fill(problem.bias, options.bias, -bias, bias, random);
   if (options.typical)
     fill(problem.multiplier, Fill::uniform, 1 << 30, kMostS32, random);
@@ -71,6 +77,17 @@ GemmProblem::GemmProblem(GemmShape shape)
   std::fill(b.begin(), b.end(), std::int8_t{0});
   std::fill(bias.begin(), bias.end(), 0);
   std::fill(multiplier.begin(), multiplier.end(), 0);
+}
+
+void GemmProblem::use_four_bits() {
+  const std::size_t weights = elements(gemm.columns, gemm.depth);
+  codes = &array<std::uint8_t>(weights / 2, 64);
+  group_multiplier = &array<std::int8_t>(weights / kernels::kGroupDepth, 32);
+  Guarded<std::int8_t>& scratch = array<std::int8_t>(kernels::four_bit_scratch_bytes(gemm.depth), 64);
+  std::fill(codes->begin(), codes->end(), std::uint8_t{0x88});
+  std::fill(group_multiplier->begin(), group_multiplier->end(), std::int8_t{0});
+  gemm.b = nullptr;
+  gemm.four_bit = {.codes = codes->data(), .multiplier = group_multiplier->data(), .scratch = scratch.data()};
 }
 
 GemmProblem gemm_to_u8(const GemmOptions& options, Random& random) {

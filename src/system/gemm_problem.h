@@ -17,6 +17,8 @@ struct GemmProblem : Problem {
   std::uint8_t& activation(int row, int k) {
     return a[elements(row / 16 * (gemm.depth / 64) + k / 64, 1024) + static_cast<std::size_t>(row % 16 * 64 + k % 64)];
   }
+  /// In place of s8 weights from now on: codes and multipliers, zeros at first.
+  void use_four_bits();
   std::int8_t& weight(int column, int k) {
     const auto index = [](int value) { return static_cast<std::size_t>(value); };
     return b[kernels::packed_index(index(column), index(k), index(gemm.depth))];
@@ -24,6 +26,8 @@ struct GemmProblem : Problem {
 
   Guarded<std::uint8_t>& a;
   Guarded<std::int8_t>& b;
+  Guarded<std::uint8_t>* codes = nullptr;
+  Guarded<std::int8_t>* group_multiplier = nullptr;
   Guarded<std::int32_t>&bias, &multiplier;
   kernels::Gemm gemm;
 };
@@ -33,7 +37,8 @@ struct GemmOptions {
   std::optional<GemmShape> shape = {};
   std::optional<int> shift = {};  ///< then without a shift before it
   Fill a = Fill::any, b = Fill::any, bias = Fill::any;
-  bool typical = false;  ///< constants as of most models, in place of random ones
+  std::optional<bool> four_bit = {};  ///< whether weights have 4 bits
+  bool typical = false;               ///< constants as of most models, in place of random ones
 };
 
 GemmProblem gemm_to_u8(const GemmOptions& options, Random& random);

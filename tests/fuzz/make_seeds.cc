@@ -42,7 +42,9 @@ void write_models(const path& out) {
   const CalibrationOptions plain = {
       .weights = {.rounding = WeightRounding::nearest, .bias_correction = false},
       .activations = {.equalize = EqualizeMethod::none, .channel_splits = 0, .probabilities = ProbabilityType::uint8}};
-  CalibrationOptions wide = plain, narrow = plain;
+  CalibrationOptions wide = plain, narrow = plain, four_bit = plain;
+  four_bit.weights.bits = 4;
+  four_bit.weights.vocabulary_bits = 4;
   wide.activations.probabilities = ProbabilityType::uint16;
   narrow.activations.residual = ResidualType::int8;
   narrow.activations.head = HeadType::int8;
@@ -69,6 +71,7 @@ void write_models(const path& out) {
   calibrate_and_save(fuzz::tiny_opt(), plain, out / "opt", test::small_bpe().dump());
   narrow.activations.residual = ResidualType::int16;
   calibrate_and_save(fuzz::tiny_opt(), narrow, out / "opt_narrow");
+  calibrate_and_save(fuzz::tiny_opt(), four_bit, out / "opt_four_bit");
   calibrate_and_save(fuzz::tiny_vit(), plain, out / "vit");
   const test::TinyVit two_layers(
       {.layers = 2, .hidden_size = 12, .heads = 3, .intermediate_size = 8, .classes = 3, .patch = 4, .image = 8});

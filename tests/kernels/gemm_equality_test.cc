@@ -10,15 +10,19 @@ namespace {
 
 using namespace octavo::problems;
 
-// All six products of one shape and kind of operands, with random constants within the contract.
-void require_equal_products(const GemmOptions& options, Random& random) {
+// All six products of one shape and kind of operands, with random constants within the contract, by weights of 8 bits
+// and of 4.
+void require_equal_products(GemmOptions options, Random& random) {
   INFO("rows " << options.shape->rows << ", columns " << options.shape->columns << ", depth " << options.shape->depth);
   INFO("shift " << options.shift.value_or(0) << ", fills " << static_cast<int>(options.a) << ", "
                 << static_cast<int>(options.b) << ", " << static_cast<int>(options.bias));
-  for (const auto& make : kGemmProblems) {
-    INFO("product " << &make - kGemmProblems);
-    GemmProblem problem = make(options, random);
-    require_scalar_bytes(problem);
+  for (const bool four_bit : {false, true}) {
+    options.four_bit = four_bit;
+    for (const auto& make : kGemmProblems) {
+      INFO("product " << &make - kGemmProblems << (four_bit ? ", 4 bits" : ""));
+      GemmProblem problem = make(options, random);
+      require_scalar_bytes(problem);
+    }
   }
 }
 

@@ -133,6 +133,38 @@ GeluCodes gelu_codes(const KernelTable& table, const GeluConstants& constants, i
 
 }  // namespace
 
+TEST_CASE("weights of 4 bits are codes less 8, times the multiplier of their column and 32 steps of depth") {
+  Random random(18);
+  GemmProblem problem({17, 64, 192});
+  randomize(problem, random);
+  problem.use_four_bits();
+  for (int j = 0; j < 64; ++j) {
+    for (int group = 0; group < 6; ++group) {
+      // By the words of the layout: panels of 32 columns, groups of 32 steps, rows of 64 bytes for four steps.
+      const int multiplier = random.integer(-15, 16);
+      (*problem.group_multiplier)[static_cast<std::size_t>((j / 32 * 6 + group) * 32 + j % 32)] =
+          static_cast<int8_t>(multiplier);
+      for (int k = 32 * group; k < 32 * group + 32; ++k) {
+        const int code = random.integer(0, 15),
+                  byte = (j / 32 * 48 + k / 4) * 64 + j % 32 / 16 * 32 + j % 8 * 4 + k % 4;
+        uint8_t& both = (*problem.codes)[static_cast<std::size_t>(byte)];
+        both = static_cast<uint8_t>(j % 16 < 8 ? (both & 0xf0) | code : (both & 0x0f) | code << 4);
+        problem.weight(j, k) = static_cast<int8_t>((code - 8) * multiplier);
+      }
+    }
+  }
+  for (const NamedTable& named : available_tables()) {
+    INFO(named.isa);
+    for (const int rows : {1, 2, 3, 4, 17}) {
+      Guarded<int32_t> out(32 * 64);
+      problem.gemm.rows = rows;
+      named.table.gemm_to_s32(problem.gemm, {out.data(), 64});
+      const std::vector<int64_t> exact = accumulators_of(problem);
+      CHECK(std::equal(exact.begin(), exact.end(), out.begin()));
+    }
+  }
+}
+
 TEST_CASE("an accumulator is the bias plus the products of one row and one column") {
   for (const auto& [isa, table] : available_tables()) {
     INFO(isa);

@@ -26,6 +26,11 @@ const Model& vit() {
   return model;
 }
 
+const Model& four_bit_opt() {
+  static const Model model = quantized_tiny_opt({.word_size = 20}, {.weights = {.bits = 4, .vocabulary_bits = 4}});
+  return model;
+}
+
 /// What is said of a model after `damage`.
 std::string complaint(const Model& model, const std::function<void(Model::Data&)>& damage) {
   Model::Data data = data_of(model);
@@ -63,7 +68,7 @@ const std::string kLayer = "encoder.layer.0.";
 }  // namespace
 
 TEST_CASE("what quantize() makes is accepted") {
-  for (const Model& model : {bert(), opt(), vit()}) CHECK(complaint(model, [](Model::Data&) {}) == "");
+  for (const Model& model : {bert(), opt(), vit(), four_bit_opt()}) CHECK(complaint(model, [](Model::Data&) {}) == "");
 }
 
 TEST_CASE("a tensor that is absent, of another type or of another shape is refused by name") {
@@ -102,6 +107,23 @@ TEST_CASE("a number out of its kernel's range is refused by its tensor and value
   CHECK_THAT(
       complaint(bert(), [](Model::Data& d) { set(d, kLayer + "intermediate.dense.gelu_offset", 0, std::int16_t{1}); }),
       Catch::Contains("gelu_offset holds 1"));
+}
+
+TEST_CASE("4-bit weights of another shape, or with a multiplier that leaves 8 bits, are refused by their tensor") {
+  const std::string layer = "decoder.layers.0.fc1", multiplier = layer + ".group_multiplier";
+  const auto refuse = [](const std::string& message, const std::function<void(Model::Data&)>& damage) {
+    CHECK_THAT(complaint(four_bit_opt(), damage), Catch::Contains(message));
+  };
+  refuse(multiplier + " holds 17, expected values from -15 to 16",
+         [&](Model::Data& d) { set(d, multiplier, 5, std::int8_t{17}); });
+  refuse(multiplier + " holds -16", [&](Model::Data& d) { set(d, multiplier, 0, std::int8_t{-16}); });
+  refuse(multiplier + " is I8 [96, 1], expected I8 [96, 2]", [&](Model::Data& d) {
+    d.tensors[multiplier] = Tensor(DType::s8, {96, 1});
+  });
+  refuse(layer + ".weight is I8 [96, 64], expected U8 [96, 32]", [&](Model::Data& d) {
+    d.tensors[layer + ".weight"] = Tensor(DType::s8, {96, 64});
+  });
+  refuse(layer + ".weight is U8 [96, 32], expected I8 [96, 64]", [&](Model::Data& d) { d.tensors.erase(multiplier); });
 }
 
 TEST_CASE("constants that disagree with the graph are refused by the value's name") {

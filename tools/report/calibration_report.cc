@@ -174,6 +174,16 @@ std::string probabilities_text(const ProbabilityChoice& choice) {
          fixed(choice.uint8_error, 6) + " with uint8, " + fixed(choice.uint16_error, 6) + " with uint16\n";
 }
 
+Json vocabulary_json(const VocabularyChoice& choice) {
+  return {{"bits", choice.bits}, {"four_bit_cosine", choice.four_bit_cosine}};
+}
+
+std::string vocabulary_text(const VocabularyChoice& choice) {
+  return "  vocabulary     " + std::to_string(choice.bits) +
+         "-bit weights: mean cosine of logits on calibration samples is " + fixed(choice.four_bit_cosine, 5) +
+         " with 4\n";
+}
+
 Json convergence_json(const Convergence& convergence) {
   return {{"samples_before", convergence.samples_before},
           {"ranges", convergence.values},
@@ -231,6 +241,7 @@ std::string to_text(const CalibrationReport& report) {
   }
   if (report.task) text += task_text(*report.task);
   if (report.probabilities) text += probabilities_text(*report.probabilities);
+  if (report.vocabulary) text += vocabulary_text(*report.vocabulary);
   if (report.search) text += search_text(*report.search);
   text += to_text(report.parts);
   if (report.token_reduction) text += to_text(*report.token_reduction);
@@ -255,6 +266,7 @@ std::string to_json(const CalibrationReport& report) {
       {"task", task_json(report.task)},
       {"ablations", ablations(report)},
       {"probabilities", probabilities_json(report)},
+      {"vocabulary", report.vocabulary ? vocabulary_json(*report.vocabulary) : Json(nullptr)},
       {"search", search_json(report)},
       {"tokens_removed", report.token_reduction ? to_json(*report.token_reduction) : Json(nullptr)},
       {"convergence", convergence_json(report.convergence)},
@@ -277,6 +289,7 @@ std::string to_stored_json(const CalibrationReport& report) {
                  {"search", search_json(report)},
                  {"convergence", convergence_json(report.convergence)}};
   if (report.task) object["task"] = task_json(report.task);
+  if (report.vocabulary) object["vocabulary"] = vocabulary_json(*report.vocabulary);
   add_json(object, report.parts, false);
   if (report.token_reduction) object["tokens_removed"] = to_json(*report.token_reduction);
   return dump(object);

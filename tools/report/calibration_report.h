@@ -33,6 +33,7 @@ struct CalibrationReport {
   std::optional<TaskCloseness> task;            ///< of what the model's head is for
   std::vector<Ablation> without;
   std::optional<ProbabilityChoice> probabilities;  ///< how --probabilities auto was decided
+  std::optional<VocabularyChoice> vocabulary;      ///< how --vocabulary-bits auto was decided
   std::optional<PrecisionChoice> search;           ///< what --target-cosine or --max-drop found
   PartsReport parts;                               ///< what the model does without, or has apart
   std::optional<TokenChoice> token_reduction;      ///< what --token-prune and --token-merge removed

@@ -98,6 +98,7 @@ void check_flags(const Arguments& arguments, const ModelInfo& info) {
     }
   };
   refuse("head", info.decoder.has_value());
+  refuse("vocabulary-bits", info.decoder.has_value());
   refuse("column", !info.image);
   if (arguments.given("labels") && info.task != TextTask::sequence_classification)
     throw UsageError("--labels has no effect on " + info.name + ", which does not classify texts");
@@ -201,6 +202,10 @@ Variations without_each(const CalibrationOptions& options) {
   add(options.weights.bias_correction, "bias-correction", [](auto& o) { o.weights.bias_correction = false; });
   add(options.weights.rounding == WeightRounding::compensated, "rounding",
       [](auto& o) { o.weights.rounding = WeightRounding::nearest; });
+  add(options.weights.bits == 4, "weight-bits", [](auto& o) {
+    o.weights.bits = 8;
+    o.weights.vocabulary_bits.reset();
+  });
   return result;
 }
 
@@ -329,6 +334,7 @@ class Calibration {
     if (extra_bits == std::vector<ExtraBits>{{"all", false}}) extra_bits = calibrator_->extra_bits();
     Calibrated made = calibrator_->quantize(options, workspace_);
     report_.probabilities = made.probabilities;
+    report_.vocabulary = made.vocabulary;
     report_.search = made.precision;
     report_.quantize_seconds = stopwatch.seconds();
     return made;

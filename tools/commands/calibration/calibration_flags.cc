@@ -29,6 +29,13 @@ Flags calibration_flags() {
       {"method", "how ranges are found: minmax, running-minmax, percentile, mse, auto", "NAME", "minmax"},
       {"percentile", "with --method percentile: what lies beyond it on either side is cut off", "P", "99.99"},
       {"weights", "scales of weights: per-channel, per-tensor", "NAME", "per-channel"},
+      {"weight-bits",
+       "of products' weights: 8, or 4, which halves what decoding reads; products of values with extra bits keep 8",
+       "N", "8"},
+      {"vocabulary-bits",
+       "of a decoder with --weight-bits 4, bits of its vocabulary's weights: 4, 8, or auto, which takes 4 where logits "
+       "keep a mean cosine of 0.99 to float32",
+       "N", "auto"},
       {"residual", "type of the residual stream: int16, int8", "NAME", "int16"},
       {"head", "of a decoder, what it multiplies its vocabulary by: int16, int8", "NAME", "int16"},
       {"probabilities",
@@ -57,10 +64,11 @@ Flags calibration_flags() {
 
 std::vector<Rule> calibration_rules() {
   return {{{"method", "percentile", "weights", "residual", "head", "probabilities", "equalize", "copies",
-            "bias-correction", "rounding", "extra-bits", "target-cosine", "max-drop"},
+            "bias-correction", "rounding", "weight-bits", "vocabulary-bits", "extra-bits", "target-cosine", "max-drop"},
            Rule::When::beside,
            "paper"},
           {{"percentile"}, Rule::When::without, "method=percentile"},
+          {{"vocabulary-bits"}, Rule::When::without, "weight-bits=4"},
           {{"extra-bits"}, Rule::When::beside, "target-cosine"},
           {{"extra-bits", "target-cosine"}, Rule::When::beside, "max-drop"}};
 }
@@ -76,6 +84,11 @@ CalibrationOptions read_calibration(const Arguments& arguments) {
   options.ranges.percentile = *arguments.number_between("percentile", 50.0, 100.0);
   options.weights.scales = *arguments.choice<WeightScales>(
       "weights", {{"per-channel", WeightScales::per_channel}, {"per-tensor", WeightScales::per_tensor}});
+  options.weights.bits = *arguments.choice<int>("weight-bits", {{"8", 8}, {"4", 4}});
+  options.weights.vocabulary_bits =
+      *arguments.choice<std::optional<int>>("vocabulary-bits", {{"auto", std::nullopt}, {"4", 4}, {"8", 8}});
+  if (options.weights.bits == 4 && options.weights.scales == WeightScales::per_tensor)
+    throw UsageError("--weight-bits is 4, which needs --weights per-channel");
   options.activations.residual =
       *arguments.choice<ResidualType>("residual", {{"int16", ResidualType::int16}, {"int8", ResidualType::int8}});
   options.activations.head =

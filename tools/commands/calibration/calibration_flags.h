@@ -10,7 +10,7 @@
 namespace octavo::tools {
 
 /// --method --percentile --weights --residual --head --probabilities --paper --equalize --copies --bias-correction
-/// --rounding --extra-bits --target-cosine
+/// --rounding --weight-bits --vocabulary-bits --extra-bits --target-cosine
 Flags calibration_flags();
 
 /// Those of them that would have no effect.
