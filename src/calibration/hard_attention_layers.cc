@@ -17,12 +17,7 @@ Model with_hard_attention(const Model& model, int most_keys, std::span<const int
     if (layer < 0 || layer >= std::ssize(attentions))
       throw Error(info.name + " has no attention of layer " + std::to_string(layer) + ", but " +
                   std::to_string(attentions.size()) + " layers");
-    const ValueId context = attentions[static_cast<std::size_t>(layer)].context;
-    auto& op = std::get<AttentionOp>(data.graph.nodes[static_cast<std::size_t>(context)].op);
-    if (op.window > 0) throw Error(data.graph.name(context) + " has a window of keys, which hard attention is without");
-    if (op.factors)
-      throw Error(data.graph.name(context) + " has factors of distances, which hard attention is without");
-    op.most_keys = most_keys;
+    set_most_keys(data, attentions[static_cast<std::size_t>(layer)], most_keys);
   }
   return Access::make<Model>(std::make_shared<const Model::Data>(std::move(data)));
 }

@@ -4,6 +4,7 @@
 #include "calibration/precision_search.h"
 #include "graph/attention_heads.h"
 #include "graph/neurons.h"
+#include "graph/op_facts.h"
 #include "quantize/float_rows.h"
 
 #include "octavo/error.h"
@@ -35,7 +36,8 @@ std::vector<float> means_of(const ColumnActivity& activity) {
 
 /// Mean square of what each column of a sum's input adds to it beyond its mean, over all columns of the sum.
 std::vector<double> contributions(const Model::Data& model, const ColumnActivity& activity, ValueId sum) {
-  const LinearBlock& block = std::get<LinearAdd>(model.graph.producer(sum).op).weights;
+  const OpFacts known = facts(model.graph, model.graph.producer(sum));
+  const LinearBlock& block = *known.blocks.at(0).rows;
   const std::vector<float> weight = float_values(model, block.weight);
   std::vector<double> result(activity.sum.size(), 0.0);
   for (std::size_t i = 0; i < weight.size(); ++i)
@@ -206,7 +208,7 @@ Model with_parts(const PartObserver& observed, const LeftParts& left) {
   const Model::Data& whole = data_of(data.reference.model());
   const auto means = [&](const std::string& sum) {
     for (const Node& node : whole.graph.nodes) {
-      if (whole.graph.name(node.output) == sum && std::holds_alternative<LinearAdd>(node.op))
+      if (whole.graph.name(node.output) == sum && facts(whole.graph, node).adds)
         return means_of(activity_of(data, whole.graph.name(node.inputs[0])));
     }
     throw Error(whole.info.name + " has no attention or feed-forward network " + sum);

@@ -63,9 +63,9 @@ FloatMatrix pooled(const Product& in, const Grid& grid, const Convolution& layer
 
 template <>
 void FloatExecutor::Run::execute(const EmbedConvolutions& op, const Node& node) {
-  const int images = batch.sequences();
+  const int images = batch().sequences();
   std::vector<FloatMatrix> pictures(static_cast<std::size_t>(images));
-  for (int i = 0; i < images; ++i) pictures[static_cast<std::size_t>(i)] = normalised_picture(op, batch, i);
+  for (int i = 0; i < images; ++i) pictures[static_cast<std::size_t>(i)] = normalised_picture(op, batch(), i);
   for (std::size_t l = 0; l < op.layers.size(); ++l) {
     const Convolution& layer = op.layers[l];
     const Grid grid{.width = op.grid_width(l), .height = op.grid_height(l)};
@@ -84,7 +84,7 @@ void FloatExecutor::Run::execute(const EmbedConvolutions& op, const Node& node) 
   for (int i = 0; i < images; ++i) {
     const FloatMatrix& picture = pictures[static_cast<std::size_t>(i)];
     const Eigen::Index size = picture.size();
-    Row out(at(node.output) + std::ptrdiff_t{batch.start[static_cast<std::size_t>(i)]} * picture.cols(), size);
+    Row out(at(node.output) + std::ptrdiff_t{batch().start[static_cast<std::size_t>(i)]} * picture.cols(), size);
     out = ConstRow(picture.data(), size);
     if (!op.position.empty()) out += model.bound(op.position).head(size);
   }

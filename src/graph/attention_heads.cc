@@ -112,6 +112,14 @@ class Narrowing {
 
 }  // namespace
 
+void set_most_keys(Model::Data& model, const AttentionNodes& nodes, int most_keys) {
+  auto& op = std::get<AttentionOp>(model.graph.nodes[static_cast<std::size_t>(nodes.context)].op);
+  const std::string& name = model.graph.name(nodes.context);
+  if (op.window > 0) throw Error(name + " has a window of keys, which hard attention is without");
+  if (op.factors) throw Error(name + " has factors of distances, which hard attention is without");
+  op.most_keys = most_keys;
+}
+
 std::vector<AttentionNodes> find_attentions(const Graph& graph) {
   std::vector<AttentionNodes> result;
   for (const Node& node : graph.nodes) {

@@ -1,4 +1,4 @@
-// The heads of attentions, and the model that has fewer of them.
+// The attentions of a graph: the model that has fewer heads in them, or queries that see fewer keys.
 #pragma once
 
 #include "graph/model_data.h"
@@ -32,5 +32,9 @@ struct KeptHeads {
 /// attention, an index out of range or there twice, an attention without heads, and one whose gates are MLPs over
 /// slices of their input, which belong to places of heads.
 Model::Data with_heads(const Model::Data& model, const std::map<std::string, KeptHeads>& attentions);
+
+/// Lets queries of an attention see the keys of so many largest scores alone. Throws Error where the attention has a
+/// window or factors of distances.
+void set_most_keys(Model::Data& model, const AttentionNodes& nodes, int most_keys);
 
 }  // namespace octavo
