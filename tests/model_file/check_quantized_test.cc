@@ -27,7 +27,8 @@ const Model& vit() {
 }
 
 const Model& four_bit_opt() {
-  static const Model model = quantized_tiny_opt({.word_size = 20}, {.weights = {.bits = 4, .vocabulary_bits = 4}});
+  static const Model model = quantized_tiny_opt(
+      {.word_size = 20}, {.weights = {.bits = 4, .vocabulary_bits = 4}, .activations = {.channel_splits = 0}});
   return model;
 }
 
