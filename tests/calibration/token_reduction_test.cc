@@ -227,6 +227,13 @@ TEST_CASE("keeping all tokens is the model itself, and dropping patches that nob
   CHECK(largest_difference(Engine(fewer).logits(batch, one_thread()).as<float>(),
                            Engine(model).logits(batch, one_thread()).as<float>()) < 1e-5);
   CHECK(picture_cost(fewer) < 0.9 * picture_cost(model));
+  const Model integer = quantized(model), dropped = with_fewer_tokens(integer, keeping(model.info(), none, last));
+  CHECK(equal_bytes(Engine(dropped).logits(batch, one_thread()), Engine(integer).logits(batch, one_thread())));
+  const TemporaryDirectory directory;
+  dropped.save(directory / "m.octavo");
+  const Engine read(Model::from_file(directory / "m.octavo"));
+  CHECK(equal_bytes(read.logits(batch, one_thread()), Engine(integer).logits(batch, one_thread())));
+  CHECK(read.run(batch, one_thread()).rows() == 4);
 }
 
 TEST_CASE("patches that are alike count as often as there were, so that merging them changes nothing") {
