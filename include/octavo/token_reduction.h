@@ -31,6 +31,11 @@ struct TokenReduction {
   int removed = 1;  ///< of each picture: of n patches at most n when they are pruned, n / 2 when they are merged
 };
 
+/// Tells whether a reduction drops all patches that a model has left behind the attention of its last layer, where
+/// nothing reads them any more: no logit is another one then. That is done to quantized models, too, whose calibration
+/// is the better for having seen the patches.
+bool drops_unread(const Model& model, const TokenReduction& reduction);
+
 /// Gives the float32 model of pictures with reductions behind these layers, in any order, one for each at most; none
 /// gives the model itself. Throws Error naming the model or the layer: for a quantized model, one of texts or without
 /// classes, layers that there are not or that have two, numbers of tokens that do not fit, and for what needs all

@@ -16,7 +16,6 @@ int patches_of(const ModelInfo& info) { return info.max_positions - info.prefix_
 
 void require_classifier(const Model& model) {
   const ModelInfo& info = model.info();
-  if (model.is_quantized()) throw Error(info.name + " is quantized already; tokens are removed from a float32 model");
   if (!info.image) throw Error(info.name + " is a model of texts; tokens are removed of pictures alone");
   if (info.classes == 0)
     throw Error(info.name + " tells no classes of pictures apart; tokens are removed where it does");
@@ -85,13 +84,25 @@ std::vector<Reductions> schedules(const ModelInfo& info, const TokenSearchOption
 
 const char* name_of(TokenReductionKind kind) { return kind == TokenReductionKind::prune ? "prune" : "merge"; }
 
+bool drops_unread(const Model& model, const TokenReduction& reduction) {
+  const Graph& graph = data_of(model).graph;
+  const int removed = graph.value(graph.hidden()).removed;
+  return reduction.kind == TokenReductionKind::prune && reduction.layer == model.info().layers - 1 &&
+         reduction.removed == patches_of(model.info()) - removed;
+}
+
 Model with_fewer_tokens(const Model& model, std::span<const TokenReduction> reductions) {
   require_classifier(model);
+  for (const TokenReduction& each : reductions) {
+    if (model.is_quantized() && !drops_unread(model, each))
+      throw Error(model.info().name +
+                  " is quantized already; other tokens than those that nobody reads are removed from a float32 model");
+  }
   std::vector<ReducedLayer> layers;
   for (const TokenReduction& each : reductions) {
     const bool prunes = each.kind == TokenReductionKind::prune;
     layers.push_back(
-        {.layer = each.layer, .op = {.how = prunes ? Reduction::prune : Reduction::merge, .removed = each.removed}});
+        {.layer = each.layer, .how = prunes ? Reduction::prune : Reduction::merge, .removed = each.removed});
   }
   try {
     return Access::make<Model>(std::make_shared<const Model::Data>(with_fewer_tokens(data_of(model), layers)));

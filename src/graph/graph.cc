@@ -173,6 +173,8 @@ void GraphBuilder::require_fewer_do(const std::string& name, const Op& op, Value
 }
 
 ValueId GraphBuilder::copy(const Value& value, const Node& node, std::vector<ValueId> inputs) {
+  if (const auto* op = std::get_if<ReduceTokens>(&node.op))
+    return reduce_tokens(value.name, inputs.at(0), inputs.at(1), *op);
   Value own = value;
   for (const ValueId x : inputs) {
     const Value &rows = graph_.value(x), &first = graph_.value(inputs[0]);

@@ -27,18 +27,34 @@ ValueId product_of_attention(const Graph& graph, ValueId sum) {
 }
 
 /// By the sum behind which it stands.
-std::map<ValueId, ReduceTokens> by_sum(const Graph& graph, std::span<const ReducedLayer> reductions) {
+std::map<ValueId, ReducedLayer> by_sum(const Graph& graph, std::span<const ReducedLayer> reductions) {
   const std::vector<SublayerNodes> layers = layers_of(graph);
-  std::map<ValueId, ReduceTokens> result;
+  std::map<ValueId, ReducedLayer> result;
   for (const ReducedLayer& each : reductions) {
     if (each.layer < 0 || each.layer >= std::ssize(layers))
       throw Error("tokens are to be removed behind layer " + std::to_string(each.layer) + ", expected 0 to " +
                   std::to_string(std::ssize(layers) - 1));
     const SublayerNodes& layer = layers[static_cast<std::size_t>(each.layer)];
-    if (!result.emplace(layer.sum, each.op).second)
+    if (!result.emplace(layer.sum, each).second)
       throw Error("tokens are to be removed twice behind layer " + std::to_string(each.layer));
     if (layer.result != layer.sum)
       throw Error("tokens are removed where LayerNorms stand before sums, not behind them");
+  }
+  return result;
+}
+
+/// Constants of a graph with new nodes that keep codes as they are, beside those that the model had.
+QuantizedGraph with_codes_kept(const Graph& graph, const Model::Data& model) {
+  QuantizedGraph result;
+  std::size_t old = 0;
+  for (const Node& node : graph.nodes) {
+    if (graph.name(node.output) == model.graph.values[old].name) {
+      result.ops.push_back(model.integer->ops[old]);
+      old = std::min(old + 1, model.graph.values.size() - 1);
+    } else {
+      const QuantizedOp& read = result.ops[static_cast<std::size_t>(node.inputs[0])];
+      result.ops.emplace_back(QuantizedReduceTokens{.encoding = output_encoding(read)});
+    }
   }
   return result;
 }
@@ -54,7 +70,7 @@ double tokens_of(const Model::Data& model, ValueId value) {
 Model::Data with_fewer_tokens(const Model::Data& model, std::span<const ReducedLayer> reductions) {
   if (reductions.empty()) return model;
   const Graph& graph = model.graph;
-  const std::map<ValueId, ReduceTokens> behind = by_sum(graph, reductions);
+  const std::map<ValueId, ReducedLayer> behind = by_sum(graph, reductions);
   GraphBuilder g;
   std::vector<ValueId> places;
   for (const Node& node : graph.nodes) {
@@ -64,13 +80,14 @@ Model::Data with_fewer_tokens(const Model::Data& model, std::span<const ReducedL
     if (const auto found = behind.find(node.output); found != behind.end()) {
       const ValueId product = product_of_attention(graph, node.output);
       place = g.reduce_tokens(graph.name(node.output) + ".tokens", place, places[static_cast<std::size_t>(product)],
-                              found->second);
+                              {.how = found->second.how, .removed = found->second.removed});
     }
     places.push_back(place);
   }
   for (const GraphOutput& output : graph.outputs) g.output(output.name, places[static_cast<std::size_t>(output.value)]);
   Model::Data result = model;
   result.graph = g.finish();
+  if (model.integer) result.integer = with_codes_kept(result.graph, model);
   return result;
 }
 

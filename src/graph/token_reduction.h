@@ -7,10 +7,11 @@
 
 namespace octavo {
 
-/// A ReduceTokens behind the attention of a layer.
+/// What becomes of tokens behind the attention of a layer.
 struct ReducedLayer {
   int layer = 0;  ///< from 0
-  ReduceTokens op;
+  Reduction how = Reduction::prune;
+  int removed = 1;  ///< of each sequence
 };
 
 /// The same model with reductions behind these layers, one for each at most. Throws Error naming the layer or what

@@ -128,10 +128,7 @@ Model chosen_blindly(const Model& model, bool random) {
       value.name += ".blind" + std::to_string(node.output);
       inputs[1] = g.copy(value, product, {place(product.inputs[0])});
     }
-    if (const auto* reduce = std::get_if<ReduceTokens>(&node.op))
-      g.reduce_tokens(graph.name(node.output), inputs[0], inputs[1], *reduce);
-    else
-      g.copy(graph.value(node.output), node, inputs);
+    g.copy(graph.value(node.output), node, inputs);
   }
   for (const GraphOutput& output : graph.outputs) {
     const auto named = [&](const Value& value) { return value.name == graph.name(output.value); };
@@ -227,6 +224,16 @@ TEST_CASE("keeping all tokens is the model itself, and dropping patches that nob
   CHECK(largest_difference(Engine(fewer).logits(batch, one_thread()).as<float>(),
                            Engine(model).logits(batch, one_thread()).as<float>()) < 1e-5);
   CHECK(picture_cost(fewer) < 0.9 * picture_cost(model));
+  const Model integer = quantized(model), dropped = with_fewer_tokens(integer, keeping(model.info(), none, last));
+  CHECK(equal_bytes(Engine(dropped).logits(batch, one_thread()), Engine(integer).logits(batch, one_thread())));
+  const TemporaryDirectory directory;
+  dropped.save(directory / "m.octavo");
+  const Engine read(Model::from_file(directory / "m.octavo"));
+  CHECK(equal_bytes(read.logits(batch, one_thread()), Engine(integer).logits(batch, one_thread())));
+  CHECK(read.run(batch, one_thread()).rows() == 4);
+  const Model merged = quantized(with_fewer_tokens(model, Reductions{{0, kMerge, 4}})),
+              less = with_fewer_tokens(merged, Reductions{{2, kPrune, 12}});
+  CHECK(equal_bytes(Engine(less).logits(batch, one_thread()), Engine(merged).logits(batch, one_thread())));
 }
 
 TEST_CASE("patches that are alike count as often as there were, so that merging them changes nothing") {

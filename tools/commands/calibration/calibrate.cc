@@ -29,6 +29,7 @@
 #include <filesystem>
 #include <limits>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -280,7 +281,13 @@ class Calibration {
         reduce_tokens(model_, *settings_.tokens, weight_memory, samples.calibration, batches_, workspace_, log_);
     if (!choice.candidates.empty()) report_.token_reduction = choice;
     if (choice.chosen < 0) return begin(model_, settings_.memory / 2);
-    begin(with_fewer_tokens(model_, choice.reductions()), weight_memory);
+    std::vector<TokenReduction> read = choice.reductions();
+    Model all = with_fewer_tokens(model_, std::span(read).first(read.size() - 1));
+    if (drops_unread(all, read.back()))
+      unread_ = {read.back()};
+    else
+      all = with_fewer_tokens(model_, read);
+    begin(all, weight_memory);
     whole_.emplace(model_, EngineOptions{.isa = settings_.run.isa, .weight_memory = weight_memory});
   }
 
@@ -333,6 +340,7 @@ class Calibration {
     std::vector<ExtraBits>& extra_bits = options.precision.extra_bits;
     if (extra_bits == std::vector<ExtraBits>{{"all", false}}) extra_bits = calibrator_->extra_bits();
     Calibrated made = calibrator_->quantize(options, workspace_);
+    if (!unread_.empty()) made.model = with_fewer_tokens(made.model, unread_);
     report_.probabilities = made.probabilities;
     report_.vocabulary = made.vocabulary;
     report_.search = made.precision;
@@ -382,6 +390,7 @@ class Calibration {
   Workspace workspace_;
   SampleBatches batches_;
   std::optional<Calibrator> calibrator_;
+  std::vector<TokenReduction> unread_;          // what is dropped behind the last attention, after calibration
   std::optional<Engine> whole_;                 // where parts or tokens are removed, or neurons apart
   std::vector<std::string> built_in_held_out_;  // where given samples are narrow
   CalibrationReport report_;
