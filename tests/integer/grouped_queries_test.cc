@@ -104,10 +104,13 @@ TEST_CASE("heads that share keys and values have the outputs of as many heads wi
     const auto [shared, copied] = both(model, key_value_heads);
     const TokenBatch batch = random_batch(5, 40, 40, 3);
     Workspace workspace({.threads = 1});
-    CHECK(largest_difference(Engine(shared).run(batch, workspace).as<float>(),
-                             Engine(copied).run(batch, workspace).as<float>()) < 1e-5);
-    CHECK(equal_bytes(Engine(calibrated(shared)).run(batch, workspace),
-                      Engine(calibrated(copied)).run(batch, workspace)));
+    const Tensor floats = Engine(shared).run(batch, workspace), floats_copied = Engine(copied).run(batch, workspace);
+    CHECK(largest_difference(floats.as<float>(), floats_copied.as<float>()) < 1e-5);
+    // float32 products of other widths may round in other ways, by the CPU, and then constants differ in last bits.
+    const Tensor codes = Engine(calibrated(shared)).run(batch, workspace),
+                 codes_copied = Engine(calibrated(copied)).run(batch, workspace);
+    if (equal_bytes(floats, floats_copied)) CHECK(equal_bytes(codes, codes_copied));
+    CHECK(mean_row_cosine(codes, codes_copied) > 0.9995);
     check_integers(shared, batch, 0.97);
   }
 }

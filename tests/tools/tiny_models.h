@@ -34,7 +34,9 @@ class TinyModels {
     std::filesystem::create_directory(scratch_ / "bert");
     std::filesystem::create_directory(scratch_ / "opt");
     std::filesystem::create_directory(scratch_ / "vit");
-    TinyBert().write(scratch_ / "bert");
+    TinyBert bert({.intermediate_size = 192});
+    bert.config["matformer_factor"] = 2;
+    bert.write(scratch_ / "bert");
     write_bytes(scratch_ / "bert/tokenizer.json", small_tokenizer().dump());
     TinyOpt opt({.vocab_size = 270, .gate = false});
     opt.config["bos_token_id"] = opt.config["eos_token_id"] = 256;
