@@ -99,6 +99,8 @@ std::vector<std::size_t> clusters(const std::vector<Features>& samples, std::siz
 }  // namespace
 
 struct SampleCover::Data {
+  explicit Data(Engine engine) : reference(std::move(engine)) {}
+
   void observe(const RaggedBatch& batch, Workspace& workspace) {
     const std::size_t first = samples.size();
     for (int i = 0; i < batch.sequences(); ++i) samples.push_back({std::log(static_cast<double>(batch.length(i)))});
