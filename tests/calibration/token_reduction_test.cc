@@ -255,7 +255,8 @@ TEST_CASE("patches that are alike count as often as there were, so that merging 
 TEST_CASE("the patches that the class token reads least are pruned") {
   const Model model = TinyVit({.layers = 2, .gate = false}).model();
   const Model fewer = with_fewer_tokens(model, Reductions{{0, kPrune, 9}});
-  const RaggedBatch batch = make_ragged(random_images(2, 32, 5), model.info());
+  const ImageBatch pictures = random_images(2, 32, 5);  // whose pixels a batch does not copy
+  const RaggedBatch batch = make_ragged(pictures, model.info());
   std::map<std::string, std::vector<float>, std::less<>> values;
   std::vector<std::vector<float>> probabilities;
   const FloatExecutor executor(shared_data_of(fewer));
