@@ -252,6 +252,29 @@ TEST_CASE("patches that are alike count as often as there were, so that merging 
                            Engine(model).logits(batch, one_thread()).as<float>()) > 1e-3);
 }
 
+TEST_CASE("the mean of tokens that are alike is what they are, however many are in each") {
+  const ImageBatch pictures = one_colour(32);
+  const Model model =
+      quantized(with_fewer_tokens(one_colour_vit({.layers = 3}).model(), Reductions{{0, kMerge, 5}, {1, kMerge, 4}}));
+  const auto data = shared_data_of(model);
+  const RaggedBatch batch = make_ragged(pictures, model.info());
+  Codes codes{.model = data.get(), .batch = &batch};
+  IntegerExecutor(data, kernels::Isa::scalar)
+      .run(data->graph.find_output(kLogits)->value, batch, data_of(one_thread()), keep_codes, &codes);
+  int seen = 0;
+  for (const Node& node : data->graph.nodes) {
+    const Value& value = data->graph.value(node.output);
+    if (!value.name.ends_with(".tokens")) continue;
+    ++seen;
+    const auto place = static_cast<std::size_t>(node.output), before = static_cast<std::size_t>(node.inputs[0]);
+    const std::ptrdiff_t stride = codes.strides[place];
+    const auto patch = codes.rows[before].begin() + model.info().prefix_tokens * stride;  // of the first picture
+    for (int r = model.info().prefix_tokens; r < model.info().max_positions - value.removed; ++r)
+      CHECK(std::equal(patch, patch + value.columns, codes.rows[place].begin() + r * stride));
+  }
+  CHECK(seen == 2);
+}
+
 TEST_CASE("the patches that the class token reads least are pruned") {
   const Model model = TinyVit({.layers = 2, .gate = false}).model();
   const Model fewer = with_fewer_tokens(model, Reductions{{0, kPrune, 9}});
