@@ -10,8 +10,11 @@ constexpr std::ptrdiff_t padded(int keys) { return (std::ptrdiff_t{keys} + 31) /
 
 }  // namespace
 
-std::size_t hard_attention_elements(int most_length, int most_queries) {
-  return static_cast<std::size_t>(padded(most_length)) * (static_cast<std::size_t>(most_queries) + 2);
+std::size_t hard_attention_elements(const RaggedBatch& batch) {
+  std::ptrdiff_t most = 0;
+  for (int i = 0; i < batch.sequences(); ++i)
+    most = std::max(most, padded(batch.past(i) + batch.length(i)) * (std::ptrdiff_t{batch.length(i)} + 2));
+  return static_cast<std::size_t>(most);
 }
 
 void hide_small_scores(kernels::Attention& call, int most_keys, std::int32_t* rows) {

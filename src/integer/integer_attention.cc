@@ -106,7 +106,6 @@ class BoundAttention : public BoundOp {
   std::optional<StaticW8A8Attention> static_w8a8_ = {};
   int window_;                                       // of keys on either side of a query; 0: all
   int most_keys_;                                    // that a query sees; 0: all
-  std::size_t hard_rows_size_ = 0;                   // of what hides the others from the queries of a head
   std::vector<std::int32_t> bias_ = {};              // [heads][of all distances, in order]
   std::ptrdiff_t bias_width_ = 0, bias_centre_ = 0;  // of a head, 0 where heads share one; its distance 0
   std::optional<ScoreBias> grid_ = {};               // of a bias by place in a picture, and
@@ -158,7 +157,6 @@ BoundAttention::BoundAttention(const AttentionOp& op, const QuantizedAttention& 
                                        .offset = static_w8a8.offset,
                                        .most = static_w8a8.most};
   }
-  if (most_keys_ > 0) hard_rows_size_ = hard_attention_elements(binder.max_positions(), binder.max_positions());
   if (binder.input_value(0).merged) log_size_ = binder.get<std::int32_t>(part::kLogSize);
   if (constants.softmax1) zeros_.resize(static_cast<std::size_t>(facts_.heads));
   if (constants.softmax1) sink_ = zeros_.data();
@@ -366,8 +364,9 @@ NodeCodes BoundAttention::run(IntegerPass& pass, RowKind) const {
   const std::int32_t* sizes = log_size_ ? size_bias(pass) : nullptr;
   auto* grid_rows =
       pass.workspace().get<std::int32_t>("score_bias", static_cast<std::size_t>(pool.threads()) * grid_rows_size_);
+  const std::size_t hard_rows_size = most_keys_ > 0 ? hard_attention_elements(batch) : 0;
   auto* hard_rows =
-      pass.workspace().get<std::int32_t>("hard_rows", static_cast<std::size_t>(pool.threads()) * hard_rows_size_);
+      pass.workspace().get<std::int32_t>("hard_rows", static_cast<std::size_t>(pool.threads()) * hard_rows_size);
   const int shares = static_w8a8_ || observed || grid_ || window_ > 0 || most_keys_ > 0 || !factors_.empty()
                          ? 1
                          : key_shares(batch, facts_.heads, pool.threads());
@@ -388,7 +387,7 @@ NodeCodes BoundAttention::run(IntegerPass& pass, RowKind) const {
       call.scratch = pass.attention_scratch(thread);
       if (grid_) set_grid_bias(call, head, grid_rows + static_cast<std::size_t>(thread) * grid_rows_size_);
       if (most_keys_ > 0)
-        hide_small_scores(call, most_keys_, hard_rows + static_cast<std::size_t>(thread) * hard_rows_size_);
+        hide_small_scores(call, most_keys_, hard_rows + static_cast<std::size_t>(thread) * hard_rows_size);
       call.probabilities = seen.of(sequence, head);
       if (window_ > 0)
         attend_in_window(pass, call, query, queries);
