@@ -1,12 +1,12 @@
 #include "commands/calibration/fewer_tokens.h"
 
+#include "cli/numbers.h"
 #include "cli/progress.h"
 
 #include "octavo/engine.h"
 #include "octavo/error.h"
 
 #include <algorithm>
-#include <charconv>
 #include <string_view>
 
 namespace octavo::tools {
@@ -15,30 +15,14 @@ namespace {
 constexpr std::int64_t kPictures = 256;  // that models are compared on, at most
 constexpr std::string_view kAuto = "auto:";
 
-/// Numbers with commas between them, each from `lowest` to `highest`; none where one is no such number.
-template <typename Number>
-std::vector<Number> numbers(std::string_view text, Number lowest, Number highest) {
-  std::vector<Number> result;
-  for (std::size_t begin = 0; begin <= text.size();) {
-    const std::size_t end = std::min(text.find(',', begin), text.size());
-    const char *first = text.data() + begin, *last = text.data() + end;
-    Number value{};
-    const auto [rest, error] = std::from_chars(first, last, value);
-    if (first == last || error != std::errc() || rest != last || !(value >= lowest && value <= highest)) return {};
-    result.push_back(value);
-    begin = end + 1;
-  }
-  return result;
-}
-
 /// VALUE,...@LAYER,... of a flag.
 template <typename Number>
 void read_schedule(const std::string& flag, const std::string& text, Number highest, std::vector<Number>& values,
                    std::vector<int>& layers) {
   const std::string_view all = text;
   const std::size_t at = std::min(all.find('@'), all.size());
-  values = numbers<Number>(all.substr(0, at), Number{0}, highest);
-  if (at < all.size()) layers = numbers<int>(all.substr(at + 1), 0, 999);
+  values = read_numbers<Number>(all.substr(0, at), Number{0}, highest);
+  if (at < all.size()) layers = read_numbers<int>(all.substr(at + 1), 0, 999);
   const bool everywhere = flag == "token-merge" && at == all.size() && values.size() == 1;
   const bool ascend = std::ranges::adjacent_find(layers, std::ranges::greater_equal()) == layers.end();
   if (!values.empty() && (everywhere || (values.size() == layers.size() && ascend))) return;
@@ -51,7 +35,7 @@ void read_schedule(const std::string& flag, const std::string& text, Number high
 /// LOSS of auto:LOSS; nothing of another value.
 std::optional<double> read_loss(const std::string& flag, const std::string& text) {
   if (!text.starts_with(kAuto)) return {};
-  const std::vector<double> loss = numbers<double>(std::string_view(text).substr(kAuto.size()), 0.0, 100.0);
+  const std::vector<double> loss = read_numbers<double>(std::string_view(text).substr(kAuto.size()), 0.0, 100.0);
   if (loss.size() != 1)
     throw UsageError("--" + flag + " is '" + text + "', expected auto:LOSS with points from 0 to 100");
   return loss[0];
