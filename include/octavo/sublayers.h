@@ -13,6 +13,7 @@
 
 namespace octavo {
 
+/// What a sublayer adds to the residual stream.
 enum class SublayerKind { attention, feed_forward };
 
 /// Names a kind: "attention", "feed-forward network".
@@ -62,6 +63,7 @@ struct SublayerChoice {
   std::vector<RemovedSublayer> removed = {};  ///< in this order
   std::optional<RemovedSublayer> next = {};   ///< the best of what would have been too far away
 
+  /// Lists the names of those that are removed, for without_sublayers().
   std::vector<std::string> names() const;
 };
 

@@ -106,13 +106,14 @@ class PartSearch {
     };
     result_.heads = total(heads_);
     result_.neurons = total(neurons_);
-    const auto wanted = [](double share, int count) { return static_cast<int>(std::lround(share * count)); };
-    const int heads = wanted(options_.heads, result_.heads), neurons = wanted(options_.neurons, result_.neurons);
-    const int step = std::max(kNeuronsStay, (neurons / kSteps + kNeuronsStay / 2) / kNeuronsStay * kNeuronsStay);
+    const double neurons = options_.neurons * result_.neurons;
+    const int step = kNeuronsStay * std::max(1, static_cast<int>(std::lround(neurons / kSteps / kNeuronsStay)));
     for (Candidates& each : neurons_) each.at_a_time = step;
-    steps_ = std::max(1, heads + neurons / step);
-    remove(heads_, heads, &LeftParts::heads, "heads");
-    remove(neurons_, neurons, &LeftParts::neurons, "neurons");
+    const int head_steps = steps_for(options_.heads, heads_, "heads"),
+              neuron_steps = steps_for(options_.neurons, neurons_, "neurons");
+    steps_ = head_steps + neuron_steps;
+    remove(heads_, head_steps, &LeftParts::heads);
+    remove(neurons_, neuron_steps, &LeftParts::neurons);
     return std::move(result_);
   }
 
@@ -139,34 +140,49 @@ class PartSearch {
     }
   }
 
-  /// Until so many are gone.
-  void remove(std::vector<Candidates>& all, int count, Lists left, const char* what) {
-    if (count <= 0) return;
+  /// In how many steps a share of all parts goes, to the nearest.
+  int steps_for(double share, const std::vector<Candidates>& all, const std::string& what) const {
+    if (share == 0.0) return 0;
+    std::size_t count = 0, most = 0, at_a_time = 1;
+    for (const Candidates& each : all) {
+      at_a_time = static_cast<std::size_t>(each.at_a_time);
+      count += each.order.size();
+      most += each.order.size() < static_cast<std::size_t>(each.stay)
+                  ? 0
+                  : (each.order.size() - static_cast<std::size_t>(each.stay)) / at_a_time;
+    }
+    const long steps = std::lround(share * static_cast<double>(count) / static_cast<double>(at_a_time));
+    if (steps < 1)
+      throw Error(whole_.info().name + ": a share of " + std::to_string(share) + " of " + std::to_string(count) + " " +
+                  what + " is none, they go " + std::to_string(at_a_time) + " at a time");
+    if (static_cast<std::size_t>(steps) > most)
+      throw Error(whole_.info().name + ": of " + std::to_string(count) + " " + what + " " +
+                  std::to_string(most * at_a_time) + " can be removed at most, some of each sublayer stay");
+    return static_cast<int>(steps);
+  }
+
+  void remove(std::vector<Candidates>& all, int steps, Lists left) {
     for (Candidates& each : all) each.increase = -std::numeric_limits<double>::infinity();
-    for (int gone = 0; all.empty() || gone + all[0].at_a_time <= count;) {
-      Candidates* best = next(all, left);
-      if (!best)
-        throw Error(whole_.info().name + ": so many " + what + " cannot be removed, some of each sublayer stay");
-      best->removed += static_cast<std::size_t>(best->at_a_time);
-      (result_.left.*left)[best->sublayer.name] = best->left(best->removed);
-      distance_ = best->latest.distance;
-      gone += best->at_a_time;
-      result_.removed.push_back(best->latest);
-      if (options_.progress)
-        options_.progress(std::min(1.0, static_cast<double>(std::ssize(result_.removed)) / steps_));
+    for (int step = 0; step < steps; ++step) {
+      Candidates& best = next(all, left);
+      best.removed += static_cast<std::size_t>(best.at_a_time);
+      (result_.left.*left)[best.sublayer.name] = best.left(best.removed);
+      distance_ = best.latest.distance;
+      result_.removed.push_back(best.latest);
+      if (options_.progress) options_.progress(static_cast<double>(std::ssize(result_.removed)) / steps_);
     }
   }
 
   /// Whose next parts are the ones to go. Only those that seem to be by their latest look are looked at anew: what a
-  /// part costs is taken to rise with what is gone already. Null where none can.
-  Candidates* next(std::vector<Candidates>& all, Lists left) const {
+  /// part costs is taken to rise with what is gone already. One of them can.
+  Candidates& next(std::vector<Candidates>& all, Lists left) const {
     for (Candidates& each : all) each.fresh = false;
     while (true) {
       Candidates* best = nullptr;
       for (Candidates& each : all) {
         if (each.can_go() && (!best || each.increase < best->increase)) best = &each;
       }
-      if (!best || best->fresh) return best;
+      if (best->fresh) return *best;
       best->latest = look(*best, left);
       best->increase = best->latest.distance - distance_;
       best->fresh = true;
@@ -191,7 +207,7 @@ class PartSearch {
   double cost_;
   std::vector<Candidates> heads_, neurons_;
   double distance_ = 0.0;  // of the model as it is now
-  int steps_ = 0;          // in all
+  int steps_ = 0;          // in all, of heads and neurons
   PartChoice result_;
 };
 

@@ -199,6 +199,24 @@ TEST_CASE("heads and neurons that do nothing are found first, and cost nothing")
   check_integers(without, batch, 0.99);
 }
 
+TEST_CASE("what neurons that always say the same add is in the bias when they are gone") {
+  TinyBert bert({.intermediate_size = 128, .gate = false});
+  for (const std::size_t neuron : {std::size_t{3}, std::size_t{90}}) {
+    for (float& weight :
+         bert.tensors.at("encoder.layer.0.intermediate.dense.weight").writable<float>().subspan(neuron * 48, 48))
+      weight = 0.0f;
+    bert.tensors.at("encoder.layer.0.intermediate.dense.bias").writable<float>()[neuron] = 2.0f;
+  }
+  const Model model = bert.model();
+  const TokenBatch batch = random_batch(8, 40, 50);
+  LeftParts left;
+  for (const int neuron : counted(0, 128)) {
+    if (neuron != 3 && neuron != 90) left.neurons["encoder.layer.0.output.dense"].push_back(neuron);
+  }
+  CHECK(largest_difference(Engine(with_parts(observed(model, batch), left)).run(batch, one_thread()).as<float>(),
+                           Engine(model).run(batch, one_thread()).as<float>()) < 1e-5);
+}
+
 TEST_CASE("a neuron 200 times as large as others makes INT8 useless, and with a lane it does not") {
   TinyBert bert({.intermediate_size = 320, .gate = false, .activation = "relu"});
   for (const char* layer : {"encoder.layer.0", "encoder.layer.1"}) {
@@ -315,7 +333,10 @@ TEST_CASE("parts that are not there, and shares that are none, are errors that s
   CHECK_THROWS_WITH(PartObserver(Engine(quantized_tiny_model())), Catch::Contains("quantized already"));
   const Distance none = [](const Engine&) { return 0.0; };
   CHECK_THROWS_WITH(choose_parts(parts, none, {.heads = 1.0}), Catch::Contains("from 0 to below 1"));
-  CHECK_THROWS_WITH(choose_parts(parts, none, {.heads = 0.9}), Catch::Contains("some of each sublayer stay"));
+  CHECK_THROWS_WITH(choose_parts(parts, none, {.heads = 0.9}), Catch::Contains("of 6 heads 4 can be removed at most"));
+  CHECK_THROWS_WITH(choose_parts(parts, none, {.heads = 0.01}), Catch::Contains("of 6 heads is none"));
+  CHECK_THROWS_WITH(choose_parts(parts, none, {.neurons = 0.1}), Catch::Contains("of 160 neurons is none"));
+  CHECK_THROWS_WITH(choose_parts(parts, none, {.neurons = 0.5}), Catch::Contains("0 can be removed at most"));
 }
 
 }  // namespace octavo::test

@@ -1,5 +1,6 @@
 #include "commands/calibration/fewer_parts.h"
 
+#include "cli/numbers.h"
 #include "cli/progress.h"
 
 #include "octavo/agreement.h"
@@ -8,7 +9,6 @@
 #include "octavo/error.h"
 
 #include <algorithm>
-#include <charconv>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -61,7 +61,9 @@ Distance by_cosine(const Engine& whole, const Samples& samples, SampleBatches& b
   if (!first.texts.sequences.empty()) answers.add(whole, first.texts, workspace);
   if (!first.pictures.images.empty()) answers.add(whole, first.pictures, workspace);
   if (first.tokens == 0) throw Error("none of the first samples could be read, by which parts are chosen");
-  return [answers, &workspace](const Engine& engine) { return 1.0 - answers.closeness(engine, workspace).mean(); };
+  return [answers = std::move(answers), &workspace](const Engine& engine) {
+    return 1.0 - answers.closeness(engine, workspace).mean();
+  };
 }
 
 /// Points that the task loses; what is equal in that is told apart by scores.
@@ -71,7 +73,7 @@ Distance by_points(const Engine& whole, const Samples& samples, SampleBatches& b
   BatchLabels labels(samples.calibration_labels);
   batches.for_each(first_of(samples.calibration, kLabelled), "read",
                    [&](const auto& batch) { answers.add(whole, batch, workspace, labels.next(batch)); });
-  return [answers, &workspace](const Engine& engine) {
+  return [answers = std::move(answers), &workspace](const Engine& engine) {
     const TaskCloseness found = answers.closeness(engine, workspace);
     return std::max(0.0, found.drop()) + kScores * found.agreement.mean_difference;
   };
@@ -99,8 +101,7 @@ Flags part_flags() {
        "in these layers, from 0, queries see only the K keys of their largest scores, which takes longer",
        "K@LAYER,..."},
       {"outlier-lanes",
-       "neurons of each feed-forward network, those of the largest values, that get scales of their own (default: 0, "
-       "or "
+       "neurons of each feed-forward network, those of the largest values, that get scales of their own (default: 0; "
        "128 with --target-cosine or --max-drop, which may give them extra bits apart from the others)",
        "K"},
   };
@@ -120,25 +121,15 @@ std::vector<Rule> part_rules() {
 namespace {
 
 /// "32@3,5": so many keys in these layers.
-void read_hard_attention(const std::string& text, PartSettings& settings) {
-  const auto fail = [&] {
-    throw UsageError("--hard-attention is '" + text +
+void read_hard_attention(std::string_view text, PartSettings& settings) {
+  constexpr int kMost = 65536;  // keys of a sequence
+  const std::size_t at = std::min(text.find('@'), text.size());
+  const std::vector<int> keys = read_numbers<int>(text.substr(0, at), 1, kMost);
+  if (at < text.size()) settings.hard_attention_layers = read_numbers<int>(text.substr(at + 1), 0, 999);
+  if (keys.size() != 1 || settings.hard_attention_layers.empty())
+    throw UsageError("--hard-attention is '" + std::string(text) +
                      "', expected a number of keys, @, and layers with commas between them");
-  };
-  const auto number = [&](std::string_view digits, int lowest) {
-    int value = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    if (error != std::errc() || end != digits.data() + digits.size() || value < lowest) fail();
-    return value;
-  };
-  const std::size_t at = text.find('@');
-  if (at == std::string::npos) fail();
-  settings.hard_attention_keys = number(std::string_view(text).substr(0, at), 1);
-  for (std::size_t begin = at + 1; begin <= text.size();) {
-    const std::size_t end = std::min(text.find(',', begin), text.size());
-    settings.hard_attention_layers.push_back(number(std::string_view(text).substr(begin, end - begin), 0));
-    begin = end + 1;
-  }
+  settings.hard_attention_keys = keys[0];
 }
 
 }  // namespace
@@ -163,14 +154,15 @@ Distance FewerParts::distance(const Samples& samples, SampleBatches& batches) {
                                             : by_points(whole_, samples, batches, workspace_);
 }
 
-Model FewerParts::without_sublayers_of(const Distance& distance, const Log& log, PartsReport& found) {
+Model FewerParts::without_sublayers_of(const Model& model, const Distance& distance, const Log& log,
+                                       PartsReport& found) {
   Progress progress("drop", log);
   progress.update(0, 0.0);
   SublayerOptions options = *settings_.sublayers;
   options.weight_memory = weight_memory_;
   options.progress = [&](std::int64_t done, std::optional<double> fraction) { progress.update(done, fraction); };
-  found.sublayers = choose_sublayers(whole_.model(), distance, options);
-  return without_sublayers(whole_.model(), found.sublayers->names());
+  found.sublayers = choose_sublayers(model, distance, options);
+  return without_sublayers(model, found.sublayers->names());
 }
 
 PartObserver FewerParts::observe(const Model& model, const Samples& samples, SampleBatches& batches) {
@@ -195,14 +187,14 @@ Model FewerParts::without_heads_and_neurons(const PartObserver& observed, const 
 
 Model FewerParts::choose(const Samples& samples, SampleBatches& batches, const Log& log, PartsReport& found) {
   Model model = whole_.model();
+  if (settings_.hard_attention_keys > 0)  // by the checkpoint's layers
+    model = with_hard_attention(model, settings_.hard_attention_keys, settings_.hard_attention_layers);
+  if (!settings_.ffn_widths.empty()) model = with_ffn_widths(model, settings_.ffn_widths);
   const bool search = settings_.heads > 0.0 || settings_.neurons > 0.0;
   const Distance measured = search || settings_.sublayers ? distance(samples, batches) : Distance{};
   found.by_points = !samples.calibration_labels.empty();
-  if (settings_.sublayers) model = without_sublayers_of(measured, log, found);
+  if (settings_.sublayers) model = without_sublayers_of(model, measured, log, found);
   if (search) model = without_heads_and_neurons(observe(model, samples, batches), measured, log, found);
-  if (settings_.hard_attention_keys > 0)
-    model = with_hard_attention(model, settings_.hard_attention_keys, settings_.hard_attention_layers);
-  if (!settings_.ffn_widths.empty()) model = with_ffn_widths(model, settings_.ffn_widths);
   if (settings_.outlier_lanes > 0)
     model = with_outlier_lanes(observe(model, samples, batches), settings_.outlier_lanes);
   found.outlier_lanes = settings_.outlier_lanes;

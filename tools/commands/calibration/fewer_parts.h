@@ -44,7 +44,7 @@ class FewerParts {
 
  private:
   Distance distance(const Samples& samples, SampleBatches& batches);
-  Model without_sublayers_of(const Distance& distance, const Log& log, PartsReport& found);
+  Model without_sublayers_of(const Model& model, const Distance& distance, const Log& log, PartsReport& found);
   Model without_heads_and_neurons(const PartObserver& observed, const Distance& distance, const Log& log,
                                   PartsReport& found);
   PartObserver observe(const Model& model, const Samples& samples, SampleBatches& batches);
